@@ -1,0 +1,1 @@
+"""Recursive training of generative models, simulated by the million and held against its exact theory."""
