@@ -1,1 +1,56 @@
-"""Recursive training of generative models, simulated by the million and held against its exact theory."""
+"""Recursive training of generative models, simulated by the million and held against its exact theory.
+
+    >>> import modelcollapse as mc
+    >>> run = mc.simulate(
+    ...     mc.Discrete(), mc.categorical([0.5, 0.3, 0.2]), observe=["heterozygosity"], size=50, generations=20, chains=1000
+    ... )
+    >>> run["heterozygosity"].shape
+    (1000, 21)
+
+A run is put together from a *source* (what is real), a *family* (what is refitted), a *regime* (which data the next generation
+sees) and *observables* (what is kept).
+"""
+
+from modelcollapse.driver import simulate, trace
+from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
+from modelcollapse.observables import absorption_time, first_below, tail_mass
+from modelcollapse.regimes import (
+    Accumulate,
+    AccumulateSubsample,
+    FixedReal,
+    FreshReal,
+    Mixture,
+    Replace,
+    Retain,
+    Switch,
+)
+from modelcollapse.results import ChainFailure, Run
+from modelcollapse.sources import Law, categorical, normal, normal_mixture, sampler, table
+
+__all__ = [
+    "Accumulate",
+    "AccumulateSubsample",
+    "ChainFailure",
+    "Damped",
+    "Discrete",
+    "FixedReal",
+    "FreshReal",
+    "Gaussian",
+    "GaussianMixture",
+    "Law",
+    "Mixture",
+    "Replace",
+    "Retain",
+    "Run",
+    "Switch",
+    "absorption_time",
+    "categorical",
+    "first_below",
+    "normal",
+    "normal_mixture",
+    "sampler",
+    "simulate",
+    "table",
+    "tail_mass",
+    "trace",
+]

@@ -34,7 +34,9 @@ def positive(name: str, value: ArrayLike) -> Array:
     return array
 
 
-def within(name: str, value: ArrayLike, low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> Array:
+def within(
+    name: str, value: ArrayLike, low: float, high: float, *, open_low: bool = False, open_high: bool = False
+) -> Array:
     """``value`` as float64, refused outside the interval from ``low`` to ``high``."""
     array = real(name, value)
     bad = (array <= low if open_low else array < low) | (array >= high if open_high else array > high)

@@ -1,14 +1,15 @@
 r"""One number, the chance that two draws from a fit share a real ancestor, is the loss of every workflow.
 
-Let a model reproduce the mean and the covariance (divided by M) of its training set, and let the training set be any mixture
-of model draws, kept data and fresh real data. Trace two independent draws from the n-th fit back to the real draws they descend
-from, and let :math:`v_n` be the probability that they descend from the same one. Then, with no approximation,
+Let a model reproduce the mean and the covariance (divided by M) of its training set, and let the training set be any
+mixture of model draws, kept data and fresh real data. Trace two independent draws from the n-th fit back to the real
+draws they descend from, and let :math:`v_n` be the probability that they descend from the same one. Then, with no
+approximation,
 
 .. math:: E H_n = (1 - v_n) H_0, \qquad E\,\chi^2(p_n \| p_0) = (K - 1) v_n, \qquad
    E \Sigma_n = (1 - v_n) \Sigma_0, \qquad E (\mu_n - \mu_0)(\mu_n - \mu_0)^T = v_n \Sigma_0
 
-for the discrete model (heterozygosity :math:`H = 1 - \sum p_i^2`) and for every model with that mean and covariance, the
-maximum-likelihood Gaussian above all. Only the recursion of v depends on the workflow:
+for the discrete model (heterozygosity :math:`H = 1 - \sum p_i^2`) and for every model with that mean and covariance,
+the maximum-likelihood Gaussian above all. Only the recursion of v depends on the workflow:
 
 ==================================  ===================================================================================
 workflow                            function
@@ -33,7 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlog1py
 
-from modelcollapse_theory._domain import Array, law, real, whole, within
+from modelcollapse_theory._domain import Array, law, whole, within
+from modelcollapse_theory._domain import real as finite
 from modelcollapse_theory._register import theorem
 
 _SOURCE = "derived in theory/derivations/variance-conservation.md"
@@ -52,20 +54,22 @@ def _part(name: str, value: ArrayLike, size: Array, minimum: int = 0) -> Array:
 
 def share_lost(gap: ArrayLike, steps: ArrayLike) -> Array:
     """1 - (1 - gap)^steps to full relative precision, for 0 <= gap <= 1 and steps >= 0."""
-    return -np.expm1(xlog1py(np.asarray(steps, np.float64), -np.asarray(gap, np.float64)))
+    gap = np.minimum(gap, 1.0)  # a gap that is 1 may round above it
+    return 0.0 - np.expm1(xlog1py(np.asarray(steps, np.float64), -gap))
 
 
-def affine(first: ArrayLike, source: ArrayLike, gap: ArrayLike, steps: ArrayLike) -> Array:
-    """x after ``steps`` rounds of x' = source + (1 - gap) x from x = first; the gap, not the factor, so that no digit is lost."""
+def affine(first: Array | float, source: Array, gap: Array, steps: ArrayLike) -> Array:
+    """x after ``steps`` rounds of x' = source + (1 - gap) x, from x = first; by the gap, so that no digit is lost."""
     lost = share_lost(gap, steps)
-    rounds = np.where(np.asarray(gap) == 0, steps, lost / np.where(np.asarray(gap) == 0, 1.0, gap))
+    rounds = np.where(gap == 0, steps, lost / np.where(gap == 0, 1.0, gap))
     return first * (1 - lost) + source * rounds
 
 
 def _from_first_fit(size: Array, fits: ArrayLike, source: Array, gap: Array) -> Array:
     """v_n of x' = source + (1 - gap) x started at v_1 = 1/M, with v_0 = 0."""
     count = whole("fits", fits).astype(np.float64)
-    return np.where(count == 0, 0.0, affine(1 / size, source, gap, np.maximum(count - 1, 0)))
+    value = affine(1 / size, source, gap, np.maximum(count - 1, 0))
+    return np.where(count == 0, 0.0, np.minimum(value, 1.0))  # a rounding above 1 is no probability
 
 
 @theorem(
@@ -79,13 +83,16 @@ def pooled(sizes: ArrayLike, shared: ArrayLike) -> Array:
 
     .. math:: N^2 v = \sum_k n_k + \sum_k n_k (n_k - 1) c_{kk} + \sum_{k \ne l} n_k n_l c_{kl}
 
-    ``sizes`` (G,) are the n_k; ``shared`` (G, G), symmetric, holds c_kl for a random item of k and a random *other* item of l.
-    Every workflow is this one line. Exact. Raises ValueError for other shapes, asymmetry or entries outside [0, 1].
+    ``sizes`` (G,) are the n_k; ``shared`` (G, G), symmetric, holds c_kl for a random item of k and a random *other*
+    item of l. Every workflow is this one line. Exact. Raises ValueError for other shapes, asymmetry or entries outside
+    [0, 1].
     """
     count = whole("sizes", sizes).astype(np.float64)
     chance = within("shared", shared, 0, 1)
     if count.ndim != 1 or chance.shape != (count.size, count.size):
-        raise ValueError(f"shared must be a square matrix over the groups of sizes, got shapes {chance.shape}, {count.shape}")
+        raise ValueError(
+            f"shared must be a square matrix over the groups of sizes, got shapes {chance.shape}, {count.shape}"
+        )
     if not np.allclose(chance, chance.T, rtol=1e-12, atol=0):
         raise ValueError("shared must be symmetric: sharing an ancestor has no order")
     total = count.sum()
@@ -120,7 +127,7 @@ def expected_covariance(covariance: ArrayLike, lost: ArrayLike) -> tuple[Array, 
 
     Returns (within, of the mean). ``lost`` is a scalar where ``covariance`` is a matrix. Exact with ddof = 0.
     """
-    original, gone = real("covariance", covariance), within("lost", lost, 0, 1)
+    original, gone = finite("covariance", covariance), within("lost", lost, 0, 1)
     return (1 - gone) * original, gone * original
 
 
@@ -131,7 +138,9 @@ def expected_covariance(covariance: ArrayLike, lost: ArrayLike) -> tuple[Array, 
     source="classical (Wright-Fisher); " + _SOURCE,
 )
 def replace(sample_size: ArrayLike, fits: ArrayLike) -> Array:
-    r"""v_n when each fit sees only the last model's draws: :math:`v_n = 1 - (1 - 1/M)^n`, from v' = 1/M + (1 - 1/M) v. Exact."""
+    r"""v_n when each fit sees only the last model's draws: :math:`v_n = 1 - (1 - 1/M)^n`, from v' = 1/M + (1 - 1/M) v.
+    Exact.
+    """
     return share_lost(1 / _sample_size(sample_size), whole("fits", fits))
 
 
@@ -142,7 +151,9 @@ def replace(sample_size: ArrayLike, fits: ArrayLike) -> Array:
     source="classical (Wright-Fisher); " + _SOURCE,
 )
 def replace_sizes(sizes: ArrayLike) -> Array:
-    r"""Trajectory v_0, ..., v_n for data sets of M_1, ..., M_n items: :math:`1 - v_n = \prod_{i \le n} (1 - 1/M_i)`. Exact."""
+    r"""Trajectory v_0, ..., v_n for data sets of M_1, ..., M_n items: :math:`1 - v_n = \prod_{i \le n} (1 - 1/M_i)`.
+    Exact.
+    """
     size = whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
     if size.ndim != 1:
         raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
@@ -158,7 +169,8 @@ def replace_sizes(sizes: ArrayLike) -> Array:
 def random_mixing(sample_size: ArrayLike, fits: ArrayLike, share: ArrayLike) -> Array:
     r"""v_n when each item is a fresh real one with probability g = ``share``, else a model draw.
 
-    .. math:: v_n = v_\infty (1 - r^n), \quad r = (1 - 1/M)(1 - g)^2, \quad v_\infty = 1/(1 + \theta), \quad \theta = (M-1) g (2-g)
+    .. math:: v_n = v_\infty (1 - r^n), \quad r = (1 - 1/M)(1 - g)^2,
+       \quad v_\infty = 1/(1 + \theta), \quad \theta = (M-1) g (2-g)
 
     Exact. ``share = 0`` is replace.
     """
@@ -168,7 +180,10 @@ def random_mixing(sample_size: ArrayLike, fits: ArrayLike, share: ArrayLike) -> 
 
 
 def random_mixing_limit(sample_size: ArrayLike, share: ArrayLike) -> Array:
-    r"""Stationary v of ``random_mixing``: :math:`1/(1 + (M-1) g (2-g))`. Exact; 1 at share 0, where everything is lost."""
+    r"""Stationary v of ``random_mixing``: :math:`1/(1 + (M-1) g (2-g))`.
+
+    Exact; 1 at share 0, where everything is lost.
+    """
     size, g = _sample_size(sample_size), within("share", share, 0, 1)
     return 1 / (1 + (size - 1) * g * (2 - g))
 
@@ -213,27 +228,31 @@ def fixed_set(sample_size: ArrayLike, fits: ArrayLike, kept: ArrayLike) -> Array
 
     A draw from the n-th fit is a descendant of a given kept item with probability :math:`k_n = (1 - (s/M)^n)/r`, whence
 
-    .. math:: v_n = v_\infty (1 - B^n) - \frac{2}{r + 1} \left[(s/M)^n - B^n\right], \qquad B = \frac{s (s - 1)}{M^2}, \qquad
+    .. math:: v_n = v_\infty (1 - B^n) - \frac{2}{r + 1} \left[(s/M)^n - B^n\right],
+       \qquad B = \frac{s (s - 1)}{M^2}, \qquad
        v_\infty = \frac{M + 2 s}{M^2 - s (s - 1)}
 
-    Exact, over the choice of the kept items too. v never falls below 1/r in the end: that is the kept set's own error, and no
-    number of model draws removes it. Raises ValueError unless 1 <= kept <= sample_size.
+    Exact, over the choice of the kept items too. v never falls below 1/r in the end: that is the kept set's own error,
+    and no number of model draws removes it. Raises ValueError unless 1 <= kept <= sample_size.
     """
     size = _sample_size(sample_size)
     r = _part("kept", kept, size, 1)
     count = whole("fits", fits).astype(np.float64)
     gap = _fresh_gap(size, r)
-    between = (1 - share_lost(r / size, count)) * share_lost((r + 1) / size, count)  # (s/M)^n - B^n
-    # at r = M the kept items are the data set: no model draw, and (r + 1)/M above is no probability
-    return np.where(r == size, np.where(count == 0, 0.0, 1 / size), _fixed_limit(size, r) * share_lost(gap, count) - 2 / (r + 1) * between)
+    # at r = M there is no model draw: the first factor is 0 and the second must only stay finite
+    between = (1 - share_lost(r / size, count)) * share_lost(np.minimum((r + 1) / size, 1), count)
+    return np.minimum(_fixed_limit(size, r) * share_lost(gap, count) - 2 / (r + 1) * between, 1.0)
 
 
 def _fixed_limit(size: Array, r: Array) -> Array:
-    return (3 * size - 2 * r) / (size**2 * _fresh_gap(size, r))
+    return np.minimum((3 * size - 2 * r) / (size**2 * _fresh_gap(size, r)), 1.0)
 
 
 def fixed_set_limit(sample_size: ArrayLike, kept: ArrayLike) -> Array:
-    r"""Stationary v of ``fixed_set``: :math:`(M + 2s)/(M^2 - s(s-1))`, s = M - r, at least 1/r. Exact; needs kept >= 1."""
+    r"""Stationary v of ``fixed_set``: :math:`(M + 2s)/(M^2 - s(s-1))`, s = M - r, at least 1/r.
+
+    Exact; needs kept >= 1.
+    """
     size = _sample_size(sample_size)
     return _fixed_limit(size, _part("kept", kept, size, 1))
 
@@ -245,15 +264,16 @@ def fixed_set_limit(sample_size: ArrayLike, kept: ArrayLike) -> Array:
     source=_SOURCE,
 )
 def retain(sample_size: ArrayLike, fits: ArrayLike, retained: ArrayLike, real: ArrayLike = 0) -> Array:
-    r"""v_n when b = ``retained`` random items of the last data set are kept, r = ``real`` are fresh, the rest model draws.
+    r"""v_n when b = ``retained`` random items of the last data set are kept, r = ``real`` fresh, the rest model draws.
 
-    Two distinct items of the last data set share an ancestor with probability f = (M v - 1)/(M - 1); with a = M - b - r,
+    Two distinct items of the last data set share an ancestor with probability f = (M v - 1)/(M - 1); with a = M - b -
+    r,
 
     .. math:: M^2 v' = M + b (b - 1) f + a (a - 1 + 2 b) v
 
-    started at v_1 = 1/M. Without fresh items :math:`1 - v' = (1 - v)\left[1 - \frac{(M-b)(M-1+b)}{M^2(M-1)}\right]`: b = 0 is
-    Wright-Fisher, b = M - 1 the Moran model, whose factor is 1 - 2/M^2. The map does not take v_0 = 0 to 1/M, for the truth has
-    no items to keep. Exact. Raises ValueError unless retained + real <= sample_size.
+    started at v_1 = 1/M. Without fresh items :math:`1 - v' = (1 - v)\left[1 - \frac{(M-b)(M-1+b)}{M^2(M-1)}\right]`: b
+    = 0 is Wright-Fisher, b = M - 1 the Moran model, whose factor is 1 - 2/M^2. The map does not take v_0 = 0 to 1/M,
+    for the truth has no items to keep. Exact. Raises ValueError unless retained + real <= sample_size.
     """
     size = _sample_size(sample_size)
     b, r = _part("retained", retained, size), _part("real", real, size)
@@ -266,11 +286,11 @@ def _retain_map(size: Array, b: Array, r: Array) -> tuple[Array, Array]:
     a = size - b - r
     if np.any(a < 0):
         raise ValueError("retained + real must not exceed sample_size")
-    others = np.maximum(size - 1, 1)  # a single item has no pair: b (b - 1) is 0 there
+    others = np.maximum(size - 1, 1)  # a single item has no pair
     source = (size - b * (b - 1) / others) / size**2
     # M^2 - M b (b-1)/(M-1) - a (a-1+2b) with a + b = M - r, every term written as a nonnegative one
     gap = (r * (2 * size - r) + a + b * (size - b) / others) / size**2
-    return source, gap
+    return source, np.where(size == 1, 1.0, gap)
 
 
 def retain_limit(sample_size: ArrayLike, retained: ArrayLike, real: ArrayLike = 0) -> Array:

@@ -1,0 +1,192 @@
+"""A data set is whatever a family needs to be fitted; two are pooled with ``|``, and an empty one changes nothing.
+
+``Counts`` and ``Rows`` hold items, so they also have subsets (``take``). ``Moments`` hold only what a Gaussian fit can
+see, and the moments of a subset are no function of the moments of the whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.pytree import part
+from modelcollapse.sampling import multivariate_hypergeometric
+
+
+class Data(Protocol):
+    """What a regime may do with a data set without knowing which kind it is."""
+
+    @property
+    def size(self) -> jax.Array: ...  # (), how many draws it stands for
+
+    def __or__(self, other: Any) -> Any: ...
+
+    def with_room(self, capacity: int) -> Self: ...
+
+    @staticmethod
+    def capacity_for(size: int) -> int: ...
+
+
+@part
+class Counts:
+    """How often each of K states was seen.
+
+    Totals are 32-bit integers: a pool beyond 2^31 - 1 items is refused by ``simulate``.
+    """
+
+    n: jax.Array  # (K,) int32
+
+    @property
+    def size(self) -> jax.Array:
+        return self.n.sum(dtype=self.n.dtype)
+
+    def __or__(self, other: Counts) -> Counts:
+        return Counts(self.n + other.n)
+
+    def take(self, key: jax.Array, n: Any, capacity: int) -> Counts:
+        """A uniformly random subset of ``n`` items: multivariate hypergeometric, exact. The whole if it has no more."""
+        return Counts(multivariate_hypergeometric(key, self.n, jnp.minimum(n, self.size)))
+
+    def with_room(self, capacity: int) -> Counts:
+        return self
+
+    @staticmethod
+    def capacity_for(size: int) -> int:
+        """The next power of two, so that nearby sample sizes share one compilation."""
+        return 1 << max(int(size) - 1, 1).bit_length()
+
+
+@part
+class Moments:
+    r"""Size, mean and scatter of a set of points: all that a Gaussian fit can see.
+
+    The scatter about the mean is kept as :math:`S = U \,\mathrm{diag}(e^{2l})\, U^T` with ``U`` unit lower triangular, so
+    that pivots may separate by any factor; a pivot that no draw spans is ``-inf`` and its column of ``U`` a unit vector.
+    """
+
+    count: jax.Array  # (), int32
+    mean: jax.Array  # (d,)
+    unit: jax.Array  # (d, d) unit lower triangular
+    log_scale: jax.Array  # (d,) log pivots of the factor
+
+    @property
+    def size(self) -> jax.Array:
+        return self.count
+
+    def __or__(self, other: Moments) -> Moments:
+        r"""Pooled moments: :math:`S = S_1 + S_2 + \frac{n_1 n_2}{n_1 + n_2} g g^T` with the gap g of the means (Chan et al. 1979).
+
+        Each column is added by a rank-one update in log scale, which is exact where a summand is empty and cannot
+        underflow, as an LQ step over rows of such unequal scale would.
+        """
+        dtype = self.mean.dtype
+        total = self.count + other.count
+        mine, theirs = self.count.astype(dtype), other.count.astype(dtype)
+        both = jnp.maximum(total, 1).astype(dtype)
+        gap = other.mean - self.mean
+        # from the larger side, so that pooling with an empty set returns the very same mean
+        mean = jnp.where(self.count >= other.count, self.mean + (theirs / both) * gap, other.mean - (mine / both) * gap)
+        columns = jnp.concatenate([other.unit.T, gap[None]])
+        scales = jnp.concatenate([other.log_scale, 0.5 * jnp.log(mine * theirs / both)[None]])
+
+        def add(factor: tuple[jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+            return rank_one_update(*factor, *column), None
+
+        (unit, log_scale), _ = jax.lax.scan(add, (self.unit, self.log_scale), (columns, scales))
+        return Moments(total, mean, unit, log_scale)
+
+    def with_room(self, capacity: int) -> Moments:
+        return self
+
+    @staticmethod
+    def capacity_for(size: int) -> int:
+        """0: moments take the same room whatever the size."""
+        return 0
+
+
+def rank_one_update(
+    unit: jax.Array, log_scale: jax.Array, vector: jax.Array, log_weight: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    r"""The factor ``(U, l)`` of :math:`U \mathrm{diag}(e^{2l}) U^T + e^{2s} v v^T`, all scales kept as logarithms.
+
+    The positive LDL update of Gill, Golub, Murray and Saunders (1974, method C1): per pivot
+    :math:`d' = d + a p^2`, :math:`a' = a d / d'`, :math:`b = a p / d'`. A weight of ``-inf`` changes nothing, bit for bit.
+    """
+    index = jnp.arange(vector.size, dtype=jnp.int32)
+
+    def pivot(j: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        unit, log_scale, vector, log_weight = carry
+        p, old = vector[j], log_scale[j]
+        added = log_weight + jnp.log(jnp.abs(p))
+        # hypot in log scale; logaddexp(x, -inf) is x exactly
+        new = 0.5 * jnp.logaddexp(2 * old, 2 * added)
+        moves = jnp.isfinite(added)
+        below = index > j
+        column = unit[:, j]
+        rest = jnp.where(below, vector - p * column, 0.0)
+        # b = a p / d' = (a p^2 / d') / p, and a p^2 / d' is at most 1
+        b = jnp.where(moves, jnp.exp(2 * jnp.where(moves, added - new, 0.0)) / jnp.where(moves, p, 1.0), 0.0)
+        unit = unit.at[:, j].set(jnp.where(below & moves, column + b * rest, column))
+        vector = jnp.where(moves, rest, jnp.where(below, vector, 0.0))
+        log_weight = jnp.where(moves, log_weight + jnp.where(moves, old - new, 0.0), log_weight)
+        return unit, log_scale.at[j].set(jnp.where(moves, new, old)), vector, log_weight
+
+    unit, log_scale, _, _ = jax.lax.fori_loop(0, vector.size, pivot, (unit, log_scale, vector, log_weight))
+    return unit, log_scale
+
+
+@part
+class Rows:
+    """Points, of which the first ``count`` are there and the rest is room.
+
+    Pooling keeps the larger room of the two; rows that would not fit turn the whole set into NaN (integers: -1), so
+    that nothing is lost in silence. ``simulate`` reserves enough for the regimes of this package.
+    """
+
+    points: jax.Array  # (capacity, d), or (capacity,) integers for states
+    count: jax.Array  # (), int32
+
+    @property
+    def size(self) -> jax.Array:
+        return self.count
+
+    @property
+    def capacity(self) -> int:
+        return self.points.shape[0]
+
+    @property
+    def present(self) -> jax.Array:
+        """``(capacity,)`` booleans: which rows are there."""
+        return jnp.arange(self.capacity, dtype=jnp.int32) < self.count
+
+    def __or__(self, other: Rows) -> Rows:
+        roomy = self.with_room(max(self.capacity, other.capacity))
+        at = jnp.where(other.present, roomy.count + jnp.arange(other.capacity, dtype=jnp.int32), roomy.capacity)
+        points = roomy.points.at[at].set(other.points, mode="drop")
+        total = roomy.count + other.count
+        ruined = jnp.full_like(points, jnp.nan if jnp.issubdtype(points.dtype, jnp.floating) else -1)
+        return Rows(jnp.where(total <= roomy.capacity, points, ruined), total)
+
+    def take(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        """A uniformly random subset of ``n`` rows, or the whole if it has no more, in room for ``capacity``.
+
+        Rows are ordered by 32 random bits each; a tie (probability below capacity^2 / 2^33) prefers the earlier row.
+        """
+        bits = jax.random.bits(key, (self.capacity,), jnp.uint32)
+        order = jnp.argsort(jnp.where(self.present, bits >> 1, jnp.uint32(0xFFFFFFFF)), stable=True)
+        chosen = self.points[order[: min(capacity, self.capacity)]]
+        return Rows(chosen, jnp.minimum(n, self.count).astype(jnp.int32)).with_room(capacity)
+
+    def with_room(self, capacity: int) -> Rows:
+        missing = capacity - self.capacity
+        if missing <= 0:
+            return self
+        return Rows(
+            jnp.concatenate([self.points, jnp.zeros((missing, *self.points.shape[1:]), self.points.dtype)]), self.count
+        )
+
+    @staticmethod
+    def capacity_for(size: int) -> int:
+        return int(size)

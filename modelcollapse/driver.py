@@ -1,0 +1,400 @@
+"""The host's side of a run: arguments are checked before anything is compiled, chains run in batches, and no result is lost."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import operator
+import platform
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from modelcollapse import loop, regimes, sampling
+from modelcollapse.observables import named
+from modelcollapse.results import ChainFailure, Run
+from modelcollapse.serial import content_hash
+
+MEMORY = 2**31
+"""Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
+LARGEST = 2**31 - 1
+
+
+def simulate(
+    family: Any,
+    source: Any,
+    regime: Any = None,
+    observe: Any = "mean",
+    *,
+    size: Any,
+    generations: int,
+    chains: int = 1,
+    seed: Any = 0,
+    record: Any = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Run:
+    """Run ``chains`` independent chains of recursive training.
+
+    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from generation
+    g - 1, so it is fit number g + 1 of the theory.
+
+    Parameters
+    ----------
+    family
+        What is refitted: ``Discrete()``, ``Gaussian()``, ``GaussianMixture(k)``, ...
+    source
+        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``, ``sampler(draw)``,
+        or the ``Law`` of any fitted model.
+    regime
+        Which data the next generation sees. Default ``Replace()``, only the newest model's.
+    observe
+        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from names.
+    size
+        Sample size M of every data set, or one for each generation 0, ..., ``generations``.
+    generations
+        Number of the last generation, included.
+    seed
+        A nonnegative integer, or a JAX key.
+    record
+        Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
+    batch_size
+        Chains that run at once; chosen by an estimate of memory if not given. It changes no result.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    Run
+        Its ``trace`` holds each observable as an array ``(chain, generation, ...)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument that makes no sense, before anything runs.
+    ChainFailure
+        After the run, if a fit was not finite; it names the chains and generations, and its ``run`` holds everything else.
+    """
+    regime = regimes.Replace() if regime is None else regime
+    generations = _integer("generations", generations, 0)
+    chains = _integer("chains", chains, 1)
+    recorded = _recorded(record, 0, generations)
+    key, number = _key(seed)
+    process = prepare(family, source, regime, observe, size, generations)
+    run = Run(
+        family=family,
+        source=source,
+        regime=regime,
+        observables=process.observables,
+        size=np.asarray(size),
+        recorded=recorded,
+        trace={},
+        state=None,
+        key=np.asarray(jax.random.key_data(key)),
+        key_impl=_impl(key),
+        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
+    )
+    return drive(run, process, key, chains, recorded, batch_size=batch_size, progress=progress)
+
+
+def trace(
+    family: Any,
+    source: Any,
+    regime: Any = None,
+    observe: Any = "mean",
+    *,
+    size: Any,
+    generations: int,
+    chains: int = 1,
+    seed: Any = 0,
+) -> dict[str, jax.Array]:
+    """``simulate`` as a pure function: every observable at every generation, ``(chain, generation, ...)``.
+
+    Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
+    ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of ``simulate``. Arguments that
+    are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe`` are fixed.
+    """
+    regime = regimes.Replace() if regime is None else regime
+    key, _ = _key(seed)
+    process = prepare(family, source, regime, observe, size, generations)
+    states, first = loop.start_chains(key, 0, process, chains)
+    gaps = jnp.ones(generations, jnp.int32)
+    _, rest = loop.advance_chains(key, 0, states, process, gaps, chains, True)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a[:, None], b], axis=1), first, rest)
+
+
+def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
+    """The process of a run, its concrete arguments checked."""
+    observables = named(observe)
+    _check_protocol(family, source, regime)
+    traced = _traced((size, regime, family, source))
+    sizes = _sizes(size, generations) if not _traced(size) else None
+    if sizes is None:
+        raise TypeError("size must be concrete: it fixes the shapes of a run")
+    _check_schedules(regime, generations)
+    room = regimes.room(regime, sizes)
+    if room > LARGEST:
+        raise ValueError(
+            f"the pool would hold {room} items, more than 2**31 - 1: use fewer generations or a smaller size"
+        )
+    if not traced:
+        if hasattr(regime, "check"):
+            regime.check(sizes)
+        _check_source(source, sizes)
+        if hasattr(family, "check"):
+            family.check(source, regimes.fitted_sizes(regime, sizes))
+    if hasattr(regime, "prepared") and not _traced(regime):
+        regime = regime.prepared(family, source, sizes)
+    truth = family.project(source) if hasattr(family, "project") else None
+    rows = regime.needs_items and not hasattr(family.data, "take")
+    needs_rows = rows or getattr(getattr(source, "family", None), "data", None) is not family.data
+    largest = int(sizes.max())
+    capacity = largest if needs_rows else family.data.capacity_for(largest)
+    fixed = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
+    process = loop.Process(
+        family, source, regime, observables, truth, fixed, capacity, room if _holds_rows(family, rows) else 0
+    )
+    _check_observables(process)
+    return process
+
+
+def drive(
+    run: Run,
+    process: loop.Process,
+    key: jax.Array,
+    chains: int,
+    recorded: np.ndarray,
+    *,
+    batch_size: int | None,
+    progress: bool,
+) -> Run:
+    """Carry ``run`` on through the generations ``recorded`` and return it with their trace."""
+    fresh = run.state is None
+    now = 0 if fresh else int(np.max(run.state.generation))
+    last = int(recorded[-1]) if recorded.size else now
+    batch = _batch(process, key, chains, recorded.size) if batch_size is None else _integer("batch_size", batch_size, 1)
+    batch = min(batch, chains)
+    stops, kept = _stops(now, recorded[recorded > now], progress)
+    gaps = np.diff(np.concatenate([[now], stops]))
+    single = bool((gaps == 1).all()) and not progress
+    portions = _portions(gaps, 50 if progress else 1)
+    traces, states = [], []
+    with tqdm(total=chains * (last - now), disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
+        for first in range(0, chains, batch):
+            take = min(batch, chains - first)
+            parts: list[Any] = []
+            if fresh:
+                state, start = loop.start_chains(key, first, process, batch)
+                if recorded.size and recorded[0] == 0:
+                    parts.append({name: np.asarray(leaf)[:take, None] for name, leaf in start.items()})
+            else:
+                index = np.minimum(np.arange(first, first + batch), chains - 1)
+                state = jax.tree.map(lambda leaf, index=index: jnp.asarray(leaf)[index], run.state)
+                state = loop.State(
+                    state.params,
+                    loop.with_room_each(state.memory, process.room),
+                    state.carries,
+                    state.generation,
+                    state.status,
+                )
+            done = 0
+            for portion in portions:
+                state, out = loop.advance_chains(
+                    key, first, state, process, jnp.asarray(portion, jnp.int32), batch, single
+                )
+                keep = np.flatnonzero(kept[done : done + len(portion)])
+                parts.append({name: np.asarray(leaf)[:take][:, keep] for name, leaf in out.items()})
+                done += len(portion)
+                bar.update(take * int(portion.sum()))
+            traces.append(
+                {name: np.concatenate([p[name] for p in parts], axis=1) for name in process.observables}
+                if parts
+                else {}
+            )
+            states.append(jax.tree.map(lambda leaf, take=take: np.asarray(leaf)[:take], state))
+    trace = {name: np.concatenate([t[name] for t in traces]) for name in traces[0]}
+    final = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+    _mask_failed(trace, np.asarray(final.status), recorded)
+    if not fresh:
+        trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
+        recorded = np.concatenate([run.recorded, recorded])
+    run = run.replaced(trace=trace, state=final, recorded=recorded)
+    if np.any(final.status):
+        raise ChainFailure(run)
+    return run
+
+
+def _stops(now: int, recorded: np.ndarray, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where the run stops to read: at the recorded generations and, for the bar's sake, often enough; and which are recorded."""
+    if not progress or not recorded.size:
+        return recorded, np.ones(recorded.size, bool)
+    pauses = np.unique(np.linspace(now, recorded[-1], 51).round().astype(np.int64)[1:])
+    stops = np.union1d(recorded, pauses[pauses > now])
+    return stops, np.isin(stops, recorded)
+
+
+def _portions(gaps: np.ndarray, count: int) -> list[np.ndarray]:
+    """The gaps in at most ``count`` portions of equal length, the last filled up with gaps of 0: one compilation for all."""
+    if not gaps.size:
+        return []
+    length = -(-gaps.size // count)
+    filled = np.concatenate([gaps, np.zeros(-gaps.size % length, gaps.dtype)])
+    return list(filled.reshape(-1, length))
+
+
+def _mask_failed(trace: dict[str, np.ndarray], status: np.ndarray, recorded: np.ndarray) -> None:
+    """A chain that failed at generation g has no value from g on: NaN, where the observable is a real number."""
+    gone = (status > 0)[:, None] & (recorded[None, :] >= status[:, None] - 1)
+    for name, values in trace.items():
+        if gone.any() and np.issubdtype(values.dtype, np.floating):
+            trace[name] = np.where(gone.reshape(gone.shape + (1,) * (values.ndim - 2)), np.nan, values)
+
+
+def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:
+    """Chains whose state, draws and trace fit into ``MEMORY`` by a generous estimate."""
+    state, read = jax.eval_shape(lambda: loop.start_chains(key, 0, process, 1))
+    size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))  # noqa: E731
+    chain = 6 * size(state) + size(read) * records + 32 * process.capacity
+    return max(1, min(chains, MEMORY // max(chain, 1)))
+
+
+def _holds_rows(family: Any, rows: bool) -> bool:
+    return rows or hasattr(family.data, "present")
+
+
+def _traced(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def _integer(name: str, value: Any, minimum: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if number > LARGEST:
+        raise ValueError(f"{name} must be at most 2**31 - 1, got {number}")
+    return number
+
+
+def _sizes(size: Any, generations: int) -> np.ndarray:
+    sizes = np.asarray(size)
+    if sizes.dtype.kind not in "iu":
+        raise TypeError(f"size must be a whole number or an array of them, got {size!r}")
+    if sizes.ndim > 1 or (sizes.ndim == 1 and sizes.size != generations + 1):
+        raise ValueError(
+            f"size must be one number, or one for each generation 0 to {generations} ({generations + 1} numbers), got shape {sizes.shape}"
+        )
+    if np.any(sizes < 1):
+        raise ValueError(f"size must be at least 1, got {sizes.min()}")
+    if np.any(sizes > LARGEST):
+        raise ValueError(f"size must be at most 2**31 - 1, got {sizes.max()}")
+    return np.broadcast_to(sizes.astype(np.int64), (generations + 1,))
+
+
+def _recorded(record: Any, first: int, last: int) -> np.ndarray:
+    if record is None:
+        return np.arange(first, last + 1)
+    recorded = np.atleast_1d(np.asarray(record))
+    if recorded.dtype.kind not in "iu" or recorded.ndim != 1 or not recorded.size:
+        raise TypeError(f"record must be a list of generations, got {record!r}")
+    if np.any(np.diff(recorded) <= 0) or recorded[0] < first or recorded[-1] > last:
+        raise ValueError(f"record must be increasing and lie between {first} and {last}, got {record!r}")
+    return recorded.astype(np.int64)
+
+
+def _key(seed: Any) -> tuple[jax.Array, int | None]:
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
+        return sampling.key(int(seed)), int(seed)
+    if isinstance(seed, (jax.Array, np.ndarray)):
+        return sampling.wrap(seed), None
+    raise TypeError(f"seed must be a nonnegative integer or a JAX key, got {seed!r}")
+
+
+def _impl(key: jax.Array) -> str:
+    impl = jax.random.key_impl(key)
+    # the unrolled generator is threefry2x32, and on another backend the stock one takes over
+    return "threefry2x32" if impl == jax.random.key_impl(sampling.key(0)) else str(impl)
+
+
+def restored_key(data: np.ndarray, impl: str) -> jax.Array:
+    """The key that a run was started with."""
+    return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(data), impl=impl))
+
+
+def _check_protocol(family: Any, source: Any, regime: Any) -> None:
+    for name, given, methods in (
+        ("family", family, ("draw", "draw_rows", "summarise", "fit", "data")),
+        ("source", source, ("draw_rows", "moments")),
+        ("regime", regime, ("start", "next", "needs_items")),
+    ):
+        missing = [m for m in methods if not hasattr(given, m)]
+        if missing or isinstance(given, type):
+            hint = "; give an instance, not the class" if isinstance(given, type) else ""
+            raise TypeError(
+                f"{name} must have {', '.join(methods)}; {given!r} lacks {', '.join(missing) or 'an instance'}{hint}"
+            )
+
+
+def _check_schedules(regime: Any, generations: int) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(regime):
+        if np.ndim(leaf) == 1 and np.shape(leaf)[0] != generations + 1:
+            raise ValueError(
+                f"the schedule {type(regime).__name__}{jax.tree_util.keystr(path)} needs one entry for each generation 0 to "
+                f"{generations} ({generations + 1} numbers), got {np.shape(leaf)[0]}"
+            )
+
+
+def _check_source(source: Any, sizes: np.ndarray) -> None:
+    if getattr(source, "replace", True) is False and sizes.max() > source.points.shape[0]:
+        raise ValueError(
+            f"size {sizes.max()} exceeds the {source.points.shape[0]} rows of a table drawn without replacement; "
+            "use a smaller size or table(rows, replace=True)"
+        )
+
+
+def _check_observables(process: loop.Process) -> None:
+    for name, observable in process.observables.items():
+        alone = loop.Process(
+            process.family,
+            process.source,
+            process.regime,
+            {name: observable},
+            process.truth,
+            process.sizes,
+            process.capacity,
+            process.room,
+        )
+        if getattr(observable, "needs_truth", False) and process.truth is None:
+            raise ValueError(
+                f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
+                f"infinitely many draws of this {type(process.source).__name__} is not known"
+            )
+        try:
+            jax.eval_shape(lambda alone=alone: loop.start_chains(sampling.key(0), 0, alone, 1))
+        except (AttributeError, TypeError) as error:
+            raise ValueError(
+                f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
+            ) from error
+
+
+def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any]:
+    device = jax.devices()[0]
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
+    try:
+        versions["modelcollapse"] = importlib.metadata.version("modelcollapse")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        versions["modelcollapse"] = "unknown"
+    return {
+        "versions": versions | {"python": platform.python_version()},
+        "dtype": str(jnp.result_type(float)),
+        "device": f"{device.platform}: {device.device_kind}",
+        "seed": seed,
+        "key": [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()],
+        "parts": {name: {"repr": repr(p), "sha256": content_hash(p)} for name, p in parts.items()},
+    }

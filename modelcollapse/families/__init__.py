@@ -1,0 +1,20 @@
+"""What is refitted each generation: one file a family.
+
+A family is a frozen PyTree dataclass with
+
+* ``data``: the kind of data set it is fitted to (a class of ``modelcollapse.data`` or one like it);
+* ``draw(key, params, n, capacity) -> data``: n independent draws as one data set; n may be traced, ``capacity`` is a fixed bound on it;
+* ``draw_rows(key, params, n, capacity) -> Rows``: the same as points;
+* ``summarise(rows) -> data``: the same data set, from real rows;
+* ``fit(key, data, previous) -> params``: ``previous`` is None at generation 0. Parameters that are not finite mean failure.
+
+and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are laws of the family), ``blend(previous, fitted, rate)``
+(for a partial refit), ``project(source)`` (the fit to infinitely many draws, where it is known) and ``check(source, size)``.
+"""
+
+from modelcollapse.families.damped import Damped
+from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.gaussian import Gaussian, Normal
+from modelcollapse.families.mixture import GaussianMixture
+
+__all__ = ["Damped", "Discrete", "Gaussian", "GaussianMixture", "Normal"]

@@ -1,0 +1,68 @@
+"""Empirical frequencies on K states: a family without any error but sampling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.data import Counts, Rows
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import multinomial
+
+
+@part
+class Discrete:
+    """The maximum-likelihood law on K states. Parameters: probabilities ``(K,)``.
+
+    Refitting it to its own draws is the haploid Wright-Fisher chain: counts are integers that total the sample size
+    exactly, and a state that was not drawn has probability exactly 0 from then on.
+
+    Parameters
+    ----------
+    states
+        K. Needed only where the source is a table of states, which does not say how many there are.
+    """
+
+    states: int | None = static(None)
+
+    data = Counts
+
+    def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Counts:
+        return Counts(multinomial(key, n, params, capacity=capacity))
+
+    def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        """States ``(capacity,)`` int32, independent and in order of drawing."""
+        cumulated = jnp.cumsum(params)
+        uniform = jax.random.uniform(key, (capacity,), params.dtype) * cumulated[-1]
+        # the last state with mass caps the rounding of the cumulated sum; states without mass have no interval
+        last = params.size - 1 - jnp.argmax(params[::-1] > 0).astype(jnp.int32)
+        states = jnp.minimum(jnp.searchsorted(cumulated, uniform, side="right").astype(jnp.int32), last)
+        return Rows(states, jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Counts:
+        if self.states is None:
+            raise ValueError("a table of states needs the number of states: Discrete(states=K)")
+        return Counts(jnp.zeros(self.states, jnp.int32).at[rows.points].add(rows.present.astype(jnp.int32)))
+
+    def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
+        dtype = jnp.result_type(float) if previous is None else previous.dtype
+        return data.n.astype(dtype) / data.size.astype(dtype)
+
+    def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
+        """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""
+        # the products with zero weights are exact zeros, so a corner of the simplex returns one law bit for bit
+        return (weights[:, None] * params).sum(0)
+
+    def blend(self, previous: jax.Array, fitted: jax.Array, rate: Any) -> jax.Array:
+        """Linear in the probabilities."""
+        return previous + rate * (fitted - previous)
+
+    def project(self, source: Any) -> jax.Array | None:
+        """The law that infinitely many draws of ``source`` would be fitted by, where it is known."""
+        law = getattr(source, "params", None)
+        if isinstance(getattr(source, "family", None), Discrete):
+            return law
+        frequencies = getattr(source, "frequencies", None)
+        return None if frequencies is None or self.states is None else frequencies(self.states)

@@ -1,0 +1,125 @@
+"""A normal law refitted by sample mean and covariance, on log scales, so that collapse never underflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.data import Moments, Rows
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import wishart_factor
+
+
+@part
+class Normal:
+    r"""A normal law in d dimensions: mean ``(d,)`` and :math:`\Sigma = U\,\mathrm{diag}(e^{2l})\,U^T`.
+
+    ``unit`` is U ``(d, d)``, unit lower triangular; ``log_scale`` is l ``(d,)``. Under recursive fitting the pivots separate
+    exponentially, so neither :math:`\Sigma` nor one scale for all of it would survive.
+    """
+
+    mean: jax.Array
+    unit: jax.Array
+    log_scale: jax.Array
+
+    @property
+    def factor(self) -> jax.Array:
+        """Lower triangular ``(d, d)``, covariance = factor @ factor.T; its small columns may underflow to 0."""
+        return self.unit * jnp.exp(self.log_scale)[None, :]
+
+    @property
+    def covariance(self) -> jax.Array:
+        factor = self.factor
+        return factor @ factor.T
+
+
+def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array) -> tuple[Any, Any]:
+    r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E.
+
+    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th.
+    """
+    ratio = log_scale[:, None] - log_scale[None, :]
+    column = jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right)
+    return jnp.tril(unit @ column), log_scale + log_right
+
+
+@part
+class Gaussian:
+    """Sample mean and sample covariance with divisor ``size - ddof``. Parameters: a ``Normal``.
+
+    A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor a generation, whatever the sample
+    size. Needs at least ``d + 1`` rows. The mean has the resolution of the floating type: once a standard
+    deviation is below half an ulp of the mean, further steps of the mean round to nothing, while the log scale goes on exactly.
+
+    Parameters
+    ----------
+    ddof
+        1 (unbiased covariance, the default) or 0 (maximum likelihood).
+    """
+
+    ddof: int = static(1)
+
+    data = Moments
+
+    def __post_init__(self) -> None:
+        if self.ddof not in (0, 1):
+            raise ValueError(f"ddof must be 0 or 1, got {self.ddof!r}")
+
+    def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
+        dtype, d = params.mean.dtype, params.mean.size
+        n = jnp.asarray(n, jnp.int32)
+        below, pivots = wishart_factor(jax.random.fold_in(key, 1), n - 1, d, dtype=dtype)
+        unit, log_scale = lower_product(params.unit, params.log_scale, below, pivots)
+        step = params.factor @ jax.random.normal(jax.random.fold_in(key, 0), (d,), dtype)
+        return Moments(n, params.mean + step / jnp.sqrt(jnp.maximum(n, 1).astype(dtype)), unit, log_scale)
+
+    def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:
+        noise = jax.random.normal(key, (capacity, params.mean.size), params.mean.dtype)
+        return Rows(params.mean[None, :] + noise @ params.factor.T, jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Moments:
+        """The moments of real rows, by QR of the centred and scaled points."""
+        points, present = rows.points, rows.present[:, None]
+        if points.ndim != 2:
+            raise ValueError(f"a normal law is fitted to rows of shape (n, d), got points of shape {points.shape}")
+        dtype, d = points.dtype, points.shape[1]
+        size = jnp.maximum(rows.count, 1).astype(dtype)
+        mean = jnp.where(present, points, 0.0).sum(0) / size
+        centred = jnp.where(present, points - mean[None, :], 0.0)
+        drift = centred.sum(0) / size  # second pass: the rounding of the first mean
+        centred = jnp.where(present, centred - drift[None, :], 0.0)
+        scale = jnp.abs(centred).max()
+        scale = jnp.where(scale > 0, scale, 1.0)
+        room = jnp.zeros((max(d - points.shape[0], 0), d), dtype)
+        lower = jnp.linalg.qr(jnp.concatenate([centred / scale, room]), mode="r").T
+        pivot = jnp.diagonal(lower)
+        spanned = jnp.abs(pivot) > 0
+        unit = jnp.where(
+            spanned[None, :], jnp.tril(lower) / jnp.where(spanned, pivot, 1.0)[None, :], jnp.eye(d, dtype=dtype)
+        )
+        log_scale = jnp.where(spanned, jnp.log(jnp.where(spanned, jnp.abs(pivot), 1.0)) + jnp.log(scale), -jnp.inf)
+        return Moments(rows.count, mean + drift, unit, log_scale)
+
+    def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
+        divisor = (data.count - self.ddof).astype(data.mean.dtype)
+        return Normal(data.mean, data.unit, data.log_scale - 0.5 * jnp.log(divisor))
+
+    def blend(self, previous: Normal, fitted: Normal, rate: Any) -> Normal:
+        """Linear in the mean, in the unit factor and in the log pivots."""
+        return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
+
+    def project(self, source: Any) -> Normal | None:
+        """The normal law with the mean and covariance of ``source``, where they are known."""
+        if isinstance(getattr(source, "family", None), Gaussian):
+            return source.params
+        moments = source.moments()
+        return None if moments is None else normal_params(*moments)
+
+
+def normal_params(mean: jax.Array, covariance: jax.Array) -> Normal:
+    """``Normal`` from a mean ``(d,)`` and a positive definite covariance ``(d, d)``."""
+    lower = jnp.linalg.cholesky(covariance)
+    pivot = jnp.diagonal(lower)
+    return Normal(mean, lower / pivot[None, :], jnp.log(pivot))

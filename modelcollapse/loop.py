@@ -1,0 +1,145 @@
+"""One loop carries every family and every regime: fit, draw, fit again, over generations and over chains.
+
+``step`` advances one chain by one generation and is pure. ``trace`` scans it over generations and maps it over chains, and is pure too:
+``jax.jit``, ``jax.vmap`` and ``jax.grad`` go through it. ``simulate`` checks its arguments, calls ``trace``'s own kernel in
+batches and chunks, and keeps what is needed to go on.
+
+Randomness is an address: the key of chain c at generation g is ``fold_in(fold_in(key, c), g)``, so no chain knows its neighbours and no
+generation knows how many follow.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.pytree import part, static
+from modelcollapse.sources import Law, Stream
+
+DATA, FIT = range(2)
+
+
+@part
+class State:
+    """One chain between generations."""
+
+    params: Any
+    memory: Any  # the regime's own
+    carries: Any  # of the observables, by name
+    generation: jax.Array  # (), int32
+    status: jax.Array  # (), int32: 0, or 1 + the generation whose fit was not finite
+
+
+@part
+class Process:
+    """Everything that is fixed over a run."""
+
+    family: Any
+    source: Any
+    regime: Any
+    observables: dict[str, Any]
+    truth: Any
+    sizes: Any  # (), or (generations + 1,): sample size of each data set
+    capacity: int = static()  # a bound on every draw
+    room: int = static()  # a bound on every pool
+
+    def stream(self, law: Any) -> Stream:
+        return Stream(law, self.family, self.capacity, self.regime.needs_items)
+
+    def size(self, generation: Any) -> jax.Array:
+        return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
+
+    def read(self, state: State) -> dict[str, Any]:
+        return {name: o.read(state.carries[name], state, self.truth) for name, o in self.observables.items()}
+
+
+def begin(key: jax.Array, process: Process) -> State:
+    """Generation 0 of one chain: a fit to real data."""
+    now = jnp.int32(0)
+    key = jax.random.fold_in(key, now)
+    real = process.stream(process.source)
+    data, memory = process.regime.start(jax.random.fold_in(key, DATA), real, process.size(now))
+    params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
+    status = jnp.where(_finite(params), 0, 1).astype(jnp.int32)
+    state = State(params, with_room(memory, process.room), {}, now, status)
+    carries = {name: o.start(process.truth, state) for name, o in process.observables.items()}
+    return State(params, state.memory, carries, now, status)
+
+
+def step(key: jax.Array, state: State, process: Process) -> State:
+    """The next generation of one chain, whose key this is. A fit that is not finite leaves the chain as it was, for good."""
+    now = state.generation + 1
+    key = jax.random.fold_in(key, now)
+    model = process.stream(Law(process.family, state.params))
+    real = process.stream(process.source)
+    data, memory = process.regime.next(jax.random.fold_in(key, DATA), model, real, state.memory, process.size(now), now)
+    params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params)
+    failed = (state.status == 0) & ~_finite(params)
+    status = jnp.where(failed, now + 1, state.status)
+    moved = State(params, memory, state.carries, now, status)
+    carries = {name: o.update(state.carries[name], moved, process.truth) for name, o in process.observables.items()}
+    new = State(params, memory, carries, now, status)
+    frozen = State(state.params, state.memory, state.carries, now, status)
+    return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
+
+
+def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool) -> tuple[State, dict]:
+    """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves ``(chain, record, ...)``.
+
+    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative.
+    """
+
+    def every(states: State) -> State:
+        return jax.vmap(step, (0, 0, None))(keys, states, process)
+
+    def record(states: State, gap: jax.Array) -> tuple[State, dict]:
+        states = every(states) if single else jax.lax.fori_loop(0, gap, lambda _, s: every(s), states)
+        return states, jax.vmap(process.read)(states)
+
+    states, records = jax.lax.scan(record, states, gaps)
+    return states, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
+
+
+def chain_keys(key: jax.Array, first: Any, chains: int) -> jax.Array:
+    """Keys of the chains ``first``, ``first + 1``, ..."""
+    index = jnp.asarray(first, jnp.uint32) + jnp.arange(chains, dtype=jnp.uint32)
+    return jax.vmap(functools.partial(jax.random.fold_in, key))(index)
+
+
+@functools.partial(jax.jit, static_argnames="chains")
+def start_chains(key: jax.Array, first: Any, process: Process, chains: int) -> tuple[State, dict]:
+    """Generation 0 of a batch of chains, and its record."""
+    states = jax.vmap(begin, (0, None))(chain_keys(key, first, chains), process)
+    return states, jax.vmap(process.read)(states)
+
+
+@functools.partial(jax.jit, static_argnames=("chains", "single"))
+def advance_chains(
+    key: jax.Array, first: Any, states: State, process: Process, gaps: jax.Array, chains: int, single: bool
+) -> tuple[State, dict]:
+    """``advance`` for the chains ``first``, ``first + 1``, ..."""
+    return advance(chain_keys(key, first, chains), states, process, gaps, single=single)
+
+
+def with_room(tree: Any, capacity: int) -> Any:
+    """The same, every pool of rows in it with room for ``capacity``."""
+    pools: Callable[[Any], bool] = lambda node: hasattr(node, "with_room")  # noqa: E731
+    return jax.tree.map(lambda node: node.with_room(capacity) if pools(node) else node, tree, is_leaf=pools)
+
+
+def with_room_each(tree: Any, capacity: int) -> Any:
+    """``with_room`` for every chain of a batch."""
+    return jax.vmap(lambda one: with_room(one, capacity))(tree) if jax.tree.leaves(tree) else tree
+
+
+def _fitted(stream: Stream, data: Any) -> Any:
+    return stream.family.summarise(data) if stream.rows else data
+
+
+def _finite(params: Any) -> jax.Array:
+    leaves = [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return functools.reduce(jnp.logical_and, [jnp.isfinite(leaf).all() for leaf in leaves], jnp.bool_(True))

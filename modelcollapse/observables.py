@@ -1,0 +1,295 @@
+"""What is kept of a chain: a pure function of the parameters, or of the parameters and the truth.
+
+Any function ``f(params)`` or ``f(params, truth)`` that returns an array is an observable; its name is its own. ``truth`` is what the
+family would be fitted to by infinitely many real draws. An observable that must see every generation, recorded or not, is a part with
+``start(truth, first) -> carry``, ``update(carry, state, truth) -> carry`` and ``read(carry, state, truth) -> array``.
+
+Logarithms are natural; lengths are in the unit of the rows, and entropies in nats.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.pytree import part, static
+from modelcollapse.transport import gaussian_w2, mixture_l2
+
+OBSERVABLES: dict[str, Any] = {}
+"""The observables of this package by name."""
+
+LABELS: dict[str, tuple[str, tuple[str, ...]]] = {}
+"""Unit, and names of the dimensions beyond chain and generation, of each."""
+
+
+def observable(units: str = "1", dims: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """Give the decorated function a name that strings and the command line may use, its unit and the names of its dimensions."""
+
+    def register(function: Any) -> Any:
+        OBSERVABLES[function.__name__] = function
+        LABELS[function.__name__] = (units, dims)
+        return function
+
+    return register
+
+
+@observable(dims=("state",))
+def probabilities(params: jax.Array) -> jax.Array:
+    """The law itself, ``(K,)``."""
+    return params
+
+
+@observable("states")
+def support_size(params: jax.Array) -> jax.Array:
+    """Number of states with positive probability, int32 ``()``."""
+    return (params > 0).sum(dtype=jnp.int32)
+
+
+@observable(dims=("state",))
+def lost(params: jax.Array, truth: jax.Array) -> jax.Array:
+    """Which states of the truth have probability 0 now, booleans ``(K,)``."""
+    return (params == 0) & (truth > 0)
+
+
+@observable()
+def absorbed(params: jax.Array) -> jax.Array:
+    """Whether one state is left, boolean ``()``."""
+    return (params > 0).sum() == 1
+
+
+@observable()
+def heterozygosity(params: jax.Array) -> jax.Array:
+    r"""Gini-Simpson index :math:`1 - \sum_i p_i^2`, the probability that two draws differ, ``()``."""
+    # sum of p (1 - p): no cancellation near absorption, and exactly 0 there
+    return (params * (1 - params)).sum()
+
+
+@observable("nats")
+def entropy(params: jax.Array) -> jax.Array:
+    r"""Shannon entropy :math:`-\sum_i p_i \ln p_i`, ``()``."""
+    return jax.scipy.special.entr(params).sum()
+
+
+@observable("nats")
+def kl_divergence(params: jax.Array, truth: jax.Array) -> jax.Array:
+    r"""Kullback-Leibler divergence :math:`KL(p_n \| p_0)`, ``()``.
+
+    The other direction is infinite as soon as one state is lost, so its expectation is infinite at every generation.
+    """
+    return jax.scipy.special.rel_entr(params, truth).sum()
+
+
+@observable()
+def total_variation(params: jax.Array, truth: jax.Array) -> jax.Array:
+    r"""Total variation distance :math:`\frac12 \sum_i |p_n(i) - p_0(i)|`, ``()``."""
+    return 0.5 * jnp.abs(params - truth).sum()
+
+
+@observable()
+def chi_square(params: jax.Array, truth: jax.Array) -> jax.Array:
+    r"""Pearson's divergence :math:`\chi^2(p_n \| p_0) = \sum_i (p_n(i) - p_0(i))^2 / p_0(i)` over the support of the truth, ``()``."""
+    there = truth > 0
+    return jnp.where(there, (params - truth) ** 2 / jnp.where(there, truth, 1.0), 0.0).sum()
+
+
+@observable(dims=("dimension",))
+def mean(params: Any) -> jax.Array:
+    """Mean ``(d,)``."""
+    return params.mean
+
+
+@observable(dims=("dimension",))
+def log_variance(params: Any) -> jax.Array:
+    """Natural logarithm of the variance of each coordinate, ``(d,)``."""
+    if hasattr(params, "log_scale"):
+        # a row of the factor, squared and summed in log scale: no underflow
+        terms = 2 * (jnp.log(jnp.abs(params.unit)) + params.log_scale[None, :])
+        return jax.nn.logsumexp(terms, axis=1)
+    return jnp.log(jnp.diagonal(params.covariance))
+
+
+@observable(dims=("dimension",))
+def standard_deviation(params: Any) -> jax.Array:
+    """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
+    return jnp.exp(0.5 * log_variance(params))
+
+
+@observable(dims=("dimension",))
+def log_pivots(params: Any) -> jax.Array:
+    """Logarithms of the squared Cholesky pivots, ``(d,)``; their increments are exact log chi-squares."""
+    return 2 * params.log_scale
+
+
+@observable()
+def log_determinant(params: Any) -> jax.Array:
+    """Natural logarithm of the determinant of the covariance, ``()``."""
+    if hasattr(params, "log_scale"):
+        return 2 * params.log_scale.sum()
+    return jnp.linalg.slogdet(params.covariance)[1]
+
+
+@observable()
+def squared_mean_error(params: Any, truth: Any) -> jax.Array:
+    r"""Squared Euclidean distance :math:`|\mu_n - \mu_0|^2` of the means, ``()``."""
+    return ((params.mean - truth.mean) ** 2).sum()
+
+
+@observable()
+def w2_squared(params: Any, truth: Any) -> jax.Array:
+    """Squared Wasserstein-2 distance to the normal law with the true mean and covariance, ``()``; exact between normal laws."""
+    return gaussian_w2(params.mean, _factor(params), truth.mean, _factor(truth))
+
+
+@observable()
+def l2_squared(params: Any, truth: Any) -> jax.Array:
+    """Squared L2 distance of the densities of two normal mixtures, ``()``; unit 1 / volume."""
+    return mixture_l2(params.weights, params.means, params.covariances, (truth.weights, truth.means, truth.covariances))
+
+
+def _factor(params: Any) -> jax.Array:
+    return params.factor if hasattr(params, "factor") else jnp.linalg.cholesky(params.covariance)
+
+
+def tail_mass(states: Iterable[int] | None = None, *, below: float | None = None) -> Tail:
+    """Probability of the given ``states``, or of those whose true probability is ``below`` a threshold."""
+    if (states is None) == (below is None):
+        raise ValueError(f"give either states or below, got states={states!r} and below={below!r}")
+    if states is None:
+        return Tail(None, below)
+    return Tail(jnp.asarray(list(states), jnp.int32), None)
+
+
+@part
+class Tail:
+    """Probability that is left to rare states, ``()``."""
+
+    states: Any
+    below: Any
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: jax.Array) -> jax.Array:
+        if self.states is not None:
+            return state.params[self.states].sum()
+        return jnp.where(truth < self.below, state.params, 0.0).sum()
+
+
+@part
+class FirstTime:
+    """First generation at which ``condition`` holds, as a number; infinity as long as it has not, ``()``."""
+
+    condition: Any
+
+    def start(self, truth: Any, first: Any) -> jax.Array:
+        return self.update(jnp.full((), jnp.inf), first, truth)
+
+    def update(self, carry: jax.Array, state: Any, truth: Any) -> jax.Array:
+        now = as_observable(self.condition)
+        holds = now.read(now.start(truth, state), state, truth)
+        return jnp.where(jnp.isinf(carry) & holds, state.generation.astype(carry.dtype), carry)
+
+    def read(self, carry: jax.Array, state: Any, truth: Any) -> jax.Array:
+        return carry
+
+
+@part
+class Below:
+    """Whether an observable that is one number is below ``threshold``, boolean ``()``."""
+
+    observable: Any
+    threshold: Any
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return as_observable(self.observable).start(truth, first)
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return as_observable(self.observable).update(carry, state, truth)
+
+    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+        value = as_observable(self.observable).read(carry, state, truth)
+        if value.size != 1:
+            raise ValueError(f"a threshold needs an observable that is one number, got shape {value.shape}")
+        return value.reshape(()) < self.threshold
+
+
+def absorption_time() -> FirstTime:
+    """First generation at which one state is left; generation g is the fit number g + 1."""
+    return FirstTime(as_observable(absorbed))
+
+
+def first_below(observable: Any, threshold: Any) -> FirstTime:
+    """First generation at which an observable (a function, part or name) is below ``threshold``."""
+    return FirstTime(Below(as_observable(observable), threshold))
+
+
+@part
+class Read:
+    """A function of the parameters, or of the parameters and the truth, as an observable."""
+
+    function: Callable[..., Any] = static()
+
+    @property
+    def needs_truth(self) -> bool:
+        return len(_required(self.function)) == 2
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return self.function(state.params, truth) if self.needs_truth else self.function(state.params)
+
+
+def as_observable(given: Any) -> Any:
+    """The observable behind a name, a function, or an object that is one already."""
+    if isinstance(given, str):
+        if given not in OBSERVABLES:
+            raise ValueError(f"unknown observable {given!r}; the names are {', '.join(sorted(OBSERVABLES))}")
+        given = OBSERVABLES[given]
+    if all(hasattr(given, method) for method in ("start", "update", "read")):
+        return given
+    if not callable(given):
+        raise TypeError(
+            f"an observable must be a name, a function of (params) or (params, truth), or an Observable; got {given!r}"
+        )
+    if len(_required(given)) not in (1, 2):
+        raise TypeError(f"an observable must take (params) or (params, truth), got {given!r}{inspect.signature(given)}")
+    return Read(given)
+
+
+def named(observe: Any) -> dict[str, Any]:
+    """One observable, several, or a mapping from names, as a mapping from names to observables."""
+    if isinstance(observe, Mapping):
+        return {str(name): as_observable(given) for name, given in observe.items()}
+    several = [observe] if isinstance(observe, str) or not isinstance(observe, Iterable) else list(observe)
+    out: dict[str, Any] = {}
+    for given in several:
+        name = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
+        if name in out or name == "<lambda>":
+            raise ValueError(
+                f"observables need names of their own, got {name!r}: pass a dictionary of names and observables"
+            )
+        out[name] = as_observable(given)
+    if not out:
+        raise ValueError("observe must name at least one observable")
+    return out
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
+
+
+OBSERVABLES["absorption_time"] = absorption_time()
+LABELS["absorption_time"] = ("generations", ())

@@ -1,0 +1,381 @@
+"""Which data the next generation learns from: one small class a regime.
+
+Generation 0 is always fitted to real data. A regime sees two streams, ``model`` (the newest fit) and ``real``, and its own
+``memory``. Shares and weights may be numbers, or arrays with one entry for each generation 0, 1, ... (entry 0 is where generation
+0 would be, and is not read); they are PyTree leaves, so ``jax.vmap`` over them is a sweep with one trace.
+
+Draws are addressed by role, so regimes that ask for the same data get the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import multinomial
+from modelcollapse.sources import Law, Stream
+
+MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
+
+
+class Regime(Protocol):
+    """The protocol; ``check`` and ``room`` are optional."""
+
+    needs_items: bool
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]: ...
+
+    def next(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Any, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Any]: ...
+
+
+def fold(key: jax.Array, role: int) -> jax.Array:
+    return jax.random.fold_in(key, role)
+
+
+def at(value: Any, generation: jax.Array) -> Any:
+    """A number as it is; of a schedule, the entry of ``generation``."""
+    return value if jnp.ndim(value) == 0 else value[generation]
+
+
+def whole(share: Any, size: jax.Array) -> jax.Array:
+    """``share * size`` rounded to the nearest integer, halves up, with a tolerance for shares such as 0.29 that binary misses."""
+    exact = jnp.asarray(share, jnp.result_type(float)) * size.astype(jnp.result_type(float))
+    return jnp.floor(exact + 0.5 + 4 * jnp.finfo(exact.dtype).eps * exact).astype(jnp.int32)
+
+
+@part
+class Replace:
+    """Only the newest model's output: the fully synthetic loop."""
+
+    needs_items = False
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        return real.draw(fold(key, REAL), size), ()
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        return model.draw(fold(key, MODEL), size), ()
+
+
+@part
+class FreshReal:
+    """Exact counts: ``round(share * size)`` rows (halves up) are real and drawn anew each generation, the rest model output."""
+
+    share: Any
+
+    needs_items = False
+
+    def check(self, sizes: np.ndarray) -> None:
+        _check_share("share", self.share)
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        return real.draw(fold(key, REAL), size), ()
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        fresh = whole(at(self.share, generation), size)
+        return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
+
+
+@part
+class FixedReal:
+    """``round(share * size_0)`` real rows, drawn once, are in every data set; the rest is model output (generation 0: fresh real rows)."""
+
+    share: Any
+
+    needs_items = False
+
+    def check(self, sizes: np.ndarray) -> None:
+        _check_share("share", self.share, schedule=False)
+        kept = int(np.floor(float(self.share) * sizes[0] + 0.5))
+        if kept > sizes.min():
+            raise ValueError(f"share keeps {kept} real rows for good, more than the smallest sample size {sizes.min()}")
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        count = whole(self.share, size)
+        kept = real.draw(fold(key, KEPT), count)
+        return kept | real.draw(fold(key, REAL), size - count), kept
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        return memory | model.draw(fold(key, MODEL), size - memory.size), memory
+
+
+@part
+class Retain:
+    """``round(share * size)`` items of the previous data set stay (chosen without replacement), ``round(fresh * size)`` are real and new,
+    the rest is model output.
+    """
+
+    share: Any
+    fresh: Any = 0.0
+
+    needs_items = True
+
+    def check(self, sizes: np.ndarray) -> None:
+        _check_share("share", self.share)
+        _check_share("fresh", self.fresh)
+        _check_at_most_one("share + fresh", self.share, self.fresh)
+        share = np.broadcast_to(np.asarray(self.share), sizes.shape)
+        for before, size, s in zip(sizes[:-1], sizes[1:], share[1:], strict=True):
+            if np.floor(s * size + 0.5) > before:
+                raise ValueError(f"share keeps {s * size:g} items of a data set that had only {before}")
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        data = real.draw(fold(key, REAL), size)
+        return data, data
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        kept = whole(at(self.share, generation), size)
+        fresh = jnp.minimum(whole(at(self.fresh, generation), size), size - kept)
+        new = model.draw(fold(key, MODEL), size - kept - fresh) | real.draw(fold(key, REAL), fresh)
+        data = memory.take(fold(key, KEPT), kept, model.capacity) | new
+        return data, data.with_room(getattr(memory, "capacity", 0))
+
+
+@part
+class Accumulate:
+    """Everything ever drawn: each generation is fitted to all real and synthetic data so far."""
+
+    needs_items = False
+
+    def room(self, sizes: np.ndarray) -> int:
+        return int(sizes.sum())
+
+    def fitted_sizes(self, sizes: np.ndarray) -> np.ndarray:
+        return np.cumsum(sizes)
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        pool = real.draw(fold(key, REAL), size)
+        return pool, pool
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        pool = memory | model.draw(fold(key, MODEL), size)
+        return pool, pool
+
+
+@part
+class AccumulateSubsample:
+    """Everything is kept, but each generation is fitted to a random subset of ``budget`` items (default: the sample size)."""
+
+    budget: int | None = static(None)
+
+    needs_items = True
+
+    def room(self, sizes: np.ndarray) -> int:
+        return int(sizes.sum())
+
+    def fitted_sizes(self, sizes: np.ndarray) -> np.ndarray:
+        return sizes if self.budget is None else np.full_like(sizes, self.budget)
+
+    def check(self, sizes: np.ndarray) -> None:
+        if self.budget is not None and (not isinstance(self.budget, int) or not 1 <= self.budget <= sizes[0]):
+            raise ValueError(
+                f"budget must be a whole number from 1 to the first sample size {sizes[0]}, got {self.budget!r}"
+            )
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        pool = real.draw(fold(key, REAL), size)
+        return self._choose(key, pool, size, real), pool
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        pool = memory | model.draw(fold(key, MODEL), size)
+        return self._choose(key, pool, size, model), pool
+
+    def _choose(self, key: jax.Array, pool: Any, size: jax.Array, stream: Stream) -> Any:
+        return pool.take(
+            fold(key, CHOICE), size if self.budget is None else self.budget, self.budget or stream.capacity
+        )
+
+
+@part
+class Mixture:
+    r"""The mixture of Shumailov et al. (2024): data set i + 1 is i.i.d. from
+    :math:`p_{i+1} = \alpha\,p_{\theta_{i+1}} + \beta\,p_i + \gamma\,p_0`.
+
+    The previous law :math:`p_i` is itself such a mixture, of all past models. Where the family's laws are closed under mixing
+    (discrete) the memory is that law. Elsewhere it is a ring of the last ``depth`` models with their weights; what lies beyond
+    weighs :math:`\beta^{\mathrm{depth}}`, and ``simulate`` chooses the depth so that no row is expected from there (1e-12 over the
+    whole run). Counts for each source are multinomial. (1, 0, 0) is ``Replace`` in the same numbers: the paper's "alpha = gamma = 0"
+    for the fully synthetic loop is a slip.
+    """
+
+    alpha: Any = 1.0
+    beta: Any = 0.0
+    gamma: Any = 0.0
+    depth: int | None = static(None)
+
+    needs_items = False
+    DEEPEST = 256
+
+    def check(self, sizes: np.ndarray) -> None:
+        for name in ("alpha", "beta", "gamma"):
+            _check_share(name, getattr(self, name))
+        total = np.asarray(self.alpha) + np.asarray(self.beta) + np.asarray(self.gamma)
+        if np.any(np.abs(total - 1) > 1e-6):
+            raise ValueError(
+                f"alpha + beta + gamma must be 1, got {self.alpha} + {self.beta} + {self.gamma}"
+                f" (furthest from 1: {total.flat[np.abs(total - 1).argmax()]:g})"
+            )
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Mixture:
+        """With the depth that this run needs."""
+        if self.depth is not None or _closed(family, source):
+            return self
+        beta = float(np.max(np.asarray(self.beta)))
+        models = len(sizes) - 1
+        if beta == 0 or models <= 1:
+            depth = 1
+        elif beta == 1:
+            depth = models
+        else:
+            depth = min(models, max(1, int(np.ceil(np.log(1e-12 / sizes.sum()) / np.log(beta)))))
+        if depth > self.DEEPEST:
+            raise ValueError(
+                f"beta = {beta:g} needs the last {depth} models in memory, more than {self.DEEPEST}: "
+                "use a smaller beta or fewer generations, or give `depth` and accept the loss of weight beta**depth"
+            )
+        return Mixture(self.alpha, self.beta, self.gamma, depth)
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        data = real.draw(fold(key, REAL), size)
+        if _closed(real.family, real.law):
+            return data, real.law.params
+        if self.depth is None:
+            raise ValueError("a mixture outside `simulate` needs its depth: Mixture(alpha, beta, gamma, depth=D)")
+        fitted = jax.eval_shape(real.family.fit, key, real.family.summarise(data) if real.rows else data, None)
+        ring = jax.tree.map(lambda leaf: jnp.zeros((self.depth, *leaf.shape), leaf.dtype), fitted)
+        dtype = jnp.result_type(float)
+        return data, Past(ring, jnp.zeros(self.depth, dtype), jnp.ones((), dtype))
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        alpha, beta, gamma = (
+            jnp.asarray(at(w, generation), jnp.result_type(float)) for w in (self.alpha, self.beta, self.gamma)
+        )
+        if _closed(model.family, real.law):
+            laws = jnp.stack([model.law.params, memory, real.law.params])
+            mixed = model.family.mix(jnp.stack([alpha, beta, gamma]).astype(laws.dtype), laws)
+            # the corner where all is real asks for the data that a real stream would give
+            role = jnp.where(gamma >= 1, REAL, MODEL)
+            stream = Stream(Law(model.family, mixed), model.family, model.capacity, model.items)
+            return stream.draw(jax.random.fold_in(key, role), size), mixed
+        past = memory.pushed(model.law.params, alpha, beta, gamma, generation)
+        counts = multinomial(fold(key, CHOICE), size, jnp.append(past.weights, past.real), capacity=0)
+        data = model.draw(fold(key, MODEL), counts[0]) | real.draw(fold(key, REAL), counts[-1])
+        if past.weights.size == 1:
+            return data, past
+
+        def add(data: Any, older: tuple[Any, jax.Array, jax.Array]) -> tuple[Any, None]:
+            params, age, count = older
+            stream = Stream(Law(model.family, params), model.family, model.capacity, model.items)
+            return data | stream.draw(fold(fold(key, OLDER), age), count), None
+
+        ages = jnp.arange(1, past.weights.size, dtype=jnp.int32)
+        older = jax.tree.map(lambda leaf: leaf[1:], past.models)
+        return jax.lax.scan(add, data, (older, ages, counts[1:-1]))[0], past
+
+
+@part
+class Past:
+    """The last models, newest first, and what each weighs in the law of the current data set."""
+
+    models: Any  # leaves (depth, ...)
+    weights: jax.Array  # (depth,)
+    real: jax.Array  # (), weight of the original law
+
+    def pushed(self, params: Any, alpha: Any, beta: Any, gamma: Any, generation: Any) -> Past:
+        """The law ``alpha * params + beta * self + gamma * original``."""
+
+        def push(ring: jax.Array, leaf: jax.Array) -> jax.Array:
+            # places not yet taken hold the first model, so that every place is a law that can be drawn from
+            return jnp.concatenate([leaf[None], jnp.where(generation == 1, leaf[None], ring[:-1])])
+
+        weights = jnp.concatenate([alpha[None], beta * self.weights[:-1]])
+        return Past(jax.tree.map(push, self.models, params), weights, beta * self.real + gamma)
+
+
+@part
+class Switch:
+    """``before`` for the data sets of generations below ``generation``, ``after`` from there on: healing is ``Switch(Replace(), FreshReal(1.0), n)``.
+
+    Each part has a memory of its own, started at generation 0 from the same real data; only the part in force moves its own.
+    """
+
+    before: Any
+    after: Any
+    generation: Any
+
+    @property
+    def needs_items(self) -> bool:
+        return self.before.needs_items or self.after.needs_items
+
+    def room(self, sizes: np.ndarray) -> int:
+        return max(room(self.before, sizes), room(self.after, sizes))
+
+    def check(self, sizes: np.ndarray) -> None:
+        moment = np.asarray(self.generation)
+        if moment.ndim != 0 or moment != np.floor(moment) or moment < 1:
+            raise ValueError(f"generation must be a whole number of at least 1, got {self.generation!r}")
+        for regime in (self.before, self.after):
+            if hasattr(regime, "check"):
+                regime.check(sizes)
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Switch:
+        parts = (r.prepared(family, source, sizes) if hasattr(r, "prepared") else r for r in (self.before, self.after))
+        return Switch(*parts, self.generation)
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        data, before = self.before.start(key, real, size)
+        return data, (before, self.after.start(key, real, size)[1])
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        before, after = memory
+
+        def first() -> tuple[Any, Any]:
+            data, moved = self.before.next(key, model, real, before, size, generation)
+            return data, (moved, after)
+
+        def second() -> tuple[Any, Any]:
+            data, moved = self.after.next(key, model, real, after, size, generation)
+            return data, (before, moved)
+
+        # both branches must return data sets of one shape: rows in the room of the larger
+        capacity = max(getattr(jax.eval_shape(branch)[0], "capacity", 0) for branch in (first, second))
+        data, memories = jax.lax.cond(
+            generation < self.generation,
+            *((lambda branch=branch: (branch()[0].with_room(capacity), branch()[1])) for branch in (first, second)),
+        )
+        return data, memories
+
+
+def fitted_sizes(regime: Any, sizes: np.ndarray) -> np.ndarray:
+    """How many items each generation is fitted to."""
+    return regime.fitted_sizes(sizes) if hasattr(regime, "fitted_sizes") else sizes
+
+
+def room(regime: Any, sizes: np.ndarray) -> int:
+    """How many items the largest data set that ``regime`` holds can have."""
+    return regime.room(sizes) if hasattr(regime, "room") else int(sizes.max())
+
+
+def _closed(family: Any, source: Any) -> bool:
+    """Whether the mixture of a fit and the truth is again a law of the family."""
+    own = getattr(source, "family", None)
+    return own is not None and hasattr(family, "mix") and own.data is family.data
+
+
+def _check_share(name: str, value: Any, *, schedule: bool = True) -> None:
+    array = np.asarray(value)
+    if not schedule and array.ndim:
+        raise ValueError(f"{name} must be one number, got shape {array.shape}")
+    if array.dtype.kind not in "iuf" or not np.all((array >= 0) & (array <= 1)):
+        raise ValueError(f"{name} must lie in [0, 1], got {value!r}")
+
+
+def _check_at_most_one(name: str, *values: Any) -> None:
+    total = sum(np.asarray(v) for v in values)
+    if np.any(total > 1 + 1e-9):
+        raise ValueError(f"{name} must be at most 1, got {np.max(total):g}")

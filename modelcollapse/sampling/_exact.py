@@ -1,0 +1,79 @@
+"""Float64 arithmetic inside a kernel, whatever the global setting: an integer law has no room for float32 rounding."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from modelcollapse.sampling import keys
+
+# log k! - [(k + 1/2) log(k + 1) - (k + 1) + log(2 pi) / 2] for k = 0..9, where the series below is too short
+_STIRLING = np.array(
+    [
+        0.08106146679532726,
+        0.04134069595540929,
+        0.02767792568499834,
+        0.02079067210376509,
+        0.01664469118982119,
+        0.01387612882307075,
+        0.01189670994589177,
+        0.01041126526197209,
+        0.009255462182712733,
+        0.008330563433362871,
+    ]
+)
+
+
+def float64():
+    """A context in which float64 and int64 exist; constants and loops traced inside it keep their width."""
+    return jax.enable_x64(True)
+
+
+def unit(key, shape, stream=0):
+    """Uniform float64 in the open interval (0, 1), multiples of 2**-52 shifted by half a step: never 0, never 1."""
+    high, low = keys.words(key, shape, stream)
+    return from_words(high, low)
+
+
+def from_words(high, low):
+    whole = (high >> np.uint32(6)).astype(jnp.float64) * 2.0**26 + (low >> np.uint32(6)).astype(jnp.float64)
+    return (whole + 0.5) * 2.0**-52
+
+
+def stirling(k):
+    r"""The rest of Stirling's formula at an integer ``k >= 0``, absolute error below 1e-11.
+
+    .. math:: \log k! - [(k + 1/2) \log(k + 1) - (k + 1) + \tfrac12 \log 2\pi]
+    """
+    inverse = 1.0 / (k + 1.0)
+    square = inverse * inverse
+    series = (1 / 12 - (1 / 360 - (1 / 1260 - square / 1680) * square) * square) * inverse
+    return jnp.where(k < 10.0, jnp.asarray(_STIRLING)[jnp.clip(k, 0.0, 9.0).astype(jnp.int32)], series)
+
+
+def sum_up(u, first, ratio, wanted):
+    """Smallest k with P(X <= k) >= ``u``, from P(X = 0) = ``first`` and P(k + 1) = P(k) ``ratio(k)``.
+
+    In lock-step: as many steps as the largest result among the lanes ``wanted``, none if there are none.
+    """
+
+    def unfinished(state):
+        left, _, term = state
+        return jnp.any(left > term)
+
+    def one_more(state):
+        left, k, term = state
+        going = left > term
+        following = term * ratio(k)
+        # no mass is left when a term is 0: what remains of u is rounding
+        some = following > 0.0
+        return (
+            jnp.where(going, jnp.where(some, left - term, 0.0), left),
+            jnp.where(going & some, k + 1.0, k),
+            jnp.where(going, following, term),
+        )
+
+    left = jnp.where(wanted, u, 0.0)
+    return lax.while_loop(unfinished, one_more, (left, jnp.zeros_like(u), first))[1]

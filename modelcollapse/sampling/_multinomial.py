@@ -1,0 +1,149 @@
+"""Counts over many states: the total is exact, and a state of weight zero stays empty.
+
+Weights become integers first (multiples of 2**-61 of their sum), so that every partial sum is exact: no rounding can
+give an extinct state a probability, or make the counts miss the total.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from modelcollapse.sampling import _binomial, _exact, _hypergeometric, keys
+
+_BITS = 61
+# up to here counting words below each threshold beats searching for each word
+_FEW_STATES = 64
+
+
+def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int | None = None) -> jax.Array:
+    r"""How often each state is drawn in ``n`` independent draws, int32 of the shape ``(K,)`` of ``p``, summing to ``n``.
+
+    .. math:: P(X = x) = \frac{n!}{\prod_i x_i!} \prod_i p_i^{x_i}
+
+    ``p`` holds nonnegative weights, floats or integers, which need not be normalised; a state of weight zero gets exactly
+    0. ``n`` in [0, 2**31 - 1] may be traced. ``capacity``, a static bound ``n <= capacity``, allows drawing the items one
+    by one where that is cheaper; the result then depends on it, its law does not. Every probability is exact to 2**-60
+    absolutely and to float64 rounding, also where ``jax_enable_x64`` is off. All weights zero, or one that is negative or
+    not finite, gives counts of -1. Raises ValueError for a ``p`` that is not a vector, a concrete ``n`` outside
+    [0, capacity]. Source: conditional binomials, in blocks of sqrt(K).
+    """
+    n, p = jnp.asarray(n), jnp.asarray(p)
+    if not jnp.issubdtype(n.dtype, jnp.integer) or n.ndim:
+        raise TypeError(f"n must be an integer scalar, got {n.dtype}{list(n.shape)}")
+    if p.ndim != 1 or p.size == 0:
+        raise ValueError(f"p must be a vector of at least one weight, got shape {p.shape}")
+    _check_size("n", n, capacity)
+    key = keys.wrap(key)
+    with _exact.float64():
+        weights, sound = _integer_weights(p)
+        size = jnp.maximum(n, 0).astype(jnp.int32)
+        if capacity is not None and capacity <= 12 * p.size:
+            counts = _one_by_one(key, size, weights, capacity)
+        else:
+            counts = _in_blocks(functools.partial(_share, key), size.astype(jnp.float64), weights)
+        return jnp.where(sound, counts.astype(jnp.int32), -1)
+
+
+def multivariate_hypergeometric(
+    key: jax.Array, counts: jax.Array, n: jax.Array | int, capacity: int | None = None
+) -> jax.Array:
+    r"""How often each state occurs among ``n`` items drawn without replacement from ``counts``, int32 ``(K,)``.
+
+    .. math:: P(X = x) = \prod_i \binom{c_i}{x_i} \Big/ \binom{\sum c}{n}
+
+    ``counts`` are nonnegative integers, their sum at most 2**31 - 1 (and at most the static ``capacity``, where given);
+    ``n`` may be traced, and beyond the sum it takes everything. Totals are exact. Exact up to the rounding of float64
+    arithmetic, whatever ``jax_enable_x64`` says. Raises TypeError for arguments that are not integers, ValueError for
+    ``counts`` that are not a vector. Source: conditional hypergeometric draws, in blocks of sqrt(K).
+    """
+    n, counts = jnp.asarray(n), jnp.asarray(counts)
+    for name, array in (("n", n), ("counts", counts)):
+        if not jnp.issubdtype(array.dtype, jnp.integer):
+            raise TypeError(f"{name} must have an integer type, got {array.dtype}")
+    if counts.ndim != 1 or counts.size == 0:
+        raise ValueError(f"counts must be a vector of at least one state, got shape {counts.shape}")
+    if n.ndim:
+        raise TypeError(f"n must be an integer scalar, got shape {n.shape}")
+    key = keys.wrap(key)
+    with _exact.float64():
+        stock = jnp.maximum(counts, 0).astype(jnp.int64)
+        size = jnp.clip(n.astype(jnp.int64), 0, stock.sum())
+        return _in_blocks(functools.partial(_without_replacement, key), size.astype(jnp.float64), stock).astype(
+            jnp.int32
+        )
+
+
+def _check_size(name, value, capacity):
+    if capacity is None or isinstance(value, jax.core.Tracer):
+        return
+    if not 0 <= int(value) <= capacity:
+        raise ValueError(f"{name} must lie between 0 and capacity={capacity}, got {int(value)}")
+
+
+def _integer_weights(p):
+    """Weights as int64 that sum to exactly 2**61, the rounding given to the largest; and whether ``p`` made sense."""
+    wide = p.astype(jnp.float64)
+    top = wide.max()
+    sound = jnp.isfinite(top) & (top > 0.0) & (wide >= 0.0).all()
+    wide = jnp.where(sound, wide, 1.0)
+    # scaled by the largest first, so that neither tiny nor huge weights leave the range of float64
+    wide = wide / jnp.where(sound, top, 1.0)
+    weights = jnp.floor(wide * (2.0**_BITS / wide.sum())).astype(jnp.int64)
+    return weights.at[jnp.argmax(wide)].add(2**_BITS - weights.sum()), sound
+
+
+def _one_by_one(key, size, weights, capacity):
+    """Draw ``capacity`` items, count the first ``size``: by threshold where states are few, by search where many."""
+    upper = jnp.cumsum(weights)
+    high, low = keys.words(key, (capacity,))
+    draws = (high.astype(jnp.int64) << np.int64(_BITS - 32)) | (low >> np.uint32(64 - _BITS)).astype(jnp.int64)
+    used = lax.iota(jnp.int32, capacity) < size
+    if weights.size <= _FEW_STATES:
+        draws = jnp.where(used, draws, 2**_BITS)
+        below = (draws[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32)
+        return jnp.diff(below, prepend=jnp.zeros(1, jnp.int32))
+    state = jnp.searchsorted(upper, draws, side="right", method="scan")
+    return jnp.zeros(weights.size, jnp.int32).at[state].add(used.astype(jnp.int32))
+
+
+def _in_blocks(share, size, weights):
+    """Split ``size`` over ``weights``: first over about sqrt(K) blocks one after another, then inside all blocks at once.
+
+    ``share(stream, size, own, after)`` draws the part that goes to a state of weight ``own`` when ``after`` is the
+    weight still to come. About 2 sqrt(K) steps, and one traced body whatever K.
+    """
+    width = math.isqrt(weights.size - 1) + 1
+    blocks = -(-weights.size // width)
+    table = jnp.pad(weights, (0, blocks * width - weights.size)).reshape(blocks, width)
+
+    def along(stream, size, weights):
+        """Split ``size`` (B,) over ``weights`` (B, J), one column after another."""
+        after = lax.cumsum(weights, axis=1, reverse=True) - weights
+
+        def column(left, item):
+            index, own, rest = item
+            taken = share(stream + index, left, own.astype(jnp.float64), rest.astype(jnp.float64))
+            return left - taken, taken
+
+        steps = lax.iota(jnp.uint32, weights.shape[1])
+        left, taken = lax.scan(column, size, (steps, weights.T, after.T))
+        return taken.T
+
+    per_block = along(np.uint32(0), size[None], table.sum(axis=1)[None])[0]
+    return along(np.uint32(0x80000000), per_block, table).reshape(-1)[: weights.size]
+
+
+def _share(key, stream, size, own, after):
+    key = jax.random.fold_in(key, stream)
+    chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.maximum(own + after, 1.0))
+    return _binomial.draw(key, size, chance)
+
+
+def _without_replacement(key, stream, size, own, after):
+    return _hypergeometric.draw(jax.random.fold_in(key, stream), own, after, size)

@@ -1,0 +1,143 @@
+"""A key is an address: the default JAX stream, bit for bit, at the price of unrolled arithmetic on a CPU.
+
+JAX lowers threefry2x32 on a CPU with rolled loops. The same twenty rounds written out vectorise: every word is the word
+that :func:`jax.random.bits` gives, several times sooner. On an accelerator the stock implementation is a kernel already,
+so :func:`key` and :func:`wrap` leave it alone there.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+__all__ = ["fold", "key", "raw", "threefry2x32", "words", "wrap"]
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_UNSIGNED = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
+
+
+def threefry2x32(first, second, high, low):
+    """Two uint32 words from a key ``(first, second)`` and a counter ``(high, low)``: twenty rounds, unrolled.
+
+    All four arguments are uint32 and broadcast like scalars against arrays. Source: Salmon, Moraes, Dror and Shaw,
+    "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+    """
+    schedule = (first, second, first ^ second ^ np.uint32(0x1BD11BDA))
+    x, y = high + schedule[0], low + schedule[1]
+    for group in range(5):
+        for turn in _ROTATIONS[group % 2]:
+            x = x + y
+            y = x ^ ((y << np.uint32(turn)) | (y >> np.uint32(32 - turn)))
+        x = x + schedule[(group + 1) % 3]
+        y = y + (schedule[(group + 2) % 3] + np.uint32(group + 1))
+    return x, y
+
+
+def _counters(shape):
+    size = math.prod(shape)
+    if size >= 2**32:
+        raise ValueError(f"shape must have fewer than 2**32 entries, got {shape}")
+    return lax.iota(np.uint32, size).reshape(shape)
+
+
+def _seed(seed):
+    seed = jnp.asarray(seed)
+    if not jnp.issubdtype(seed.dtype, jnp.integer) or seed.shape:
+        raise TypeError(f"seed must be an integer scalar, got {seed!r}")
+    wide = seed.dtype.itemsize == 8
+    high = lax.shift_right_logical(seed, jnp.asarray(32, seed.dtype)) if wide else jnp.zeros_like(seed)
+    return jnp.stack([high.astype(np.uint32), seed.astype(np.uint32)])
+
+
+def _split(key_data, shape):
+    return jnp.stack(threefry2x32(key_data[0], key_data[1], np.uint32(0), _counters(shape)), axis=-1)
+
+
+def _fold_in(key_data, data):
+    return jnp.stack(threefry2x32(key_data[0], key_data[1], np.uint32(0), jnp.asarray(data).astype(np.uint32)))
+
+
+def _random_bits(key_data, bit_width, shape):
+    high, low = threefry2x32(key_data[0], key_data[1], np.uint32(0), _counters(shape))
+    if bit_width == 64:
+        return (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
+    return (high ^ low).astype(_UNSIGNED[bit_width])
+
+
+@functools.cache
+def unrolled():
+    """The unrolled threefry2x32 as an implementation that :func:`jax.random.key` accepts, made once."""
+    from jax.extend.random import define_prng_impl
+
+    return define_prng_impl(
+        key_shape=(2,),
+        seed=_seed,
+        split=_split,
+        random_bits=_random_bits,
+        fold_in=_fold_in,
+        name="threefry2x32_unrolled",
+        tag="ufry",
+    )
+
+
+def key(seed: int | jax.Array) -> jax.Array:
+    """A typed key: unrolled threefry2x32 on a CPU, JAX's own threefry2x32 elsewhere; the numbers are the same.
+
+    ``seed`` is an integer scalar. The stream equals that of ``jax.random.key(seed, impl="threefry2x32")`` bit for bit,
+    under JAX's default ``jax_threefry_partitionable=True``.
+    """
+    stock = jax.random.key(seed, impl="threefry2x32")
+    return wrap(stock)
+
+
+def wrap(key: Any) -> jax.Array:
+    """The same key, ready for the fast kernels: any typed key, or a raw uint32 array ``(..., 2)``.
+
+    A threefry2x32 key is read by the unrolled implementation on a CPU; keys of other implementations, and every typed
+    key on an accelerator, pass through. Raises TypeError for anything else.
+    """
+    if not isinstance(key, jax.Array | np.ndarray):
+        raise TypeError(f"key must be a typed JAX key or a raw uint32 key, got {type(key).__name__}: {key!r}")
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        if key.dtype != jnp.uint32 or key.ndim < 1 or key.shape[-1] != 2:
+            raise TypeError(
+                f"key must be a typed JAX key or a raw uint32 key of shape (..., 2), got {key.dtype}{key.shape}"
+            )
+        key = jax.random.wrap_key_data(jnp.asarray(key), impl="threefry2x32")
+    if jax.default_backend() == "cpu" and jax.random.key_impl(key) == "threefry2x32":
+        return jax.random.wrap_key_data(jax.random.key_data(key), impl=unrolled())
+    return key
+
+
+def raw(key: Any) -> jax.Array:
+    """The key as uint32 words ``(..., 2)``: what a file can hold, and what :func:`wrap` turns back into the same key."""
+    return jax.random.key_data(wrap(key))
+
+
+def fold(key: Any, *addresses: int | jax.Array) -> jax.Array:
+    """The key at an address: ``fold_in`` by each integer in turn, so ``fold(key, a, b)`` is ``fold(fold(key, a), b)``."""
+    key = wrap(key)
+    for address in addresses:
+        key = jax.random.fold_in(key, address)
+    return key
+
+
+def words(key: Any, shape: tuple[int, ...], stream: int | jax.Array = 0) -> tuple[jax.Array, jax.Array]:
+    """Two independent uint32 arrays of ``shape``: both words of each threefry block, which ``bits`` folds into one.
+
+    ``stream`` is the high word of the counter, so that one key holds 2**32 blocks of words without another fold. The
+    first word of stream 0 xor the second is ``jax.random.bits(key, shape)``. Keys of other implementations give the
+    words of ``bits`` instead. One scalar key: under ``vmap`` a batch of them.
+    """
+    key = wrap(key)
+    data = jax.random.key_data(key)
+    if jax.random.key_impl(key) == "threefry2x32" or jax.random.key_impl(key) == unrolled():
+        return threefry2x32(data[0], data[1], jnp.asarray(stream).astype(np.uint32), _counters(shape))
+    both = jax.random.bits(jax.random.fold_in(key, stream), (2, *shape), jnp.uint32)
+    return both[0], both[1]

@@ -1,0 +1,243 @@
+"""What is real: a law, a table of rows, or any sampler; each gives rows, and a law gives its own data sets directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modelcollapse.data import Rows
+from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.gaussian import Gaussian, normal_params
+from modelcollapse.families.mixture import GaussianMixture, NormalMixture
+from modelcollapse.pytree import part, static
+
+
+@part
+class Law:
+    """A family with parameters: anything that can be drawn from, real or fitted."""
+
+    family: Any
+    params: Any
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        return self.family.draw_rows(key, self.params, n, capacity)
+
+    def moments(self) -> tuple[jax.Array, jax.Array] | None:
+        """Mean ``(d,)`` and covariance ``(d, d)``, or None for a law without points."""
+        params = self.params
+        return (params.mean, params.covariance) if hasattr(params, "covariance") else None
+
+
+@part
+class Table:
+    """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
+
+    Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
+    the empirical law itself.
+    """
+
+    points: jax.Array
+    replace: bool = static(True)
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        size = self.points.shape[0]
+        if self.replace:
+            chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
+            return Rows(self.points[chosen], jnp.asarray(n, jnp.int32))
+        return Rows(self.points, jnp.asarray(size, jnp.int32)).take(key, n, capacity)
+
+    def moments(self) -> tuple[jax.Array, jax.Array] | None:
+        """Mean and covariance (divisor N) of the table as a law."""
+        if self.points.ndim != 2:
+            return None
+        mean = self.points.mean(0)
+        centred = self.points - mean[None, :]
+        return mean, centred.T @ centred / self.points.shape[0]
+
+    def frequencies(self, states: int) -> jax.Array | None:
+        """Relative frequencies ``(states,)`` of an integer table."""
+        if self.points.ndim != 1:
+            return None
+        dtype = jnp.result_type(float)
+        counts = jnp.zeros(states, jnp.int32).at[self.points].add(1)
+        return counts.astype(dtype) / jnp.asarray(self.points.shape[0], dtype)
+
+
+@part
+class Sampler:
+    """Any law that can be sampled: ``draw(key, n)`` gives rows ``(n, d)`` with JAX operations, n a plain integer.
+
+    Nothing else is known of it, so observables that compare with the truth are refused.
+    """
+
+    draw: Callable[[jax.Array, int], jax.Array] = static()
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        points = self.draw(key, capacity)
+        if points.shape[:1] != (capacity,) or points.ndim not in (1, 2):
+            raise ValueError(f"a sampler must return rows of shape (n, d), got {points.shape} for n = {capacity}")
+        return Rows(points, jnp.asarray(n, jnp.int32))
+
+    def moments(self) -> None:
+        return None
+
+
+@part
+class Stream:
+    """Draws of one law, as the data sets that a family is fitted to.
+
+    If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
+    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows.
+    """
+
+    law: Any
+    family: Any
+    capacity: int = static()
+    items: bool = static(False)
+
+    @property
+    def rows(self) -> bool:
+        """Whether data sets are plain rows, for want of subsets in the family's own kind."""
+        return self.items and not hasattr(self.family.data, "take")
+
+    def draw(self, key: jax.Array, n: Any) -> Any:
+        """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced."""
+        own = getattr(self.law, "family", None)
+        if own is not None and own.data is self.family.data and not self.rows:
+            return own.draw(key, self.law.params, n, self.capacity)
+        rows = self.law.draw_rows(key, n, self.capacity)
+        return rows if self.rows else self.family.summarise(rows)
+
+
+def categorical(weights: ArrayLike, *, normalise: bool = False) -> Law:
+    """A law on K states.
+
+    Parameters
+    ----------
+    weights
+        Probabilities ``(K,)``; or, with ``normalise=True``, any nonnegative weights, such as counts.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or the sum is not 1 (within 1e-6) and ``normalise`` is not set.
+    """
+    p = np.asarray(weights, dtype=np.float64)
+    if p.ndim != 1 or p.size == 0:
+        raise ValueError(f"weights must be a vector with one entry for each state, got shape {p.shape}")
+    if not np.all(np.isfinite(p)):
+        raise ValueError(
+            f"weights must be finite, got {p[~np.isfinite(p)][0]} at state {int(np.argmin(np.isfinite(p)))}"
+        )
+    if np.any(p < 0):
+        raise ValueError(f"weights must not be negative, got {p.min():g} at state {int(p.argmin())}")
+    total = p.sum()
+    if total <= 0:
+        raise ValueError("weights must not all be zero")
+    if not normalise and abs(total - 1) > 1e-6:
+        raise ValueError(f"weights must sum to 1, got a sum of {total:.9g}; for counts or weights pass normalise=True")
+    return Law(Discrete(), jnp.asarray(p / total, jnp.result_type(float)))
+
+
+def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
+    """A normal law: mean ``()`` or ``(d,)``, covariance ``()`` (a variance, times the identity) or ``(d, d)``.
+
+    Raises
+    ------
+    ValueError
+        If the covariance is not symmetric positive definite, or an entry is not finite.
+    """
+    mu = np.atleast_1d(np.asarray(mean, dtype=np.float64))
+    sigma = np.asarray(covariance, dtype=np.float64)
+    if mu.ndim != 1:
+        raise ValueError(f"mean must be a number or a vector, got shape {mu.shape}")
+    if sigma.ndim == 0:
+        sigma = sigma * np.eye(mu.size)
+    elif mu.size == 1 and np.ndim(mean) == 0 and sigma.ndim == 2:
+        mu = np.full(sigma.shape[0], mu[0])
+    return Law(Gaussian(), _normal("mean", mu, "covariance", sigma))
+
+
+def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Law:
+    """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
+
+    Raises
+    ------
+    ValueError
+        As ``categorical`` does for the weights and ``normal`` for each component.
+    """
+    p = categorical(weights).params
+    mu = np.asarray(means, dtype=np.float64)
+    mu = mu[:, None] if mu.ndim == 1 else mu
+    if mu.shape[:1] != p.shape or mu.ndim != 2:
+        raise ValueError(f"means must have shape (k, d) with k = {p.size} weights, got {np.shape(means)}")
+    sigma = np.asarray(covariances, dtype=np.float64)
+    if sigma.ndim == 1:
+        sigma = sigma[:, None, None] * np.eye(mu.shape[1])
+    if sigma.shape != (*mu.shape, mu.shape[1]):
+        raise ValueError(
+            f"covariances must have shape (k, d, d) = {(*mu.shape, mu.shape[1])}, got {np.shape(covariances)}"
+        )
+    parts = [_normal(f"means[{i}]", mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
+    factors = jnp.stack([c.factor for c in parts])
+    return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
+
+
+def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
+    if not np.all(np.isfinite(mean)):
+        raise ValueError(f"{mean_name} must be finite, got {mean}")
+    if covariance.shape != (mean.size, mean.size):
+        raise ValueError(f"{name} must have shape {(mean.size, mean.size)}, got {covariance.shape}")
+    if not np.all(np.isfinite(covariance)):
+        raise ValueError(f"{name} must be finite, got {covariance}")
+    if not np.allclose(covariance, covariance.T, rtol=1e-9, atol=0):
+        raise ValueError(f"{name} must be symmetric, got {covariance}")
+    spectrum = np.linalg.eigvalsh(covariance)
+    if spectrum[0] <= 0 or spectrum[0] < 1e-14 * spectrum[-1]:
+        raise ValueError(f"{name} must be positive definite, got eigenvalues {spectrum}")
+    dtype = jnp.result_type(float)
+    lower = np.linalg.cholesky((covariance + covariance.T) / 2)
+    pivot = np.diagonal(lower)
+    exact = normal_params(jnp.asarray(mean, dtype), jnp.eye(mean.size, dtype=dtype))
+    return type(exact)(exact.mean, jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+
+
+def table(rows: ArrayLike, *, replace: bool = True) -> Table:
+    """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty, has a NaN or infinite entry, or a negative state.
+    """
+    points = np.asarray(rows)
+    if points.size == 0:
+        raise ValueError(f"a table must have at least one row and one column, got shape {points.shape}")
+    if points.dtype.kind in "iub" and points.ndim == 1:
+        if points.min() < 0:
+            raise ValueError(f"states must be 0 or more, got {points.min()} in row {int(points.argmin())}")
+        return Table(jnp.asarray(points, jnp.int32), bool(replace))
+    if points.dtype.kind not in "iufb" or points.ndim > 2:
+        raise ValueError(
+            f"a table must hold numbers in rows of shape (N, d), got {points.dtype} of shape {points.shape}"
+        )
+    points = points.astype(np.float64)
+    points = points[:, None] if points.ndim == 1 else points
+    bad = ~np.isfinite(points).all(1)
+    if bad.any():
+        raise ValueError(
+            f"rows must be finite, got {points[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)"
+        )
+    return Table(jnp.asarray(points, jnp.result_type(float)), bool(replace))
+
+
+def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:
+    """Wrap ``draw(key, n) -> (n, d)``."""
+    if not callable(draw):
+        raise TypeError(f"draw must be a function of (key, n), got {draw!r}")
+    return Sampler(draw)

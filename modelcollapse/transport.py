@@ -1,0 +1,69 @@
+"""Squared Wasserstein-2 distances in closed form, exact where laws nearly coincide and where covariances nearly vanish."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+
+def bures(first: jax.Array, second: jax.Array) -> jax.Array:
+    r"""Squared Bures distance of the covariances :math:`A A^T` and :math:`B B^T`, from their factors ``(..., d, d)``.
+
+    .. math:: \min_Q \|A - B Q\|_F^2 = \mathrm{tr}\,AA^T + \mathrm{tr}\,BB^T - 2 \|B^T A\|_*
+
+    over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of squares, so
+    nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact to rounding.
+    """
+    if first.shape[-1] == 1:
+        return ((jnp.abs(first) - jnp.abs(second)) ** 2)[..., 0, 0]
+    left, _, right = jnp.linalg.svd(jnp.swapaxes(second, -1, -2) @ first)
+    return ((first - second @ (left @ right)) ** 2).sum((-2, -1))
+
+
+def gaussian_w2(mean: jax.Array, factor: jax.Array, other_mean: jax.Array, other_factor: jax.Array) -> jax.Array:
+    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990)."""
+    return ((mean - other_mean) ** 2).sum(-1) + bures(factor, other_factor)
+
+
+def sample_w2(first: jax.Array, second: jax.Array) -> jax.Array:
+    r"""Squared W2 distance of two empirical laws on the line, from samples ``(n,)`` and ``(m,)`` of any sizes.
+
+    .. math:: \int_0^1 (F^{-1}(u) - G^{-1}(u))^2 du
+
+    Both quantile functions are steps; the integral is a sum over the merged steps, exact to rounding.
+    """
+    if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
+        raise ValueError(
+            f"samples must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
+        )
+    x, y = jnp.sort(first), jnp.sort(second)
+    n, m = x.size, y.size
+    if n == m:
+        return ((x - y) ** 2).mean()
+    # the steps lie at i / n and j / m; as integers over n m they are exact, so no step is missed by rounding
+    ends = jnp.sort(jnp.concatenate([jnp.arange(1, n + 1) * m, jnp.arange(1, m + 1) * n]))
+    starts = jnp.concatenate([jnp.zeros(1, ends.dtype), ends[:-1]])
+    gap = x[jnp.clip(starts // m, 0, n - 1)] - y[jnp.clip(starts // n, 0, m - 1)]
+    return (gap**2 * ((ends - starts).astype(x.dtype) / jnp.asarray(n * m, x.dtype))).sum()
+
+
+def mixture_l2(
+    weights: jax.Array, means: jax.Array, covariances: jax.Array, other: tuple[jax.Array, jax.Array, jax.Array]
+) -> jax.Array:
+    r"""Squared L2 distance of the densities of two normal mixtures, each ``(k,), (k, d), (k, d, d)``.
+
+    .. math:: \int (p - q)^2 = \sum_{ij} w_i w_j N(m_i - m_j; 0, C_i + C_j)
+
+    over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels and the
+    result has the absolute error of one term.
+    """
+    w = jnp.concatenate([weights, -other[0]])
+    m = jnp.concatenate([means, other[1]])
+    c = jnp.concatenate([covariances, other[2]])
+    gap = m[:, None] - m[None]
+    factor = jnp.linalg.cholesky(c[:, None] + c[None])
+    whitened = jax.scipy.linalg.solve_triangular(factor, gap[..., None], lower=True)[..., 0]
+    log_det = jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)).sum(-1)
+    normaliser = 0.5 * m.shape[1] * jnp.log(2 * jnp.pi).astype(m.dtype)
+    density = jnp.exp(-0.5 * (whitened**2).sum(-1) - log_det - normaliser)
+    return jnp.einsum("i,j,ij->", w, w, density)
