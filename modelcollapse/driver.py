@@ -360,23 +360,17 @@ def _check_source(source: Any, sizes: np.ndarray) -> None:
 
 def _check_observables(process: loop.Process) -> None:
     for name, observable in process.observables.items():
-        alone = loop.Process(
-            process.family,
-            process.source,
-            process.regime,
-            {name: observable},
-            process.truth,
-            process.sizes,
-            process.capacity,
-            process.room,
-        )
         if getattr(observable, "needs_truth", False) and process.truth is None:
             raise ValueError(
                 f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
                 f"infinitely many draws of this {type(process.source).__name__} is not known"
             )
+    bare = process.observing({})
+    state = jax.eval_shape(lambda: loop.begin(sampling.key(0), bare))
+    for name, observable in process.observables.items():
+        alone = process.observing({name: observable})
         try:
-            jax.eval_shape(lambda alone=alone: loop.start_chains(sampling.key(0), 0, alone, 1))
+            jax.eval_shape(lambda state, alone=alone: alone.read(alone.carrying(state)), state)
         except (AttributeError, TypeError) as error:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"

@@ -10,6 +10,7 @@ generation knows how many follow.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -53,6 +54,15 @@ class Process:
     def size(self, generation: Any) -> jax.Array:
         return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
 
+    def observing(self, observables: dict[str, Any]) -> Process:
+        """The same process with other observables."""
+        return dataclasses.replace(self, observables=observables)
+
+    def carrying(self, state: State) -> State:
+        """A first state with the carries that the observables begin with."""
+        carries = {name: o.start(self.truth, state) for name, o in self.observables.items()}
+        return dataclasses.replace(state, carries=carries)
+
     def read(self, state: State) -> dict[str, Any]:
         return {name: o.read(state.carries[name], state, self.truth) for name, o in self.observables.items()}
 
@@ -65,9 +75,7 @@ def begin(key: jax.Array, process: Process) -> State:
     data, memory = process.regime.start(jax.random.fold_in(key, DATA), real, process.size(now))
     params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
     status = jnp.where(_finite(params), 0, 1).astype(jnp.int32)
-    state = State(params, with_room(memory, process.room), {}, now, status)
-    carries = {name: o.start(process.truth, state) for name, o in process.observables.items()}
-    return State(params, state.memory, carries, now, status)
+    return process.carrying(State(params, with_room(memory, process.room), {}, now, status))
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:

@@ -263,7 +263,7 @@ class Mixture:
             stream = Stream(Law(model.family, mixed), model.family, model.capacity, model.items)
             return stream.draw(jax.random.fold_in(key, role), size), mixed
         past = memory.pushed(model.law.params, alpha, beta, gamma, generation)
-        counts = multinomial(fold(key, CHOICE), size, jnp.append(past.weights, past.real), capacity=0)
+        counts = multinomial(fold(key, CHOICE), size, jnp.append(past.weights, past.real))
         data = model.draw(fold(key, MODEL), counts[0]) | real.draw(fold(key, REAL), counts[-1])
         if past.weights.size == 1:
             return data, past

@@ -1,23 +1,121 @@
-"""Chi-square variates without rejection: the cube root is a smooth function of a normal draw."""
+"""Chi-square variates without rejection: the cube root is a smooth function of a normal draw.
+
+For k degrees of freedom, ``(chi2_k / k)^(1/3) = 1 + e g(z, e)`` with z standard normal and ``e = k^(-1/2)``; g is smooth
+down to e = 0, where it is the straight line of Wilson and Hilferty. One polynomial in z and e therefore serves every k
+from 12 to infinity; below 12, a chi-square is a handful of exponentials and a squared normal.
+"""
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from modelcollapse.sampling import keys
+from modelcollapse.sampling import _exact, keys
+
+# below this, sums of exponentials; the polynomial's error grows as dof falls
+_FEW = 12
+# a float64 normal from 53 bits stays within 8.22
+_FARTHEST = 8.3
+_TERMS_Z, _TERMS_E = 20, 14
 
 
 def chi_square(key: jax.Array, dof: jax.Array | int, dtype=None) -> jax.Array:
+    """Chi-square draws, one for each entry of ``dof``: the exponential of :func:`log_chi_square`, and 0 for dof <= 0."""
     return jnp.exp(log_chi_square(key, dof, dtype))
 
 
 def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof: bool = False) -> jax.Array:
+    r"""Natural logarithms of chi-square draws, one for each entry of ``dof``.
+
+    .. math:: \log\chi^2_k = \log k + 3 \log\bigl(1 + k^{-1/2} g(z, k^{-1/2})\bigr), \qquad z \sim N(0, 1)
+
+    ``dof`` k holds integers up to 2**31 - 1 and may be traced; k <= 0 gives minus infinity. ``per_dof=True`` gives
+    :math:`\log(\chi^2_k / k)`, without the cancellation of subtracting log k afterwards. ``dtype`` defaults to the float type
+    in force. One normal a draw and no loop.
+
+    Error in float64, relative to the exact quantile of chi-square: below 2e-8 for abs(z) < 5.7 and 1e-7 beyond, at the
+    worst k = 12; below 1e-9 from k = 40 on; k < 12 exact. In float32 about 1e-6, and normals end at 5.4. The draw increases
+    with z. If ``dof`` is a batch under ``vmap`` both ways of drawing run. Raises TypeError for ``dof`` that are not integers.
+    Source: Wilson and Hilferty (1931) for the cube root; the polynomial is fitted to SciPy's quantiles by
+    :func:`coefficients`.
+    """
     dof = jnp.asarray(dof)
-    dtype = jnp.result_type(float) if dtype is None else dtype
-    wide = dof.astype(dtype)
-    half = 0.5 * jnp.maximum(wide, 1.0)
-    log = jax.random.loggamma(keys.wrap(key), half, dtype=dtype) + (
-        jnp.log(2.0).astype(dtype) if not per_dof else -jnp.log(half)
-    )
-    return jnp.where(dof > 0, log, -jnp.inf)
+    if not jnp.issubdtype(dof.dtype, jnp.integer):
+        raise TypeError(f"dof must have an integer type, got {dof.dtype}")
+    dtype = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(f"dtype must be a float type, got {dtype}")
+    key = keys.wrap(key)
+
+    def zeros():
+        return jnp.zeros(dof.shape, dtype)
+
+    is_few = dof < _FEW
+    # the predicates are scalars that no chain changes, so that one branch runs where dof is not a batch
+    many = lax.cond(jnp.all(is_few), zeros, lambda: _from_normal(key, jnp.maximum(dof, _FEW), dtype))
+    few = lax.cond(jnp.any(is_few & (dof > 0)), lambda: _from_exponentials(key, jnp.clip(dof, 1, _FEW), dtype), zeros)
+    log_ratio = jnp.where(is_few, few, many)
+    if not per_dof:
+        log_ratio = log_ratio + jnp.log(jnp.maximum(dof, 1).astype(dtype))
+    return jnp.where(dof > 0, log_ratio, -jnp.inf)
+
+
+def _from_normal(key, dof, dtype):
+    z = jax.random.normal(key, dof.shape, dtype)
+    inverse_root = lax.rsqrt(dof.astype(dtype))
+    table = coefficients()
+    e = inverse_root * np.asarray(_FEW**0.5, dtype)
+    t = z * np.asarray(1 / _FARTHEST, dtype)
+    g = jnp.zeros_like(z)
+    for row in table[::-1].astype(dtype):
+        # the inner polynomial knows only dof: outside a batch of chains it is computed once
+        g = g * t + functools.reduce(lambda total, c: total * e + c, row[::-1], jnp.zeros_like(e))
+    return 3 * jnp.log1p(inverse_root * g)
+
+
+def _from_exponentials(key, dof, dtype):
+    """Exactly: half of ``dof`` exponentials, and a squared normal if it is odd; log of the mean over ``dof``."""
+    with _exact.float64():
+        product = jnp.ones(dof.shape, jnp.float64)
+        for pair in range((_FEW - 1) // 2):
+            u = _exact.unit(key, dof.shape, pair + 1)
+            product = jnp.where(2 * pair + 1 < dof, product * u, product)
+        z = jnp.sqrt(2.0) * lax.erf_inv(2.0 * _exact.unit(key, dof.shape, _FEW) - 1.0)
+        total = jnp.where(dof % 2 == 1, z * z, 0.0) - 2.0 * jnp.log(product)
+        return jnp.log(total / dof).astype(dtype)
+
+
+@functools.cache
+def coefficients() -> np.ndarray:
+    """Coefficients of g in powers of ``z / 8.3`` and ``(12 / k)^(1/2)``, ``(20, 14)``, from SciPy's chi-square quantiles.
+
+    Interpolation at Chebyshev nodes; the node at k = infinity carries the exact limit ``z sqrt(2) / 3``.
+    """
+    from numpy.polynomial import chebyshev, polynomial
+    from scipy import special
+
+    z = _FARTHEST * np.cos(np.pi * (np.arange(_TERMS_Z) + 0.5) / _TERMS_Z)[:, None]
+    x = np.cos(np.pi * np.arange(_TERMS_E) / (_TERMS_E - 1))
+    inverse_root = (1 + x[:-1]) / 2 / _FEW**0.5
+    half = 0.5 / inverse_root**2
+    # each tail from its own side, where its probability keeps its digits
+    lower, upper = special.gammaincinv(half, special.ndtr(z)), special.gammainccinv(half, special.ndtr(-z))
+    g = (np.cbrt(np.where(z < 0, lower, upper) / half) - 1) / inverse_root
+    g = np.concatenate([g, z * 2**0.5 / 3], axis=1)
+    fitted = np.linalg.solve(chebyshev.chebvander(z[:, 0] / _FARTHEST, _TERMS_Z - 1), g)
+    fitted = np.linalg.solve(chebyshev.chebvander(x, _TERMS_E - 1), fitted.T)
+    in_x = np.array([chebyshev.cheb2poly(column) for column in fitted.T])
+    # x = 2 e - 1, by Horner's rule on polynomials
+    in_e = np.array([_compose(row, polynomial) for row in in_x])
+    return np.array([chebyshev.cheb2poly(column) for column in in_e.T]).T
+
+
+def _compose(row, polynomial):
+    total = np.zeros(1)
+    for coefficient in row[::-1]:
+        total = polynomial.polyadd(polynomial.polymul(total, [-1.0, 2.0]), [coefficient])
+    return np.pad(total, (0, max(0, _TERMS_E - total.size)))[:_TERMS_E]

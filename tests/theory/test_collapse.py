@@ -1,5 +1,7 @@
 """Bounds, tail indices and floors of single chains, against exact laws, quadrature and one-step invariance."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
@@ -40,9 +42,7 @@ def test_tail_index_by_quadrature(size):
         def moment(x):
             return (x / (size - ddof)) ** (index / 2) * law.pdf(x)
 
-        return (
-            sum(integrate.quad(moment, a, b, epsrel=1e-12)[0] for a, b in zip(edges[:-1], edges[1:], strict=True)) - 1
-        )
+        return sum(integrate.quad(moment, a, b, epsrel=1e-12)[0] for a, b in pairwise(edges)) - 1
 
     assert excess(float(collapse.mean_tail_index(size)), 1) == pytest.approx(0, abs=1e-8)
     root = optimize.brentq(lambda index: excess(index, 0), 3, 6)

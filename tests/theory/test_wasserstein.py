@@ -9,7 +9,7 @@ from modelcollapse_theory import wasserstein
 
 
 def moments(size, fits, ddof):
-    """E R and Var R, R = mu^2 + (sigma - 1)^2, from the recursion of the joint moments E mu^a sigma^b, one fit at a time."""
+    """E R and Var R, R = mu^2 + (sigma - 1)^2, by recursion of the joint moments E mu^a sigma^b over the fits."""
     m = mpmath.mpf(size)
 
     def factor(b):

@@ -1,4 +1,4 @@
-"""Pivots, determinants and traces of refitted covariances, against enumeration, moment tensors and known special laws."""
+"""Pivots, determinants and traces of refitted covariances, against enumeration, moment tensors and special laws."""
 
 import itertools
 from fractions import Fraction

@@ -1,4 +1,4 @@
-r"""How far the model has drifted from the truth: quadratic distances are exact and universal, entropy follows the support.
+r"""The model drifts from the truth: quadratic distances by a universal law, entropy at the rate of the living support.
 
 Quadratic distances grow as 1 - (1 - 1/M)^n whatever the law. The Kullback-Leibler divergence of the model from the
 truth is the entropy lost, and entropy is lost at the rate (S - 1)/(2M): each *living* state but one costs 1/(2M) nats
@@ -77,7 +77,7 @@ def fits_covariance(probabilities: ArrayLike, sample_size: int, fits: int, other
 def entropy(probabilities: ArrayLike) -> float:
     r"""Shannon entropy :math:`h(p) = -\sum_i p_i \ln p_i` in nats. Exact."""
     group = states(probabilities)
-    return float(-(group.count * group.probability) @ group.log)
+    return float(-(group.multiplicity * group.probability) @ group.log)
 
 
 @theorem(
@@ -93,7 +93,7 @@ def expected_entropy(probabilities: ArrayLike, sample_size: int, fits: ArrayLike
     ``fits``. Exact. Raises ValueError unless ``probabilities`` is a law, 1 <= sample_size <= 2000 and fits >= 1.
     """
     group, size = states(probabilities), marginal_size(sample_size)
-    return marginal_expectation(group.probability, size, fits, entr(np.arange(size + 1) / size)) @ group.count
+    return marginal_expectation(group.probability, size, fits, entr(np.arange(size + 1) / size)) @ group.multiplicity
 
 
 @theorem(
@@ -120,7 +120,7 @@ def expected_kl(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     small = np.where(near, excess, 0.0)
     series = small**2 * (1 / 2 - small * (1 / 6 - small * (1 / 12 - small * (1 / 20 - small / 30))))
     cost = p * np.where(near, series, xlogy(1 + excess, 1 + excess) - excess)
-    return marginal_expectation(p, size, fits, cost) @ group.count
+    return marginal_expectation(p, size, fits, cost) @ group.multiplicity
 
 
 @theorem(
@@ -130,14 +130,14 @@ def expected_kl(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     source="two-state marginal chain; limit by A1; theory/derivations/entropy.md",
 )
 def expected_total_variation(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> Array:
-    r"""Mean total variation distance :math:`\tfrac12 \sum_i E |p_n(i) - p_0(i)|`, which tends to H_0 as the chain is absorbed.
+    r"""Mean total variation distance :math:`\tfrac12 \sum_i E |p_n(i) - p_0(i)|`; it tends to H_0.
 
     Shape of ``fits``; O(M^2 U) for each fit and U different probabilities. Exact. Raises ValueError as
     ``expected_entropy``.
     """
     group, size = states(probabilities), marginal_size(sample_size)
     distance = np.abs(np.arange(size + 1)[:, None] / size - group.probability)
-    return marginal_expectation(group.probability, size, fits, distance) @ group.count / 2
+    return marginal_expectation(group.probability, size, fits, distance) @ group.multiplicity / 2
 
 
 @theorem(
@@ -147,7 +147,7 @@ def expected_total_variation(probabilities: ArrayLike, sample_size: int, fits: A
     source="De Moivre 1730",
 )
 def mean_absolute_deviation(probability: ArrayLike, sample_size: ArrayLike) -> Array:
-    r"""Mean absolute error :math:`E|p_1(i) - q|` of one fitted frequency; half its sum over the states is E TV(p_1, p_0).
+    r"""Mean absolute error :math:`E|p_1(i) - q|` of one fitted frequency; half the sum over states is E TV(p_1, p_0).
 
     .. math:: E|X - Mq| = 2 k \binom{M}{k} q^k (1-q)^{M-k+1}, \qquad k = \lfloor Mq \rfloor + 1
 
@@ -173,7 +173,9 @@ def total_variation_early(probabilities: ArrayLike, sample_size: ArrayLike, fits
     Broadcasts. Relative error O(n/M) + O(1/(M min p)). Raises ValueError unless ``probabilities`` is a law.
     """
     group, size, count = states(probabilities), whole("sample_size", sample_size, 1), whole("fits", fits, 0)
-    return np.sqrt(count / (2 * np.pi * size)) * float(group.count @ np.sqrt(group.probability * group.complement))
+    return np.sqrt(count / (2 * np.pi * size)) * float(
+        group.multiplicity @ np.sqrt(group.probability * group.complement)
+    )
 
 
 @theorem(
@@ -183,7 +185,9 @@ def total_variation_early(probabilities: ArrayLike, sample_size: ArrayLike, fits
     source="generator of the diffusion; derived in theory/derivations/entropy.md",
 )
 def entropy_from_support(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> Array:
-    r"""Mean entropy (nats) from the mean support, :math:`E h(p_n) \approx h(p_0) - \frac{1}{2M} \sum_{t=0}^{n-1} (E S_t - 1)`.
+    r"""Mean entropy (nats) after ``fits`` fits from the mean support before them.
+
+    .. math:: E h(p_n) \approx h(p_0) - \frac{1}{2M} \sum_{t=0}^{n-1} (E S_t - 1)
 
     The Miller-Madow rate (K - 1)/(2M) holds only while nothing is lost; after that the living states count. Shape of
     ``fits``; costs one lineage law of max(fits) steps. Error O(ln M / M). Raises ValueError unless ``probabilities``
@@ -192,7 +196,7 @@ def entropy_from_support(probabilities: ArrayLike, sample_size: int, fits: Array
     group, size, count = states(probabilities), one_size(sample_size), whole("fits", fits, 0)
     if np.any(count > 10**6):
         raise ValueError(f"fits must be at most 10**6, since every generation is summed, got {fits!r}")
-    lost = [0.0, float(group.count.sum()) - 1]
+    lost = [0.0, float(group.multiplicity.sum()) - 1]
     if count.max() > 1:
         lost.extend(lineage_expectation(size, np.arange(1, int(count.max())), _extra_states(probabilities, size)))
     return entropy(probabilities) - np.cumsum(lost)[count] / (2 * size)
@@ -221,7 +225,7 @@ def diversity_time(probabilities: ArrayLike, sample_size: int) -> float:
     """
     group, size = states(probabilities), one_size(sample_size)
     once = lineage_sums(size, _extra_states(probabilities, size))[0]
-    return float(group.count.sum() - 1 + once)
+    return float(group.multiplicity.sum() - 1 + once)
 
 
 @theorem(
@@ -239,6 +243,7 @@ def diversity_time_refined(probabilities: ArrayLike, sample_size: ArrayLike) -> 
     with c_0 = -0.72170 of ``fixation_diffusion``. Shape of ``sample_size``. Raises ValueError unless
     ``probabilities`` is a law and sample_size >= 1.
     """
-    group, size = states(probabilities), whole("sample_size", sample_size, 1) edge = float((group.count *
-    group.complement) @ group.log) return 2 * size * entropy(probabilities) - edge / 3 - (group.count.sum() - 1) *
-    (np.log(size) / 3 - FIXATION_CONSTANT)
+    group, size = states(probabilities), whole("sample_size", sample_size, 1)
+    edge = float((group.multiplicity * group.complement) @ group.log)
+    extra = group.multiplicity.sum() - 1
+    return 2 * size * entropy(probabilities) - edge / 3 - extra * (np.log(size) / 3 - FIXATION_CONSTANT)

@@ -1,4 +1,4 @@
-r"""The time until one state is left has an exact law for any number of states, because it asks one question of the lineages.
+r"""The time until one state is left has an exact law for any number of states: it asks one question of the lineages.
 
 One state is left after n fits iff all ancestors have the same type, so :math:`P(T \le n) = \sum_i E p_i^{A_n}`: no
 K-dimensional state space. T counts fits, T >= 1. Derived in theory/derivations/fixation.md.
@@ -21,7 +21,7 @@ def _differ(group: States, size: int) -> Array:
     for first in range(1, size + 1, 512):
         a = np.arange(first, min(first + 512, size + 1))
         # p^a = p exp((a-1) log p), so that small differences from 1 keep their digits
-        out[a] = -(group.count * group.probability) @ np.expm1(np.multiply.outer(group.log, a - 1.0))
+        out[a] = -(group.multiplicity * group.probability) @ np.expm1(np.multiply.outer(group.log, a - 1.0))
     return out
 
 
@@ -30,7 +30,7 @@ def _agree(group: States, size: int) -> Array:
     out = np.ones(size + 1)
     for first in range(1, size + 1, 512):
         a = np.arange(first, min(first + 512, size + 1))
-        out[a] = group.count @ np.exp(np.multiply.outer(group.log, a))
+        out[a] = group.multiplicity @ np.exp(np.multiply.outer(group.log, a))
     return out
 
 

@@ -1,4 +1,4 @@
-r"""In large samples the time until one state is left is about 2M H-like fits, and the first correction is known in full.
+r"""In large samples the time until one state is left is of the order of 2M, and its first correction is known in full.
 
 The diffusion limit of the fixation time, in the haploid scale: population genetics' 4N is 2M here. ``fixation`` has
 the exact law up to M = 100000; these have no such limit. Derived in theory/derivations/fixation.md.
@@ -27,7 +27,7 @@ def _minus_log_mean(probabilities: ArrayLike) -> float:
     group = states(probabilities)
     if group.complement[-1] == 0:
         return 0.0
-    return float(-(group.count * group.complement) @ group.log_complement)
+    return float(-(group.multiplicity * group.complement) @ group.log_complement)
 
 
 @theorem(
@@ -42,13 +42,14 @@ def fixation_time_mean_limit(probabilities: ArrayLike, sample_size: ArrayLike) -
     Shape of ``sample_size``. Error (1/3) ln M + O(1); ``fixation_time_mean_refined`` removes it. Raises ValueError
     unless ``probabilities`` is a law and sample_size >= 1.
     """
-    return 2 * whole("sample_size", sample_size, 1) * _minus_log_mean(probabilities)
+    return 2.0 * whole("sample_size", sample_size, 1) * _minus_log_mean(probabilities)
 
 
 @theorem(
-    statement="E T = -2M sum (1-p_i) ln(1-p_i) - (1/3)[ln M + sum p_i ln(1-p_i)] + c_0, c_0 = 1/2 - C - (gamma + ln
-    2)/3", conditions="replace regime, any K >= 2, M large, every (1 - p_i) M >> 1", order="O(1/M)", source="derived
-    in theory/derivations/fixation.md",
+    statement="E T = -2M sum (1-p_i) ln(1-p_i) - (1/3)[ln M + sum p_i ln(1-p_i)] + 1/2 - C - (gamma + ln 2)/3",
+    conditions="replace regime, any K >= 2, M large, every (1 - p_i) M >> 1; C = 0.798248",
+    order="O(1/M)",
+    source="derived in theory/derivations/fixation.md",
 )
 def fixation_time_mean_refined(probabilities: ArrayLike, sample_size: ArrayLike) -> Array:
     r"""Mean number of fits until one state is left, with the first correction to the diffusion.
@@ -63,7 +64,7 @@ def fixation_time_mean_refined(probabilities: ArrayLike, sample_size: ArrayLike)
     size, group = whole("sample_size", sample_size, 1), states(probabilities)
     if group.complement[-1] == 0:
         raise ValueError("probabilities must have at least two positive entries: one state is fixed from the start")
-    edge = float((group.count * group.probability) @ group.log_complement)
+    edge = float((group.multiplicity * group.probability) @ group.log_complement)
     return 2 * size * _minus_log_mean(probabilities) - (np.log(size) + edge) / 3 + FIXATION_CONSTANT
 
 
@@ -90,7 +91,7 @@ def fixation_time_second_moment_limit(probabilities: ArrayLike, sample_size: Arr
     small = q < 1e-2
     dilogarithm = np.where(small, np.where(small, q, 0.0)[:, None] ** k @ k**-2.0, spence(np.where(small, 0.5, p)))
     inside = q * group.log_complement + p * (group.log * group.log_complement + dilogarithm)
-    return 8 * size**2 * float(group.count @ inside)
+    return 8 * size**2 * float(group.multiplicity @ inside)
 
 
 @theorem(
@@ -106,9 +107,9 @@ def conditional_fixation_mean_refined(probability: ArrayLike, sample_size: Array
 
     Broadcasts. The error is O(1) once M (1 - p) is of the order of 1. Raises ValueError for p outside (0, 1).
     """
-    p, size = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True), whole("sample_size",
-    sample_size, 1) return -2 * size * (1 - p) * np.log1p(-p) / p - (np.log(size) + np.log1p(-p)) / 3 +
-    FIXATION_CONSTANT
+    p = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True)
+    size = whole("sample_size", sample_size, 1)
+    return -2 * size * (1 - p) * np.log1p(-p) / p - (np.log(size) + np.log1p(-p)) / 3 + FIXATION_CONSTANT
 
 
 @theorem(
@@ -125,8 +126,9 @@ def conditional_loss_mean_refined(probability: ArrayLike, sample_size: ArrayLike
     For q = c/M the first term is 2c ln(M/c)/(1 - c/M): linear in the count up to a logarithm, which the median lacks
     (``rare.rare_loss_median``). Broadcasts. Raises ValueError for q outside (0, 1).
     """
-    q, size = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True), whole("sample_size",
-    sample_size, 1) return 2 * size * entr(q) / (1 - q) - (np.log(size) + np.log(q)) / 3 + FIXATION_CONSTANT
+    q = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True)
+    size = whole("sample_size", sample_size, 1)
+    return 2 * size * entr(q) / (1 - q) - (np.log(size) + np.log(q)) / 3 + FIXATION_CONSTANT
 
 
 @theorem(
@@ -151,9 +153,10 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
         return 0.0
     total = 0.0
     for s in range(1, left + 1):
-        chosen = np.array(list(itertools.combinations(range(p.size), s))) inside = np.zeros((len(chosen), p.size),
-        dtype=bool) np.put_along_axis(inside, chosen, True, axis=1) total += (-1) ** (left - s) * math.comb(p.size - s
-        - 1, left - s) * float(entr(np.where(inside, 0.0, p).sum(1)).sum())
+        kept = np.zeros((math.comb(p.size, s), p.size), dtype=bool)
+        np.put_along_axis(kept, np.array(list(itertools.combinations(range(p.size), s))), True, axis=1)
+        others = np.where(kept, 0.0, p).sum(axis=1)
+        total += (-1) ** (left - s) * math.comb(p.size - s - 1, left - s) * float(entr(others).sum())
     return float(2 * size * total)
 
 
@@ -171,8 +174,9 @@ def fixation_probability_by_limit(probability: ArrayLike, sample_size: int, fits
     with Legendre polynomials. Shape of ``probability``. Raises ValueError for t < 1e-4, where it is 0 to rounding
     anyway.
     """
-    p, size, count = within("probability", probability, 0.0, 1.0), whole("sample_size", sample_size, 1), whole("fits",
-    fits, 1) time = float(count / size) if time < 1e-4:
+    p = within("probability", probability, 0.0, 1.0)
+    time = float(whole("fits", fits, 1) / whole("sample_size", sample_size, 1))
+    if time < 1e-4:
         raise ValueError(f"fits / sample_size must be at least 1e-4, got {time!r}")
     k = np.arange(1.0, math.sqrt(80 / time) + 3)
     r = (1 - 2 * p)[..., None]

@@ -66,7 +66,7 @@ def surviving_fraction(fits: ArrayLike) -> Array:
 
 
 def coalescent_time(sample_size: ArrayLike, fits: ArrayLike) -> Array:
-    r"""The time t at which Kingman's coalescent has as many lineages as a data set of ``sample_size`` after ``fits`` fits.
+    r"""The time t at which Kingman's coalescent has as many lineages as a data set after ``fits`` fits.
 
     .. math:: t = \frac{2}{M a_m} + \frac{n - m}{M}, \qquad m = \min(n, M)
 

@@ -74,7 +74,7 @@ class _Boxes:
 
 
 def occupancy_rows(sample_size: int) -> Iterator[tuple[int, int, Array]]:
-    """The rows of ``occupancy_matrix`` one after the other: lineages k = 1..M, the first index and the vector of L_k."""
+    """The rows of ``occupancy_matrix`` in turn: lineages k = 1..M, the first index and the vector of L_k."""
     return _Boxes(sample_size, sample_size).rows(sample_size)
 
 

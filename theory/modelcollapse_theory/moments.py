@@ -64,7 +64,9 @@ def mixed_moment(probabilities: ArrayLike, sample_size: int, fits: int, powers: 
         raise ValueError(f"powers must give at most 1024 terms prod(m_i + 1), got {powers!r}")
     used = order > 0
     p, order = p[used], order[used]
-    merge, start, degree = np.ones((1, 1)), np.ones(1), np.zeros(1, dtype=np.int64)
+    merge: Array = np.ones((1, 1))
+    start: Array = np.ones(1)
+    degree = np.zeros(1, dtype=np.int64)
     for chance, m in zip(p, order.tolist(), strict=True):
         stirling = np.eye(m + 1)
         for k in range(1, m + 1):
@@ -85,7 +87,7 @@ def mixed_moment(probabilities: ArrayLike, sample_size: int, fits: int, powers: 
     source="Feller 1951; Cannings 1974",
 )
 def eigenvalues(sample_size: int, largest: int | None = None) -> Array:
-    r"""Eigenvalues :math:`\lambda_j = (M)_j/M^j = \prod_{i<j}(1 - i/M)` of the chain, j = 0..``largest`` (M if not given).
+    r"""Eigenvalues :math:`\lambda_j = (M)_j/M^j = \prod_{i<j}(1 - i/M)` of the chain, j = 0..``largest`` (or M).
 
     :math:`\lambda_0 = \lambda_1 = 1` belong to the K absorbing states; the first that decays is 1 - 1/M. Exact. Raises
     ValueError unless 0 <= largest <= sample_size.
@@ -111,7 +113,7 @@ def multiplicities(states: int, largest: int) -> list[int]:
     source="Kimura 1955",
 )
 def transient_density(frequency: ArrayLike, probability: float, sample_size: int, fits: int) -> Array:
-    r"""Diffusion density, over frequencies x in (0, 1), of a state of original ``probability`` p that is neither lost nor fixed.
+    r"""Diffusion density, over frequencies x in (0, 1), of a state of ``probability`` p that is neither lost nor fixed.
 
     .. math:: f(x) = p(1-p) \sum_{i \ge 1} \frac{(i+1)(2i+1)}{i} P_{i-1}^{(1,1)}(1-2p)\, P_{i-1}^{(1,1)}(1-2x)\,
         e^{-i(i+1)t/2}, \qquad t = n/M
@@ -130,7 +132,7 @@ def transient_density(frequency: ArrayLike, probability: float, sample_size: int
 
 
 def binomial_rows(sample_size: int, probability: Array) -> Array:
-    """Binomial(M, q) laws, one row for each entry of ``probability`` (r,), from the mode outwards: relative error about 1e-14."""
+    """Binomial(M, q) laws, one row for each entry of ``probability`` (r,), from the mode outwards: error 1e-14."""
     q = np.asarray(probability, dtype=np.float64)[:, None]
     j = np.arange(sample_size + 1.0)
     mode = np.minimum(np.floor((sample_size + 1) * q), sample_size)

@@ -40,7 +40,7 @@ def rare_loss_probability(expected_count: ArrayLike, fits: ArrayLike) -> Array:
     source="critical Poisson branching; derived in theory/derivations/rare-states.md",
 )
 def counted_loss_probability(count: ArrayLike, fits: ArrayLike) -> Array:
-    r"""The chance :math:`(1 - a_n)^c` that a state seen ``count`` = c times in the first data set is lost by ``fits`` fits.
+    r"""The chance :math:`(1 - a_n)^c` that a state seen ``count`` = c times in the first data set is lost by n fits.
 
     0 at n = 1 for c > 0. Because 1 - a_{n+1} = exp(-a_n), it is ``rare_loss_probability(c, n - 1)``: from a known
     count, the first data set plays the part of the original law. Broadcasts. Raises ValueError for count < 0 or fits

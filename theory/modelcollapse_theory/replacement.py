@@ -22,7 +22,7 @@ class States(NamedTuple):
 
     probability: Array  # (U,) distinct, positive
     complement: Array  # (U,) one minus it, as the sum of the others: no cancellation near 1
-    count: Array  # (U,) states with this probability
+    multiplicity: Array  # (U,) states with this probability
 
     @property
     def log(self) -> Array:
@@ -51,7 +51,7 @@ def states(probabilities: ArrayLike) -> States:
 def heterozygosity(probabilities: ArrayLike) -> float:
     r"""The chance that two draws differ, :math:`H = \sum_i p_i (1 - p_i) = 1 - \sum_i p_i^2` (Gini-Simpson). Exact."""
     group = states(probabilities)
-    return float((group.count * group.probability) @ group.complement)
+    return float((group.multiplicity * group.probability) @ group.complement)
 
 
 @theorem(
@@ -99,7 +99,7 @@ def expected_distinct(probabilities: ArrayLike, sample_size: ArrayLike) -> Array
     Shape of ``sample_size``. Exact. Raises ValueError unless ``probabilities`` is a law and sample_size >= 1.
     """
     group, size = states(probabilities), whole("sample_size", sample_size, 1)
-    return -np.expm1(size[..., None] * group.log_complement) @ group.count
+    return -np.expm1(size[..., None] * group.log_complement) @ group.multiplicity
 
 
 @theorem(
@@ -122,14 +122,14 @@ def distinct_variance(probabilities: ArrayLike, sample_size: ArrayLike) -> Array
     if group.complement[-1] == 0:  # one state: nothing varies
         return np.zeros(size.shape)
     p, q = group.probability, group.complement
-    pairs = np.outer(group.count, group.count) - np.diag(group.count)
+    pairs = np.outer(group.multiplicity, group.multiplicity) - np.diag(group.multiplicity)
     ratio = np.minimum(np.outer(p, p) / np.outer(q, q), 1.0)
     with np.errstate(divide="ignore"):
         joint = np.log1p(-ratio)
     out = np.empty(size.shape)
     for at, draws in np.ndenumerate(size):
         unseen = np.exp(draws * group.log_complement)
-        single = group.count @ (unseen * -np.expm1(draws * group.log_complement))
+        single = group.multiplicity @ (unseen * -np.expm1(draws * group.log_complement))
         out[at] = single + unseen @ (pairs * np.expm1(draws * joint)) @ unseen
     return out
 
@@ -153,7 +153,7 @@ def expected_heterozygosity(probabilities: ArrayLike, sample_size: ArrayLike, fi
 
 
 def expected_heterozygosity_schedule(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
-    r"""Mean heterozygosity after each fit when the data sets have ``sizes`` M_1, ..., M_n: :math:`H_0 \prod (1 - 1/M_i)`.
+    r"""Mean heterozygosity after each fit if the data sets have ``sizes`` M_1, ..., M_n: :math:`H_0 \prod (1 - 1/M_i)`.
 
     Shape of ``sizes``. Exact. It stays positive for ever iff sum 1/M_i is finite (``heterozygosity_limit``). Raises
     ValueError unless ``probabilities`` is a law and every size is at least 1.
@@ -215,8 +215,8 @@ def heterozygosity_variance(probabilities: ArrayLike, sample_size: int, fits: Ar
     group, count = states(probabilities), whole("fits", fits, 0)
     size = float(one_size(sample_size, 10**15))
     start = heterozygosity(probabilities)
-    same = float(group.count @ group.probability**2)
-    spread = float(group.count @ (group.probability * (group.probability - same) ** 2))
+    same = float(group.multiplicity @ group.probability**2)
+    spread = float(group.multiplicity @ (group.probability * (group.probability - same) ** 2))
     two, three = 1 - 1 / size, (1 - 1 / size) * (1 - 2 / size)
     step = np.array(
         [

@@ -32,7 +32,7 @@ def absent_probability(probability: ArrayLike, sample_size: int, fits: ArrayLike
 
 
 def present_probability(probability: ArrayLike, sample_size: int, fits: ArrayLike) -> Array:
-    r"""The chance :math:`E[1 - (1 - q)^{A_n}]` that a state is still alive: as ``absent_probability``, accurate for small q."""
+    r"""The chance :math:`E[1 - (1 - q)^{A_n}]` that a state is still alive, accurate also for small q."""
     return lineage_expectation(one_size(sample_size), fits, _present(probability, sample_size))
 
 
@@ -98,12 +98,12 @@ def support_variance(probabilities: ArrayLike, sample_size: int, fits: ArrayLike
 
 
 def _distinct_laws(probabilities: ArrayLike, size: int, most: int) -> Array:
-    """P(a draws show s types), a = 0..size and s = 0..most, and last P(more): every state in turn takes a binomial share."""
+    """P(a draws show s types), a = 0..size, s = 0..most, then P(more): each state in turn takes a binomial share."""
     group = states(probabilities)
     law = np.zeros((size + 1, most + 2))
     law[0, 0] = 1.0
     so_far = 0.0
-    for chance in np.repeat(group.probability, group.count.astype(np.int64)):
+    for chance in np.repeat(group.probability, group.multiplicity.astype(np.int64)):
         so_far += chance
         # rows of Binomial(a, chance of an earlier state), by Pascal's rule: only positive terms
         earlier = np.zeros((size + 1, size + 1))
@@ -169,7 +169,7 @@ def states_left_time_moments(probabilities: ArrayLike, sample_size: int, states_
     source="derived in theory/derivations/lineages.md",
 )
 def expected_support_limit(probabilities: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
-    r"""Mean number of states alive after ``fits`` fits of a large sample: one data set of :math:`M a_n` items instead of M.
+    r"""Mean number of states alive after ``fits`` fits of a large sample: one data set of :math:`M a_n` items.
 
     .. math:: E S_n \approx \sum_i 1 - (1 - p_i)^{M a_n}
 
@@ -179,4 +179,4 @@ def expected_support_limit(probabilities: ArrayLike, sample_size: ArrayLike, fit
     """
     group, size = states(probabilities), whole("sample_size", sample_size, 1)
     ancestors = size * surviving_fraction(fits)
-    return -np.expm1(ancestors[..., None] * group.log_complement) @ group.count
+    return -np.expm1(ancestors[..., None] * group.log_complement) @ group.multiplicity

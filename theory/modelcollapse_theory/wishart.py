@@ -209,9 +209,9 @@ def expected_trace_squares(
 
 @theorem(
     statement="E e_k(Sigma_n) decays as [(M-1)...(M-k) / (M - ddof)^k]^n: Wright-Fisher eigenvalues, M - 1 for M",
-    conditions="normal, replace, M >= 2, 1 <= k <= d (0 once k > M - 1)",
+    conditions="replace, M >= 2, 1 <= k <= d (0 once k > M - 1); any family that reproduces the fitted covariance",
     order="exact",
-    source=f"{_ZONAL}; derived in theory/derivations/wishart.md",
+    source="Cauchy-Binet formula; derived in theory/derivations/wishart.md",
 )
 def expected_elementary_symmetric(
     covariance: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, order: int, *, ddof: int = 1
@@ -220,7 +220,7 @@ def expected_elementary_symmetric(
 
     .. math:: E\,e_k(\Sigma_n) = e_k(\Sigma_0)\left[\frac{(M-1)(M-2)\cdots(M-k)}{(M-\mathrm{ddof})^k}\right]^n
 
-    Exact, M >= 2. Raises ValueError unless 1 <= order <= d.
+    Exact, M >= 2, with no need for normality. Raises ValueError unless 1 <= order <= d.
     """
     choice("ddof", ddof, (0, 1))
     matrix, order = _covariance(covariance), int(whole("order", order, 1))

@@ -1,0 +1,110 @@
+r"""Power-law tails: what a sample of T misses is a constant times T^-(1 - 1/b), and n fits miss n^(1 - 1/b) times that.
+
+The law is Zipf's, p_i = i^-b/zeta(b) on i = 1, 2, ..., b > 1 (``exponent``). All sums over states become one Gamma
+integral (Karlin 1967). Repeated refits to M draws behave like one sample of M a_n draws, a_1 = 1, a_{n+1} = 1 -
+exp(-a_n), so a_n ~ 2/n. Derived in theory/derivations/tails.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gamma, zeta
+
+from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._register import theorem
+
+_SOURCE = "derived in theory/derivations/tails.md"
+
+
+def _exponent(name: str, value: ArrayLike) -> Array:
+    return within(name, value, 1, np.inf, open_low=True)
+
+
+def zipf(exponent: float, states: int) -> Array:
+    r"""Zipf's law cut at K = ``states`` and normalised: p_i proportional to i^-b, i = 1..K; b >= 0. Exact."""
+    weight = np.arange(1.0, int(whole("states", states, 1)) + 1) ** -within("exponent", exponent, 0, np.inf)
+    return weight / weight.sum()
+
+
+def tail_mass(exponent: ArrayLike, rank: ArrayLike) -> Array:
+    r"""Mass of the states beyond ``rank`` k, :math:`\sum_{i>k} p_i = \zeta(b, k + 1)/\zeta(b)`.
+
+    Exact; about k^(1-b)/((b-1) zeta(b)): the loss of a vocabulary cut at k, which no amount of data makes good.
+    """
+    b, k = _exponent("exponent", exponent), whole("rank", rank)
+    return zeta(b, k + 1.0) / zeta(b)
+
+
+@theorem(
+    statement="unseen mass ~ Gamma(c)/(b zeta(b)) (T/zeta(b))^-c, c = 1 - 1/b",
+    conditions="T draws from Zipf's law of exponent b > 1, T large",
+    order="relative O(T^(-1/b))",
+    source="classical (Karlin 1967); constants " + _SOURCE,
+)
+def unseen_mass(exponent: ArrayLike, sample_size: ArrayLike, drawn_exponent: ArrayLike | None = None) -> Array:
+    r"""Mean mass, under the law of exponent b, of what T draws miss, when they are drawn with exponent b' >= b.
+
+    .. math:: \sum_i p_i (1 - p'_i)^T \sim \frac{\Gamma(c')}{b'\, \zeta(b)} \left(\frac{T}{\zeta(b')}\right)^{-c'},
+       \qquad c' = \frac{b - 1}{b'}
+
+    b' = ``drawn_exponent`` defaults to b: then c = 1 - 1/b. A narrowed sampler (lower temperature, truncated search)
+    has b' > b and so a worse rate. Leading order; the relative error falls like T^(-1/b'), with the first states, or
+    faster. ``sample_size`` need not be whole.
+    """
+    b, size = _exponent("exponent", exponent), positive("sample_size", sample_size)
+    drawn = b if drawn_exponent is None else _exponent("drawn_exponent", drawn_exponent)
+    if np.any(drawn < b):
+        raise ValueError(f"drawn_exponent must be at least exponent={exponent!r}, got {drawn_exponent!r}")
+    rate = (b - 1) / drawn
+    return gamma(rate) / (drawn * zeta(b)) * (size / zeta(drawn)) ** -rate
+
+
+@theorem(
+    statement="distinct states ~ Gamma(1 - 1/b) (T/zeta(b))^(1/b)",
+    conditions="T draws from Zipf's law of exponent b > 1, T large",
+    order="absolute O(1)",
+    source="classical (Karlin 1967); " + _SOURCE,
+)
+def distinct_states(exponent: ArrayLike, sample_size: ArrayLike) -> Array:
+    r"""Mean number of different states among T draws, :math:`\Gamma(1 - 1/b)\, (T/\zeta(b))^{1/b} - 1/2 + O(T^{-1})`.
+
+    The half is the Euler-Maclaurin term of the first state, included here. ``sample_size`` T need not be whole.
+    """
+    b, size = _exponent("exponent", exponent), positive("sample_size", sample_size)
+    return gamma(1 - 1 / b) * (size / zeta(b)) ** (1 / b) - 0.5
+
+
+def effective_sample(sample_size: ArrayLike, fits: ArrayLike) -> Array:
+    r"""The one sample that misses as much as n refits to M draws: T = M a_n, a_1 = 1, a_{n+1} = 1 - exp(-a_n), near 2M/n.
+
+    Error O(1/M) for n much less than M: it is the share of draws of a large data set that still have descendants. O(n).
+    """
+    size, count = positive("sample_size", sample_size), whole("fits", fits, 1)
+    value, values = 1.0, np.empty(int(count.max()))
+    for i in range(values.size):
+        values[i] = value
+        value = -np.expm1(-value)
+    return size * values[count - 1]
+
+
+@theorem(
+    statement="after n fits the unseen mass is that of one sample of M a_n: ~ n^c M^-c, c = 1 - 1/b",
+    conditions="replace, Zipf's law, M draws a fit, n much less than M, M a_n large",
+    order="relative O(n/M + (M a_n)^(-1/b))",
+    source=_SOURCE,
+)
+def lost_mass(exponent: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
+    r"""Mean original mass of the states gone after n fits, ``unseen_mass`` at T = M a_n: grows like n^c, not like n.
+
+    The survivors at fit n are those of a sample of M a_n real draws, so the mass is that of what such a sample misses.
+    """
+    return unseen_mass(exponent, effective_sample(sample_size, fits))
+
+
+def surviving_states(exponent: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
+    """Mean number of states left after n fits, ``distinct_states`` at T = M a_n.
+
+    Same conditions and error as ``lost_mass``.
+    """
+    return distinct_states(exponent, effective_sample(sample_size, fits))
