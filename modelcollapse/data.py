@@ -137,6 +137,12 @@ def rank_one_update(
     return unit, log_scale
 
 
+def row_type(source: Any) -> tuple[tuple[int, ...], jnp.dtype]:
+    """Shape and type of one row of ``source``, found without a draw."""
+    points = jax.eval_shape(lambda: source.draw_rows(jax.random.key(0), jnp.int32(1), 1)).points
+    return points.shape[1:], points.dtype
+
+
 @part
 class Rows:
     """Points, of which the first ``count`` are there and the rest is room.

@@ -222,7 +222,7 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
         if points.min() < 0:
             raise ValueError(f"states must be 0 or more, got {points.min()} in row {int(points.argmin())}")
         return Table(jnp.asarray(points, jnp.int32), bool(replace))
-    if points.dtype.kind not in "iufb" or points.ndim > 2:
+    if points.dtype.kind not in "iufb" or points.ndim not in (1, 2):
         raise ValueError(
             f"a table must hold numbers in rows of shape (N, d), got {points.dtype} of shape {points.shape}"
         )

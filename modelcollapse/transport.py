@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def bures(first: jax.Array, second: jax.Array) -> jax.Array:
@@ -40,11 +41,11 @@ def sample_w2(first: jax.Array, second: jax.Array) -> jax.Array:
     n, m = x.size, y.size
     if n == m:
         return ((x - y) ** 2).mean()
-    # the steps lie at i / n and j / m; as integers over n m they are exact, so no step is missed by rounding
-    ends = jnp.sort(jnp.concatenate([jnp.arange(1, n + 1) * m, jnp.arange(1, m + 1) * n]))
-    starts = jnp.concatenate([jnp.zeros(1, ends.dtype), ends[:-1]])
-    gap = x[jnp.clip(starts // m, 0, n - 1)] - y[jnp.clip(starts // n, 0, m - 1)]
-    return (gap**2 * ((ends - starts).astype(x.dtype) / jnp.asarray(n * m, x.dtype))).sum()
+    # the steps lie at i / n and j / m; as 64-bit integers over n m they are exact, so no step is missed by rounding
+    ends = np.sort(np.concatenate([np.arange(1, n + 1) * m, np.arange(1, m + 1) * n]))
+    starts = np.concatenate([[0], ends[:-1]])
+    gap = x[np.minimum(starts // m, n - 1)] - y[np.minimum(starts // n, m - 1)]
+    return (gap**2 * jnp.asarray((ends - starts) / (n * m), x.dtype)).sum()
 
 
 def mixture_l2(

@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from modelcollapse.data import Counts, Rows
+from modelcollapse.data import Counts, Rows, row_type
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -29,6 +30,10 @@ class Discrete:
 
     data = Counts
 
+    def __post_init__(self) -> None:
+        if self.states is not None and (not isinstance(self.states, int) or self.states < 1):
+            raise ValueError(f"states must be a whole number of at least 1, or None; got {self.states!r}")
+
     def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params, capacity=capacity))
 
@@ -44,11 +49,15 @@ class Discrete:
     def summarise(self, rows: Rows) -> Counts:
         if self.states is None:
             raise ValueError("a table of states needs the number of states: Discrete(states=K)")
-        return Counts(jnp.zeros(self.states, jnp.int32).at[rows.points].add(rows.present.astype(jnp.int32)))
+        counts = jnp.zeros(self.states, jnp.int32).at[rows.points].add(rows.present.astype(jnp.int32))
+        inside = (rows.points >= 0) & (rows.points < self.states)
+        # a scatter drops what lies outside in silence; -1 makes the fit fail
+        return Counts(jnp.where((inside | ~rows.present).all(), counts, -1))
 
     def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
         dtype = jnp.result_type(float) if previous is None else previous.dtype
-        return data.n.astype(dtype) / data.size.astype(dtype)
+        # counts of -1 come from weights that make no sense, or states out of range
+        return jnp.where((data.n >= 0).all(), data.n.astype(dtype) / data.size.astype(dtype), jnp.nan)
 
     def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
         """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""
@@ -58,6 +67,25 @@ class Discrete:
     def blend(self, previous: jax.Array, fitted: jax.Array, rate: Any) -> jax.Array:
         """Linear in the probabilities."""
         return previous + rate * (fitted - previous)
+
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse sources that give no states, or states that this family does not have."""
+        shape, dtype = row_type(source)
+        if shape or not jnp.issubdtype(dtype, jnp.integer):
+            raise TypeError(
+                f"source must give states, integers from 0 to K - 1, for Discrete; this {type(source).__name__} gives "
+                f"{dtype} of shape {('n', *shape)}: use categorical(...), a table of integers, or bin the rows"
+            )
+        if isinstance(getattr(source, "family", None), Discrete):
+            found = source.params.size
+            if self.states not in (None, found):
+                raise ValueError(f"states must be {found}, as in the source, or None; got {self.states}")
+        elif self.states is None:
+            raise ValueError(f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}")
+        elif hasattr(source, "points") and (largest := int(source.points.max())) >= self.states:
+            raise ValueError(
+                f"states must be at least {largest + 1}, the largest state of the table plus 1; got {self.states}"
+            )
 
     def project(self, source: Any) -> jax.Array | None:
         """The law that infinitely many draws of ``source`` would be fitted by, where it is known."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from modelcollapse.data import Moments, Rows
+from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import wishart_factor
 
@@ -38,11 +39,14 @@ class Normal:
 def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array) -> tuple[Any, Any]:
     r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E.
 
-    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th.
+    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of E
+    that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn from.
     """
     ratio = log_scale[:, None] - log_scale[None, :]
     column = jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right)
-    return jnp.tril(unit @ column), log_scale + log_right
+    spanned = jnp.isfinite(log_right)[None, :]
+    identity = jnp.eye(log_scale.size, dtype=log_scale.dtype)
+    return jnp.where(spanned, jnp.tril(unit @ column), identity), log_scale + log_right
 
 
 @part
@@ -110,12 +114,35 @@ class Gaussian:
         """Linear in the mean, in the unit factor and in the log pivots."""
         return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
 
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse sources without numeric rows, and sample sizes whose covariance has no full rank."""
+        d = dimension(self, source)
+        smallest = int(sizes.min())
+        if smallest < d + 1:
+            raise ValueError(
+                f"size must be at least d + 1 = {d + 1} for "
+                + ("a variance" if d == 1 else f"a covariance in {d} dimensions")
+                + f", got {smallest}: fewer rows leave it singular"
+            )
+
     def project(self, source: Any) -> Normal | None:
         """The normal law with the mean and covariance of ``source``, where they are known."""
         if isinstance(getattr(source, "family", None), Gaussian):
             return source.params
         moments = source.moments()
         return None if moments is None else normal_params(*moments)
+
+
+def dimension(family: Any, source: Any) -> int:
+    """d of the rows ``(n, d)`` of ``source``; TypeError if it gives anything else."""
+    shape, dtype = row_type(source)
+    if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(
+            f"source must give rows of real numbers, shape (n, d), for {type(family).__name__}; "
+            f"this {type(source).__name__} gives {dtype} of shape {('n', *shape)}. "
+            "Integer vectors are states: give measurements as floats, or as shape (n, 1)"
+        )
+    return shape[0]
 
 
 def normal_params(mean: jax.Array, covariance: jax.Array) -> Normal:

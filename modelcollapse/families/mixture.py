@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from modelcollapse.data import Rows
+from modelcollapse.families.gaussian import dimension
 from modelcollapse.pytree import part, static
 
 
@@ -128,6 +130,18 @@ class GaussianMixture:
 
         infinite = jnp.asarray(jnp.inf, dtype)
         return jax.lax.while_loop(unfinished, improve, _Fit(start, -infinite, infinite, jnp.int32(0))).params
+
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse sources without numeric rows, and data sets too small for a component of full rank."""
+        d, k = dimension(self, source), self.components
+        if sizes.min() < k:
+            raise ValueError(f"size must be at least the number of components {k}, got {sizes.min()}")
+        if np.any(np.asarray(self.reg_covar) == 0) and (sizes[0] < k * (d + 1) or sizes.min() < d + 1):
+            raise ValueError(
+                f"size must be at least components * (d + 1) = {k * (d + 1)} at first and d + 1 = {d + 1} later, "
+                f"got {sizes[0]} and {sizes.min()}: fewer rows leave a covariance in {d} dimensions singular; "
+                "or give reg_covar > 0"
+            )
 
     def project(self, source: Any) -> NormalMixture | None:
         """The mixture itself, or a normal law as a mixture of one."""

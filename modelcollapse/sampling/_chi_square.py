@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from modelcollapse.sampling import _exact, keys
+from modelcollapse.sampling._normal import normal
 
 # below this, sums of exponentials; the polynomial's error grows as dof falls
 _FEW = 12
@@ -65,16 +66,16 @@ def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof:
 
 
 def _from_normal(key, dof, dtype):
-    z = jax.random.normal(key, dof.shape, dtype)
     inverse_root = lax.rsqrt(dof.astype(dtype))
-    table = coefficients()
     e = inverse_root * np.asarray(_FEW**0.5, dtype)
-    t = z * np.asarray(1 / _FARTHEST, dtype)
-    g = jnp.zeros_like(z)
-    for row in table[::-1].astype(dtype):
+    t = normal(key, dof.shape, dtype) * np.asarray(1 / _FARTHEST, dtype)
+    g = jnp.zeros_like(t)
+    for row in coefficients()[::-1].astype(dtype):
         # the inner polynomial knows only dof: outside a batch of chains it is computed once
         g = g * t + functools.reduce(lambda total, c: total * e + c, row[::-1], jnp.zeros_like(e))
-    return 3 * jnp.log1p(inverse_root * g)
+    deviation = inverse_root * g
+    # float64 has digits to spare, and its log is the cheaper
+    return 3 * (jnp.log(1 + deviation) if dtype == jnp.float64 else jnp.log1p(deviation))
 
 
 def _from_exponentials(key, dof, dtype):
@@ -84,7 +85,7 @@ def _from_exponentials(key, dof, dtype):
         for pair in range((_FEW - 1) // 2):
             u = _exact.unit(key, dof.shape, pair + 1)
             product = jnp.where(2 * pair + 1 < dof, product * u, product)
-        z = jnp.sqrt(2.0) * lax.erf_inv(2.0 * _exact.unit(key, dof.shape, _FEW) - 1.0)
+        z = normal(key, dof.shape, jnp.float64, stream=_FEW)
         total = jnp.where(dof % 2 == 1, z * z, 0.0) - 2.0 * jnp.log(product)
         return jnp.log(total / dof).astype(dtype)
 

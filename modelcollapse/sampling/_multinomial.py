@@ -140,10 +140,10 @@ def _in_blocks(share, size, weights):
 
 
 def _share(key, stream, size, own, after):
-    key = jax.random.fold_in(key, stream)
+    key = keys.fold(key, stream)
     chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.maximum(own + after, 1.0))
     return _binomial.draw(key, size, chance)
 
 
 def _without_replacement(key, stream, size, own, after):
-    return _hypergeometric.draw(jax.random.fold_in(key, stream), own, after, size)
+    return _hypergeometric.draw(keys.fold(key, stream), own, after, size)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from modelcollapse.sampling import keys
 from modelcollapse.sampling._chi_square import log_chi_square
+from modelcollapse.sampling._normal import normal
 
 
 def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> tuple[jax.Array, jax.Array]:
@@ -29,8 +30,8 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
     dtype = jnp.result_type(float) if dtype is None else dtype
     key = keys.wrap(key)
     left = dof - jnp.arange(d, dtype=dof.dtype)
-    log_pivots = 0.5 * log_chi_square(jax.random.fold_in(key, 0), left, dtype)
-    normals = jax.random.normal(jax.random.fold_in(key, 1), (d, d), dtype)
+    log_pivots = 0.5 * log_chi_square(keys.fold(key, 0), left, dtype)
+    normals = normal(keys.fold(key, 1), (d, d), dtype)
     present = (left > 0)[None, :] & jnp.tril(jnp.ones((d, d), bool), -1)
     below = jnp.where(present, normals * jnp.exp(-jnp.where(left > 0, log_pivots, 0.0))[None, :], 0.0)
     return below + jnp.eye(d, dtype=dtype), log_pivots

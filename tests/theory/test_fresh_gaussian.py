@@ -1,62 +1,73 @@
-"""The Gaussian with fresh real items against moments taken pair by pair, in exact fractions."""
-
-from fractions import Fraction
+"""Fresh real data and a refitted normal, against exact matrices of a two-state chain, iteration and raw draws."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from modelcollapse_theory import fresh_gaussian, workflows
-
-
-def pair_by_pair(size, fits, real, ddof, narrowing):
-    """E of the sample variance and squared mean, from E[x_i x_j] of every two items of the data set."""
-    spread, drift = None, None
-    for n in range(fits):
-        fresh = size if n == 0 else real
-        item = [Fraction(1)] * fresh + [0 if n == 0 else narrowing * spread + drift] * (size - fresh)
-        products = [
-            [item[i] if i == j else (0 if min(i, j) < fresh else drift) for j in range(size)] for i in range(size)
-        ]
-        drift = sum(map(sum, products)) / Fraction(size) ** 2
-        spread = (sum(item) - size * drift) / (size - ddof)
-    return float(spread), float(drift)
+from modelcollapse_theory import fresh_gaussian
 
 
-@pytest.mark.parametrize(("size", "real", "narrowing"), [(4, 1, 1), (4, 0, 1), (4, 4, 1), (5, 2, 0.75), (2, 1, 1)])
-@pytest.mark.parametrize("ddof", [0, 1])
-@pytest.mark.parametrize("fits", [1, 2, 6])
-def test_moments(size, real, narrowing, ddof, fits):
-    exact = pair_by_pair(size, fits, real, ddof, Fraction(narrowing))
-    got = fresh_gaussian.moments(size, fits, real, variance=2.0, ddof=ddof, narrowing=float(narrowing))
-    assert got == pytest.approx((2 * exact[0], 2 * exact[1]), rel=1e-13)
+@pytest.mark.parametrize(("size", "real"), [(6, 2), (9, 1)])
+def test_maximum_likelihood_against_two_states(size, real):
+    """With ddof=0 variance is conserved, so the error of a two-state chain over p q is that of the normal."""
+    states, truth = np.arange(size + 1) / size, 0.3
+    kept = stats.binom.pmf(np.arange(real + 1), real, truth)
+    matrix = np.array([np.convolve(kept, stats.binom.pmf(np.arange(size - real + 1), size - real, x)) for x in states])
+    law = stats.binom.pmf(np.arange(size + 1), size, truth)
+    for fits in range(1, 120):
+        error = law @ (states - truth) ** 2 / (truth * (1 - truth))
+        found = fresh_gaussian.mean_error_and_variance(size, real, fits, ddof=0)
+        assert found == pytest.approx((error, 1 - error), rel=1e-11)
+        law = law @ matrix
+    assert fresh_gaussian.stationary(size, real, ddof=0) == pytest.approx((error, 1 - error), rel=1e-6)
 
 
-@pytest.mark.parametrize("real", [1, 3, 10])
-def test_maximum_likelihood_is_the_loss_of_fresh_counts(real):
-    for fits in (1, 5, 200):
-        lost = float(workflows.fresh_counts(10, fits, real))
-        assert fresh_gaussian.moments(10, fits, real, ddof=0) == pytest.approx((1 - lost, lost), rel=1e-12)
-    lost = float(workflows.fresh_counts_limit(10, real))
-    assert fresh_gaussian.moments_limit(10, real, ddof=0) == pytest.approx((1 - lost, lost), rel=1e-12)
+@pytest.mark.parametrize("bias", [1.0, 0.6])
+def test_unbiased_fits_of_raw_draws(bias):
+    """200,000 chains of 3 fits to 6 draws, two of them real, fixed seed."""
+    rng = np.random.default_rng(42)
+    size, real, chains = 6, 2, 200_000
+    mean, variance = np.zeros(chains), np.ones(chains)
+    for fits in range(1, 4):
+        model = mean[:, None] + np.sqrt(bias * variance)[:, None] * rng.standard_normal((chains, size))
+        true = rng.standard_normal((chains, size))
+        rows = true if fits == 1 else np.concatenate([true[:, :real], model[:, real:]], axis=1)
+        mean, variance = rows.mean(1), rows.var(1, ddof=1)
+        error, spread = fresh_gaussian.mean_error_and_variance(size, real, fits, sampling_bias=bias)
+        assert abs((mean**2).mean() - error) < 4 * (mean**2).std() / np.sqrt(chains)
+        assert abs(variance.mean() - spread) < 4 * variance.std() / np.sqrt(chains)
+    assert abs(variance.mean() - 1) > 10 * variance.std() / np.sqrt(chains)
 
 
-@pytest.mark.parametrize(("size", "real"), [(2, 1), (50, 1), (50, 10), (50, 50)])
-def test_unbiased_limit_in_closed_form(size, real):
+@pytest.mark.parametrize(("size", "real"), [(10, 1), (100, 30), (2, 1), (5, 5)])
+def test_stationary_is_the_limit_and_the_closed_form(size, real):
     share = real / size
-    drift = 1 / size / (1 - (1 - share) ** 2 * size / (size - 1))
-    spread = 1 + size / (size - 1) * (1 - share) * drift
-    assert fresh_gaussian.moments_limit(size, real) == pytest.approx((spread, drift), rel=1e-9)
-    assert fresh_gaussian.moments(size, 10**6, real) == pytest.approx((spread, drift), rel=1e-6)
-    assert (1 - np.sqrt(1 - 1 / size)) < 1 / size  # one real item is above the critical share
+    found = fresh_gaussian.stationary(size, real)
+    assert fresh_gaussian.mean_error_and_variance(size, real, 10**6) == pytest.approx(found, rel=1e-9)
+    error = (1 / size) / (1 - (1 - share) ** 2 * size / (size - 1))
+    assert found == pytest.approx((error, 1 + size / (size - 1) * (1 - share) * error), rel=1e-10)
 
 
-def test_bad_arguments_are_named():
-    for call, name in [
-        (lambda: fresh_gaussian.moments(1, 3, 1), "sample_size"),
-        (lambda: fresh_gaussian.moments(5, 3, 6), "real"),
-        (lambda: fresh_gaussian.moments(5, 3, 1, narrowing=0), "narrowing"),
-        (lambda: fresh_gaussian.moments_limit(5, 0), "real"),
-        (lambda: fresh_gaussian.moments_limit(5, 1, narrowing=1.5), "narrowing"),
-    ]:
-        with pytest.raises(ValueError, match=name):
-            call()
+def test_the_edge_of_stability():
+    assert fresh_gaussian.stationary(10, 0) == (np.inf, np.inf)
+    assert fresh_gaussian.stationary(10, 1, sampling_bias=1.3) == (np.inf, np.inf)
+    assert np.isfinite(fresh_gaussian.stationary(10, 1, sampling_bias=1.05)[0])
+    assert fresh_gaussian.mean_error_and_variance(10, 0, 7) == pytest.approx((0.7, 1.0))
+    for size in (2, 50, 10**9):
+        share = fresh_gaussian.least_share(size)
+        assert (1 - share) ** 2 * size == pytest.approx(size - 1, rel=1e-12)
+    assert fresh_gaussian.least_share(10**9) * 2e9 == pytest.approx(1, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fresh_gaussian.stationary(5, 6), "real_size must be at most"),
+        (lambda: fresh_gaussian.stationary(1, 1), "at least two draws"),
+        (lambda: fresh_gaussian.stationary(5, 1, sampling_bias=0.0), "sampling_bias must be positive"),
+        (lambda: fresh_gaussian.mean_error_and_variance(5, 1, 3, ddof=7), "ddof must be one of"),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,7 +1,8 @@
-"""The replace chain by brute force: every count vector, exact fractions, nothing shared with the formulas under test."""
+"""The replace chain by brute force: every count vector, exact fractions, nothing shared with the formulas on trial."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -32,7 +33,7 @@ def multinomial(counts: tuple[int, ...], probabilities: list[Fraction]) -> Fract
 def law_after(probabilities: list[Fraction], sizes: list[int]) -> Law:
     """The law of the counts in the last of the data sets of ``sizes``."""
     current = {x: multinomial(x, probabilities) for x in count_vectors(sizes[0], len(probabilities))}
-    for before, size in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, size in itertools.pairwise(sizes):
         after: Law = dict.fromkeys(count_vectors(size, len(probabilities)), Fraction(0))
         for x, weight in current.items():
             model = [Fraction(count, before) for count in x]

@@ -107,19 +107,15 @@ def expected_kl(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
 
     .. math:: E \operatorname{KL}(p_n \| p_0) = h(p_0) - E h(p_n) \to h(p_0)
 
-    because E p_n = p_0. Summed as :math:`p_0(i)\, E[y \ln y - y + 1]`, y = p_n(i)/p_0(i), which does not cancel. The
-    reverse divergence KL(p_0 || p_n) has infinite mean from the first fit on: a state is lost with positive
-    probability. Shape of ``fits``; O(M^2 U) for each fit and U different probabilities. Exact. Raises ValueError as
-    ``expected_entropy``.
+    because E p_n = p_0. Summed as :math:`p_0(i)\, E[y \ln y - y + 1]`, y = p_n(i)/p_0(i), so that only terms of one
+    sign are added. The reverse divergence KL(p_0 || p_n) has infinite mean from the first fit on: a state is lost
+    with positive probability. Shape of ``fits``; O(M^2 U) for each fit and U different probabilities. Exact. Raises
+    ValueError as ``expected_entropy``.
     """
     group, size = states(probabilities), marginal_size(sample_size)
-    frequency, p = np.arange(size + 1)[:, None] / size, group.probability
-    excess = (frequency - p) / p
-    # y ln y - y + 1 with y = 1 + excess; its Taylor series near y = 1, where the difference cancels
-    near = np.abs(excess) < 1e-3
-    small = np.where(near, excess, 0.0)
-    series = small**2 * (1 / 2 - small * (1 / 6 - small * (1 / 12 - small * (1 / 20 - small / 30))))
-    cost = p * np.where(near, series, xlogy(1 + excess, 1 + excess) - excess)
+    p = group.probability
+    ratio = np.arange(size + 1)[:, None] / (size * p)
+    cost = p * (xlogy(ratio, ratio) - (ratio - 1))
     return marginal_expectation(p, size, fits, cost) @ group.multiplicity
 
 
@@ -127,7 +123,7 @@ def expected_kl(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     statement="E TV(p_n, p_0) = (1/2) sum_i E |p_n(i) - p_0(i)| -> H_0",
     conditions="replace regime, any K, constant sample size M <= 2000",
     order="exact",
-    source="two-state marginal chain; limit by A1; theory/derivations/entropy.md",
+    source="two-state marginal chain; the limit by absorption; theory/derivations/entropy.md",
 )
 def expected_total_variation(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> Array:
     r"""Mean total variation distance :math:`\tfrac12 \sum_i E |p_n(i) - p_0(i)|`; it tends to H_0.

@@ -15,7 +15,7 @@ from scipy.special import entr, eval_legendre, spence
 
 from ._domain import Array, law, whole, within
 from ._register import theorem
-from .lineage_limits import SURVIVAL_CONSTANT
+from .lineage_limits import SURVIVAL_CONSTANT, coalescent_time
 from .replacement import states
 
 # 1/2 - C - (gamma + ln 2)/3 = -0.7217024360...
@@ -42,7 +42,7 @@ def fixation_time_mean_limit(probabilities: ArrayLike, sample_size: ArrayLike) -
     Shape of ``sample_size``. Error (1/3) ln M + O(1); ``fixation_time_mean_refined`` removes it. Raises ValueError
     unless ``probabilities`` is a law and sample_size >= 1.
     """
-    return 2.0 * whole("sample_size", sample_size, 1) * _minus_log_mean(probabilities)
+    return 2 * whole("sample_size", sample_size, 1).astype(np.float64) * _minus_log_mean(probabilities)
 
 
 @theorem(
@@ -161,23 +161,24 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
 
 
 @theorem(
-    statement="P(fixed at i by n) ~ p + (1/2) sum_k (-1)^k [P_{k-1}(r) - P_{k+1}(r)] exp(-k(k+1) n/(2M)), r = 1 - 2p",
-    conditions="replace regime, M large, n of the order of M",
-    order="O(ln M / M) for fixed n/M",
-    source="Kimura 1955",
+    statement="P(fixed at i by n) ~ p + (1/2) sum_k (-1)^k [P_{k-1}(r) - P_{k+1}(r)] exp(-k(k+1) t/2), r = 1 - 2p",
+    conditions="replace regime, M large, n of the order of M; t = 2/(M a_m) + (n - m)/M, m = min(n, M)",
+    order="O(1/M) for fixed n/M",
+    source="Kimura 1955 (t = n/M, 4N is 2M here); the clock derived in theory/derivations/lineages.md",
 )
 def fixation_probability_by_limit(probability: ArrayLike, sample_size: int, fits: int) -> Array:
     r"""Diffusion chance that a state of ``probability`` p is the only one after ``fits`` fits.
 
-    .. math:: p + \tfrac12 \sum_{k \ge 1} (-1)^k [P_{k-1}(1-2p) - P_{k+1}(1-2p)]\, e^{-k(k+1)t/2}, \qquad t = n/M
+    .. math:: p + \tfrac12 \sum_{k \ge 1} (-1)^k [P_{k-1}(1-2p) - P_{k+1}(1-2p)]\, e^{-k(k+1)t/2}
 
-    with Legendre polynomials. Shape of ``probability``. Raises ValueError for t < 1e-4, where it is 0 to rounding
-    anyway.
+    with Legendre polynomials, on the clock t of ``lineage_limits.coalescent_time``: error about 0.03/M at fixed n/M,
+    where Kimura's t = n/M leaves O(ln M / M). Shape of ``probability``. Raises ValueError for t < 1e-4, where it is 0
+    to rounding.
     """
     p = within("probability", probability, 0.0, 1.0)
-    time = float(whole("fits", fits, 1) / whole("sample_size", sample_size, 1))
-    if time < 1e-4:
-        raise ValueError(f"fits / sample_size must be at least 1e-4, got {time!r}")
+    time = coalescent_time(sample_size, fits)
+    if time.ndim or time < 1e-4:
+        raise ValueError(f"fits / sample_size must be one number of at least 1e-4, got {fits!r} / {sample_size!r}")
     k = np.arange(1.0, math.sqrt(80 / time) + 3)
     r = (1 - 2 * p)[..., None]
     terms = (eval_legendre(k - 1, r) - eval_legendre(k + 1, r)) * (1 - 2 * (k % 2)) * np.exp(-k * (k + 1) * time / 2)

@@ -1,87 +1,77 @@
-"""A Gaussian refitted with fresh real items keeps both its variance and its mean within bounds.
+"""Fresh real draws in every sample hold a refitted normal: mean and variance settle where a 2 x 2 matrix says.
 
-Exactly r of the M items of each data set are real, drawn anew; the others are draws from the last fit. Two linear
-recursions, one for the variance and one for the squared error of the mean, are exact for both estimators. For ddof = 0
-without narrowing they are (1 - v, v) of ``workflows.fresh_counts``. Derived in theory/derivations/fresh-data.md.
+Each sample of M holds exactly ``r = real_size`` draws of the truth, fresh at every fit, and M - r of the last fitted
+normal. Everything is in units of the true variance. The first fit is all real.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory._domain import Array, choice, positive, whole
 from modelcollapse_theory._register import theorem
 
-_SOURCE = "derived in theory/derivations/fresh-data.md"
+_OWN = "derived in theory/derivations/gaussian.md"
+
+
+def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> tuple[Array, NDArray, float, float]:
+    """Matrix and source of the recursion of (mean error, variance), and M and g."""
+    choice("ddof", ddof, (0, 1))
+    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
+    real = int(whole("real_size", real_size))
+    if real > size:
+        raise ValueError(f"real_size must be at most sample_size = {size}, got {real_size!r}")
+    bias = float(positive("sampling_bias", sampling_bias))
+    g, scale = real / size, (size - 1) / (size - ddof)
+    matrix = np.array(
+        [[(1 - g) ** 2, (1 - g) * bias / size], [scale * size / (size - 1) * g * (1 - g), scale * (1 - g) * bias]]
+    )
+    return matrix, np.array([g / size, scale * g]), float(size), scale
 
 
 @theorem(
-    statement="m' = (s/M)^2 m + (s V + r sigma^2)/M^2, V' = (s V + r sigma^2)/M + s r m/(M(M-1)), s = M - r; ddof = 1",
-    conditions="Gaussian fit to s model draws and r fresh real ones; V variance, m squared error of the mean",
+    statement="m' = (1-g)^2 m + [(1-g) b V + g]/M, V' = g + (1-g) b V + (M/(M-1)) g(1-g) m, in true variances",
+    conditions="normal, exactly g M fresh real draws a fit, ddof=1 (ddof=0: V' times 1 - 1/M), sampling bias b",
     order="exact",
-    source=_SOURCE,
+    source="law of total variance; sampling bias after arXiv 2307.01850; " + _OWN,
 )
-def moments(
-    sample_size: int, fits: int, real: int, *, variance: float = 1.0, ddof: int = 1, narrowing: float = 1.0
+def mean_error_and_variance(
+    sample_size: int, real_size: int, fits: int, *, ddof: int = 1, sampling_bias: float = 1.0
 ) -> tuple[float, float]:
-    r"""(E variance, E (mean - truth)^2) of the n-th Gaussian fit with exactly r = ``real`` fresh items of M, g = r/M.
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact.
 
-    .. math:: m' = (1 - g)^2 m + \frac{(1 - g) \lambda V + g \sigma^2}{M}, \qquad
-       V' = g \sigma^2 + (1 - g) \lambda V + \frac{M}{M - 1} g (1 - g) m
-
-    for ddof = 1; V' is (1 - 1/M) times that for ddof = 0. lambda = ``narrowing`` is the factor by which sampling
-    distorts the variance of model draws. Fit 0 is the truth, fit 1 sees real data only. Exact. With ddof = 1 the limit
-    of V exceeds sigma^2.
+    ``sampling_bias`` multiplies the variance of the synthetic draws: below 1 for a model sampled at low temperature.
     """
-    size, r, scale = _arguments(sample_size, real, variance, ddof, narrowing)
-    count = int(whole("fits", fits))
-    if count == 0:
-        return scale, 0.0
-    spread = 1.0 if ddof else 1 - 1 / size
-    matrix = _step(size, r, ddof, float(narrowing))
-    state = np.linalg.matrix_power(matrix, count - 1) @ np.array([spread, 1 / size, 1.0])
-    return float(scale * state[0]), float(scale * state[1])
+    matrix, source, size, scale = _step(sample_size, real_size, ddof, sampling_bias)
+    fits = int(whole("fits", fits))
+    if fits == 0:
+        return 0.0, 1.0
+    affine = np.block([[matrix, source[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
+    state = np.linalg.matrix_power(affine, fits - 1) @ np.array([1 / size, scale, 1.0])
+    return float(state[0]), float(state[1])
 
 
-def _arguments(sample_size: int, real: int, variance: float, ddof: int, narrowing: float) -> tuple[int, int, float]:
-    choice("ddof", ddof, (0, 1))
-    size = int(whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else ""))
-    r = int(whole("real", real))
-    if r > size:
-        raise ValueError(f"real must not exceed sample_size={sample_size!r}, got {real!r}")
-    positive("narrowing", narrowing)
-    return size, r, float(positive("variance", variance))
+@theorem(
+    statement="ddof=1: m* = (1/M)/(1 - (1-g)^2 M/(M-1)) and V* = 1 + (M/(M-1))(1-g) m* > 1; "
+    "finite iff g > 1 - sqrt(1 - 1/M)",
+    conditions="normal, exactly g M fresh real draws a fit; any ddof and sampling bias from the same 2 x 2 system",
+    order="exact",
+    source=_OWN,
+)
+def stationary(sample_size: int, real_size: int, *, ddof: int = 1, sampling_bias: float = 1.0) -> tuple[float, float]:
+    """The limit of :func:`mean_error_and_variance`, infinite where the moments grow without bound. Exact.
 
-
-def _step(size: int, r: int, ddof: int, narrowing: float) -> Array:
-    """(V, m, 1) -> next, in units of the original variance."""
-    s, spread = size - r, 1.0 if ddof else 1 - 1 / size
-    mixed = s * r / (size * max(size - 1, 1))
-    drawn = s / size * narrowing
-    return np.array(
-        [
-            [spread * drawn, spread * mixed, spread * r / size],
-            [drawn / size, (s / size) ** 2, r / size**2],
-            [0, 0, 1],
-        ]
-    )
-
-
-def moments_limit(
-    sample_size: int, real: int, *, variance: float = 1.0, ddof: int = 1, narrowing: float = 1.0
-) -> tuple[float, float]:
-    r"""Stationary (V, m) of ``moments``: for ddof = 1 without narrowing
-
-    .. math:: m^* = \frac{\sigma^2/M}{1 - (1 - g)^2 M/(M - 1)}, \qquad V^* = \sigma^2 + \frac{M}{M - 1} (1 - g) m^*
-
-    Finite for every r >= 1, since 1/M exceeds the critical share 1 - sqrt(1 - 1/M). Exact. Raises ValueError for real
-    = 0 and where a ``narrowing`` above 1 makes the variance grow without bound.
+    One real draw in every sample is enough: with ddof=1 and no bias the least share is about ``1/(2M)``.
     """
-    size, r, scale = _arguments(sample_size, real, variance, ddof, narrowing)
-    matrix = _step(size, r, ddof, float(narrowing))
-    if r == 0 or max(abs(np.linalg.eigvals(matrix[:2, :2]))) >= 1:
-        raise ValueError(
-            f"real={real!r} with narrowing={narrowing!r} has no finite limit: take more real data or less narrowing"
-        )
-    spread, drift = np.linalg.solve(np.eye(2) - matrix[:2, :2], matrix[:2, 2])
-    return float(scale * spread), float(scale * drift)
+    matrix, source, _, _ = _step(sample_size, real_size, ddof, sampling_bias)
+    if np.abs(np.linalg.eigvals(matrix)).max() >= 1:
+        return float("inf"), float("inf")
+    limit = np.linalg.solve(np.eye(2) - matrix, source)
+    return float(limit[0]), float(limit[1])
+
+
+def least_share(sample_size: ArrayLike) -> Array:
+    """``1 - sqrt(1 - 1/M)``, the share of fresh real data above which the second moments settle (ddof=1). Exact."""
+    size = whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    return -np.expm1(0.5 * np.log1p(-1.0 / size))

@@ -21,7 +21,7 @@ def _walk(sample_size: ArrayLike, ddof: int) -> tuple[Array, Array]:
 
 
 @theorem(
-    statement="The median variance halves every log 2 / [log((M - ddof)/2) - psi((M - 1)/2)] fits (M log 2 at ddof=1)",
+    statement="The median variance halves every log 2 / [log((M - ddof)/2) - psi((M - 1)/2)] fits, about M log 2",
     conditions="normal, replace, M >= 2, many fits",
     order="O(1) fits beside n, the skewness of the walk",
     source="central limit theorem for the exact drift",

@@ -72,8 +72,8 @@ def mixed_moment(probabilities: ArrayLike, sample_size: int, fits: int, powers: 
         for k in range(1, m + 1):
             for j in range(1, k):
                 stirling[k, j] = j * stirling[k - 1, j] + stirling[k - 1, j - 1]
-        merge = np.kron(merge, stirling)
-        start = np.kron(start, chance ** np.arange(m + 1))
+        merge = np.asarray(np.kron(merge, stirling), dtype=np.float64)
+        start = np.multiply.outer(start, chance ** np.arange(m + 1)).ravel()
         degree = np.add.outer(degree, np.arange(m + 1)).ravel()
     distinct = no_merger(size, int(degree[-1]))[0]
     step = merge * distinct[degree] * float(size) ** np.minimum(degree[None, :] - degree[:, None], 0)
@@ -137,12 +137,13 @@ def binomial_rows(sample_size: int, probability: Array) -> Array:
     j = np.arange(sample_size + 1.0)
     mode = np.minimum(np.floor((sample_size + 1) * q), sample_size)
     inside = (q > 0) & (q < 1)
-    odds = np.where(inside, q, 0.5) / np.where(inside, 1 - q, 0.5)
+    # a certain row is set below; odds of 1/M keep its products from overflowing until then
+    odds = np.where(inside, q, 1.0) / np.where(inside, 1 - q, sample_size)
     rise = np.ones((q.size, sample_size + 1))
     fall = np.ones((q.size, sample_size + 1))
     up = (sample_size - j[:-1]) / (j[:-1] + 1) * odds
     np.copyto(rise[:, 1:], up, where=j[1:] > mode)
-    np.copyto(fall[:, :-1], 1 / up, where=j[1:] <= mode)
+    np.copyto(fall[:, :-1], 1 / up, where=inside & (j[1:] <= mode))
     with np.errstate(under="ignore"):
         rows = np.cumprod(rise, axis=1) * np.cumprod(fall[:, ::-1], axis=1)[:, ::-1]
     rows = np.where(inside, rows, j == sample_size * q)

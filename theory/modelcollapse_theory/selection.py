@@ -32,12 +32,13 @@ def tempered(probabilities: ArrayLike, temperature: float, generations: int) -> 
     tau each time. Exact for infinite data; states of probability 0 stay there. Raises ValueError for tau <= 0.
     """
     p, tau = law("probabilities", probabilities), float(positive("temperature", temperature))
-    power = np.exp(-int(whole("generations", generations)) * np.log(tau))
+    steps = int(whole("generations", generations))
     alive = p > 0
     relative = np.log(p[alive]) - np.log(p.max())
     # 0 for the modes even where the power overflows, so that ties are shared
     exponent = np.zeros(relative.size)
     with np.errstate(over="ignore"):
+        power = np.exp(-steps * np.log(tau))
         np.multiply(relative, power, out=exponent, where=relative < 0)
     result = np.zeros(p.size)
     result[alive] = softmax(exponent)
@@ -51,7 +52,9 @@ def tempered(probabilities: ArrayLike, temperature: float, generations: int) -> 
     source="Kimura 1962, with 2M for the diploid 4N",
 )
 def fixation_probability(probability: ArrayLike, sample_size: ArrayLike, advantage: ArrayLike) -> Array:
-    r"""Chance that a preferred state of initial probability x takes over, :math:`\frac{1 - e^{-2Msx}}{1 - e^{-2Ms}}`; x at s = 0.
+    r"""Chance that a preferred state of initial probability x takes over: :math:`\frac{1 - e^{-2Msx}}{1 - e^{-2Ms}}`.
+
+    It is x at s = 0.
 
     M = ``sample_size`` draws a generation, each draw preferring the state 1 + s to 1 (s = ``advantage`` > -1), the
     first data set being M draws from a law in which the state has probability x. Diffusion limit:
@@ -68,7 +71,7 @@ def fixation_probability(probability: ArrayLike, sample_size: ArrayLike, advanta
 
 
 def fixation_probability_exact(probability: float, sample_size: int, advantage: float) -> float:
-    r"""The same for finite M and any s > -1: linear solve of the two-state chain, p -> (1+s)p/(1+sp), then M draws. Exact; O(M^3).
+    r"""The same for finite M and any s > -1: a solve of the chain p -> (1+s)p/(1+sp), then M draws. Exact; O(M^3).
 
     The first data set is drawn from the law x itself; preference acts from the second on. Raises ValueError beyond M =
     2000.
@@ -99,8 +102,8 @@ def curated(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -> Ar
        k = 2: \; p'(x) = p(x) \sum_y 2 p(y) \frac{e^{r(x)}}{e^{r(x)} + e^{r(y)}}
 
     With 1/S = int e^(-tS) dt the expectation is one integral for every k. k = 1 changes nothing; k -> inf is
-    ``tilted`` by one generation. Exact to about 1e-12. Raises ValueError unless ``reward`` is finite, of the shape of
-    ``probabilities``, and spans at most 500.
+    ``tilted`` by one generation. Exact to about 1e-15 k. Raises ValueError unless ``reward`` is finite, of the shape
+    of ``probabilities``, and spans at most 500.
     """
     p, r = law("probabilities", probabilities), real("reward", reward)
     if r.shape != p.shape:
@@ -113,7 +116,7 @@ def curated(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -> Ar
     if k == 2:
         return 2 * p * (p / (1 + np.exp(np.minimum(r[None] - r[:, None], 700)))).sum(axis=1)
     r = r - r.max()
-    # t = e^u: the integrand decays doubly exponentially above and like e^u below, where the trapezoid rule converges exponentially
+    # t = e^u: the integrand decays doubly exponentially above and like e^u below; the trapezoid rule converges fast
     u = np.arange(-np.log(k) - 42, -r.min() + 7, 0.05)
     rate = np.exp(u[:, None] + r[None])
     others = np.exp((k - 1) * np.log(np.exp(-rate) @ p + np.finfo(float).tiny))
@@ -128,10 +131,7 @@ def curated(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -> Ar
     source="as summarised for Ferbach et al., arXiv 2407.09499; " + _SOURCE,
 )
 def tilted(probabilities: ArrayLike, reward: ArrayLike, generations: int) -> Array:
-    r"""The law after n generations of curation among infinitely many draws: :math:`p_n \propto p_0\, e^{n r}`.
-
-    Exact.
-    """
+    r"""The law after n curations among infinitely many draws: :math:`p_n \propto p_0\, e^{n r}`. Exact."""
     p, r = law("probabilities", probabilities), real("reward", reward)
     if r.shape != p.shape:
         raise ValueError(f"reward must have the shape {p.shape} of probabilities, got {r.shape}")
@@ -149,10 +149,10 @@ def tilted(probabilities: ArrayLike, reward: ArrayLike, generations: int) -> Arr
     source="Bayes; setting as summarised for Feng et al., arXiv 2406.07515",
 )
 def verified_precision(probability: ArrayLike, keep_right: ArrayLike, keep_wrong: ArrayLike) -> Array:
-    r"""Share of right items after a filter, :math:`\frac{q \phi}{q \phi + (1 - q) \psi}`; beats 1/2 iff q > psi/(phi + psi).
+    r"""Share of right items after a filter, :math:`\frac{q \phi}{q \phi + (1 - q) \psi}`.
 
-    q = ``probability`` of a right item, phi = ``keep_right``, psi = ``keep_wrong``. Exact. Raises ValueError where
-    nothing would pass.
+    It beats 1/2 iff q > psi/(phi + psi). q = ``probability`` of a right item, phi = ``keep_right``, psi =
+    ``keep_wrong``. Exact. Raises ValueError where nothing would pass.
     """
     q = within("probability", probability, 0, 1)
     right, wrong = q * within("keep_right", keep_right, 0, 1), (1 - q) * within("keep_wrong", keep_wrong, 0, 1)
@@ -168,7 +168,7 @@ def verified_precision(probability: ArrayLike, keep_right: ArrayLike, keep_wrong
     source="Bayes; " + _SOURCE,
 )
 def detected_share(share: ArrayLike, true_positive: ArrayLike, false_positive: ArrayLike) -> Array:
-    r"""The real share after a detector of synthetic items, :math:`\gamma' = \frac{\gamma (1 - f)}{\gamma (1 - f) + (1 - \gamma)(1 - t)}`.
+    r"""The real share left by a detector, :math:`\frac{\gamma (1 - f)}{\gamma (1 - f) + (1 - \gamma)(1 - t)}`.
 
     gamma = ``share`` before; t = ``true_positive`` and f = ``false_positive`` are the chances of removing a synthetic
     and a real item. Exact. Raises ValueError where the detector removes everything.

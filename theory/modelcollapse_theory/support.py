@@ -141,7 +141,7 @@ def support_law(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     largest = int(np.flatnonzero((ancestors > 1e-20).reshape(-1, size + 1).any(axis=0))[-1])
     if largest > 2000:
         raise ValueError(f"fits={fits!r} leaves up to {largest} ancestors at sample_size={size}, 2000 is the most")
-    most = min(int(states(probabilities).count.sum()), size)
+    most = min(int(states(probabilities).multiplicity.sum()), size)
     return ancestors[..., : largest + 1] @ _distinct_laws(probabilities, largest, most)[:, :-1]
 
 

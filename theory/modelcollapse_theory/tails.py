@@ -13,6 +13,7 @@ from scipy.special import gamma, zeta
 
 from modelcollapse_theory._domain import Array, positive, whole, within
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory.lineage_limits import surviving_fraction
 
 _SOURCE = "derived in theory/derivations/tails.md"
 
@@ -39,7 +40,7 @@ def tail_mass(exponent: ArrayLike, rank: ArrayLike) -> Array:
 @theorem(
     statement="unseen mass ~ Gamma(c)/(b zeta(b)) (T/zeta(b))^-c, c = 1 - 1/b",
     conditions="T draws from Zipf's law of exponent b > 1, T large",
-    order="relative O(T^(-1/b))",
+    order="relative O(1/T)",
     source="classical (Karlin 1967); constants " + _SOURCE,
 )
 def unseen_mass(exponent: ArrayLike, sample_size: ArrayLike, drawn_exponent: ArrayLike | None = None) -> Array:
@@ -49,8 +50,8 @@ def unseen_mass(exponent: ArrayLike, sample_size: ArrayLike, drawn_exponent: Arr
        \qquad c' = \frac{b - 1}{b'}
 
     b' = ``drawn_exponent`` defaults to b: then c = 1 - 1/b. A narrowed sampler (lower temperature, truncated search)
-    has b' > b and so a worse rate. Leading order; the relative error falls like T^(-1/b'), with the first states, or
-    faster. ``sample_size`` need not be whole.
+    has b' > b and so a worse rate. Relative error O(1/T), from the binomial only: the Euler-Maclaurin terms vanish.
+    ``sample_size`` need not be whole.
     """
     b, size = _exponent("exponent", exponent), positive("sample_size", sample_size)
     drawn = b if drawn_exponent is None else _exponent("drawn_exponent", drawn_exponent)
@@ -61,37 +62,36 @@ def unseen_mass(exponent: ArrayLike, sample_size: ArrayLike, drawn_exponent: Arr
 
 
 @theorem(
-    statement="distinct states ~ Gamma(1 - 1/b) (T/zeta(b))^(1/b)",
+    statement="distinct states = Gamma(1 - 1/b) (T/zeta(b))^(1/b) - 1/2 + o(1)",
     conditions="T draws from Zipf's law of exponent b > 1, T large",
-    order="absolute O(1)",
+    order="absolute O(T^(1/b - 1))",
     source="classical (Karlin 1967); " + _SOURCE,
 )
 def distinct_states(exponent: ArrayLike, sample_size: ArrayLike) -> Array:
-    r"""Mean number of different states among T draws, :math:`\Gamma(1 - 1/b)\, (T/\zeta(b))^{1/b} - 1/2 + O(T^{-1})`.
+    r"""Mean number of different states among T draws, :math:`\Gamma(1 - 1/b)\, (T/\zeta(b))^{1/b} - 1/2`.
 
-    The half is the Euler-Maclaurin term of the first state, included here. ``sample_size`` T need not be whole.
+    The half is the Euler-Maclaurin term at rank 0, where a state is seen for certain. Absolute error O(T^(1/b - 1)).
+    ``sample_size`` T need not be whole.
     """
     b, size = _exponent("exponent", exponent), positive("sample_size", sample_size)
     return gamma(1 - 1 / b) * (size / zeta(b)) ** (1 / b) - 0.5
 
 
 def effective_sample(sample_size: ArrayLike, fits: ArrayLike) -> Array:
-    r"""The one sample that misses as much as n refits to M draws: T = M a_n, a_1 = 1, a_{n+1} = 1 - exp(-a_n), near 2M/n.
+    r"""The one sample that misses as much as n refits to M draws: T = M a_n, near 2M/n.
 
-    Error O(1/M) for n much less than M: it is the share of draws of a large data set that still have descendants. O(n).
+    .. math:: a_1 = 1, \qquad a_{n+1} = 1 - e^{-a_n}
+
+    The share a_n of a large first data set still has descendants at fit n, up to a relative O(n/M).
     """
     size, count = positive("sample_size", sample_size), whole("fits", fits, 1)
-    value, values = 1.0, np.empty(int(count.max()))
-    for i in range(values.size):
-        values[i] = value
-        value = -np.expm1(-value)
-    return size * values[count - 1]
+    return size * surviving_fraction(count)
 
 
 @theorem(
     statement="after n fits the unseen mass is that of one sample of M a_n: ~ n^c M^-c, c = 1 - 1/b",
     conditions="replace, Zipf's law, M draws a fit, n much less than M, M a_n large",
-    order="relative O(n/M + (M a_n)^(-1/b))",
+    order="relative O(n/M)",
     source=_SOURCE,
 )
 def lost_mass(exponent: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
@@ -103,8 +103,5 @@ def lost_mass(exponent: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> A
 
 
 def surviving_states(exponent: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
-    """Mean number of states left after n fits, ``distinct_states`` at T = M a_n.
-
-    Same conditions and error as ``lost_mass``.
-    """
+    """Mean number of states left after n fits: ``distinct_states`` at T = M a_n. Conditions as for ``lost_mass``."""
     return distinct_states(exponent, effective_sample(sample_size, fits))

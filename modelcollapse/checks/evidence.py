@@ -1,0 +1,182 @@
+"""A statistic says how improbable it is under a proposed expectation, and says so with a bound wherever the law allows one.
+
+Each kind has ``estimate``, ``standard_error``, ``certain`` (whether its p-values are bounds by construction, or only nominal) and
+``log_p(value, level)``: the natural logarithm of a two-sided p-value of the hypothesis that the expectation is ``value``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_ndtr
+from scipy.stats import binom
+
+
+class Statistic(Protocol):
+    @property
+    def certain(self) -> bool: ...
+
+    @property
+    def estimate(self) -> float: ...
+
+    @property
+    def standard_error(self) -> float: ...
+
+    def log_p(self, value: float, level: float) -> float: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Proportion:
+    """Independent indicators. The exact binomial tail, doubled; beyond its range the Chernoff bound."""
+
+    successes: int
+    trials: int
+    certain = True
+
+    @classmethod
+    def of(cls, indicators: np.ndarray) -> Proportion:
+        return cls(int(np.sum(indicators)), int(np.size(indicators)))
+
+    @property
+    def estimate(self) -> float:
+        return self.successes / self.trials
+
+    @property
+    def standard_error(self) -> float:
+        # of the Agresti-Coull estimate, so that it is never 0
+        p = (self.successes + 2) / (self.trials + 4)
+        return float(np.sqrt(p * (1 - p) / self.trials))
+
+    def log_p(self, value: float, level: float) -> float:
+        if not 0 <= value <= 1:
+            return -np.inf
+        k, n, x = self.successes, self.trials, self.estimate
+        lower, upper = binom.logcdf(k, n, value), binom.logsf(k - 1, n, value)
+        exact = min(float(lower), float(upper))
+        if np.isfinite(exact):
+            return min(0.0, np.log(2) + exact)
+        if (value == 0 and k) or (value == 1 and k < n):
+            return -np.inf
+        information = (x * np.log(x / value) if x > 0 else 0) + ((1 - x) * np.log((1 - x) / (1 - value)) if x < 1 else 0)
+        return min(0.0, np.log(2) - n * information)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BoundedMean:
+    r"""Independent values in ``[low, high]``: a test by betting, valid for every law on that interval and every sample size.
+
+    With x scaled to [0, 1], the capital :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))`
+    is a nonnegative martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
+    :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp as the
+    normal approximation, whose tail is not trusted here.
+    """
+
+    samples: np.ndarray
+    low: float
+    high: float
+    certain = True
+
+    def __post_init__(self) -> None:
+        if not (np.all(self.samples >= self.low - 1e-12) and np.all(self.samples <= self.high + 1e-12)):
+            raise ValueError(
+                f"samples must lie in [{self.low}, {self.high}], got [{np.min(self.samples)}, {np.max(self.samples)}]"
+            )
+
+    @property
+    def estimate(self) -> float:
+        return float(np.mean(self.samples))
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
+
+    def log_p(self, value: float, level: float) -> float:
+        if not self.low <= value <= self.high:
+            return -np.inf
+        x = np.clip((np.asarray(self.samples, np.float64) - self.low) / (self.high - self.low), 0, 1)
+        m = (value - self.low) / (self.high - self.low)
+        n = x.size
+        before = np.arange(1, n + 1)
+        mean = (0.5 + np.cumsum(x)) / (before + 1)
+        # predictable: the variance estimate that a bet uses has seen earlier values only
+        variance = np.concatenate([[0.25], ((0.25 + np.cumsum((x - mean) ** 2)) / (before + 1))[:-1]])
+        bet = np.sqrt(2 * np.log(2 / level) / (n * variance))
+        with np.errstate(divide="ignore"):
+            up = np.log1p(np.minimum(bet, 0.5 / m if m > 0 else np.inf) * (x - m)).sum()
+            down = np.log1p(-np.minimum(bet, 0.5 / (1 - m) if m < 1 else np.inf) * (x - m)).sum()
+        return float(min(0.0, np.log(2) - np.logaddexp(up, down)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChernoffMean:
+    r"""Independent values whose law is known up to a shift, by its cumulant generating function.
+
+    :math:`P(\bar x \ge t) \le \exp(-N \sup_\theta [\theta t - \kappa(\theta)])`, and the same below; doubled. ``cgf`` is that of the
+    centred values on the open interval ``domain``.
+    """
+
+    samples: np.ndarray
+    cgf: Callable[[float], float]
+    domain: tuple[float, float]
+    certain = True
+
+    @property
+    def estimate(self) -> float:
+        return float(np.mean(self.samples))
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
+
+    def log_p(self, value: float, level: float) -> float:
+        gap = self.estimate - value
+        low, high = (0.0, self.domain[1]) if gap > 0 else (self.domain[0], 0.0)
+        # the optimum lies near gap / variance; a bracket of its size keeps the search well scaled
+        reach = 20 * abs(gap) / float(np.var(self.samples)) + 1e-12
+        low, high = max(low, -reach), min(high, reach)
+        best = minimize_scalar(lambda t: self.cgf(t) - t * gap, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+        return float(min(0.0, np.log(2) + self.samples.size * min(best.fun, 0.0)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NominalMean:
+    """A mean of unbounded values by its studentised z: right only as far as the central limit theorem is, so marked nominal."""
+
+    samples: np.ndarray
+    certain = False
+
+    @property
+    def estimate(self) -> float:
+        return float(np.mean(self.samples))
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
+
+    def log_p(self, value: float, level: float) -> float:
+        return float(np.log(2) + log_ndtr(-abs(self.estimate - value) / self.standard_error))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was seen, what theory says, and the near misses that the same data must reject."""
+
+    observed: Any  # a Statistic
+    predicted: float
+    wrong: Mapping[str, float]
+    what: str = ""  # which of several quantities of a claim
+
+    def __post_init__(self) -> None:
+        if not self.wrong:
+            raise ValueError("evidence needs at least one near miss: a check that nothing can fail is no check")
+        for name, value in self.wrong.items():
+            if value == self.predicted:
+                raise ValueError(f"the near miss {name!r} equals the prediction {value!r}")
+
+    def z(self, value: float) -> float:
+        """Studentised distance of the estimate from ``value``; the verdict rests on ``log_p``, not on this."""
+        return (self.observed.estimate - value) / self.observed.standard_error

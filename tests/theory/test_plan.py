@@ -1,0 +1,175 @@
+"""Every answer is the least one: it meets its demand, its neighbour does not, and both by another route."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from modelcollapse_theory import plan
+
+
+def matrix(size, share, q):
+    x = np.arange(size + 1)
+    return binom.pmf(x[None], size, ((1 - share) * x / size + share * q)[:, None])
+
+
+def two_states(size, share, q, fits):
+    """The law of a state's count after some fits, by the transition matrix."""
+    start = binom.pmf(np.arange(size + 1), size, q)
+    return start @ np.linalg.matrix_power(matrix(size, share, q), fits - 1)
+
+
+def settled(size, share, q):
+    system = matrix(size, share, q).T - np.eye(size + 1)
+    system[-1] = 1
+    return np.linalg.solve(system, np.eye(size + 1)[-1])
+
+
+@pytest.mark.parametrize(("q", "fits", "failure"), [(0.2, 1, 0.1), (0.1, 8, 0.05), (0.5, 30, 0.3), (0.9, 1, 0.5)])
+def test_sample_size_to_keep(q, fits, failure):
+    answer = plan.sample_size_to_keep(q, fits, failure)
+    assert answer.exact
+    assert answer.achieved <= failure
+    assert answer.achieved == pytest.approx(two_states(answer.value, 0.0, q, fits)[0], rel=1e-10)
+    if answer.value == 1:
+        assert answer.neighbour is None
+    else:
+        assert answer.neighbour == answer.value - 1
+        assert answer.achieved_aside == pytest.approx(two_states(answer.value - 1, 0.0, q, fits)[0], rel=1e-10)
+        assert answer.achieved_aside > failure
+
+
+def test_sample_size_to_keep_a_very_rare_state():
+    answer = plan.sample_size_to_keep(1e-6, 10, 0.05)
+    assert not answer.exact
+    assert answer.achieved <= 0.05 < answer.achieved_aside
+    exact_enough = plan.sample_size_to_keep(0.01, 10, 0.05)
+    assert exact_enough.exact
+    assert exact_enough.value * 0.01 == pytest.approx(answer.value * 1e-6, rel=0.01)
+
+
+def test_share_to_keep():
+    answer = plan.share_to_keep(0.1, 30, 0.2)
+    assert settled(30, answer.value, 0.1)[0] == pytest.approx(0.2, rel=1e-6)
+    assert answer.achieved_aside > 0.2 >= answer.achieved * (1 - 1e-9)
+    for fits in (5, 8, 40):
+        early = plan.share_to_keep(0.1, 30, 0.2, fits)
+        assert two_states(30, early.value, 0.1, fits)[0] == pytest.approx(0.2, rel=1e-6)
+        assert early.value < answer.value
+        assert early.achieved_aside > 0.2
+    free = plan.share_to_keep(0.1, 30, 0.2, 2)  # two fits lose it in 0.135 of the chains: nothing is needed
+    assert (free.value, free.neighbour) == (0.0, None)
+    assert plan.share_to_keep(0.1, 30, 0.95).value == 0
+
+
+def test_real_items_to_keep():
+    answer = plan.real_items_to_keep(0.01, 0.05)
+    assert (answer.value, answer.neighbour) == (299, 298)
+    assert answer.achieved == pytest.approx(0.99**299)
+    assert answer.achieved <= 0.05 < answer.achieved_aside
+    # the chain itself, two kept items and one model draw of a state of probability 1/3, from either first draw
+    lost = 0.0
+    for copies, weight in enumerate(binom.pmf(np.arange(3), 2, 1 / 3)):
+        drawn = 1 / 3
+        for _ in range(300):  # chance that the third item is of the state
+            drawn = (copies + drawn) / 3
+        lost += weight * (1 - drawn if copies == 0 else 0)
+    assert lost == pytest.approx(plan.real_items_to_keep(1 / 3, 0.5).achieved)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_variance_below(ddof):
+    """Against many chains of chi-squares: 200,000 put five sigma at 0.006."""
+    answer = plan.variance_below(0.2, 6, 0.7, ddof=ddof)
+    assert answer.achieved >= 0.7 > answer.achieved_aside
+    rng = np.random.default_rng(1)
+    logs = np.log(rng.chisquare(5, (answer.value, 200_000)) / (6 - ddof))
+    assert np.mean(logs.sum(axis=0) < np.log(0.2)) == pytest.approx(answer.achieved, abs=0.006)
+    assert np.mean(logs[1:].sum(axis=0) < np.log(0.2)) == pytest.approx(answer.achieved_aside, abs=0.006)
+
+
+def test_half_lives():
+    variance = plan.variance_half_life(50)
+    assert variance.value == pytest.approx(49 * np.log(2), abs=3)
+    heterozygosity = plan.heterozygosity_half_life(10)
+    assert (heterozygosity.value, heterozygosity.achieved) == (7, pytest.approx(0.9**7))
+    assert heterozygosity.achieved_aside == pytest.approx(0.9**6)
+    assert plan.heterozygosity_half_life(1).value == 1
+    law = [0.5, 0.3, 0.2]
+    entropy, start = plan.entropy_half_life(law, 12), -np.sum(np.array(law) * np.log(law))
+    share = np.arange(13) / 12
+    surprise = -share * np.log(np.where(share > 0, share, 1))
+
+    def mean_entropy(fits):
+        return sum(two_states(12, 0.0, q, fits) @ surprise for q in law)
+
+    assert entropy.achieved == pytest.approx(mean_entropy(entropy.value), rel=1e-10)
+    assert entropy.achieved_aside == pytest.approx(mean_entropy(entropy.value - 1), rel=1e-10)
+    assert entropy.achieved <= start / 2 < entropy.achieved_aside
+    words = plan.vocabulary_half_life(law, 12)
+
+    def states(fits):
+        return sum(1 - two_states(12, 0.0, q, fits)[0] for q in law)
+
+    assert words.achieved == pytest.approx(states(words.value), rel=1e-10)
+    assert words.achieved_aside == pytest.approx(states(words.value - 1), rel=1e-10)
+    assert words.achieved <= 1.5 < words.achieved_aside
+    at_once = plan.vocabulary_half_life(np.full(100, 0.01), 10)
+    assert (at_once.value, at_once.neighbour, at_once.achieved_aside) == (1, 0, 100)
+
+
+@pytest.mark.parametrize(("kept", "size"), [(0.9, 50), (0.5, 3), (0.9899, 100)])
+def test_growth_to_keep(kept, size):
+    answer = plan.growth_to_keep(kept, size, 6)
+    sizes = size * np.arange(1.0, 2_000_001) ** answer.value
+    rest = 2_000_000.5 ** (1 - answer.value) / (size * (answer.value - 1))  # the sum beyond, by its integral
+    assert np.exp(np.log1p(-1 / sizes).sum() - rest) == pytest.approx(kept, rel=1e-6)
+    assert answer.achieved == pytest.approx(kept)
+    assert answer.achieved_aside < kept
+    assert answer.cost == np.ceil(sizes[:6]).sum()
+    assert answer.cost > 6 * size
+
+
+def test_batch_to_keep():
+    answer = plan.batch_to_keep(0.9)
+    s = 1 / np.sqrt(answer.value)
+    assert answer.achieved == pytest.approx(np.sinc(s))
+    assert answer.achieved >= 0.9 > answer.achieved_aside
+    assert answer.achieved_aside == pytest.approx(np.sinc(1 / np.sqrt(answer.value - 1)))
+
+
+def test_detectors():
+    demand = {"probability": 0.1, "sample_size": 30, "failure": 0.2}
+    needed = plan.share_to_keep(**demand).value
+    bad = plan.detector_to_keep(**demand, share=0.3 * needed, true_positive=0.5, false_positive=0.1)
+    good = plan.detector_to_keep(**demand, share=0.3 * needed, true_positive=0.9, false_positive=0.1)
+    assert (bad.meets, good.meets) == (False, True)
+    for answer in (bad, good):
+        assert answer.achieved == pytest.approx(settled(30, answer.value, 0.1)[0], rel=1e-8)
+        assert answer.meets == (answer.achieved <= 0.2)
+        assert answer.neighbour == needed
+    least = plan.detector_power_to_keep(**demand, share=0.3 * needed, false_positive=0.1)
+    assert least.achieved == pytest.approx(0.2, rel=1e-6)
+    assert least.achieved_aside > least.achieved
+    assert 0.5 < least.value < 0.9
+    none = plan.detector_power_to_keep(**demand, share=2 * needed)
+    assert (none.value, none.neighbour) == (0.0, None)
+    assert none.achieved < 0.2
+
+
+def test_what_cannot_be_had_is_refused_with_what_can():
+    for call, words in [
+        (lambda: plan.share_to_keep(0.1, 10, 0.2), r"failure.*0\.348"),
+        (lambda: plan.share_to_keep(0.1, 10, 0.2, 5), r"failure.*0\.348"),
+        (lambda: plan.growth_to_keep(0.99, 50, 5), r"kept.*0\.98.*sample_size above 100"),
+        (lambda: plan.entropy_half_life([1.0, 0.0], 10), "probabilities"),
+        (lambda: plan.vocabulary_half_life([0.5, 0.5], 10), "at least 3"),
+        (lambda: plan.sample_size_to_keep(0.0, 5, 0.1), "probability"),
+        (lambda: plan.sample_size_to_keep(0.1, 0, 0.1), "fits"),
+        (lambda: plan.sample_size_to_keep(0.1, 5, 0.0), "failure"),
+        (lambda: plan.variance_below(1.5, 5, 0.5), "threshold"),
+        (lambda: plan.variance_below(0.5, 10**9, 0.5), "confidence"),
+        (lambda: plan.batch_to_keep(1.0), "kept"),
+        (lambda: plan.detector_power_to_keep(0.1, 30, 0.2, 0.0), "share"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            call()

@@ -1,0 +1,108 @@
+"""Parts that exist for tests only: each shows one thing that the real families hide."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import modelcollapse as mc
+from modelcollapse.data import Counts, Rows
+from modelcollapse.pytree import part, static
+
+LABELS = 8
+"""Label 0 is real; label g + 1 is the model of generation g."""
+
+
+@part
+class Tally:
+    """How many items each origin gave."""
+
+    n: jax.Array  # (LABELS,) int32
+
+    @property
+    def size(self) -> jax.Array:
+        return self.n.sum(dtype=jnp.int32)
+
+    def __or__(self, other: "Tally") -> "Tally":
+        return Tally(self.n + other.n)
+
+    def take(self, key: jax.Array, n: Any, capacity: int) -> "Tally":
+        return Tally(Counts(self.n).take(key, n, capacity).n)
+
+    def with_room(self, capacity: int) -> "Tally":
+        return self
+
+    @staticmethod
+    def capacity_for(size: int) -> int:
+        return 0
+
+
+@part
+class Labelled:
+    """A model that knows its generation and remembers the origins that it was fitted to."""
+
+    label: jax.Array  # (), int32
+    seen: jax.Array  # (LABELS,)
+
+
+@part
+class Origins:
+    """A family whose items carry nothing but the label of the law that they came from."""
+
+    data = Tally
+
+    def draw(self, key: jax.Array, params: Labelled, n: Any, capacity: int) -> Tally:
+        return Tally(jnp.zeros(LABELS, jnp.int32).at[params.label].set(jnp.asarray(n, jnp.int32)))
+
+    def draw_rows(self, key: jax.Array, params: Labelled, n: Any, capacity: int) -> Rows:
+        return Rows(jnp.full(capacity, params.label), jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Tally:
+        return Tally(jnp.zeros(LABELS, jnp.int32).at[rows.points].add(rows.present.astype(jnp.int32)))
+
+    def fit(self, key: jax.Array, data: Tally, previous: Labelled | None) -> Labelled:
+        label = jnp.int32(1) if previous is None else previous.label + 1
+        return Labelled(label, data.n.astype(jnp.result_type(float)))
+
+
+def originals() -> mc.Law:
+    """The real law of ``Origins``."""
+    return mc.Law(Origins(), Labelled(jnp.int32(0), jnp.zeros(LABELS)))
+
+
+def seen(params: Labelled) -> jax.Array:
+    return params.seen
+
+
+@part
+class Walk:
+    """A random walk in place of a model: draws are the current place, a fit adds a normal step. From generation ``breaks``
+    on, the fit of a chain that is then below 0 is not a number.
+    """
+
+    breaks: int = static(10**6)
+
+    data = Rows
+
+    def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        return Rows(jnp.broadcast_to(params[None, :], (capacity, 2)), jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: jax.Array | None) -> jax.Array:
+        place, age = data.points[0, 0], data.points[0, 1] + 1
+        broken = (age > self.breaks) & (place < 0)
+        return jnp.stack([jnp.where(broken, jnp.nan, place + jax.random.normal(key, (), place.dtype)), age])
+
+
+def origin() -> mc.Law:
+    """Where every ``Walk`` starts; the second entry counts its fits."""
+    return mc.Law(Walk(), jnp.zeros(2))
+
+
+def place(params: jax.Array) -> jax.Array:
+    return params[0]

@@ -1,0 +1,164 @@
+"""Three sources of error: finite samples act at every fit, a poor family at the first, a biased learner by a power.
+
+Finite samples are the subject of the other modules. Here: what one normal makes of a truth that is not normal
+(expressivity), and what a learner that shrinks by a fixed factor does (functional approximation).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import integrate, special
+
+from modelcollapse_theory import gaussian
+from modelcollapse_theory._domain import Array, law, positive, real, whole, within
+from modelcollapse_theory._register import theorem
+
+_OWN = "derived in theory/derivations/errors.md"
+
+
+def _mixture(weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> tuple[Array, Array, Array]:
+    weights, means, variances = law("weights", weights), real("means", means), positive("variances", variances)
+    if not weights.shape == means.shape == variances.shape:
+        raise ValueError(
+            "weights, means and variances must have one entry a component, "
+            f"got shapes {weights.shape}, {means.shape}, {variances.shape}"
+        )
+    return weights, means, variances
+
+
+def mixture_moments(weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> tuple[float, float, float]:
+    """Mean, variance and excess kurtosis of a one-dimensional mixture of normals, components (K,). Exact."""
+    weights, means, variances = _mixture(weights, means, variances)
+    mean = weights @ means
+    shift = means - mean
+    variance = weights @ (variances + shift**2)
+    fourth = weights @ (3 * variances**2 + 6 * variances * shift**2 + shift**4)
+    return float(mean), float(variance), float(fourth / variance**2 - 3)
+
+
+@theorem(
+    statement="One normal fitted to any truth of variance V: E variance_n = V, or V (1 - 1/M)^n with ddof=0",
+    conditions="replace, M >= 2; any truth with a variance",
+    order="exact",
+    source=_OWN,
+)
+def misfitted_variance(variance: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
+    """``E sigma_n^2`` of one normal fitted to a truth of the given ``variance``, then refitted to its own draws. Exact.
+
+    The shape of the truth does not enter, nor does it enter ``E (mu_n - mu)^2``, :func:`misfitted_mean_error`.
+    """
+    return positive("variance", variance) * gaussian.expected_variance(sample_size, fits, ddof=ddof)
+
+
+def misfitted_mean_error(variance: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
+    """``E (mu_n - mu)^2``, V times :func:`gaussian.expected_mean_error`, whatever the truth's shape. Exact."""
+    return positive("variance", variance) * gaussian.expected_mean_error(sample_size, fits, ddof=ddof)
+
+
+@theorem(
+    statement="One normal fitted to a truth of excess kurtosis k: E variance_n^2 = "
+    "V^2 (1 + 2/(M-1) + k/M)(1 + 2/(M-1))^(n-1)",
+    conditions="replace, M >= 2, n >= 1, finite fourth moment; times (1 - 1/M)^(2n) with ddof=0",
+    order="exact",
+    source=_OWN,
+)
+def misfitted_fourth_moment(
+    variance: ArrayLike, kurtosis: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1
+) -> Array:
+    r"""``E sigma_n^4``: the kurtosis of the truth enters once, at the first fit; every later fit sees a normal.
+
+    .. math:: E\sigma_n^4 = V^2\left(1+\frac2{M-1}+\frac{\kappa}M\right)\left(1+\frac2{M-1}\right)^{n-1}
+              \left(\frac{M-1}{M-d}\right)^{2n}
+
+    Exact. ``kurtosis`` is the excess kurtosis, at least -2. Raises ValueError outside, and for fits < 1. May reach inf.
+    """
+    kurtosis = within("kurtosis", kurtosis, -2, np.inf)
+    fits = whole("fits", fits, 1)
+    size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+    first = 1 + 2 / (size - 1) + kurtosis / size
+    with np.errstate(over="ignore"):
+        later = np.exp((fits - 1) * np.log1p(2 / (size - 1)))
+    bias = gaussian.expected_variance(sample_size, 2 * fits, ddof=ddof)
+    return positive("variance", variance) ** 2 * first * later * bias
+
+
+@theorem(
+    statement="With endless data, one normal fitted to p0 is frozen from the first fit, at KL(p0 || N) = h(N) - h(p0)",
+    conditions="infinite samples; p0 a mixture of normals in one dimension",
+    order="exact",
+    source=_OWN,
+)
+def expressivity_gap(weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> float:
+    """``KL(p0 || N(mu, V))`` in nats from a mixture of normals to the one normal with its moments, by quadrature.
+
+    ``log(2 pi e V)/2 - h(p0)``: what the family cannot say, lost at the first fit, never again. Absolute error 1e-10.
+    """
+    weights, means, variances = _mixture(weights, means, variances)
+    mean, variance, _ = mixture_moments(weights, means, variances)
+    sds = np.sqrt(variances)
+
+    def integrand(x: float) -> float:
+        parts = -0.5 * (x - means) ** 2 / variances - np.log(sds) + np.log(np.maximum(weights, 1e-300))
+        mixed = float(special.logsumexp(parts))
+        normal = -0.5 * (x - mean) ** 2 / variance - 0.5 * np.log(variance)
+        return float(np.exp(mixed) * (mixed - normal)) / np.sqrt(2 * np.pi)
+
+    cuts = np.unique(np.concatenate([means + k * sds for k in (-39, -8, -3, 0, 3, 8, 39)]))
+    pieces = [integrate.quad(integrand, a, b, epsabs=1e-13, limit=200)[0] for a, b in pairwise(cuts)]
+    return float(max(0.0, np.sum(pieces)))
+
+
+@theorem(
+    statement="A learner that multiplies each fitted variance by rho: E variance_n = rho^n, E log variance falls by "
+    "log((M - 1)/2) - psi((M - 1)/2) - log rho a fit",
+    conditions="normal, replace, M >= 2, rho > 0",
+    order="exact",
+    source=_OWN,
+)
+def biased_log_variance(
+    factor: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1
+) -> tuple[Array, Array]:
+    """``E log variance`` and ``log E variance`` after n fits whose variances are multiplied by rho = ``factor``. Exact.
+
+    The two errors add in the log. ``collapse.neutral_scale`` is the factor that makes the first of them stand still.
+    """
+    bias = whole("fits", fits) * np.log(positive("factor", factor))
+    mean = gaussian.expected_log_variance(sample_size, fits, ddof=ddof)
+    return mean + bias, gaussian.log_variance_cgf(1.0, sample_size, fits, ddof=ddof) + bias
+
+
+@theorem(
+    statement="Ridge shrinks an eigendirection of the covariates with eigenvalue s by s/(s + penalty) at every fit",
+    conditions="noiseless labels from the fit before, population covariance (or the same design)",
+    order="exact",
+    source=_OWN,
+)
+def ridge_shrinkage(eigenvalue: ArrayLike, penalty: ArrayLike, fits: ArrayLike) -> Array:
+    """``(s/(s + l))^n``, what is left of the true weight along an eigendirection after ``fits`` ridge fits. Exact.
+
+    ``s`` is the eigenvalue of the covariates' second-moment matrix, ``l`` the penalty beside the mean squared error.
+    """
+    eigenvalue, penalty = within("eigenvalue", eigenvalue, 0, np.inf), positive("penalty", penalty)
+    return (eigenvalue / (eigenvalue + penalty)) ** whole("fits", fits)
+
+
+@theorem(
+    statement="Gradient descent from 0 stopped at k steps learns 1 - (1 - eta s)^k of a direction; n fits keep "
+    "its n-th power",
+    conditions="noiseless labels from the fit before, population covariance (or the same design), 0 <= eta s <= 1",
+    order="exact",
+    source=_OWN,
+)
+def gradient_shrinkage(eigenvalue: ArrayLike, rate: ArrayLike, steps: ArrayLike, fits: ArrayLike) -> Array:
+    """``[1 - (1 - eta s)^k]^n`` after ``fits`` cold starts at 0 of k ``steps`` at learning ``rate`` eta. Exact.
+
+    A gradient step is ``w - eta S (w - target)``. Raises ValueError unless ``0 <= eta s <= 1``.
+    """
+    eigenvalue, rate = within("eigenvalue", eigenvalue, 0, np.inf), positive("rate", rate)
+    stride = within("eigenvalue * rate", eigenvalue * rate, 0, 1)
+    with np.errstate(divide="ignore"):
+        learned = -np.expm1(whole("steps", steps, 1) * np.log1p(-stride))
+    return learned ** whole("fits", fits)
