@@ -259,7 +259,10 @@ class _Laws:
         if isinstance(law, dict):
             shares = np.array(list(law.values()))
             counts = _generator(key).multinomial(n, shares / shares.sum())
-            parts = [self.rows(jax.random.fold_in(key, i), k, int(c)) for i, (k, c) in enumerate(zip(law, counts, strict=True))]
+            parts = [
+                self.rows(jax.random.fold_in(key, i), k, int(c))
+                for i, (k, c) in enumerate(zip(law, counts, strict=True))
+            ]
             return np.concatenate([rows for rows in parts if len(rows)])
         # a regime may ask twice for the same draws, and a model with a generator of its own would answer twice
         address = (np.asarray(jax.random.key_data(key)).tobytes(), number, n)
@@ -323,7 +326,9 @@ class _Chain:
         self.model = self.make(self.model)
         for method in ("fit", "sample"):
             if not callable(getattr(self.model, method, None)):
-                raise TypeError(f"make_model must make objects with fit(X) and sample(n); {self.model!r} has no {method}")
+                raise TypeError(
+                    f"make_model must make objects with fit(X) and sample(n); {self.model!r} has no {method}"
+                )
         _call(self.model, "fit", data.points, jax.random.fold_in(key, loop.FIT))
         self.laws.add(self.model)
         self.laws.forget(self.memory)
@@ -333,7 +338,9 @@ class _Chain:
         if generation == 0:
             carries = {name: o.start(self.truth, state) for name, o in self.observables.items()}
         else:
-            carries = {name: o.update(self.state.carries[name], state, self.truth) for name, o in self.observables.items()}
+            carries = {
+                name: o.update(self.state.carries[name], state, self.truth) for name, o in self.observables.items()
+            }
         self.state = loop.State(fitted, (), carries, now, state.status)
 
     def read(self) -> dict[str, np.ndarray]:
@@ -383,7 +390,9 @@ def _maker(make_model: Any) -> Callable[..., Any]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     required = [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
     if len(required) > 1:
-        raise TypeError(f"make_model must take nothing, or the previous model; {make_model!r} takes {', '.join(required)}")
+        raise TypeError(
+            f"make_model must take nothing, or the previous model; {make_model!r} takes {', '.join(required)}"
+        )
 
     def make(previous: Any) -> Any:
         return make_model(previous) if required else make_model()

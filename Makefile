@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine: `make verify` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# compiled programs are kept between runs
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
+
+.PHONY: verify test lint examples bench wheel clean
+
+verify: $(VENV)/installed
+	$(BIN)/modelcollapse verify
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+examples: $(VENV)/installed
+	for script in examples/*.py; do $(BIN)/python $$script || exit 1; done
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(VENV)/installed-test
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+clean:
+	rm -rf $(VENV) .cache dist build
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/installed

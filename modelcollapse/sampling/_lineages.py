@@ -1,0 +1,176 @@
+"""Lineages of a data set, traced back pick by pick while they are many and meeting by meeting once they are few.
+
+Arrays carry a leading axis of chains (B). No chain's numbers depend on how many others run: words are addressed by chain,
+stage and turn, and a chain that is done waits without drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from modelcollapse.sampling import _exact, keys
+
+# up to this many, and up to this share of the data set, lineages wait for their next meeting
+_FEW, _FEW_SHARE = 4096, 16
+# the narrowest buffer where each generation must be walked
+_NARROW = 256
+
+
+class Picks(NamedTuple):
+    """How the items of a generation came about, looking back: one field for each regime, None where it is off."""
+
+    sizes: jax.Array  # (rounds,) int32: size of the older data set by round, the newest round first; (1,) if constant
+    share: jax.Array | None = None  # float64: chance that an item is original
+    real: int | None = None  # so many items of every data set are original
+    kept: int | None = None  # so many items are kept from the older data set, the others drawn from it
+
+    @property
+    def waits(self) -> bool:
+        """Whether meetings can be jumped to: the same rule every generation, and no order among items."""
+        return self.sizes.shape[0] == 1 and self.real is None and self.kept is None
+
+
+class Tree(NamedTuple):
+    """The lineages of B chains, in L places."""
+
+    family: jax.Array  # (B, L) int32: how many items of the newest data set descend from the place; 0 if empty
+    alive: jax.Array  # (B, L) bool: still to be traced
+    left: jax.Array  # (B,) float64: rounds still to go, infinity where the end is extinction
+
+
+def widths(size: int, waits: bool) -> list[int]:
+    """Buffer lengths of the stages, halving (later quartering) from ``size`` down to where walking stops."""
+    last = max(min(size, _FEW), size // _FEW_SHARE) if waits else min(size, _NARROW)
+    lengths = [size]
+    while lengths[-1] > last:
+        lengths.append(max(last, -(-lengths[-1] // (2 if len(lengths) <= 3 else 4))))
+    return lengths
+
+
+def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, record: Any = None, note: Callable | None = None):
+    """Generation after generation, until at most ``low`` lineages are alive; picks among at most ``slots`` items.
+
+    ``note(record, before, after, going)`` sees the numbers of lineages (B,) around every round.
+    """
+    chains, length = tree.family.shape
+    place = lax.broadcasted_iota(jnp.int32, (chains, length), 1)
+    lane = lax.broadcasted_iota(jnp.int32, (chains, length), 0)
+
+    def going(tree, record):
+        count = tree.alive.sum(axis=1)
+        more = (count > low) & (tree.left > 0)
+        return more if note is None else more & ~record[0]
+
+    def uniform(turn):
+        return jax.vmap(lambda key: _exact.unit(key, (length,), turn))(chain_keys)
+
+    def one_round(state):
+        tree, table, u, turn, record = state
+        moving = going(tree, record)
+        active = tree.alive & moving[:, None]
+        ended = jnp.zeros_like(active)
+        if picks.share is not None:
+            ended = active & (u < picks.share)
+            u = jnp.maximum(u - picks.share, 0.0) / (1.0 - picks.share)
+        round_ = jnp.minimum(turn.astype(jnp.int32), picks.sizes.shape[0] - 1)
+        parent = jnp.floor(u * picks.sizes[round_]).astype(jnp.int32)
+        picking = active & ~ended
+        # the highest place among those that meet goes on; others hand it their families
+        address = jnp.where(picking, lane * slots + parent, chains * slots)
+        table = table.at[address.reshape(-1)].max(place.reshape(-1), mode="drop")
+        heir = jnp.where(picking, table.at[address].get(mode="fill", fill_value=0), place)
+        table = table.at[address.reshape(-1)].set(-1, mode="drop")
+        family = jnp.zeros(chains * length, jnp.int32)
+        family = family.at[(lane * length + heir).reshape(-1)].add(tree.family.reshape(-1)).reshape(chains, length)
+        alive = tree.alive & ~ended & (heir == place)
+        if picks.real is not None:
+            alive = alive & ~(picking & (parent < picks.real))
+        if note is not None:
+            record = note(record, tree.alive.sum(axis=1), alive.sum(axis=1), moving)
+        left = tree.left - moving
+        # the next words are drawn here, a block at once: inside the gather they would be drawn one by one
+        return Tree(family, alive, left), table, uniform(turn + 1), turn + 1, record
+
+    def unfinished(state):
+        return jnp.any(going(state[0], state[4]))
+
+    table = jnp.full(chains * slots, -1, jnp.int32)
+    start = (tree, table, uniform(jnp.uint32(0)), jnp.uint32(0), record)
+    tree, _, _, turn, record = lax.while_loop(unfinished, one_round, start)
+    return tree, record
+
+
+def gather(tree: Tree, length: int) -> Tree:
+    """The living lineages of at most ``length`` places, moved to the front."""
+    chains = tree.family.shape[0]
+    to = jnp.where(tree.alive, jnp.cumsum(tree.alive, axis=1, dtype=jnp.int32) - 1, length)
+    to = jnp.where(to < length, to + length * lax.broadcasted_iota(jnp.int32, to.shape, 0), chains * length)
+    family = jnp.zeros(chains * length, jnp.int32).at[to.reshape(-1)].set(tree.family.reshape(-1), mode="drop")
+    family = family.reshape(chains, length)
+    return Tree(family, family > 0, tree.left)
+
+
+class Waiting(NamedTuple):
+    """Few lineages: places [0, count) are alive, ``taken`` of them have their parent of the current round already."""
+
+    family: jax.Array  # (B * L,) int32
+    count: jax.Array  # (B,) int32
+    taken: jax.Array  # (B,) int32
+    left: jax.Array  # (B,) float64
+    before: jax.Array  # (B,) int32: how many there were when the current round began
+    done: jax.Array  # (B,) bool
+
+
+def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, target: jax.Array) -> Waiting:
+    """Meeting after meeting, until the rounds are over or a round ends with at most ``target`` (B,) lineages.
+
+    One step for each lineage lost. Exact up to the rounding of float64 sums over H.
+    """
+    chains, length = tree.family.shape
+    lane = jnp.arange(chains, dtype=jnp.int32) * length
+    chance = jnp.zeros(()) if share is None else share
+    steps = -jnp.log1p(-jnp.arange(length, dtype=jnp.float64) / size) - jnp.log1p(-chance)
+    hazard = jnp.concatenate([jnp.zeros(1), jnp.cumsum(steps)])
+
+    def next_meeting(state):
+        now, turn = state
+        u = jax.vmap(lambda key: _exact.unit(key, (3,), turn))(chain_keys)
+        clock = hazard[now.taken] - jnp.log(u[:, 0])
+        round_ = hazard[now.count]
+        passed = jnp.where(round_ > 0.0, jnp.floor(clock / jnp.where(round_ > 0.0, round_, 1.0)), jnp.inf)
+        # a round that ends low enough ends the wait, and so does the last round
+        reached = (passed >= 1.0) & (now.count <= target)
+        over = passed >= now.left
+        stop = now.done | reached | over
+        spent = jnp.where(reached, 1.0, jnp.minimum(passed, now.left))
+        left = jnp.where(now.done, now.left, now.left - spent)
+        before = jnp.where((passed >= 1.0) & ~stop, now.count, now.before)
+        clock = clock - jnp.where(stop, 0.0, passed) * round_
+        which = jnp.searchsorted(hazard, clock, side="right", method="scan_unrolled").astype(jnp.int32) - 1
+        which = jnp.clip(which, 0, now.count - 1)
+        met = (1.0 - chance) * which / size
+        ends = u[:, 1] * (chance + met) < chance
+        other = jnp.floor(u[:, 2] * which).astype(jnp.int32)
+        last = now.count - 1
+        own, moved = now.family[lane + jnp.maximum(which, 0)], now.family[lane + jnp.maximum(last, 0)]
+        # the last place fills the gap; an ended lineage keeps its family there, one that met hands it over
+        index = jnp.stack([lane + other, lane + which, lane + last])
+        change = jnp.stack([jnp.where(ends, 0, own), moved - own, jnp.where(ends, own, 0) - moved])
+        index = jnp.where(stop, chains * length, index)
+        family = now.family.at[index.reshape(-1)].add(change.reshape(-1), mode="drop")
+        count = jnp.where(stop, now.count, last)
+        taken = jnp.where(stop, now.taken, which)
+        stop = stop | (count == 0)
+        return Waiting(family, count, taken, left, before, stop), turn + 1
+
+    count = tree.alive.sum(axis=1, dtype=jnp.int32)
+    # a single lineage without an end never meets anyone
+    idle = (tree.left <= 0) | (count == 0) | (count <= target)
+    start = Waiting(tree.family.reshape(-1), count, jnp.zeros_like(count), tree.left, count, idle)
+    return lax.while_loop(lambda state: jnp.any(~state[0].done), next_meeting, (start, jnp.uint32(0)))[0]
