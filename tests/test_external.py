@@ -1,15 +1,15 @@
-"""Objects with fit and sample go through the same regimes and observables, and a user's Gaussian obeys the exact law."""
+"""Objects with fit and sample go through the same regimes and observables; a user's Gaussian obeys the exact law."""
 
 import jax
 import numpy as np
 import pytest
-from modelcollapse_theory import gaussian
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 import modelcollapse as mc
 from modelcollapse.external import Fitted, simulate_models
+from modelcollapse_theory import gaussian
 
 
 class Normal:
@@ -142,7 +142,7 @@ def test_the_mixture_of_the_paper_remembers_all_models():
     "regime", [mc.Mixture(1.0, 0.0, 0.0), mc.FreshReal(0.0), mc.Switch(mc.Replace(), mc.FreshReal(1.0), 9)]
 )
 def test_corners_are_replace_in_the_same_numbers(regime):
-    options = dict(observe="mean", size=6, generations=3, chains=2)
+    options = {"observe": "mean", "size": 6, "generations": 3, "chains": 2}
     want = simulate_models(Normal, mc.normal(), mc.Replace(), **options)
     np.testing.assert_array_equal(simulate_models(Normal, mc.normal(), regime, **options)["mean"], want["mean"])
 

@@ -229,7 +229,7 @@ def growing_samples_gaussian(seed: int, chains: int) -> Evidence:
 
 @claim(
     "one Gaussian fitted to a mixture: the expressivity error enters at the first generation only",
-    source="theory/derivations/errors.md", section="F. error sources", chains=100_000, theorems=["errors.fourth_moment"],
+    source="theory/derivations/errors.md", section="F. error sources", chains=100_000, theorems=["errors.misfitted_fourth_moment"],
 )  # fmt: skip
 def expressivity(seed: int, chains: int) -> Evidence:
     size, fits, gap = 20, 2, 3.0

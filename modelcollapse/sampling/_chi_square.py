@@ -87,7 +87,7 @@ def _from_exponentials(key, dof, dtype):
             product = jnp.where(2 * pair + 1 < dof, product * u, product)
         z = normal(key, dof.shape, jnp.float64, stream=_FEW)
         total = jnp.where(dof % 2 == 1, z * z, 0.0) - 2.0 * jnp.log(product)
-        return jnp.log(total / dof).astype(dtype)
+        return jnp.log(total / dof.astype(jnp.float64)).astype(dtype)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from modelcollapse.sampling import _exact, keys
+from modelcollapse.sampling import _exact, _hypergeometric, keys
 
 # up to this many, and up to this share of the data set, lineages wait for their next meeting
 _FEW, _FEW_SHARE = 4096, 16
@@ -30,11 +30,6 @@ class Picks(NamedTuple):
     real: int | None = None  # so many items of every data set are original
     kept: int | None = None  # so many items are kept from the older data set, the others drawn from it
 
-    @property
-    def waits(self) -> bool:
-        """Whether meetings can be jumped to: the same rule every generation, and no order among items."""
-        return self.sizes.shape[0] == 1 and self.real is None and self.kept is None
-
 
 class Tree(NamedTuple):
     """The lineages of B chains, in L places."""
@@ -45,11 +40,11 @@ class Tree(NamedTuple):
 
 
 def widths(size: int, waits: bool) -> list[int]:
-    """Buffer lengths of the stages, halving (later quartering) from ``size`` down to where walking stops."""
+    """Buffer lengths of the stages, quartering from ``size`` down to where walking stops."""
     last = max(min(size, _FEW), size // _FEW_SHARE) if waits else min(size, _NARROW)
     lengths = [size]
     while lengths[-1] > last:
-        lengths.append(max(last, -(-lengths[-1] // (2 if len(lengths) <= 3 else 4))))
+        lengths.append(max(last, -(-lengths[-1] // 4)))
     return lengths
 
 
@@ -78,9 +73,12 @@ def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, 
         if picks.share is not None:
             ended = active & (u < picks.share)
             u = jnp.maximum(u - picks.share, 0.0) / (1.0 - picks.share)
-        round_ = jnp.minimum(turn.astype(jnp.int32), picks.sizes.shape[0] - 1)
-        parent = jnp.floor(u * picks.sizes[round_]).astype(jnp.int32)
+        rounds = picks.sizes.shape[0]
+        size = picks.sizes[jnp.clip(rounds - tree.left, 0, rounds - 1).astype(jnp.int32)]
+        parent = jnp.floor(u * size[:, None]).astype(jnp.int32)
         picking = active & ~ended
+        if picks.kept is not None:
+            parent = _keep(chain_keys, turn, active, parent, picks.kept, size)
         # the highest place among those that meet goes on; others hand it their families
         address = jnp.where(picking, lane * slots + parent, chains * slots)
         table = table.at[address.reshape(-1)].max(place.reshape(-1), mode="drop")
@@ -104,6 +102,23 @@ def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, 
     start = (tree, table, uniform(jnp.uint32(0)), jnp.uint32(0), record)
     tree, _, _, turn, record = lax.while_loop(unfinished, one_round, start)
     return tree, record
+
+
+def _keep(chain_keys, turn, active, parent, kept, size):
+    """Parents where ``kept`` of the ``size`` items are kept: those lineages have parents of their own.
+
+    The places of lineages in a data set are exchangeable, so the kept ones are a random subset of hypergeometric number;
+    which distinct items they come from is a matter of naming.
+    """
+
+    def one(key, active, parent, size):
+        number = active.sum().astype(jnp.float64)
+        many = _hypergeometric.draw(keys.fold(key, 1, turn), jnp.float64(kept), size - kept, number)
+        order = jnp.argsort(jnp.where(active, _exact.unit(keys.fold(key, 2), parent.shape, turn), 2.0))
+        rank = jnp.zeros_like(parent).at[order].set(lax.iota(jnp.int32, parent.size))
+        return jnp.where(rank < many, rank, parent)
+
+    return jax.vmap(one)(chain_keys, active, parent, size.astype(jnp.float64))
 
 
 def gather(tree: Tree, length: int) -> Tree:
@@ -152,7 +167,7 @@ def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, 
         left = jnp.where(now.done, now.left, now.left - spent)
         before = jnp.where((passed >= 1.0) & ~stop, now.count, now.before)
         clock = clock - jnp.where(stop, 0.0, passed) * round_
-        which = jnp.searchsorted(hazard, clock, side="right", method="scan_unrolled").astype(jnp.int32) - 1
+        which = jnp.searchsorted(hazard, clock, side="right", method="scan").astype(jnp.int32) - 1
         which = jnp.clip(which, 0, now.count - 1)
         met = (1.0 - chance) * which / size
         ends = u[:, 1] * (chance + met) < chance

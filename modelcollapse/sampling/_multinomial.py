@@ -41,7 +41,7 @@ def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int 
     _check_size("n", n, capacity)
     key = keys.wrap(key)
     with _exact.float64():
-        weights, sound = _integer_weights(p)
+        weights, sound = integer_weights(p)
         size = jnp.maximum(n, 0).astype(jnp.int32)
         if capacity is not None and capacity <= 12 * p.size:
             counts = _one_by_one(key, size, weights, capacity)
@@ -86,7 +86,7 @@ def _check_size(name, value, capacity):
         raise ValueError(f"{name} must lie between 0 and capacity={capacity}, got {int(value)}")
 
 
-def _integer_weights(p):
+def integer_weights(p):
     """Weights as int64 that sum to exactly 2**61, the rounding given to the largest; and whether ``p`` made sense."""
     wide = p.astype(jnp.float64)
     top = wide.max()
@@ -95,14 +95,26 @@ def _integer_weights(p):
     # scaled by the largest first, so that neither tiny nor huge weights leave the range of float64
     wide = wide / jnp.where(sound, top, 1.0)
     weights = jnp.floor(wide * (2.0**_BITS / wide.sum())).astype(jnp.int64)
-    return weights.at[jnp.argmax(wide)].add(2**_BITS - weights.sum()), sound
+    # the first of the largest; argmax itself does not lower to 64 bits where these are off
+    largest = wide >= wide.max()
+    largest &= jnp.cumsum(largest, dtype=jnp.int32) == 1
+    return weights + jnp.where(largest, 2**_BITS - weights.sum(), 0), sound
+
+
+def _integers(high, low):
+    """Uniform int64 in [0, 2**61) from two words."""
+    return (high.astype(jnp.int64) << np.int64(_BITS - 32)) | (low >> np.uint32(64 - _BITS)).astype(jnp.int64)
+
+
+def states(upper, high, low):
+    """The states that words pick, given the cumulated integer weights ``upper``; a weight of zero is never picked."""
+    return jnp.searchsorted(upper, _integers(high, low), side="right", method="scan").astype(jnp.int32)
 
 
 def _one_by_one(key, size, weights, capacity):
     """Draw ``capacity`` items, count the first ``size``: by threshold where states are few, by search where many."""
     upper = jnp.cumsum(weights)
-    high, low = keys.words(key, (capacity,))
-    draws = (high.astype(jnp.int64) << np.int64(_BITS - 32)) | (low >> np.uint32(64 - _BITS)).astype(jnp.int64)
+    draws = _integers(*keys.words(key, (capacity,)))
     used = lax.iota(jnp.int32, capacity) < size
     if weights.size <= _FEW_STATES:
         draws = jnp.where(used, draws, 2**_BITS)

@@ -1,0 +1,114 @@
+"""Sources give rows and laws as described: tables with and without replacement, samplers, fitted models."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import modelcollapse as mc
+
+KEYS = jax.random.split(jax.random.key(0), 2000)
+
+
+def test_weights_become_probabilities_only_on_request() -> None:
+    np.testing.assert_allclose(mc.categorical([3, 1, 0], normalise=True).params, [0.75, 0.25, 0])
+    np.testing.assert_array_equal(mc.categorical([0.5, 0.5]).params, [0.5, 0.5])
+
+
+def test_normal_accepts_numbers_vectors_and_matrices() -> None:
+    assert mc.normal().params.mean.shape == (1,)
+    np.testing.assert_allclose(mc.normal([1.0, 2.0], 4.0).params.covariance, 4 * np.eye(2))
+    law = mc.normal(1.0, [[2.0, 0.5], [0.5, 1.0]]).params
+    np.testing.assert_array_equal(law.mean, [1, 1])
+    np.testing.assert_allclose(law.covariance, [[2.0, 0.5], [0.5, 1.0]], rtol=1e-15)
+
+
+def test_mixtures_of_normals_have_the_moments_of_their_draws() -> None:
+    source = mc.normal_mixture([0.3, 0.7], [[-1.0, 0.0], [2.0, 1.0]], [np.eye(2), [[1.0, 0.5], [0.5, 2.0]]])
+    mean, covariance = source.moments()
+    points = np.asarray(source.draw_rows(jax.random.key(1), 200_000, 200_000).points)
+    error = points.std(0) / np.sqrt(len(points))
+    assert (np.abs(points.mean(0) - mean) < 5 * error).all()
+    assert (np.abs(np.cov(points.T) - covariance) < 5 * 6 / np.sqrt(len(points))).all()
+    # the components' own covariance, without that of their means, is far off
+    assert (np.abs(np.cov(points.T) - source.params.weights @ source.params.covariances.reshape(2, -1)[:, :1]) > 0.1).any()
+
+
+def test_a_table_without_replacement_gives_each_row_at_most_once() -> None:
+    rows = np.arange(6.0)[:, None]
+    draw = jax.jit(jax.vmap(lambda key: mc.table(rows, replace=False).draw_rows(key, jnp.int32(4), 4).points))
+    drawn = np.sort(np.asarray(draw(KEYS))[:, :, 0], axis=1)
+    assert (np.diff(drawn, axis=1) > 0).all()
+    seen = np.bincount(drawn.astype(int).ravel(), minlength=6)
+    # four of six rows each: the variance of a count is N (4/6)(2/6), and the counts add up
+    assert stats.chi2.sf(((seen - seen.mean()) ** 2).sum() / (2000 * 2 / 9) * 5 / 6, 5) > 1e-6
+    whole = mc.table(rows, replace=False).draw_rows(jax.random.key(0), jnp.int32(6), 6).points
+    np.testing.assert_array_equal(np.sort(whole[:, 0]), rows[:, 0])
+
+
+def test_a_table_with_replacement_is_the_empirical_law() -> None:
+    rows = np.array([[0.0], [0.0], [1.0], [5.0]])
+    source = mc.table(rows)
+    draw = jax.jit(jax.vmap(lambda key: source.draw_rows(key, jnp.int32(4), 4).points))
+    drawn = np.asarray(draw(KEYS))[:, :, 0]
+    seen = [(drawn == value).sum() for value in (0, 1, 5)]
+    assert stats.chisquare(seen, drawn.size * np.array([0.5, 0.25, 0.25])).pvalue > 1e-6
+    assert (np.sort(drawn, axis=1) != np.sort(rows[:, 0])).any()
+    mean, covariance = source.moments()
+    assert float(mean[0]) == pytest.approx(1.5)
+    assert float(covariance[0, 0]) == pytest.approx(np.var(rows))
+
+
+def test_a_table_of_states_has_frequencies() -> None:
+    source = mc.table([0, 2, 2, 1])
+    np.testing.assert_array_equal(source.frequencies(4), [0.25, 0.25, 0.5, 0])
+    assert source.moments() is None
+    np.testing.assert_array_equal(mc.Discrete(states=4).project(source), [0.25, 0.25, 0.5, 0])
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_discrete_run_on_a_table_of_states(replace: bool) -> None:
+    words = np.repeat([0, 1, 2, 3], [6, 4, 1, 1])
+    run = mc.simulate(
+        mc.Discrete(states=4), mc.table(words, replace=replace), observe=["probabilities", "total_variation"],
+        size=12, generations=2, chains=40,
+    )  # fmt: skip
+    first = run["probabilities"][:, 0]
+    np.testing.assert_allclose((first * 12).round(), first * 12, atol=1e-12)
+    # all twelve rows without replacement: the first fit is the table itself
+    assert (run["total_variation"][:, 0] == 0).all() == (not replace)
+    assert (run["total_variation"][:, 1] > 0).any()
+
+
+def test_any_sampler_can_be_real() -> None:
+    def uniform(key: jax.Array, n: int) -> jax.Array:
+        return jax.random.uniform(key, (n, 1))
+
+    run = mc.simulate(mc.Gaussian(), mc.sampler(uniform), observe="log_variance", size=2000, generations=1, chains=20)
+    # variance 1/12; its sample value has relative variance (kurtosis - 1) / M = 0.8 / M
+    z = (np.exp(run["log_variance"][:, 0, 0]) * 12 - 1) / np.sqrt(0.8 / 2000)
+    assert stats.chi2.sf((z**2).sum(), 20) > 1e-6
+    assert stats.chi2.sf(((z * np.sqrt(0.4)) ** 2).sum(), 20) > stats.chi2.sf((z**2).sum(), 20)
+
+
+def test_one_normal_law_is_fitted_to_a_mixture_of_two() -> None:
+    source = mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0])
+    run = mc.simulate(
+        mc.Gaussian(), source, observe=["log_variance", "w2_squared", "mean"], size=400, generations=3, chains=50
+    )
+    variance = np.exp(run["log_variance"][:, 0, 0])
+    # total variance 5; the fourth central moment is 16 + 6 * 4 + 3 = 43
+    z = (variance.mean() / 5 - 1) / np.sqrt((43 / 25 - 1) / 400 / 50)
+    assert abs(z) < 5.5
+    assert (run["w2_squared"] > 0).all()
+    np.testing.assert_allclose(
+        run["w2_squared"], run["mean"][..., 0] ** 2 + (np.exp(0.5 * run["log_variance"][..., 0]) - 5**0.5) ** 2, rtol=1e-9
+    )
+
+
+def test_a_fitted_model_can_be_the_next_truth() -> None:
+    run = mc.simulate(mc.Discrete(), mc.categorical([0.5, 0.2, 0.2, 0.1]), size=9, generations=3, chains=2, observe="lost")
+    law = mc.Law(mc.Discrete(), jnp.asarray(run.params[1]))
+    again = mc.simulate(mc.Discrete(), law, size=9, generations=3, chains=4, observe="probabilities")
+    assert (again["probabilities"][..., run.params[1] == 0] == 0).all()
