@@ -32,7 +32,8 @@ def test_mixtures_of_normals_have_the_moments_of_their_draws() -> None:
     assert (np.abs(points.mean(0) - mean) < 5 * error).all()
     assert (np.abs(np.cov(points.T) - covariance) < 5 * 6 / np.sqrt(len(points))).all()
     # the components' own covariance, without that of their means, is far off
-    assert (np.abs(np.cov(points.T) - source.params.weights @ source.params.covariances.reshape(2, -1)[:, :1]) > 0.1).any()
+    within = np.tensordot([0.3, 0.7], source.params.covariances, 1)
+    assert np.abs(np.cov(points.T) - within).max() > 1
 
 
 def test_a_table_without_replacement_gives_each_row_at_most_once() -> None:
@@ -77,7 +78,7 @@ def test_a_discrete_run_on_a_table_of_states(replace: bool) -> None:
     first = run["probabilities"][:, 0]
     np.testing.assert_allclose((first * 12).round(), first * 12, atol=1e-12)
     # all twelve rows without replacement: the first fit is the table itself
-    assert (run["total_variation"][:, 0] == 0).all() == (not replace)
+    assert (run["total_variation"][:, 0] < 1e-15).all() == (not replace)
     assert (run["total_variation"][:, 1] > 0).any()
 
 
@@ -87,9 +88,9 @@ def test_any_sampler_can_be_real() -> None:
 
     run = mc.simulate(mc.Gaussian(), mc.sampler(uniform), observe="log_variance", size=2000, generations=1, chains=20)
     # variance 1/12; its sample value has relative variance (kurtosis - 1) / M = 0.8 / M
-    z = (np.exp(run["log_variance"][:, 0, 0]) * 12 - 1) / np.sqrt(0.8 / 2000)
-    assert stats.chi2.sf((z**2).sum(), 20) > 1e-6
-    assert stats.chi2.sf(((z * np.sqrt(0.4)) ** 2).sum(), 20) > stats.chi2.sf((z**2).sum(), 20)
+    variance = np.exp(run["log_variance"][:, 0, 0])
+    p = {true: stats.chi2.sf((((variance / true - 1) ** 2) / (0.8 / 2000)).sum(), 20) for true in (1 / 12, 1 / 13)}
+    assert p[1 / 12] > 1e-6 > p[1 / 13]
 
 
 def test_one_normal_law_is_fitted_to_a_mixture_of_two() -> None:
