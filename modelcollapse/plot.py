@@ -300,9 +300,11 @@ def _ridge(
     ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, generation: int, count: int, overlap: float = 1.5
 ) -> None:
     """One row of a ridge plot; later rows lie in front, and are darker."""
-    shade = 0.85 - 0.45 * (-base) / max(count - 1, 1)
+    share = 0.25 + 0.45 * -base / max(count - 1, 1)
     top = base + overlap * np.append(height, height[-1])
-    ax.fill_between(edges, base, top, step="post", color=SKY, alpha=1 - shade / 2, lw=0, zorder=2 - base)
+    # mixed with white rather than transparent, so that a row covers what lies behind it
+    fill = 1 - share * (1 - np.array([0.337, 0.706, 0.914]))
+    ax.fill_between(edges, base, top, step="post", color=tuple(fill), lw=0, zorder=2 - base)
     ax.step(edges, top, where="post", color=BLUE, lw=0.9, zorder=2 - base)
     ax.axhline(base, color="0.7", lw=0.5, zorder=2 - base)
 

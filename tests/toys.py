@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 
 import modelcollapse as mc
-from modelcollapse.data import Counts, Rows
+from modelcollapse.data import Rows
 from modelcollapse.pytree import part, static
 
 LABELS = 8
 """Label 0 is real; label g + 1 is the model of generation g."""
+ITEMS = 64
+"""The largest tally that has subsets."""
 
 
 @part
@@ -27,7 +29,9 @@ class Tally:
         return Tally(self.n + other.n)
 
     def take(self, key: jax.Array, n: Any, capacity: int) -> "Tally":
-        return Tally(Counts(self.n).take(key, n, capacity).n)
+        items = jnp.repeat(jnp.arange(LABELS, dtype=jnp.int32), self.n, total_repeat_length=ITEMS)
+        chosen = Rows(items, self.size).take(key, n, ITEMS)
+        return Tally(jnp.zeros(LABELS, jnp.int32).at[chosen.points].add(chosen.present.astype(jnp.int32)))
 
     def with_room(self, capacity: int) -> "Tally":
         return self

@@ -162,7 +162,7 @@ def growing_samples(seed: int, chains: int) -> Evidence:
     exact = functools.partial(replacement.expected_heterozygosity_schedule, LAW)
     wrong = {
         "constant M": float((1 - 1 / sizes[0]) ** FITS),
-        "linear growth": float(exact(5 * np.arange(1, FITS + 1)) / H0),
-        "the first fit left out": float(exact(sizes[1:]) / H0),
+        "linear growth": float(exact(5 * np.arange(1, FITS + 1))[-1] / H0),
+        "the first fit left out": float(exact(sizes[1:])[-1] / H0),
     }
-    return Evidence(observed, float(exact(sizes) / H0), wrong, "H_n / H_0, M_i = 5 i^2")
+    return Evidence(observed, float(exact(sizes)[-1] / H0), wrong, "H_n / H_0, M_i = 5 i^2")

@@ -19,6 +19,10 @@ from modelcollapse.sampling import _binomial, _exact, _hypergeometric, keys
 _BITS = 61
 # up to here counting words below each threshold beats searching for each word
 _FEW_STATES = 64
+# up to here items cost no more than binomials would, whatever K, and compile in a tenth of the time
+_FEW_ITEMS = 256
+# up to here one level of conditional draws does: half as much to compile as two
+_ONE_LEVEL = 16
 
 
 def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int | None = None) -> jax.Array:
@@ -43,7 +47,7 @@ def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int 
     with _exact.float64():
         weights, sound = integer_weights(p)
         size = jnp.maximum(n, 0).astype(jnp.int32)
-        if capacity is not None and capacity <= 12 * p.size:
+        if capacity is not None and capacity <= max(12 * p.size, _FEW_ITEMS):
             counts = _one_by_one(key, size, weights, capacity)
         else:
             counts = _in_blocks(functools.partial(_share, key), size.astype(jnp.float64), weights)
@@ -147,6 +151,8 @@ def _in_blocks(share, size, weights):
         left, taken = lax.scan(column, size, (steps, weights.T, after.T))
         return taken.T
 
+    if weights.size <= _ONE_LEVEL:
+        return along(np.uint32(0), size[None], weights[None])[0]
     per_block = along(np.uint32(0), size[None], table.sum(axis=1)[None])[0]
     return along(np.uint32(0x80000000), per_block, table).reshape(-1)[: weights.size]
 
