@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 WORD = r"[a-z]+(?:'[a-z]+)*"
-"""A word, once everything is in lower case: letters a to z, with apostrophes inside. Digits and underscores separate."""
+"""A word of a text in lower case: letters a to z, with apostrophes inside. Digits and underscores separate."""
 
 SPECIES = ("setosa", "versicolor", "virginica")
 
@@ -63,7 +63,6 @@ def iris(species: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     if species is not None and species not in SPECIES:
         raise ValueError(f"species must be one of {', '.join(SPECIES)}, got {species!r}")
     file = importlib.resources.files("modelcollapse") / "data_files" / "iris.csv"
-    with file.open(encoding="utf-8", newline="") as lines:
-        names, *plants = csv.reader(lines)
+    names, *plants = csv.reader(file.read_text(encoding="utf-8").splitlines())
     kept = [plant[:-1] for plant in plants if species in (None, plant[-1])]
     return np.array(kept, np.float64), tuple(names[:-1])

@@ -1,31 +1,23 @@
 """One function a figure: Axes in, Axes out, and nothing is drawn that the trace of the run does not hold.
 
-Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; every line has a style of its own
-besides, so that a figure survives a grey print. Global settings of matplotlib are neither read nor changed.
+Without Axes a function makes its own with pyplot; global settings of matplotlib are never changed. Colours and line
+styles are safe for colour-blind readers and grey prints.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from modelcollapse.observables import LABELS
+from modelcollapse import _drawing
+from modelcollapse._drawing import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
-)  # fmt: skip
-STYLES = ("--", ":", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-"""Line styles of the predictions, in order."""
-
-Curve = ArrayLike | Callable[[np.ndarray], ArrayLike]
-"""A prediction: one value for each recorded generation, or a function of generations ``(G,)``."""
+    from matplotlib.figure import Figure
 
 
 def chains(
@@ -68,9 +60,9 @@ def chains(
     Raises
     ------
     ValueError
-        If ``name`` was not observed, is not one number, or a prediction has another length than the recorded generations.
+        If ``name`` was not observed or is not one number, or a prediction has another length than the record.
     """
-    generations, values = _values(run, name, component, until)
+    generations, values = _drawing.values(run, name, component, until)
     change = scale if callable(scale) else lambda x: np.asarray(x) * scale
     if centre not in ("median", "mean"):
         raise ValueError(f"centre must be 'median' or 'mean', got {centre!r}")
@@ -85,15 +77,17 @@ def chains(
         lower, middle, upper = np.nanquantile(shown, [tails[0], 0.5, tails[1]], axis=0, method="inverted_cdf")
         if centre == "mean":
             middle = np.nanmean(shown, axis=0)
-    ax = _axes(ax)
+    ax = _drawing.axes(ax)
     if len(shown) > 1:
-        ax.fill_between(generations, lower, upper, color=SKY, alpha=0.3, lw=0, label=f"{100 * level:g}% of chains")
+        ax.fill_between(
+            generations, lower, upper, color=_drawing.SKY, alpha=0.3, lw=0, label=f"{100 * level:g}% of chains"
+        )
     for i, chain in enumerate(shown[:show]):
         ax.plot(generations, chain, color="0.55", lw=0.6, label="single chains" if i == 0 else None, zorder=1.5)
-    ax.plot(generations, middle, color=BLUE, lw=1.8, label=f"{centre} of {len(shown)} chains")
-    _predictions(ax, prediction, generations, np.asarray(run.recorded), change)
+    ax.plot(generations, middle, color=_drawing.BLUE, lw=1.8, label=f"{centre} of {len(shown)} chains")
+    _drawing.predictions(ax, prediction, generations, np.asarray(run.recorded), change)
     ax.set_xlabel("generation")
-    ax.set_ylabel(label or _label(name))
+    ax.set_ylabel(label or _drawing.label(name))
     ax.margins(x=0)
     ax.legend(frameon=False)
     return ax
@@ -116,20 +110,20 @@ def distribution(
     each is scaled to the same height. Values that are not finite are left out. Raises ValueError as ``chains`` does, or
     if a generation was not recorded.
     """
-    recorded, values = _values(run, name, component, None)
-    rows = _rows(recorded, generations, most=8)
+    recorded, values = _drawing.values(run, name, component, None)
+    rows = _drawing.rows(recorded, generations, most=8)
     values = (scale or np.asarray)(values[:, rows])
     pooled = values[np.isfinite(values)]
     if not pooled.size:
         raise ValueError(f"{name!r} has no finite value at the generations {list(recorded[rows])}")
-    ax = _axes(ax)
+    ax = _drawing.axes(ax)
     low, high = pooled.min(), pooled.max()
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for place, (generation, column) in enumerate(zip(recorded[rows], values.T, strict=True)):
         height, _ = np.histogram(column[np.isfinite(column)], edges)
-        _ridge(ax, edges, height / max(height.max(), 1), -place, generation, len(rows))
-    _ridge_axes(ax, recorded[rows])
-    ax.set_xlabel(label or _label(name))
+        _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, generation, len(rows))
+    _drawing.ridge_axes(ax, recorded[rows])
+    ax.set_xlabel(label or _drawing.label(name))
     return ax
 
 
@@ -146,18 +140,18 @@ def probabilities(
     Needs the observable ``"probabilities"``. ``states`` names the states. Raises ValueError if it was not observed, or
     for a chain, a generation or a number of names that the run does not have.
     """
-    recorded, values = _trace(run, "probabilities")
+    recorded, values = _drawing.trace(run, "probabilities")
     if not 0 <= chain < len(values):
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
-    rows = _rows(recorded, generations, most=8)
+    rows = _drawing.rows(recorded, generations, most=8)
     laws = values[chain, rows]
     if states is not None and len(states) != laws.shape[1]:
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
-    ax = _axes(ax)
+    ax = _drawing.axes(ax)
     edges = np.arange(laws.shape[1] + 1) - 0.5
     for place, (generation, law) in enumerate(zip(recorded[rows], laws, strict=True)):
-        _ridge(ax, edges, law / laws.max(), -place, generation, len(rows), overlap=0.9)
-    _ridge_axes(ax, recorded[rows])
+        _drawing.ridge(ax, edges, law / laws.max(), -place, generation, len(rows), overlap=0.9)
+    _drawing.ridge_axes(ax, recorded[rows])
     if states is None:
         ax.set_xlabel("state")
     else:
@@ -179,7 +173,7 @@ def surviving_states(
     """
     if "support_size" not in run.trace and "probabilities" in run.trace:
         support = (np.asarray(run.trace["probabilities"]) > 0).sum(-1)
-        run = _Counted(np.asarray(run.recorded), {"support_size": support})
+        run = _drawing.Record(np.asarray(run.recorded), {"support_size": support})
     ax = chains(
         run, "support_size", ax, prediction=prediction, centre="mean", level=level, show=show, label="surviving states"
     )
@@ -211,19 +205,23 @@ def variance_and_w2(
         _, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     if len(axes) != 2:
         raise ValueError(f"axes must be two, one for the variance and one for W2, got {len(axes)}")
-    chains(
-        run, "log_variance", axes[0], prediction=log_variance, component=component, level=level, show=show, scale=np.exp,
-        label="variance",
-    )  # fmt: skip
+    options: Any = {"component": component, "level": level, "show": show}
+    chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
-    generations, values = _values(run, "w2_squared", None, w2_until)
+    generations, values = _drawing.values(run, "w2_squared", None, w2_until)
     mean = values.mean(0)
     error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full_like(mean, np.nan)
     axes[1].fill_between(
-        generations, mean - 2 * error, mean + 2 * error, color=SKY, alpha=0.5, lw=0, label="± 2 standard errors"
+        generations,
+        mean - 2 * error,
+        mean + 2 * error,
+        color=_drawing.SKY,
+        alpha=0.5,
+        lw=0,
+        label="± 2 standard errors",
     )
-    axes[1].plot(generations, mean, color=BLUE, lw=1.8, label=f"mean of {len(values)} chains")
-    _predictions(axes[1], w2, generations, np.asarray(run.recorded), np.asarray)
+    axes[1].plot(generations, mean, color=_drawing.BLUE, lw=1.8, label=f"mean of {len(values)} chains")
+    _drawing.predictions(axes[1], w2, generations, np.asarray(run.recorded), np.asarray)
     axes[1].set_xlabel("generation")
     axes[1].set_ylabel("squared W2 distance to the truth")
     axes[1].set_ylim(bottom=0)
@@ -232,93 +230,76 @@ def variance_and_w2(
     return axes
 
 
-class _Counted(NamedTuple):
-    recorded: np.ndarray
-    trace: dict[str, np.ndarray]
+def overview(run: Any, *, most: int = 9) -> Figure:
+    """Every observable of a run in a panel of its own, with the closed forms of ``run.predict()``; a new figure.
+
+    One number: the mean where a closed form is known, else the median. ``"probabilities"``: the law of the first chain.
+    Other vectors: the first component. More than ``most`` observables are cut.
+    """
+    from matplotlib import pyplot
+
+    predicted = {p.observable: p.values for p in run.predict()} if hasattr(run, "predict") else {}
+    names = [n for n, values in run.trace.items() if np.ndim(values) <= 3][:most]
+    if not names:
+        raise ValueError("the run has no observable that is a number or a vector")
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(4.6 * columns, 3.4 * rows), layout="constrained", squeeze=False
+    )
+    for ax in axes.flat[len(names) :]:
+        ax.remove()
+    for name, ax in zip(names, axes.flat, strict=False):
+        vector = np.ndim(run.trace[name]) == 3
+        if name == "probabilities":
+            probabilities(run, ax)
+            continue
+        curve = predicted.get(name)
+        if curve is not None and np.ndim(curve) == 2:
+            curve = np.asarray(curve)[:, 0]
+        chains(
+            run,
+            name,
+            ax,
+            component=0 if vector else None,
+            prediction=None if curve is None else {"closed form": curve},
+            centre="median" if curve is None else "mean",
+            label=f"{_drawing.label(name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
+        )
+    return figure
 
 
-def _axes(ax: Axes | None) -> Axes:
+def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
+    """How far every prediction and every near miss of checked claims lies from the simulation, in standard errors.
+
+    ``results`` are those of ``modelcollapse.checks``. The scale is linear up to 10 and logarithmic beyond; a near miss
+    that was not rejected is drawn open. Raises ValueError for no results.
+    """
+    rows = [(f"{r.claim.name}: {row.what}" if row.what else r.claim.name, row) for r in results for row in r.rows]
+    if not rows:
+        raise ValueError("results must hold at least one row of evidence")
     if ax is None:
         from matplotlib import pyplot
 
-        _, ax = pyplot.subplots(layout="constrained")
+        _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.2 * len(rows)), layout="constrained")
+    kinds: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+    for place, (_, row) in enumerate(rows):
+        kinds.setdefault(("prediction", "o", "full"), []).append((row.prediction.z, place))
+        for miss in row.near_misses.values():
+            kind = ("near miss, rejected", "X", "full") if miss.rejected else ("near miss, NOT rejected", "s", "none")
+            kinds.setdefault(kind, []).append((miss.z, place))
+    limit = 1e6
+    for (label, marker, fill), points in kinds.items():
+        z, place = np.array(points, np.float64).T
+        colour = _drawing.BLUE if label == "prediction" else _drawing.VERMILION
+        z = np.clip(np.nan_to_num(z, nan=limit), -limit, limit)
+        ax.plot(z, place, marker, color=colour, fillstyle=fill, ms=5, ls="none", label=label, clip_on=False)
+    ax.set_xscale("symlog", linthresh=10)
+    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set_yticks(np.arange(len(rows)), [name for name, _ in rows], fontsize=7)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(axis="y", color="0.92")
+    ax.set_axisbelow(True)
+    ax.set_xlabel("distance from the simulation (standard errors)")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return ax
-
-
-def _trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    if name not in run.trace:
-        raise ValueError(f"the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
-    return np.asarray(run.recorded), np.asarray(run.trace[name])
-
-
-def _values(run: Any, name: str, component: int | None, until: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
-    recorded, values = _trace(run, name)
-    if values.ndim == 3 and (component is not None or values.shape[2] == 1):
-        index = component or 0
-        if not 0 <= index < values.shape[2]:
-            raise ValueError(f"component must lie between 0 and {values.shape[2] - 1}, got {component}")
-        values = values[:, :, index]
-    if values.ndim != 2:
-        raise ValueError(f"{name!r} has shape {values.shape[2:]} at each generation; choose one number with component=")
-    keep = np.ones(recorded.shape, bool) if until is None else recorded <= until
-    if not keep.any():
-        raise ValueError(f"until must not lie before the first recorded generation {recorded[0]}, got {until}")
-    return recorded[keep], values[:, keep].astype(np.float64)
-
-
-def _rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:
-    """Where in the record the ``generations`` are."""
-    if generations is None:
-        return np.unique(np.linspace(0, len(recorded) - 1, min(most, len(recorded))).round().astype(int))
-    missing = sorted(set(generations) - set(recorded.tolist()))
-    if missing:
-        raise ValueError(f"generations must have been recorded, got {missing[0]}, which was not")
-    return np.searchsorted(recorded, np.sort(np.asarray(generations)))
-
-
-def _predictions(ax: Axes, prediction: Any, generations: np.ndarray, recorded: np.ndarray, change: Any) -> None:
-    curves = prediction if isinstance(prediction, Mapping) else {} if prediction is None else {"prediction": prediction}
-    colours = (BLACK, VERMILION, GREEN, PURPLE, ORANGE)
-    for i, (label, curve) in enumerate(curves.items()):
-        if callable(curve):
-            y = np.asarray(curve(generations), np.float64)
-        else:
-            y = np.asarray(curve, np.float64)
-            if y.shape != recorded.shape:
-                raise ValueError(
-                    f"the prediction {label!r} needs one value for each of the {recorded.size} recorded generations, "
-                    f"got shape {y.shape}"
-                )
-            y = y[: generations.size]
-        ax.plot(
-            generations, change(y), color=colours[i % len(colours)], ls=STYLES[i % len(STYLES)], lw=1.6, label=label
-        )
-
-
-def _ridge(
-    ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, generation: int, count: int, overlap: float = 1.5
-) -> None:
-    """One row of a ridge plot; later rows lie in front, and are darker."""
-    share = 0.25 + 0.45 * -base / max(count - 1, 1)
-    top = base + overlap * np.append(height, height[-1])
-    # mixed with white rather than transparent, so that a row covers what lies behind it
-    fill = 1 - share * (1 - np.array([0.337, 0.706, 0.914]))
-    ax.fill_between(edges, base, top, step="post", color=tuple(fill), lw=0, zorder=2 - base)
-    ax.step(edges, top, where="post", color=BLUE, lw=0.9, zorder=2 - base)
-    ax.axhline(base, color="0.7", lw=0.5, zorder=2 - base)
-
-
-def _ridge_axes(ax: Axes, generations: np.ndarray) -> None:
-    ax.set_yticks(-np.arange(len(generations)), [str(g) for g in generations])
-    ax.set_ylabel("generation")
-    ax.tick_params(axis="y", length=0)
-    for side in ("top", "left", "right"):
-        ax.spines[side].set_visible(False)
-    ax.margins(x=0)
-
-
-def _label(name: str) -> str:
-    units, _ = LABELS.get(name, ("1", ()))
-    words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
-    return words if units in ("1", "") else f"{words} ({units})"

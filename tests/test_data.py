@@ -34,7 +34,10 @@ def assert_same_bits(a: Moments, b: Moments) -> None:
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 12), (2, 3), (3, 2), (9, 2), (12, 11)])
 def test_moments_pool_like_concatenated_rows(first: int, second: int) -> None:
     rng = np.random.default_rng(first * 100 + second)
-    a, b = rng.normal(size=(first, 3)) * [1, 2, 3], 4 + rng.normal(size=(second, 3)) @ [[1, 0.5, 0], [0, 1, 2], [0, 0, 1]]
+    a, b = (
+        rng.normal(size=(first, 3)) * [1, 2, 3],
+        4 + rng.normal(size=(second, 3)) @ [[1, 0.5, 0], [0, 1, 2], [0, 0, 1]],
+    )
     both, rows = pool(moments_of(a), moments_of(b)), np.vstack([a, b])
     centred = rows - rows.mean(0)
     expected = centred.T @ centred

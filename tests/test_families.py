@@ -26,7 +26,9 @@ def fits(way: str, size: int, ddof: int) -> np.ndarray:
 
     def one(key: jax.Array) -> jax.Array:
         n = jnp.int32(size)
-        data = family.draw(key, law, n) if way == "direct" else family.summarise(family.draw_rows(key, law, n, size + 2))
+        data = (
+            family.draw(key, law, n) if way == "direct" else family.summarise(family.draw_rows(key, law, n, size + 2))
+        )
         params = family.fit(key, data, None)
         return jnp.concatenate([params.mean, params.log_scale, params.unit[1, :1]])
 
@@ -133,7 +135,12 @@ def test_a_damped_discrete_law_keeps_what_it_has_lost_in_one_draw() -> None:
     assert np.isin(p[:, 0], [0, 1]).all()
     np.testing.assert_allclose(p.sum(-1), 1)
     frozen = mc.simulate(
-        mc.Damped(mc.Discrete(), 0.0), mc.categorical([0.5, 0.5]), observe="probabilities", size=9, generations=4, chains=3
+        mc.Damped(mc.Discrete(), 0.0),
+        mc.categorical([0.5, 0.5]),
+        observe="probabilities",
+        size=9,
+        generations=4,
+        chains=3,
     )["probabilities"]
     np.testing.assert_array_equal(frozen, np.broadcast_to(frozen[:, :1], frozen.shape))
     assert (frozen[:, 0] != 0.5).all()

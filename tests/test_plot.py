@@ -1,5 +1,7 @@
 """Figures show the numbers of the run: what is drawn is read back and compared."""
 
+from types import SimpleNamespace
+
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -139,7 +141,7 @@ def test_variance_and_w2_shows_both(run):
         (lambda run: plot.chains(run, "entropy", until=-1), "until must not lie before the first recorded"),
         (
             lambda run: plot.distribution(run, "entropy", generations=[0, 7]),
-            "generations must have been recorded, got 7",
+            "must have been recorded, got 7",
         ),
         (lambda run: plot.probabilities(run, chain=9), "chain must lie between 0 and 8, got 9"),
         (lambda run: plot.probabilities(run, states=["a"]), "must name all 4 states, got 1"),
@@ -155,3 +157,26 @@ def test_bad_input_is_named(run, draw, message):
 def test_a_run_without_a_finite_value_has_no_distribution():
     with pytest.raises(ValueError, match="no finite value"):
         plot.distribution(Recorded([0], x=np.full((3, 1), np.inf)), "x")
+
+
+def test_overview_has_a_panel_for_each_observable(run):
+    figure = plot.overview(run)
+    assert len(figure.axes) == len(run.trace)
+    with pytest.raises(ValueError, match="no observable that is a number or a vector"):
+        plot.overview(Recorded([0], x=np.ones((1, 1, 2, 2))))
+
+
+def test_evidence_marks_every_comparison():
+    def comparison(z, rejected):
+        return SimpleNamespace(z=z, rejected=rejected)
+
+    misses = {"M + 1": comparison(30.0, True), "diploid": comparison(-2.0, False), "far": comparison(np.inf, True)}
+    row = SimpleNamespace(what="", prediction=comparison(0.5, False), near_misses=misses)
+    results = [SimpleNamespace(claim=SimpleNamespace(name="decay"), rows=[row])]
+    ax = plot.evidence(results)
+    assert line(ax, "prediction")[0] == [0.5]
+    assert line(ax, "near miss, rejected")[0].tolist() == [30.0, 1e6]
+    assert line(ax, "near miss, NOT rejected")[0] == [-2.0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["decay"]
+    with pytest.raises(ValueError, match="at least one row"):
+        plot.evidence([])

@@ -27,24 +27,30 @@ def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Ar
     n, p = checked(n, p)
     key = keys.wrap(key)
     with _exact.float64():
-        shape = jnp.broadcast_shapes(n.shape, p.shape)
-        trials = jnp.broadcast_to(n, shape).astype(jnp.float64)
-        chance = jnp.broadcast_to(p, shape).astype(jnp.float64)
-        return draw(key, trials, chance).astype(jnp.int32)
+        return _cast_and_draw(key, n, p)
+
+
+@jax.jit
+def _cast_and_draw(key, n, p):
+    shape = jnp.broadcast_shapes(n.shape, p.shape)
+    trials = jnp.broadcast_to(n, shape).astype(jnp.float64)
+    chance = jnp.broadcast_to(p, shape).astype(jnp.float64)
+    return draw(key, trials, chance).astype(jnp.int32)
 
 
 def checked(n, p):
     n, p = jnp.asarray(n), jnp.asarray(p)
     if not jnp.issubdtype(n.dtype, jnp.integer):
         raise TypeError(f"n must have an integer type, got {n.dtype}")
-    if not jnp.issubdtype(p.dtype, jnp.floating):
-        raise TypeError(f"p must have a floating type, got {p.dtype}")
+    if not jnp.issubdtype(p.dtype, jnp.floating) and not jnp.issubdtype(p.dtype, jnp.integer):
+        raise TypeError(f"p must be a real number, got {p.dtype}")
     return n, p
 
 
 def draw(key, trials, chance):
     """The same in float64 throughout, for callers inside :func:`_exact.float64`: arrays of one shape, floats out."""
-    rare = jnp.clip(jnp.minimum(chance, 1.0 - chance), 0.0, 0.5)
+    # a NaN that reached the loops would never be accepted
+    rare = jnp.where(jnp.isnan(chance), 0.0, jnp.clip(jnp.minimum(chance, 1.0 - chance), 0.0, 0.5))
     mean = trials * rare
     fixed = (trials < 1.0) | (rare == 0.0)
     small = mean < _SMALL_MEAN

@@ -50,8 +50,11 @@ def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof:
     dtype = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"dtype must be a float type, got {dtype}")
-    key = keys.wrap(key)
+    return _log_chi_square(keys.wrap(key), dof, dtype, per_dof)
 
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _log_chi_square(key, dof, dtype, per_dof):
     def zeros():
         return jnp.zeros(dof.shape, dtype)
 

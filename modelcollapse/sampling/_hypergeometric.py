@@ -29,10 +29,14 @@ def hypergeometric(key: jax.Array, good: jax.Array | int, bad: jax.Array | int, 
             raise TypeError(f"{name} must have an integer type, got {array.dtype}")
         arrays.append(array)
     key = keys.wrap(key)
-    shape = jnp.broadcast_shapes(*(a.shape for a in arrays))
     with _exact.float64():
-        wide = [jnp.broadcast_to(a, shape).astype(jnp.float64) for a in arrays]
-        return draw(key, *wide).astype(jnp.int32)
+        return _cast_and_draw(key, *arrays)
+
+
+@jax.jit
+def _cast_and_draw(key, *arrays):
+    shape = jnp.broadcast_shapes(*(a.shape for a in arrays))
+    return draw(key, *(jnp.broadcast_to(a, shape).astype(jnp.float64) for a in arrays)).astype(jnp.int32)
 
 
 def draw(key, good, bad, n):

@@ -19,6 +19,8 @@ from modelcollapse.sampling import _binomial, _exact, _hypergeometric, keys
 _BITS = 61
 # up to here counting words below each threshold beats searching for each word
 _FEW_STATES = 64
+# up to so many items a state, drawing items costs less than splitting counts
+_ITEMS_A_STATE = 32
 # up to here items cost no more than binomials would, whatever K, and compile in a tenth of the time
 _FEW_ITEMS = 256
 # up to here one level of conditional draws does: half as much to compile as two

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -28,7 +30,11 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
     if dof.ndim or not jnp.issubdtype(dof.dtype, jnp.integer):
         raise TypeError(f"dof must be an integer scalar, got {dof.dtype}{list(dof.shape)}")
     dtype = jnp.result_type(float) if dtype is None else dtype
-    key = keys.wrap(key)
+    return _factor(keys.wrap(key), dof, d, jnp.dtype(dtype))
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _factor(key, dof, d, dtype):
     left = dof - jnp.arange(d, dtype=dof.dtype)
     log_pivots = 0.5 * log_chi_square(keys.fold(key, 0), left, dtype)
     normals = normal(keys.fold(key, 1), (d, d), dtype)

@@ -11,14 +11,18 @@ def chi_square_p(draws, pmf, support):
     """P-value of integer draws against ``pmf`` on ``support``; cells of small expectation are pooled from both ends."""
     draws, support = np.asarray(draws).ravel(), np.asarray(support)
     expected = pmf(support) * draws.size
-    observed = np.array([(draws == value).sum() for value in support], float)
+    values, seen = np.unique(draws, return_counts=True)
+    observed = np.zeros(support.size)
+    inside = np.isin(values, support)
+    observed[np.searchsorted(support, values[inside])] = seen[inside]
     if observed.sum() != draws.size:
         expected = np.append(expected, max(draws.size - expected.sum(), 1e-300))
         observed = np.append(observed, draws.size - observed.sum())
     edges, total = [0], 0.0
+    after = expected.sum() - np.cumsum(expected)
     for index, value in enumerate(expected):
         total += value
-        if total >= 20 and expected[index + 1 :].sum() >= 20:
+        if total >= 20 and after[index] >= 20:
             edges.append(index + 1)
             total = 0.0
     o, e = np.add.reduceat(observed, edges), np.add.reduceat(expected, edges)
