@@ -91,9 +91,7 @@ def predictions(ax: Axes, prediction: Any, generations: np.ndarray, recorded: np
         )
 
 
-def ridge(
-    ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, generation: int, count: int, overlap: float = 1.5
-) -> None:
+def ridge(ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, count: int, overlap: float = 1.5) -> None:
     """One row of a ridge plot; later rows lie in front, and are darker."""
     share = 0.25 + 0.45 * -base / max(count - 1, 1)
     top = base + overlap * np.append(height, height[-1])
@@ -104,7 +102,7 @@ def ridge(
     ax.axhline(base, color="0.7", lw=0.5, zorder=2 - base)
 
 
-def _ridgeaxes(ax: Axes, generations: np.ndarray) -> None:
+def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     ax.set_yticks(-np.arange(len(generations)), [str(g) for g in generations])
     ax.set_ylabel("generation")
     ax.tick_params(axis="y", length=0)

@@ -113,8 +113,9 @@ def trace(
     """``simulate`` as a pure function: every observable at every generation, ``(chain, generation, ...)``.
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
-    ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of ``simulate``. Arguments that
-    are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe`` are fixed.
+    ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
+    ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
+    are fixed.
     """
     regime = regimes.Replace() if regime is None else regime
     key, _ = _key(seed)

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import _drawing
-from modelcollapse._drawing import Curve
+from modelcollapse._drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK", "BLUE", "GREEN", "ORANGE", "PURPLE", "SKY", "VERMILION", "Curve",
+    "chains", "distribution", "evidence", "overview", "probabilities", "surviving_states", "variance_and_w2",
+]  # fmt: skip
 
 
 def chains(
@@ -79,12 +84,10 @@ def chains(
             middle = np.nanmean(shown, axis=0)
     ax = _drawing.axes(ax)
     if len(shown) > 1:
-        ax.fill_between(
-            generations, lower, upper, color=_drawing.SKY, alpha=0.3, lw=0, label=f"{100 * level:g}% of chains"
-        )
+        ax.fill_between(generations, lower, upper, color=SKY, alpha=0.3, lw=0, label=f"{100 * level:g}% of chains")
     for i, chain in enumerate(shown[:show]):
         ax.plot(generations, chain, color="0.55", lw=0.6, label="single chains" if i == 0 else None, zorder=1.5)
-    ax.plot(generations, middle, color=_drawing.BLUE, lw=1.8, label=f"{centre} of {len(shown)} chains")
+    ax.plot(generations, middle, color=BLUE, lw=1.8, label=f"{centre} of {len(shown)} chains")
     _drawing.predictions(ax, prediction, generations, np.asarray(run.recorded), change)
     ax.set_xlabel("generation")
     ax.set_ylabel(label or _drawing.label(name))
@@ -119,9 +122,9 @@ def distribution(
     ax = _drawing.axes(ax)
     low, high = pooled.min(), pooled.max()
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    for place, (generation, column) in enumerate(zip(recorded[rows], values.T, strict=True)):
+    for place, column in enumerate(values.T):
         height, _ = np.histogram(column[np.isfinite(column)], edges)
-        _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, generation, len(rows))
+        _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
     _drawing.ridge_axes(ax, recorded[rows])
     ax.set_xlabel(label or _drawing.label(name))
     return ax
@@ -149,8 +152,8 @@ def probabilities(
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
     ax = _drawing.axes(ax)
     edges = np.arange(laws.shape[1] + 1) - 0.5
-    for place, (generation, law) in enumerate(zip(recorded[rows], laws, strict=True)):
-        _drawing.ridge(ax, edges, law / laws.max(), -place, generation, len(rows), overlap=0.9)
+    for place, law in enumerate(laws):
+        _drawing.ridge(ax, edges, law / laws.max(), -place, len(rows), overlap=0.9)
     _drawing.ridge_axes(ax, recorded[rows])
     if states is None:
         ax.set_xlabel("state")
@@ -215,12 +218,12 @@ def variance_and_w2(
         generations,
         mean - 2 * error,
         mean + 2 * error,
-        color=_drawing.SKY,
+        color=SKY,
         alpha=0.5,
         lw=0,
         label="± 2 standard errors",
     )
-    axes[1].plot(generations, mean, color=_drawing.BLUE, lw=1.8, label=f"mean of {len(values)} chains")
+    axes[1].plot(generations, mean, color=BLUE, lw=1.8, label=f"mean of {len(values)} chains")
     _drawing.predictions(axes[1], w2, generations, np.asarray(run.recorded), np.asarray)
     axes[1].set_xlabel("generation")
     axes[1].set_ylabel("squared W2 distance to the truth")
@@ -291,7 +294,7 @@ def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
     limit = 1e6
     for (label, marker, fill), points in kinds.items():
         z, place = np.array(points, np.float64).T
-        colour = _drawing.BLUE if label == "prediction" else _drawing.VERMILION
+        colour = BLUE if label == "prediction" else VERMILION
         z = np.clip(np.nan_to_num(z, nan=limit), -limit, limit)
         ax.plot(z, place, marker, color=colour, fillstyle=fill, ms=5, ls="none", label=label, clip_on=False)
     ax.set_xscale("symlog", linthresh=10)

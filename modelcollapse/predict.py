@@ -11,12 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from modelcollapse_theory import accumulation, divergence, fixation, gaussian, mixture, support, wasserstein, wishart, workflows
 
 from modelcollapse import regimes
 from modelcollapse.families import Discrete, Gaussian
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
+from modelcollapse_theory import (
+    accumulation,
+    divergence,
+    fixation,
+    gaussian,
+    mixture,
+    support,
+    wasserstein,
+    wishart,
+    workflows,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,7 +57,7 @@ class Setting:
     truth: Any
 
     @property
-    def size(self) -> int | None:
+    def size(self) -> Any:
         """M, if it is the same in every generation."""
         return int(self.sizes[0]) if (self.sizes == self.sizes[0]).all() else None
 
@@ -57,13 +67,13 @@ class Setting:
         return not (isinstance(self.source, Table) and not self.source.replace)
 
     @property
-    def law(self) -> np.ndarray | None:
+    def law(self) -> Any:
         """p0 ``(K,)``, if this is the discrete chain of a known law."""
         discrete = isinstance(self.family, Discrete) and self.independent and self.truth is not None
         return _normalised(self.truth) if discrete else None
 
     @property
-    def covariance(self) -> np.ndarray | None:
+    def covariance(self) -> Any:
         """Sigma_0 ``(d, d)``, if this is a Gaussian fitted to a source of known moments."""
         known = isinstance(self.family, Gaussian) and self.independent and self.truth is not None
         return np.asarray(self.truth.covariance, np.float64) if known else None
@@ -77,7 +87,7 @@ class Setting:
     def replaced(self) -> bool:
         return isinstance(self.regime, regimes.Replace)
 
-    def lost(self) -> np.ndarray | None:
+    def lost(self) -> Any:
         """v at each of ``fits``: the share of heterozygosity that is gone, by the workflow's own recursion."""
         rule = _LOST.get(type(self.regime))
         trajectory = rule(self) if rule else None
@@ -118,7 +128,9 @@ def predict(run: Run) -> list[Prediction]:
             continue
         values = rule(setting)
         if values is not None:
-            out.append(Prediction(observable, run.recorded, np.asarray(values, np.float64), formula, conditions, function))
+            out.append(
+                Prediction(observable, run.recorded, np.asarray(values, np.float64), formula, conditions, function)
+            )
     return out
 
 
@@ -177,11 +189,18 @@ def _accumulate(s: Setting) -> Any:
 
 @lost_share(regimes.AccumulateSubsample)
 def _subsample(s: Setting) -> Any:
-    return None if s.size is None or s.size < 2 else accumulation.accumulate_subsample(s.size, s.sizes.size, s.regime.budget)[0]
+    return (
+        None
+        if s.size is None or s.size < 2
+        else accumulation.accumulate_subsample(s.size, s.sizes.size, s.regime.budget)[0]
+    )
 
 
 @prediction(
-    "probabilities", formula="E p_n = p_0", conditions="any regime without selection", function="replacement.fixation_probability"
+    "probabilities",
+    formula="E p_n = p_0",
+    conditions="any regime without selection",
+    function="replacement.fixation_probability",
 )
 def _(s: Setting) -> Any:
     return None if s.law is None or s.lost() is None else np.broadcast_to(s.law, (s.fits.size, s.law.size))
@@ -202,18 +221,31 @@ def _(s: Setting) -> Any:
 
 
 @prediction(
-    "support_size", formula="E S_n = sum_i 1 - E (1 - p_i)^A_n", conditions="replacement, constant M, exact", function="support.expected_support"
+    "support_size",
+    formula="E S_n = sum_i 1 - E (1 - p_i)^A_n",
+    conditions="replacement, constant M, exact",
+    function="support.expected_support",
 )
 def _(s: Setting) -> Any:
     return support.expected_support(s.law, s.size, s.fits) if _plain(s) else None
 
 
-@prediction("absorbed", formula="P(T <= n) = sum_i E p_i^A_n", conditions="replacement, constant M, exact", function="fixation.fixation_time_cdf")
+@prediction(
+    "absorbed",
+    formula="P(T <= n) = sum_i E p_i^A_n",
+    conditions="replacement, constant M, exact",
+    function="fixation.fixation_time_cdf",
+)
 def _(s: Setting) -> Any:
     return fixation.fixation_time_cdf(s.law, s.size, s.fits) if _plain(s) else None
 
 
-@prediction("lost", formula="P(X_n(i) = 0) = E (1 - p_i)^A_n", conditions="replacement, constant M, exact", function="support.absent_probability")
+@prediction(
+    "lost",
+    formula="P(X_n(i) = 0) = E (1 - p_i)^A_n",
+    conditions="replacement, constant M, exact",
+    function="support.absent_probability",
+)
 def _(s: Setting) -> Any:
     if not _plain(s) or s.law is None:
         return None
@@ -223,18 +255,31 @@ def _(s: Setting) -> Any:
     return out
 
 
-@prediction("entropy", formula="E h(p_n) by the marginal chain", conditions="replacement, constant M, exact", function="divergence.expected_entropy")
+@prediction(
+    "entropy",
+    formula="E h(p_n) by the marginal chain",
+    conditions="replacement, constant M, exact",
+    function="divergence.expected_entropy",
+)
 def _(s: Setting) -> Any:
     return divergence.expected_entropy(s.law, s.size, s.fits) if _plain(s, 2000) else None
 
 
-@prediction("kl_divergence", formula="E KL(p_n || p_0) = h(p_0) - E h(p_n)", conditions="replacement, constant M, exact", function="divergence.expected_kl")
+@prediction(
+    "kl_divergence",
+    formula="E KL(p_n || p_0) = h(p_0) - E h(p_n)",
+    conditions="replacement, constant M, exact",
+    function="divergence.expected_kl",
+)
 def _(s: Setting) -> Any:
     return divergence.expected_kl(s.law, s.size, s.fits) if _plain(s, 2000) else None
 
 
 @prediction(
-    "total_variation", formula="E TV by the marginal chain", conditions="replacement, constant M, exact", function="divergence.expected_total_variation"
+    "total_variation",
+    formula="E TV by the marginal chain",
+    conditions="replacement, constant M, exact",
+    function="divergence.expected_total_variation",
 )
 def _(s: Setting) -> Any:
     return divergence.expected_total_variation(s.law, s.size, s.fits) if _plain(s, 2000) else None
@@ -245,18 +290,22 @@ def _plain(s: Setting, largest: int = 5000) -> bool:
 
 
 @prediction(
-    "squared_mean_error", formula="E |mu_n - mu_0|^2 = v_n tr Sigma_0", conditions="ddof = 0, any source with these moments, exact",
+    "squared_mean_error",
+    formula="E |mu_n - mu_0|^2 = v_n tr Sigma_0",
+    conditions="ddof = 0, any source with these moments, exact",
     function="workflows.expected_covariance",
-)  # fmt: skip
+)
 def _(s: Setting) -> Any:
     v = s.lost() if s.covariance is not None and s.family.ddof == 0 else None
     return None if v is None else v * np.trace(s.covariance)
 
 
 @prediction(
-    "squared_mean_error", formula="E |mu_n - mu_0|^2 = tr Sigma_0 sum 1/M_i", conditions="replacement, ddof = 1, any source with these moments, exact",
+    "squared_mean_error",
+    formula="E |mu_n - mu_0|^2 = tr Sigma_0 sum 1/M_i",
+    conditions="replacement, ddof = 1, any source with these moments, exact",
     function="wishart.expected_mean_error",
-)  # fmt: skip
+)
 def _(s: Setting) -> Any:
     if s.covariance is None or not s.replaced or s.family.ddof != 1:
         return None
@@ -265,13 +314,19 @@ def _(s: Setting) -> Any:
 
 @prediction("mean", formula="E mu_n = mu_0", conditions="any regime, exact", function="wishart.expected_mean_error")
 def _(s: Setting) -> Any:
-    return None if s.covariance is None else np.broadcast_to(np.asarray(s.truth.mean), (s.fits.size, s.covariance.shape[0]))
+    return (
+        None
+        if s.covariance is None
+        else np.broadcast_to(np.asarray(s.truth.mean), (s.fits.size, s.covariance.shape[0]))
+    )
 
 
 @prediction(
-    "log_variance", formula="E ln sigma_n^2 = ln sigma_0^2 + sum [psi((M_i - 1)/2) + ln 2 - ln(M_i - ddof)]",
-    conditions="replacement, normal source, exact", function="gaussian.scheduled_log_variance",
-)  # fmt: skip
+    "log_variance",
+    formula="E ln sigma_n^2 = ln sigma_0^2 + sum [psi((M_i - 1)/2) + ln 2 - ln(M_i - ddof)]",
+    conditions="replacement, normal source, exact",
+    function="gaussian.scheduled_log_variance",
+)
 def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.covariance is None:
         return None
@@ -280,9 +335,11 @@ def _(s: Setting) -> Any:
 
 
 @prediction(
-    "log_determinant", formula="E ln det Sigma_n = ln det Sigma_0 + n sum_j [psi((M - j)/2) + ln 2 - ln(M - ddof)]",
-    conditions="replacement, normal source, constant M, exact", function="wishart.expected_log_determinant",
-)  # fmt: skip
+    "log_determinant",
+    formula="E ln det Sigma_n = ln det Sigma_0 + n sum_j [psi((M - j)/2) + ln 2 - ln(M - ddof)]",
+    conditions="replacement, normal source, constant M, exact",
+    function="wishart.expected_log_determinant",
+)
 def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.size is None or s.covariance is None:
         return None
@@ -291,9 +348,11 @@ def _(s: Setting) -> Any:
 
 
 @prediction(
-    "standard_deviation", formula="E sigma_n = sigma_0 c4(M)^n (ddof = 0: times (1 - 1/M)^(n/2))",
-    conditions="replacement, normal source, constant M, exact", function="gaussian.expected_deviation",
-)  # fmt: skip
+    "standard_deviation",
+    formula="E sigma_n = sigma_0 c4(M)^n (ddof = 0: times (1 - 1/M)^(n/2))",
+    conditions="replacement, normal source, constant M, exact",
+    function="gaussian.expected_deviation",
+)
 def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.size is None or s.covariance is None:
         return None
@@ -302,12 +361,12 @@ def _(s: Setting) -> Any:
 
 
 @prediction(
-    "w2_squared", formula="E W2^2 = sigma_0^2 [n/M + 2 (1 - c4^n)] (ddof = 0: 2 sigma_0^2 [1 - (c4 sqrt(1 - 1/M))^n])",
-    conditions="replacement, normal source in one dimension, exact", function="wasserstein.scheduled_squared_distance",
-)  # fmt: skip
+    "w2_squared",
+    formula="E W2^2 = sigma_0^2 [n/M + 2 (1 - c4^n)] (ddof = 0: 2 sigma_0^2 [1 - (c4 sqrt(1 - 1/M))^n])",
+    conditions="replacement, normal source in one dimension, exact",
+    function="wasserstein.scheduled_squared_distance",
+)
 def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.covariance is None or s.covariance.shape != (1, 1):
         return None
     return wasserstein.scheduled_squared_distance(s.sizes, ddof=s.family.ddof)[s.fits - 1] * s.covariance[0, 0]
-
-

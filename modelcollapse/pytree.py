@@ -13,7 +13,7 @@ PARTS: dict[str, type] = {}
 """Every part by ``module:qualname``: the only classes that a saved run may name."""
 
 
-def static(default: Any = dataclasses.MISSING) -> Any:
+def static(*, default: Any = dataclasses.MISSING) -> Any:
     """A field that is not a leaf: hashable, fixed at trace time, one compilation for each value."""
     return dataclasses.field(default=default, metadata={"static": True})
 

@@ -34,7 +34,7 @@ class Regime(Protocol):
     ) -> tuple[Any, Any]: ...
 
 
-def fold(key: jax.Array, role: int) -> jax.Array:
+def fold(key: jax.Array, role: Any) -> jax.Array:
     return jax.random.fold_in(key, role)
 
 
@@ -161,7 +161,7 @@ class Accumulate:
 class AccumulateSubsample:
     """Everything is kept, but each generation is fitted to a random subset of ``budget`` items (default: the sample size)."""
 
-    budget: int | None = static(None)
+    budget: int | None = static(default=None)
 
     needs_items = True
 
@@ -206,7 +206,7 @@ class Mixture:
     alpha: Any = 1.0
     beta: Any = 0.0
     gamma: Any = 0.0
-    depth: int | None = static(None)
+    depth: int | None = static(default=None)
 
     needs_items = False
     DEEPEST = 256
@@ -324,8 +324,10 @@ class Switch:
                 regime.check(sizes)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Switch:
-        parts = (r.prepared(family, source, sizes) if hasattr(r, "prepared") else r for r in (self.before, self.after))
-        return Switch(*parts, self.generation)
+        before, after = (
+            r.prepared(family, source, sizes) if hasattr(r, "prepared") else r for r in (self.before, self.after)
+        )
+        return Switch(before, after, self.generation)
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data, before = self.before.start(key, real, size)

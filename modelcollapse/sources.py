@@ -42,7 +42,7 @@ class Table:
     """
 
     points: jax.Array
-    replace: bool = static(True)
+    replace: bool = static(default=True)
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         size = self.points.shape[0]
@@ -98,7 +98,7 @@ class Stream:
     law: Any
     family: Any
     capacity: int = static()
-    items: bool = static(False)
+    items: bool = static(default=False)
 
     @property
     def rows(self) -> bool:

@@ -84,7 +84,7 @@ class Walk:
     on, the fit of a chain that is then below 0 is not a number.
     """
 
-    breaks: int = static(10**6)
+    breaks: int = static(default=10**6)
 
     data = Rows
 

@@ -26,7 +26,7 @@ class Discrete:
         K. Needed only where the source is a table of states, which does not say how many there are.
     """
 
-    states: int | None = static(None)
+    states: int | None = static(default=None)
 
     data = Counts
 

@@ -63,7 +63,7 @@ class Gaussian:
         1 (unbiased covariance, the default) or 0 (maximum likelihood).
     """
 
-    ddof: int = static(1)
+    ddof: int = static(default=1)
 
     data = Moments
 

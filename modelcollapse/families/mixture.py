@@ -80,8 +80,8 @@ class GaussianMixture:
     components: int = static()
     reg_covar: Any = 0.0
     tol: Any = 1e-3
-    max_iter: int = static(100)
-    init: str = static("parent")
+    max_iter: int = static(default=100)
+    init: str = static(default="parent")
 
     data = Rows
 
@@ -112,8 +112,8 @@ class GaussianMixture:
 
     def fit(self, key: jax.Array, data: Rows, previous: NormalMixture | None) -> NormalMixture:
         weight = data.present.astype(data.points.dtype)
-        fresh = previous is None or self.init == "k-means++"
-        start = self._seeded(key, data.points, weight) if fresh else previous
+        if previous is None or self.init == "k-means++":
+            previous = self._seeded(key, data.points, weight)
         dtype = data.points.dtype
 
         def unfinished(state: _Fit) -> jax.Array:
@@ -129,7 +129,7 @@ class GaussianMixture:
             return _Fit(params, bound, jnp.abs(bound - state.bound), state.steps + 1)
 
         infinite = jnp.asarray(jnp.inf, dtype)
-        return jax.lax.while_loop(unfinished, improve, _Fit(start, -infinite, infinite, jnp.int32(0))).params
+        return jax.lax.while_loop(unfinished, improve, _Fit(previous, -infinite, infinite, jnp.int32(0))).params
 
     def check(self, source: Any, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and data sets too small for a component of full rank."""
@@ -145,7 +145,7 @@ class GaussianMixture:
 
     def project(self, source: Any) -> NormalMixture | None:
         """The mixture itself, or a normal law as a mixture of one."""
-        params = getattr(source, "params", None)
+        params: Any = getattr(source, "params", None)
         if isinstance(params, NormalMixture):
             return params
         if not hasattr(params, "log_scale"):

@@ -1,0 +1,30 @@
+"""What every example needs: its options, and a place for its figure."""
+
+import argparse
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def options(description, argv=None):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--small", action="store_true", help="a few seconds instead of the full size")
+    parser.add_argument("--docs", action="store_true", help="write the small picture of the documentation instead")
+    parser.add_argument("--output", type=Path, help="folder of the figure (default: examples/output)")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def save(figure, name, chosen):
+    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    figure.savefig(path, dpi=80 if chosen.docs else 150)
+    print(f"figure: {path}")
+
+
+def table(header, rows):
+    """Print ``rows`` of (label, prediction, simulation, standard error)."""
+    print(f"{header:44s} {'prediction':>12s} {'simulation':>12s}")
+    for label, predicted, simulated, error in rows:
+        print(f"{label:44s} {predicted:12.5g} {simulated:12.5g} ± {error:.2g}")

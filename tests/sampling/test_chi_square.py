@@ -1,0 +1,154 @@
+"""Chi-square and normal draws against their quantiles, and Bartlett's factor against matrices of normals."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+from sampling_laws import ACCEPT, REJECT
+from scipy import special, stats
+
+from modelcollapse import sampling
+from modelcollapse.sampling import _normal
+
+DRAWS = 200_000
+
+
+def quantile(z, dof):
+    lower, upper = special.gammaincinv(dof / 2, special.ndtr(z)), special.gammainccinv(dof / 2, special.ndtr(-z))
+    return 2 * np.where(z < 0, lower, upper)
+
+
+@pytest.mark.parametrize("dof", [12, 13, 15, 20, 40, 99, 1000, 100_000])
+def test_error_of_the_polynomial(dof):
+    """The draw is a function of the normal draw of the same key: compare it with the exact quantile, draw by draw."""
+    key = sampling.key(dof)
+    z = np.asarray(sampling.normal(key, (DRAWS,), jnp.float64))
+    draws = np.asarray(sampling.chi_square(key, jnp.full(DRAWS, dof), jnp.float64))
+    worst = np.abs(draws / quantile(z, dof) - 1).max()
+    assert worst < (2e-8 if dof < 40 else 1e-9)
+    single = np.asarray(sampling.chi_square(key, jnp.full(DRAWS, dof), jnp.float32))
+    z = np.asarray(sampling.normal(key, (DRAWS,), jnp.float32)).astype(float)
+    assert np.abs(single / quantile(z, dof) - 1)[np.abs(z) < 5].max() < 1e-5
+
+
+def test_far_tails_are_monotone(monkeypatch):
+    z = np.linspace(-8.25, 8.25, 4001)
+    monkeypatch.setattr("modelcollapse.sampling._chi_square.normal", lambda key, shape, dtype: jnp.asarray(z, dtype))
+    from modelcollapse.sampling import _chi_square
+
+    for dof in (12, 16, 30, 300, 2**31 - 1):
+        draws = np.asarray(_chi_square._from_normal(None, jnp.full(z.size, dof), jnp.dtype("float64")))
+        assert (np.diff(draws) > 0).all()
+        if dof < 1000:
+            assert np.abs(np.exp(draws) * dof / quantile(z, dof) - 1).max() < 1e-7
+
+
+def test_largest_dof(monkeypatch):
+    """At 2**31 - 1 SciPy's quantiles are off by 6e-6; the Cornish-Fisher series is not."""
+    z, dof = np.linspace(-8, 8, 101), 2**31 - 1
+    monkeypatch.setattr("modelcollapse.sampling._chi_square.normal", lambda key, shape, dtype: jnp.asarray(z, dtype))
+    from modelcollapse.sampling import _chi_square
+
+    deviation = np.expm1(np.asarray(_chi_square._from_normal(None, jnp.full(z.size, dof), jnp.dtype("float64"))))
+    s = np.sqrt(2 / dof)
+    expected = s * z + s**2 * (z**2 - 1) / 3 + s**3 * (z**3 - 7 * z) / 36
+    assert np.abs(deviation - expected).max() / s < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dof", [1, 2, 3, 7, 10, 11, 12, 50])
+def test_law(dof, dtype):
+    draw = jax.jit(lambda key, dof: sampling.chi_square(key, jnp.full(DRAWS, dof), dtype))
+    draws = np.asarray(draw(sampling.key(dof), dof))
+    assert draws.dtype == dtype
+    assert stats.kstest(draws, stats.chi2(dof).cdf).pvalue > ACCEPT
+    assert stats.kstest(draws, stats.chi2(dof + 1).cdf).pvalue < REJECT
+    for level in (1e-3, 1e-4):
+        below, above = (draws < stats.chi2.ppf(level, dof)).sum(), (draws > stats.chi2.isf(level, dof)).sum()
+        assert stats.binomtest(int(below), DRAWS, level).pvalue > ACCEPT
+        assert stats.binomtest(int(above), DRAWS, level).pvalue > ACCEPT
+
+
+@pytest.mark.parametrize("dof", [1, 4, 12, 200])
+def test_log_moments(dof):
+    log = np.asarray(sampling.log_chi_square(sampling.key(dof), jnp.full(DRAWS, dof)))
+    mean, variance = float(mpmath.digamma(dof / 2) + mpmath.log(2)), float(mpmath.psi(1, dof / 2))
+    assert abs(log.mean() - mean) < 4 * np.sqrt(variance / DRAWS)
+    per_dof = np.asarray(sampling.log_chi_square(sampling.key(dof), jnp.full(DRAWS, dof), per_dof=True))
+    assert np.allclose(per_dof, log - np.log(dof), rtol=0, atol=1e-13)
+
+
+def test_no_degrees_of_freedom():
+    dof = jnp.array([-5, 0, 1, 12])
+    assert sampling.chi_square(sampling.key(0), dof)[:2].tolist() == [0.0, 0.0]
+    assert sampling.log_chi_square(sampling.key(0), dof)[:2].tolist() == [-np.inf, -np.inf]
+    assert (sampling.chi_square(sampling.key(0), dof)[2:] > 0).all()
+    with pytest.raises(TypeError, match="dof must have an integer type"):
+        sampling.chi_square(sampling.key(0), 3.0)
+
+
+def test_batched_dof_and_no_x64():
+    keys, dof = jax.random.split(sampling.key(1), 40), jnp.arange(40, dtype=jnp.int32) - 3
+    batched = jax.jit(jax.vmap(sampling.log_chi_square))(keys, dof)
+    apart = jnp.stack([sampling.log_chi_square(key, k) for key, k in zip(keys, dof, strict=True)])
+    assert np.allclose(batched, apart, rtol=1e-13)
+    with jax.enable_x64(False):
+        narrow = jax.jit(jax.vmap(sampling.log_chi_square))(keys, dof)
+        assert narrow.dtype == jnp.float32
+    assert np.isfinite(narrow[4:]).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_normal(dtype):
+    draws = np.asarray(sampling.normal(sampling.key(3), (1000, 1000), dtype)).ravel()
+    assert draws.dtype == dtype
+    assert stats.kstest(draws, "norm").pvalue > ACCEPT
+    for level in (3.0, 4.0):
+        assert stats.binomtest(int((np.abs(draws) > level).sum()), draws.size, 2 * special.ndtr(-level)).pvalue > ACCEPT
+    other = np.asarray(sampling.normal(sampling.key(3), (1000, 1000), dtype, stream=1)).ravel()
+    assert abs(np.corrcoef(draws, other)[0, 1]) < 5e-3
+
+
+def test_single_precision_inversion():
+    words = np.concatenate([np.arange(0, 2000, 2), np.arange(1, 2**32, 2**18), 2**32 - np.arange(2, 3000, 2)])
+    z = np.abs(np.asarray(_normal._single(jnp.asarray(words.astype(np.uint32)))).astype(float))
+    exact = -special.ndtri((2**31 - 1 - (words >> 1) + 0.5) / 2**32)
+    error = np.abs(z / exact - 1)
+    assert error[exact < 5].max() < 5e-7
+    assert error.max() < 1e-3
+    assert z.max() > 6.3
+
+
+@pytest.mark.parametrize("dof", [1, 2, 4, 9, 40])
+def test_wishart_factor(dof):
+    d, draws = 4, 20_000
+    draw = jax.jit(jax.vmap(lambda key, dof: sampling.wishart_factor(key, dof, d), (0, None)))
+    unit, log_pivots = (np.asarray(a) for a in draw(jax.random.split(sampling.key(dof), draws), dof))
+    rank = min(dof, d)
+    assert np.array_equal(np.triu(unit), np.broadcast_to(np.eye(d), unit.shape))
+    assert np.isfinite(log_pivots[:, :rank]).all()
+    assert (log_pivots[:, rank:] == -np.inf).all()
+    assert not np.tril(unit, -1)[:, :, rank:].any()
+    factor = unit * np.exp(log_pivots)[:, None, :]
+    wishart = factor @ factor.transpose(0, 2, 1)
+    rng = np.random.default_rng(dof)
+    rows = rng.standard_normal((draws, dof, d))
+    direct = rows.transpose(0, 2, 1) @ rows
+    trace = np.trace(wishart, axis1=1, axis2=2)
+    assert stats.kstest(trace, stats.chi2(dof * d).cdf).pvalue > ACCEPT
+    assert stats.kstest(trace, stats.chi2(dof * d + 1).cdf).pvalue < REJECT or dof > 9
+    for i in range(d):
+        assert stats.kstest(wishart[:, i, i], stats.chi2(dof).cdf).pvalue > ACCEPT
+        for j in range(i):
+            assert stats.ks_2samp(wishart[:, i, j], direct[:, i, j]).pvalue > ACCEPT
+    for statistic in (lambda w: np.linalg.eigvalsh(w)[:, -1], lambda w: (w[:, 3] * w[:, 2]).sum(axis=1)):
+        assert stats.ks_2samp(statistic(wishart), statistic(direct)).pvalue > ACCEPT
+
+
+def test_wishart_without_rows():
+    unit, log_pivots = sampling.wishart_factor(sampling.key(0), 0, 3)
+    assert np.array_equal(unit, np.eye(3))
+    assert (log_pivots == -np.inf).all()
+    with pytest.raises(ValueError, match="d must be at least 1"):
+        sampling.wishart_factor(sampling.key(0), 3, 0)
