@@ -1,17 +1,17 @@
 """Rare words and rare breeds disappear first, at exactly the predicted rate.
 
-Left: the words of real English (the help topics of Python), refitted again and again to a sample of themselves. Right: dog
-breeds, in frequencies made up for the illustration. The curves are exact; nothing is fitted to the simulation.
+Left: the words of real English (the help topics of Python), refitted again and again to a sample of themselves. Right:
+dog breeds, in frequencies made up for the illustration. The curves are exact; nothing is fitted to the simulation.
 """
 
 import _common
 import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot
-from modelcollapse_theory import support
 
 import modelcollapse as mc
 from modelcollapse import datasets, plot
+from modelcollapse_theory import support
 
 # illustrative, not data: a common breed, some less common, one rare
 BREEDS = {
@@ -27,7 +27,7 @@ MARKERS = "osD^v"
 
 
 def words(chosen):
-    """Share of the words of each class that is left, simulated ``(chain, generation, class)`` and exact ``(fit, class)``."""
+    """Share of the words of each class that is left: a run, and the exact ``(fit, class)``."""
     names, counts = datasets.word_counts()
     size, generations, chains = (2000, 20, 20) if chosen.small else (10_000, 200, 60)
     classes = np.stack([(counts >= low) & (counts <= high) for low, high in CLASSES])
@@ -66,15 +66,16 @@ def breeds(chosen):
     return run, support.present_probability(list(BREEDS.values()), size, run.recorded + 1), size
 
 
-def panel(ax, run, name, exact, labels, every):
+def panel(ax, run, name, exact, labels, every, named_at_end=False):
     values = np.asarray(run[name], np.float64)
     fits = run.recorded + 1
     for k, label in enumerate(labels):
         style = {"color": COLOURS[k], "ms": 5}
         ax.plot(fits, exact[:, k], lw=1.4, color=COLOURS[k])
         ax.plot(fits[::every], values.mean(0)[::every, k], MARKERS[k], mfc="white", label=label, **style)
+        if named_at_end:
+            ax.annotate(label, (fits[-1], exact[-1, k]), (6, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set(xlabel="fits (generation + 1)", ylim=(0, 1.03))
-    ax.legend(frameon=True, framealpha=0.9, edgecolor="none", fontsize=8)
 
 
 def main(argv=None):
@@ -85,9 +86,11 @@ def main(argv=None):
     labels = ["once in the text", "2 to 5 times", "6 to 50 times", "more than 50 times"]
     panel(left, text, "share_left", text_exact, labels, 2)
     left.set(xscale="log", ylabel="share of the words that is left")
+    left.legend(frameon=False, fontsize=9)
     left.set_title(f"{len(names)} words of English, sample size {text_size}", fontsize=10)
-    panel(right, dogs, "left", dogs_exact, [f"{b} ({q:.0%})" for b, q in BREEDS.items()], 3)
-    right.set(ylabel="probability that the breed is left")
+    panel(right, dogs, "left", dogs_exact, [f"{b} ({q:.0%})" for b, q in BREEDS.items()], 3, True)
+    right.set(ylabel="probability that the breed is left", xlim=(0, 2.0 * dogs.generations))
+    right.set_xticks(np.linspace(0, dogs.generations, 5))
     right.set_title(f"dog breeds (illustrative), sample size {dogs_size}", fontsize=10)
     _common.save(figure, "rare_words", chosen)
     pyplot.close(figure)
@@ -96,7 +99,7 @@ def main(argv=None):
         last = np.asarray(run[name][:, -1], np.float64)
         error = last.std(0, ddof=1) / np.sqrt(len(last))
         rows += [
-            (f"{kind}: left after {run.generations + 1} fits", exact[-1, k], last[:, k].mean(), error[k])
+            (f"{kind}, after {run.generations + 1} fits", exact[-1, k], last[:, k].mean(), error[k])
             for k, kind in enumerate(kinds)
         ]
     _common.table("share that is left", rows)

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from modelcollapse.sampling import _exact, _lineages, _multinomial, keys
 
@@ -43,7 +43,7 @@ _NEVER = 2.0**52
 
 def final_counts(
     key: jax.Array,
-    probabilities: jax.Array,
+    probabilities: ArrayLike,
     sample_size: int | Sequence[int],
     fits: int,
     chains: int = 1,
@@ -69,7 +69,7 @@ def final_counts(
     sizes = _sizes(sample_size, fits)
     _check(chains=chains, share=share, real=real, kept=kept, smallest=int(sizes.min()))
     constant = bool((sizes == sizes[0]).all())
-    older = sizes[:1] if constant else sizes[-2::-1]
+    older = (sizes[:1] if constant else sizes[-2::-1]).astype(np.float64)
     newest, largest = int(sizes[-1]), int(sizes.max())
     waits = constant and real is None and kept is None
     one = functools.partial(_counts, newest, largest, waits, real, kept)
@@ -78,7 +78,7 @@ def final_counts(
 
 def stationary_counts(
     key: jax.Array,
-    probabilities: jax.Array,
+    probabilities: ArrayLike,
     sample_size: int,
     share: float | None = None,
     chains: int = 1,
@@ -97,10 +97,12 @@ def stationary_counts(
         raise ValueError(f"a stationary law needs share > 0 or real > 0, got share={share} and real={real}")
     size = int(sizes[0])
     one = functools.partial(_counts, size, size, real is None, real, None)
-    return _grouped(one, key, chains, size)(_weights(probabilities), sizes, np.inf, share)
+    return _grouped(one, key, chains, size)(_weights(probabilities), sizes.astype(np.float64), np.inf, share)
 
 
-def fixation(key: jax.Array, probabilities: jax.Array, sample_size: int, chains: int = 1) -> tuple[jax.Array, jax.Array]:
+def fixation(
+    key: jax.Array, probabilities: ArrayLike, sample_size: int, chains: int = 1
+) -> tuple[jax.Array, jax.Array]:
     r"""Which state takes over under replacement, and when: ``(time, winner)``, int32 ``(chains,)`` each, drawn jointly.
 
     The time T counts fits: the first n such that all items of the data set of fit n have one state. Given the numbers of
@@ -200,9 +202,9 @@ def _fold_all(chain_keys, address):
 def _counts(newest, slots, waits, real, kept, chain_keys, weights, older, left, share):
     chains = chain_keys.shape[0]
     alive = lax.broadcasted_iota(jnp.int32, (chains, newest), 1) >= (0 if real is None else real)
-    rounds = jnp.full(chains, left)
+    rounds = jnp.full(chains, left, jnp.float64)
     tree = _lineages.Tree(jnp.ones((chains, newest), jnp.int32), alive & (rounds > 0)[:, None], rounds)
-    picks = _lineages.Picks(older.astype(jnp.float64), share, real, kept)
+    picks = _lineages.Picks(older, share, real, kept)
     upper = jnp.cumsum(_multinomial.integer_weights(weights)[0])
     counts = jnp.zeros((chains, weights.size), jnp.int32)
     widths = _lineages.widths(newest, waits)
@@ -256,10 +258,11 @@ def _fixation(size, chain_keys, weights):
     time, now, before = _lineage_times(_fold_all(chain_keys, 1), size, target)
 
     def winner(u, time, now, before):
-        since = jnp.where(time > 1, jnp.log1p(-jnp.exp(jnp.maximum(before - now, 1) * log_p)), 0.0)
-        log_weight = jnp.where(weights > 0, now * log_p + since, -jnp.inf)
+        lost = jnp.maximum(before - now, 1).astype(jnp.float64)
+        since = jnp.where(time > 1, jnp.log1p(-jnp.exp(lost * log_p)), 0.0)
+        log_weight = jnp.where(weights > 0, now.astype(jnp.float64) * log_p + since, -jnp.inf)
         upper = jnp.cumsum(_multinomial.integer_weights(jnp.exp(log_weight - log_weight.max()))[0])
-        return jnp.searchsorted(upper, jnp.floor(u * upper[-1]).astype(jnp.int64), side="right").astype(jnp.int32)
+        return _exact.search(upper, jnp.floor(u * 2.0**61).astype(jnp.int64))
 
     return time.astype(jnp.int32), jax.vmap(winner)(draw[:, 1], time, now, before)
 
@@ -278,7 +281,7 @@ def _lineage_times(chain_keys, size, target):
         done, time, now, last = record
         return (
             done | (going & (after <= target)),
-            time + going,
+            time + going.astype(jnp.float64),
             jnp.where(going, after, now).astype(jnp.int32),
             jnp.where(going, before, last).astype(jnp.int32),
         )
@@ -294,4 +297,4 @@ def _lineage_times(chain_keys, size, target):
     waiting = tree._replace(left=jnp.where(done, 0.0, _NEVER))
     end = _lineages.wait(_fold_all(chain_keys, len(widths)), waiting, size, None, target)
     time = time + jnp.where(done, 0.0, _NEVER - end.left)
-    return time, jnp.where(done, now, end.count), jnp.where(done, last, end.before)
+    return time, jnp.where(done, now, end.number), jnp.where(done, last, end.before)

@@ -12,13 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import loop, regimes, sampling
+from modelcollapse import devices, loop, regimes, sampling
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
 from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
+CACHE = 2**22
+"""The same for what one generation reads and writes, on a CPU: what fits its caches runs twice as fast or more."""
+FEWEST = 16
+"""Chains that run at once at least, whatever the cache: enough to make the calls between kernels cheap."""
 LARGEST = 2**31 - 1
 
 
@@ -35,6 +39,7 @@ def simulate(
     record: Any = None,
     batch_size: int | None = None,
     progress: bool = False,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Run:
     """Run ``chains`` independent chains of recursive training.
 
@@ -64,6 +69,10 @@ def simulate(
         Chains that run at once; chosen by an estimate of memory if not given. It changes no result.
     progress
         Show a progress bar.
+    mesh
+        Devices that share the chains: a mesh of one axis, ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``.
+        Default one device. Every process of a ``jax.distributed`` job makes the same call and gets the whole result. The
+        numbers are those of one device: keys and counts bit for bit, floats within a few ulp.
 
     Returns
     -------
@@ -82,6 +91,7 @@ def simulate(
     chains = _integer("chains", chains, 1)
     recorded = _recorded(record, 0, generations)
     key, number = _key(seed)
+    devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
     run = Run(
         family=family,
@@ -96,7 +106,7 @@ def simulate(
         key_impl=_impl(key),
         provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
     )
-    return drive(run, process, key, chains, recorded, batch_size=batch_size, progress=progress)
+    return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
 
 def trace(
@@ -167,17 +177,22 @@ def drive(
     key: jax.Array,
     chains: int,
     recorded: np.ndarray,
+    last: int,
     *,
     batch_size: int | None,
     progress: bool,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> Run:
-    """Carry ``run`` on through the generations ``recorded`` and return it with their trace."""
+    """Carry ``run`` on to generation ``last`` and return it with the trace of the generations ``recorded``."""
     fresh = run.state is None
     now = 0 if fresh else int(np.max(run.state.generation))
-    last = int(recorded[-1]) if recorded.size else now
-    batch = _batch(process, key, chains, recorded.size) if batch_size is None else _integer("batch_size", batch_size, 1)
-    batch = min(batch, chains)
-    stops, kept = _stops(now, recorded[recorded > now], progress)
+    if batch_size is None:
+        batch = _batch(process, key, chains, recorded.size) * devices.count(mesh)
+    else:
+        batch = _integer("batch_size", batch_size, 1)
+    # as many on each device; the last may run chains that nobody asked for
+    batch = -(-min(batch, chains) // devices.count(mesh)) * devices.count(mesh)
+    stops, kept = _stops(now, recorded[recorded > now], last, progress)
     gaps = np.diff(np.concatenate([[now], stops]))
     single = bool((gaps == 1).all()) and not progress
     portions = _portions(gaps, 50 if progress else 1)
@@ -187,12 +202,12 @@ def drive(
             take = min(batch, chains - first)
             parts: list[Any] = []
             if fresh:
-                state, start = loop.start_chains(key, first, process, batch)
+                state, start = loop.start_chains(key, first, process, batch, mesh)
                 if recorded.size and recorded[0] == 0:
-                    parts.append({name: np.asarray(leaf)[:take, None] for name, leaf in start.items()})
+                    parts.append({name: leaf[:take, None] for name, leaf in devices.collect(start, mesh).items()})
             else:
                 index = np.minimum(np.arange(first, first + batch), chains - 1)
-                state = jax.tree.map(lambda leaf, index=index: jnp.asarray(leaf)[index], run.state)
+                state = jax.tree.map(lambda leaf, index=index: devices.place(np.asarray(leaf)[index], mesh), run.state)
                 state = loop.State(
                     state.params,
                     loop.with_room_each(state.memory, process.room),
@@ -203,10 +218,10 @@ def drive(
             done = 0
             for portion in portions:
                 state, out = loop.advance_chains(
-                    key, first, state, process, jnp.asarray(portion, jnp.int32), batch, single
+                    key, first, state, process, np.asarray(portion, np.int32), batch, single, mesh
                 )
                 keep = np.flatnonzero(kept[done : done + len(portion)])
-                parts.append({name: np.asarray(leaf)[:take][:, keep] for name, leaf in out.items()})
+                parts.append({name: leaf[:take][:, keep] for name, leaf in devices.collect(out, mesh).items()})
                 done += len(portion)
                 bar.update(take * int(portion.sum()))
             traces.append(
@@ -214,7 +229,7 @@ def drive(
                 if parts
                 else {}
             )
-            states.append(jax.tree.map(lambda leaf, take=take: np.asarray(leaf)[:take], state))
+            states.append(jax.tree.map(lambda leaf, take=take: leaf[:take], devices.collect(state, mesh)))
     trace = {name: np.concatenate([t[name] for t in traces]) for name in traces[0]}
     final = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
     _mask_failed(trace, np.asarray(final.status), recorded)
@@ -227,11 +242,9 @@ def drive(
     return run
 
 
-def _stops(now: int, recorded: np.ndarray, progress: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where the run stops to read: at the recorded generations and, for the bar's sake, often enough; and which are recorded."""
-    if not progress or not recorded.size:
-        return recorded, np.ones(recorded.size, bool)
-    pauses = np.unique(np.linspace(now, recorded[-1], 51).round().astype(np.int64)[1:])
+def _stops(now: int, recorded: np.ndarray, last: int, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where the run stops: at recorded generations, at the last and, for the bar, often enough; which are recorded."""
+    pauses = np.linspace(now, last, 51).round().astype(np.int64)[1:] if progress else np.array([last])
     stops = np.union1d(recorded, pauses[pauses > now])
     return stops, np.isin(stops, recorded)
 
@@ -254,11 +267,15 @@ def _mask_failed(trace: dict[str, np.ndarray], status: np.ndarray, recorded: np.
 
 
 def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:
-    """Chains whose state, draws and trace fit into ``MEMORY`` by a generous estimate."""
+    """Chains whose state, draws and trace fit into ``MEMORY`` by a generous estimate, and on a CPU into its cache."""
     state, read = jax.eval_shape(lambda: loop.start_chains(key, 0, process, 1))
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))  # noqa: E731
-    chain = 6 * size(state) + size(read) * records + 32 * process.capacity
-    return max(1, min(chains, MEMORY // max(chain, 1)))
+    floats = process.family.workspace(state.params) if hasattr(process.family, "workspace") else 4
+    working = 6 * size(state) + 8 * floats * process.capacity
+    most = MEMORY // max(working + size(read) * records, 1)
+    if jax.default_backend() == "cpu":
+        most = min(most, max(FEWEST, CACHE // max(working, 1)))
+    return max(1, min(chains, most))
 
 
 def _holds_rows(family: Any, rows: bool) -> bool:

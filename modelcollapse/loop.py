@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ from modelcollapse.pytree import part, static
 from modelcollapse.sources import Law, Stream
 
 DATA, FIT = range(2)
+STRETCH = 16
+"""Generations between two looks at whether every chain has come to rest."""
 
 
 @part
@@ -53,6 +56,12 @@ class Process:
 
     def size(self, generation: Any) -> jax.Array:
         return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
+
+    @property
+    def settles(self) -> bool:
+        """Whether a chain can come to rest: a fixed point of the family, in a regime and under observables that then change nothing."""
+        closed = getattr(self.regime, "closed", False) and hasattr(self.family, "fixed")
+        return closed and all(getattr(o, "settles", False) for o in self.observables.values())
 
     def observing(self, observables: dict[str, Any]) -> Process:
         """The same process with other observables."""
@@ -98,39 +107,106 @@ def step(key: jax.Array, state: State, process: Process) -> State:
 def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool) -> tuple[State, dict]:
     """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves ``(chain, record, ...)``.
 
-    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative.
+    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative. Where every
+    chain has come to rest, what is left of a gap is only counted.
     """
 
     def every(states: State) -> State:
         return jax.vmap(step, (0, 0, None))(keys, states, process)
 
+    def several(states: State, count: jax.Array) -> State:
+        return every(states) if single else jax.lax.fori_loop(0, count, lambda _, s: every(s), states)
+
     def record(states: State, gap: jax.Array) -> tuple[State, dict]:
-        states = every(states) if single else jax.lax.fori_loop(0, gap, lambda _, s: every(s), states)
+        if process.settles and single:
+            states = jax.lax.cond(_at_rest(states, process), functools.partial(_later, gap), every, states)
+        elif process.settles:
+            states = _until_rest(several, states, process, gap)
+        else:
+            states = several(states, gap)
         return states, jax.vmap(process.read)(states)
 
     states, records = jax.lax.scan(record, states, gaps)
     return states, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
 
 
+def _at_rest(states: State, process: Process) -> jax.Array:
+    return ((states.status > 0) | jax.vmap(process.family.fixed)(states.params)).all()
+
+
+def _later(generations: jax.Array, states: State) -> State:
+    return dataclasses.replace(states, generation=states.generation + generations)
+
+
+def _until_rest(several: Callable[[State, jax.Array], State], states: State, process: Process, gap: jax.Array) -> State:
+    def stretch(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+        left, states = carry
+        count = jnp.minimum(left, STRETCH)
+        return left - count, several(states, count)
+
+    left, states = jax.lax.while_loop(
+        lambda carry: (carry[0] > 0) & ~_at_rest(carry[1], process), stretch, (gap, states)
+    )
+    return _later(left, states)
+
+
 def chain_keys(key: jax.Array, first: Any, chains: int) -> jax.Array:
     """Keys of the chains ``first``, ``first + 1``, ..."""
     index = jnp.asarray(first, jnp.uint32) + jnp.arange(chains, dtype=jnp.uint32)
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(index)
+    # fused into all draws of a few chains, the addresses unroll into a program that takes a minute to compile
+    return jax.lax.optimization_barrier(jax.vmap(functools.partial(jax.random.fold_in, key))(index))
 
 
-@functools.partial(jax.jit, static_argnames="chains")
-def start_chains(key: jax.Array, first: Any, process: Process, chains: int) -> tuple[State, dict]:
-    """Generation 0 of a batch of chains, and its record."""
-    states = jax.vmap(begin, (0, None))(chain_keys(key, first, chains), process)
-    return states, jax.vmap(process.read)(states)
+@functools.partial(jax.jit, static_argnames=("chains", "mesh"))
+def start_chains(
+    key: jax.Array, first: Any, process: Process, chains: int, mesh: jax.sharding.Mesh | None = None
+) -> tuple[State, dict]:
+    """Generation 0 of a batch of chains, and its record; an equal share of them on each device of the mesh."""
+
+    def share(key: jax.Array, first: Any, process: Process, chains: int) -> tuple[State, dict]:
+        states = jax.vmap(begin, (0, None))(chain_keys(key, first, chains), process)
+        return states, jax.vmap(process.read)(states)
+
+    return _shared(share, mesh, chains)(key, first, process)
 
 
-@functools.partial(jax.jit, static_argnames=("chains", "single"))
+@functools.partial(jax.jit, static_argnames=("chains", "single", "mesh"))
 def advance_chains(
-    key: jax.Array, first: Any, states: State, process: Process, gaps: jax.Array, chains: int, single: bool
+    key: jax.Array,
+    first: Any,
+    states: State,
+    process: Process,
+    gaps: jax.Array,
+    chains: int,
+    single: bool,
+    mesh: jax.sharding.Mesh | None = None,
 ) -> tuple[State, dict]:
     """``advance`` for the chains ``first``, ``first + 1``, ..."""
-    return advance(chain_keys(key, first, chains), states, process, gaps, single=single)
+
+    def share(
+        key: jax.Array, first: Any, process: Process, states: State, gaps: jax.Array, chains: int
+    ) -> tuple[State, dict]:
+        return advance(chain_keys(key, first, chains), states, process, gaps, single=single)
+
+    return _shared(share, mesh, chains)(key, first, process, states, gaps)
+
+
+def _shared(function: Callable, mesh: jax.sharding.Mesh | None, chains: int) -> Callable:
+    """``function(key, first, process, [states, gaps,] chains)`` on each device's share of the chains, without communication."""
+    if mesh is None:
+        return functools.partial(function, chains=chains)
+    each = chains // mesh.size
+    (axis,) = mesh.axis_names
+
+    def share(key: jax.Array, first: Any, *rest: Any) -> Any:
+        offset = jax.lax.axis_index(axis).astype(jnp.uint32) * jnp.uint32(each)
+        return function(key, jnp.asarray(first, jnp.uint32) + offset, *rest, chains=each)
+
+    whole, split = jax.P(), jax.P(axis)
+    count = len(inspect.signature(function).parameters) - 1
+    specs = (whole, whole, whole, split, whole)[:count]
+    # what varies over devices is declared here, not traced through every loop of a family
+    return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
 
 
 def with_room(tree: Any, capacity: int) -> Any:

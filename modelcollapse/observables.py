@@ -2,7 +2,8 @@
 
 Any function ``f(params)`` or ``f(params, truth)`` that returns an array is an observable; its name is its own. ``truth`` is what the
 family would be fitted to by infinitely many real draws. An observable that must see every generation, recorded or not, is a part with
-``start(truth, first) -> carry``, ``update(carry, state, truth) -> carry`` and ``read(carry, state, truth) -> array``.
+``start(truth, first) -> carry``, ``update(carry, state, truth) -> carry`` and ``read(carry, state, truth) -> array``. One that no longer
+changes once the parameters do not may say so by ``settles = True``: then chains that have come to rest cost nothing.
 
 Logarithms are natural; lengths are in the unit of the rows, and entropies in nats.
 """
@@ -170,6 +171,8 @@ class Tail:
     states: Any
     below: Any
 
+    settles = True
+
     def start(self, truth: Any, first: Any) -> tuple:
         return ()
 
@@ -187,6 +190,10 @@ class FirstTime:
     """First generation at which ``condition`` holds, as a number; infinity as long as it has not, ``()``."""
 
     condition: Any
+
+    @property
+    def settles(self) -> bool:
+        return getattr(as_observable(self.condition), "settles", False)
 
     def start(self, truth: Any, first: Any) -> jax.Array:
         return self.update(jnp.full((), jnp.inf), first, truth)
@@ -206,6 +213,10 @@ class Below:
 
     observable: Any
     threshold: Any
+
+    @property
+    def settles(self) -> bool:
+        return getattr(as_observable(self.observable), "settles", False)
 
     def start(self, truth: Any, first: Any) -> Any:
         return as_observable(self.observable).start(truth, first)
@@ -235,6 +246,8 @@ class Read:
     """A function of the parameters, or of the parameters and the truth, as an observable."""
 
     function: Callable[..., Any] = static()
+
+    settles = True
 
     @property
     def needs_truth(self) -> bool:

@@ -150,6 +150,8 @@ def probabilities(
     laws = values[chain, rows]
     if states is not None and len(states) != laws.shape[1]:
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
+    from matplotlib.ticker import MaxNLocator
+
     ax = _drawing.axes(ax)
     edges = np.arange(laws.shape[1] + 1) - 0.5
     for place, law in enumerate(laws):
@@ -157,6 +159,7 @@ def probabilities(
     _drawing.ridge_axes(ax, recorded[rows])
     if states is None:
         ax.set_xlabel("state")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         ax.set_xticks(np.arange(laws.shape[1]), states, rotation=45, ha="right", rotation_mode="anchor")
     return ax

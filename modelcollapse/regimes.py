@@ -54,6 +54,8 @@ class Replace:
     """Only the newest model's output: the fully synthetic loop."""
 
     needs_items = False
+    # nothing else is ever seen, so a model that can only reproduce itself stays
+    closed = True
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         return real.draw(fold(key, REAL), size), ()

@@ -102,14 +102,14 @@ class Run:
         """
         from modelcollapse import driver
 
-        generations = driver._integer("generations", generations, 0)
+        generations = driver._integer("generations", generations, 1)
         last = self.generations + generations
         size = self.size if size is None else np.asarray(size)
         if np.ndim(size) and not np.array_equal(driver._sizes(size, last)[: self.generations + 1], self.sizes()):
             raise ValueError("size must begin with the sample sizes that were run")
         regime = self.regime if regime is None else regime
         process = driver.prepare(self.family, self.source, regime, self.observables, size, last)
-        recorded = driver._recorded(record, self.generations + 1, last) if generations else np.zeros(0, np.int64)
+        recorded = driver._recorded(record, self.generations + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         return driver.drive(
             self.replaced(regime=regime, size=np.asarray(size)),
@@ -117,6 +117,7 @@ class Run:
             key,
             self.chains,
             recorded,
+            last,
             batch_size=batch_size,
             progress=progress,
         )

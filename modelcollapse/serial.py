@@ -55,11 +55,11 @@ def encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {"float": value.hex()}
     if isinstance(value, dict):
         return {"dict": {k: encode(v, arrays) for k, v in value.items()}}
-    if isinstance(value, (tuple, list)):
+    if type(value) in (tuple, list):
         return {type(value).__name__: [encode(v, arrays) for v in value]}
     if isinstance(value, Unresolved):
         return {"function": value.name}
-    if callable(value):
+    if hasattr(value, "__qualname__"):
         return {"function": f"{value.__module__}:{value.__qualname__}"}
     raise TypeError(
         f"cannot save {value!r}: a part may hold parts, tuples, dictionaries, arrays, functions and plain values"
@@ -101,7 +101,12 @@ def _function(name: str) -> Any:
 def content_hash(value: Any) -> str:
     """SHA-256 of every field and array of a part: the same for the same content, whatever its repr leaves out."""
     arrays: dict[str, np.ndarray] = {}
-    text = json.dumps(encode(value, arrays), sort_keys=True)
+    try:
+        text = json.dumps(encode(value, arrays), sort_keys=True)
+    except TypeError:  # it cannot be saved, but has leaves and a structure
+        leaves, structure = jax.tree.flatten(value)
+        arrays = {f"array{i}": np.asarray(leaf) for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")}
+        text = f"{structure} {[leaf for leaf in leaves if not hasattr(leaf, 'dtype')]}"
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

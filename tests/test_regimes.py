@@ -17,7 +17,7 @@ SIZE, LAST, CHAINS = 10, 5, 6
 
 
 def origins(regime: Any, *, size: Any = SIZE, chains: int = CHAINS) -> np.ndarray:
-    """Items by origin, ``(chain, generation, label)``: label 0 is real, label g the model that data set g is new from."""
+    """Items by origin, ``(chain, generation, label)``: label 0 is real, g what is new in data set g."""
     run = mc.simulate(Origins(), originals(), regime, observe=seen, size=size, generations=LAST, chains=chains)
     return run["seen"].astype(int)
 
@@ -205,7 +205,7 @@ def test_the_default_regime_is_replacement() -> None:
     np.testing.assert_array_equal(run["seen"], origins(mc.Replace()))
 
 
-# --- corners: the same numbers by another way ---------------------------------------------------------------------------
+# --- corners: the same numbers by another way -------------------------------------------------------------------------
 
 GAUSSIAN = (mc.Gaussian(), mc.normal([1.0, -2.0], [[2.0, 0.9], [0.9, 1.0]]), ("mean", "log_determinant"), 10, 2000)
 DISCRETE = (mc.Discrete(), mc.categorical([0.5, 0.25, 0.15, 0.1]), ("probabilities",), 20, 3)

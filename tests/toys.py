@@ -80,8 +80,8 @@ def seen(params: Labelled) -> jax.Array:
 
 @part
 class Walk:
-    """A random walk in place of a model: draws are the current place, a fit adds a normal step. From generation ``breaks``
-    on, the fit of a chain that is then below 0 is not a number.
+    """A random walk in place of a model: draws are the current place, a fit adds a normal step. From generation
+    ``breaks`` on, the fit of a chain that is then below 0 is not a number.
     """
 
     breaks: int = static(default=10**6)

@@ -6,11 +6,16 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, TypeVar
 
+import jax
 import numpy as np
 from scipy.special import ndtri_exp
 
@@ -20,6 +25,11 @@ RATE = 1e-6
 """Probability that any prediction of the registry is rejected although all are true."""
 
 HELD, REJECTED, UNDERPOWERED = "holds", "REJECTED", "underpowered"
+
+TIERS = ("quick", "default", "extended")
+"""A tier is run with those before it: within a minute, within minutes, and with time to spare."""
+
+F = TypeVar("F", bound=Callable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +41,20 @@ class Claim:
     chains: int
     function: Callable[[int, int], Evidence | Sequence[Evidence]]
     theorems: tuple[str, ...] = ()
+    tier: str = "default"
 
 
 REGISTRY: dict[str, Claim] = {}
 
 
 def claim(
-    statement: str, *, source: str, section: str = "user", chains: int = 10_000, theorems: Iterable[str] = ()
+    statement: str,
+    *,
+    source: str,
+    section: str = "user",
+    chains: int = 10_000,
+    theorems: Iterable[str] = (),
+    tier: str = "default",
 ) -> Callable[[Any], Any]:
     """Register ``function(seed, chains) -> Evidence`` (or several) under its own name.
 
@@ -51,13 +68,17 @@ def claim(
         The default budget: sized so that each near miss lies 12 standard errors or more away.
     theorems
         The functions of ``modelcollapse_theory`` that it puts to the test, as ``module.function``.
+    tier
+        ``"quick"``, ``"default"`` or ``"extended"``: the shortest kind of ``modelcollapse verify`` that includes it.
     """
+    if tier not in TIERS:
+        raise ValueError(f"tier must be one of {TIERS}, got {tier!r}")
 
     def register(function: Any) -> Any:
         name = function.__name__
         if name in REGISTRY and REGISTRY[name].function is not function:
             raise ValueError(f"a claim named {name!r} is registered already")
-        REGISTRY[name] = Claim(name, statement, source, section, chains, function, tuple(theorems))
+        REGISTRY[name] = Claim(name, statement, source, section, chains, function, tuple(theorems), tier)
         return function
 
     return register
@@ -97,7 +118,8 @@ class Row:
     level: float
     prediction: Comparison
     near_misses: dict[str, Comparison]
-    resolution: float  # smallest relative error of the prediction that would have been detected
+    resolution: float  # smallest relative error of the prediction that would have been detected, slack included
+    slack: float = 0.0  # the stated error of the prediction
 
     @property
     def verdict(self) -> str:
@@ -140,6 +162,43 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
     return Result(claim, budget, time.perf_counter() - begun, rows)
 
 
+def run_claims(
+    chosen: Sequence[Claim], seed: int, *, chains: int | None = None, times: int = 1, jobs: int = 1, done: Callable = lambda: None
+) -> Iterator[Result]:
+    """Run several claims, ``jobs`` sections at a time; the results come in the given order, whatever is finished first.
+
+    Most of the time is compilation, which other threads can share. ``times`` multiplies every claim's own budget. ``done`` is called
+    after each claim.
+    """
+    wide = bool(jax.config.jax_enable_x64)
+
+    def run(section: Sequence[Claim]) -> list[Result]:
+        results = []
+        with jax.enable_x64(wide):  # the setting is local to a thread
+            for claim in section:
+                results.append(run_claim(claim, seed, claim.chains * times if chains is None else chains))
+                done()
+        return results
+
+    sections = [list(group) for _, group in groupby(chosen, key=lambda claim: claim.section)]
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        # the sections that compile most come late in the alphabet
+        futures = [pool.submit(run, section) for section in reversed(sections)][::-1]
+        for future in futures:
+            yield from future.result()
+
+
+def shared(function: F) -> F:
+    """A run that several claims read: made once for each seed and budget, also if they ask from different threads."""
+    cached, lock = lru_cache(maxsize=8)(function), threading.Lock()
+
+    def call(*arguments: Any) -> Any:
+        with lock:
+            return cached(*arguments)
+
+    return call  # type: ignore[return-value]
+
+
 def stream(seed: int, name: str) -> int:
     """A seed for the runs called ``name``: claims with different names see independent randomness."""
     return (int(seed) << 32) ^ zlib.crc32(name.encode())
@@ -166,9 +225,10 @@ def _judge(evidence: Evidence, share: float) -> Row:
         observed.standard_error,
         observed.certain,
         share,
-        compare(evidence.predicted),
+        dataclasses.replace(compare(evidence.nearest), value=float(evidence.predicted)),
         {name: compare(value) for name, value in evidence.wrong.items()},
-        float(threshold * observed.standard_error / scale) if scale else np.inf,
+        float((threshold * observed.standard_error + evidence.slack) / scale) if scale else np.inf,
+        evidence.slack,
     )
 
 
@@ -192,16 +252,22 @@ def to_text(result: Result) -> str:
     """The rows of one claim in the table."""
     lines = [f"{result.claim.name}: {result.claim.statement}"]
     for row in result.rows:
-        kind = "" if row.certain else "  (nominal)"
+        notes = "" if row.certain else "  (nominal)"
+        if row.slack:
+            notes += f"  (up to {row.slack:.2g})"
         label = row.what or "prediction"
+        detects = f"{100 * row.resolution:.2g}%" if np.isfinite(row.resolution) else "-"
         lines.append(
             f"  {label:44.44s} {row.prediction.value:12.6g} {row.estimate:12.6g} ± {row.standard_error:8.2g} "
-            f"{row.prediction.z:+8.1f}  {row.verdict}{kind}"
+            f"{row.prediction.z:+8.1f} {detects:>8s}  {row.verdict}{notes}"
         )
         for name, miss in row.near_misses.items():
             fate = "rejected" if miss.rejected else "NOT REJECTED"
-            lines.append(f"    not: {name:37.37s} {miss.value:12.6g} {'':12s}   {'':8s} {miss.z:+8.1f}  {fate}")
+            lines.append(f"    not: {name:37.37s} {miss.value:12.6g} {'':12s}   {'':8s} {miss.z:+8.1f} {'':8s}  {fate}")
     return "\n".join(lines)
 
 
-HEADER = f"{'':46s} {'value':>12s} {'simulation':>12s}   {'std. err':>8s} {'z':>8s}"
+HEADER = (
+    "z: distance from the simulation in standard errors; detects: the smallest relative error of the prediction that would have shown\n"
+    f"{'':46s} {'value':>12s} {'simulation':>12s}   {'std. err':>8s} {'z':>8s} {'detects':>8s}"
+)

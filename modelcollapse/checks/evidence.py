@@ -163,19 +163,31 @@ class NominalMean:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """What was seen, what theory says, and the near misses that the same data must reject."""
+    """What was seen, what theory says, and the near misses that the same data must reject.
+
+    ``slack`` is the stated error of an asymptotic prediction, or half the width between two bounds: the prediction is rejected only
+    if every value within it is. It must come from the theory's error order, never from the data. Near misses get none.
+    """
 
     observed: Any  # a Statistic
     predicted: float
     wrong: Mapping[str, float]
     what: str = ""  # which of several quantities of a claim
+    slack: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.slack < np.inf:
+            raise ValueError(f"slack must be finite and not negative, got {self.slack!r}")
         if not self.wrong:
             raise ValueError("evidence needs at least one near miss: a check that nothing can fail is no check")
         for name, value in self.wrong.items():
-            if value == self.predicted:
-                raise ValueError(f"the near miss {name!r} equals the prediction {value!r}")
+            if abs(value - self.predicted) <= self.slack:
+                raise ValueError(f"the near miss {name!r} = {value!r} equals the prediction {self.predicted!r} within its slack")
+
+    @property
+    def nearest(self) -> float:
+        """The value within ``slack`` of the prediction that is nearest to what was seen."""
+        return float(np.clip(self.observed.estimate, self.predicted - self.slack, self.predicted + self.slack))
 
     def z(self, value: float) -> float:
         """Studentised distance of the estimate from ``value``; the verdict rests on ``log_p``, not on this."""

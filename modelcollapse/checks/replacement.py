@@ -3,30 +3,60 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from modelcollapse_theory import divergence, fixation, fixation_diffusion, replacement, support
 
-from modelcollapse.checks.claims import claim, stream
+from modelcollapse.checks.claims import claim, shared, stream
 from modelcollapse.checks.evidence import BoundedMean, Evidence, Proportion
 from modelcollapse.driver import simulate
 from modelcollapse.families import Discrete
+from modelcollapse.observables import FirstTime, as_observable
+from modelcollapse.pytree import part
 from modelcollapse.results import Run
 from modelcollapse.sources import categorical
 
 LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
 SIZE = 8
+CHAINS = 60_000
 LAST = 119  # by then a chain is not absorbed with probability 5e-8
 SECTION = "A. replacement"
 
 
-@functools.lru_cache(maxsize=1)
+@part
+class ExtraStates:
+    """Sum over all generations so far of the number of states beyond the first, ``()``."""
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return (truth > 0).sum() - 1.0 + self._extra(first)
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry + self._extra(state)
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    @staticmethod
+    def _extra(state: Any) -> Any:
+        return (state.params > 0).sum() - 1.0
+
+
+def two_left(params: Any) -> Any:
+    return (params > 0).sum() <= 2
+
+
+OBSERVED = {name: name for name in ("probabilities", "heterozygosity", "support_size", "chi_square", "absorption_time")}
+OBSERVED |= {name: name for name in ("entropy", "kl_divergence", "total_variation")}
+
+
+@shared
 def chains_of(seed: int, chains: int) -> Run:
-    """One run for all claims of this module."""
-    observe = ["probabilities", "heterozygosity", "support_size", "chi_square", "absorption_time"]
+    """One run for all claims of this section: generations 0 to 14 and the last."""
+    observe = {**OBSERVED, "extra_states": ExtraStates(), "two_left_time": FirstTime(as_observable(two_left))}
     return simulate(
         Discrete(), categorical(LAW), observe=observe, size=SIZE, generations=LAST, chains=chains,
-        seed=stream(seed, "replacement"), record=[0, 4, 9, LAST],
+        seed=stream(seed, "replacement"), record=[*range(15), LAST],
     )  # fmt: skip
 
 
@@ -38,7 +68,7 @@ def at(run: Run, name: str, fits: int) -> np.ndarray:
 @claim(
     "a chain is absorbed in state i with probability p0(i)",
     source="frequencies are bounded martingales; arXiv 2305.17493, sec. 4",
-    section=SECTION, chains=20_000, theorems=["replacement.fixation_probability"],
+    section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.fixation_probability"],
 )  # fmt: skip
 def absorption_probability(seed: int, chains: int) -> list[Evidence]:
     final = at(chains_of(seed, chains), "probabilities", LAST + 1)
@@ -54,7 +84,7 @@ def absorption_probability(seed: int, chains: int) -> list[Evidence]:
 
 @claim(
     "a state of probability q is missed by M draws with probability (1 - q)^M",
-    source="independence", section=SECTION, chains=20_000, theorems=["replacement.unseen_probability"],
+    source="independence", section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.unseen_probability"],
 )  # fmt: skip
 def unseen(seed: int, chains: int) -> Evidence:
     first, q = at(chains_of(seed, chains), "probabilities", 1), LAW[2]
@@ -65,7 +95,7 @@ def unseen(seed: int, chains: int) -> Evidence:
 @claim(
     "E[H] decays by exactly 1 - 1/M per refit",
     source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090",
-    section=SECTION, chains=20_000, theorems=["replacement.expected_heterozygosity"],
+    section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.expected_heterozygosity"],
 )  # fmt: skip
 def heterozygosity_decay(seed: int, chains: int) -> Evidence:
     n, seen = 5, chains_of(seed, chains)
@@ -78,7 +108,7 @@ def heterozygosity_decay(seed: int, chains: int) -> Evidence:
 @claim(
     "the expected support after n refits follows from the lineage chain",
     source="duality with the coalescent; theory/derivations/lineages.md",
-    section=SECTION, chains=20_000, theorems=["support.expected_support", "replacement.expected_distinct"],
+    section=SECTION, chains=CHAINS, tier="quick", theorems=["support.expected_support", "replacement.expected_distinct"],
 )  # fmt: skip
 def expected_support(seed: int, chains: int) -> list[Evidence]:
     seen = chains_of(seed, chains)
@@ -96,7 +126,7 @@ def expected_support(seed: int, chains: int) -> list[Evidence]:
 @claim(
     "the chi-square divergence grows as (K - 1)(1 - (1 - 1/M)^n), whatever the law",
     source="second moments; theory/derivations/lineages.md",
-    section=SECTION, chains=60_000, theorems=["divergence.expected_chi_square"],
+    section=SECTION, chains=CHAINS, tier="quick", theorems=["divergence.expected_chi_square"],
 )  # fmt: skip
 def chi_square_growth(seed: int, chains: int) -> Evidence:
     n, states = 5, len(LAW)
@@ -113,7 +143,7 @@ def chi_square_growth(seed: int, chains: int) -> Evidence:
 @claim(
     "the time to fixation has the law that the lineage chain gives, for any number of states",
     source="duality; theory/derivations/fixation.md",
-    section=SECTION, chains=20_000,
+    section=SECTION, chains=CHAINS, tier="quick",
     theorems=["fixation.fixation_time_cdf", "fixation.fixation_time_moments", "fixation_diffusion.fixation_time_mean_limit"],
 )  # fmt: skip
 def fixation_time(seed: int, chains: int) -> list[Evidence]:

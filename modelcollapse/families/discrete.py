@@ -59,6 +59,10 @@ class Discrete:
         # counts of -1 come from weights that make no sense, or states out of range
         return jnp.where((data.n >= 0).all(), data.n.astype(dtype) / data.size.astype(dtype), jnp.nan)
 
+    def fixed(self, params: jax.Array) -> jax.Array:
+        """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""
+        return (params == 1).any()
+
     def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
         """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""
         # the products with zero weights are exact zeros, so a corner of the simplex returns one law bit for bit

@@ -9,9 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
+from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families.gaussian import dimension
 from modelcollapse.pytree import part, static
+
+# up to here a table of all products of two coordinates is small, and one contraction with it is the fastest
+_FEW_DIMENSIONS = 3
+# an accelerator would round the factors of a product to a few digits
+_EXACT = jax.lax.Precision.HIGHEST
 
 
 @part
@@ -41,7 +47,7 @@ class NormalMixture:
 
     def log_density(self, points: jax.Array) -> jax.Array:
         """Natural logarithm of the density at ``points`` (n, d) -> (n,)."""
-        return jax.nn.logsumexp(_log_joint(self, points), axis=1)
+        return jax.nn.logsumexp(_log_joint(self, _whitened(self, points.T)), axis=0)
 
 
 class _Fit(NamedTuple):
@@ -101,31 +107,39 @@ class GaussianMixture:
         return self.draw_rows(key, params, n, capacity)
 
     def draw_rows(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
-        dtype = params.means.dtype
-        label = jax.random.categorical(jax.random.fold_in(key, 0), jnp.log(params.weights), shape=(capacity,))
-        noise = jax.random.normal(jax.random.fold_in(key, 1), (capacity, params.means.shape[1]), dtype)
-        points = params.means[label] + jnp.einsum("nij,nj->ni", params.factors[label], noise)
-        return Rows(points, jnp.asarray(n, jnp.int32))
+        dtype, d = params.means.dtype, params.means.shape[1]
+        upper = jnp.cumsum(params.weights)
+        uniform = jax.random.uniform(jax.random.fold_in(key, 0), (capacity,), dtype) * upper[-1]
+        # no row passes the last component that has any weight, however the product rounds
+        passed = (uniform[None] >= upper[:, None]) & (upper < upper[-1])[:, None]
+        label = passed.sum(0, dtype=jnp.int32)
+        noise = sampling.normal(jax.random.fold_in(key, 1), (d, capacity), dtype)
+        each = jnp.einsum("kij,jn->kin", params.factors, noise, precision=_EXACT) + params.means[:, :, None]
+        chosen = label[None] == jnp.arange(upper.size, dtype=jnp.int32)[:, None]
+        points = jnp.where(chosen[:, None], each, 0.0).sum(0)
+        return Rows(points.T, jnp.asarray(n, jnp.int32))
 
     def summarise(self, rows: Rows) -> Rows:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: NormalMixture | None) -> NormalMixture:
-        weight = data.present.astype(data.points.dtype)
+        points, weight = data.points.T, data.present.astype(data.points.dtype)
         if previous is None or self.init == "k-means++":
             previous = self._seeded(key, data.points, weight)
-        dtype = data.points.dtype
+        dtype = points.dtype
 
         def unfinished(state: _Fit) -> jax.Array:
             # a change that is NaN ends the loop too
             return (state.change >= jnp.asarray(self.tol, dtype)) & (state.steps < self.max_iter)
 
         def improve(state: _Fit) -> _Fit:
-            joint = _log_joint(state.params, data.points)
-            evidence = jax.nn.logsumexp(joint, axis=1)
-            bound = (weight * evidence).sum() / weight.sum()
-            shares = weight[:, None] * jnp.exp(joint - evidence[:, None])
-            params = self._maximise(data.points, shares, state.params)
+            white = _whitened(state.params, points)
+            joint = _log_joint(state.params, white)
+            top = joint.max(0)
+            relative = jnp.exp(joint - top[None])
+            total = relative.sum(0)
+            bound = (weight * (top + jnp.log(total))).sum() / weight.sum()
+            params = self._maximise(state.params, *_moments(relative, weight / total, white))
             return _Fit(params, bound, jnp.abs(bound - state.bound), state.steps + 1)
 
         infinite = jnp.asarray(jnp.inf, dtype)
@@ -143,6 +157,11 @@ class GaussianMixture:
                 "or give reg_covar > 0"
             )
 
+    def workspace(self, params: NormalMixture) -> int:
+        """Floats that a step of a fit holds for each row."""
+        k, d = params.means.shape[-2:]
+        return k * (4 + 2 * d + d * min(d, _FEW_DIMENSIONS))
+
     def project(self, source: Any) -> NormalMixture | None:
         """The mixture itself, or a normal law as a mixture of one."""
         params: Any = getattr(source, "params", None)
@@ -152,20 +171,30 @@ class GaussianMixture:
             return None
         return NormalMixture(jnp.ones(1, params.mean.dtype), params.mean[None], params.factor[None])
 
-    def _maximise(self, points: jax.Array, shares: jax.Array, before: NormalMixture) -> NormalMixture:
-        dtype = points.dtype
-        mass = shares.sum(0)
-        empty = mass <= jnp.finfo(dtype).eps * shares.sum()
+    def _maximise(self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array) -> NormalMixture:
+        """The M step from weighted sums over rows, in coordinates where each component was standard normal before.
+
+        There a step is close to the identity, so that neither a thin component nor a far one loses digits.
+        """
+        dtype = mass.dtype
+        empty = mass <= jnp.finfo(dtype).eps * mass.sum()
         divisor = jnp.where(empty, 1.0, mass)
-        means = (shares.T @ points) / divisor[:, None]
-        gap = points[:, None, :] - means[None]
-        scatter = jnp.einsum("nk,nki,nkj->kij", shares, gap, gap) / divisor[:, None, None]
-        ridge = jnp.asarray(self.reg_covar, dtype) * jnp.eye(points.shape[1], dtype=dtype)
-        factors = jnp.linalg.cholesky(scatter + ridge[None])
+        centre, square = first / divisor[:, None], second / divisor[:, None, None]
+        inverse = _inverses(before.factors)
+        ridge = jnp.asarray(self.reg_covar, dtype) * jnp.einsum("kij,klj->kil", inverse, inverse, precision=_EXACT)
+        step = jnp.linalg.cholesky(square - centre[:, :, None] * centre[:, None, :] + ridge)
+        pivots, length = (jnp.diagonal(matrix, axis1=1, axis2=2) for matrix in (step, square))
+        # what is left of a difference that should be 0 is rounding: too few distinct rows, no full rank
+        singular = (pivots**2 <= 32 * jnp.finfo(dtype).eps * length).any(1)
+        factors = jnp.einsum("kij,kjl->kil", before.factors, step, precision=_EXACT)
+        means = before.means + jnp.einsum("kij,kj->ki", before.factors, centre, precision=_EXACT)
+        kept = jnp.where(empty, 0.0, mass)
         return NormalMixture(
-            jnp.where(empty, 0.0, mass) / jnp.where(empty, 0.0, mass).sum(),
+            kept / kept.sum(),
             jnp.where(empty[:, None], before.means, means),
-            jnp.where(empty[:, None, None], before.factors, factors),
+            jnp.where(
+                empty[:, None, None], before.factors, jnp.where(singular[:, None, None], jnp.nan, jnp.tril(factors))
+            ),
         )
 
     def _seeded(self, key: jax.Array, points: jax.Array, weight: jax.Array) -> NormalMixture:
@@ -181,18 +210,44 @@ class GaussianMixture:
         seeds = jnp.zeros((k, d), dtype)
         seeds, _ = jax.lax.fori_loop(0, k, seed, (seeds, jnp.full(points.shape[:1], jnp.finfo(dtype).max / 1e3, dtype)))
         nearest = ((points[:, None] - seeds[None]) ** 2).sum(2).argmin(1)
-        shares = weight[:, None] * jax.nn.one_hot(nearest, k, dtype=dtype)
         identity = jnp.broadcast_to(jnp.eye(d, dtype=dtype), (k, d, d))
-        return self._maximise(points, shares, NormalMixture(jnp.ones(k, dtype) / k, seeds, identity))
+        start = NormalMixture(jnp.ones(k, dtype) / k, seeds, identity)
+        shares = jax.nn.one_hot(nearest, k, dtype=dtype, axis=0)
+        return self._maximise(start, *_moments(shares, weight, points.T[None] - seeds[:, :, None]))
 
 
-def _log_joint(params: NormalMixture, points: jax.Array) -> jax.Array:
-    """Log weight plus log density of each component, ``(n, k)``."""
+def _inverses(factors: jax.Array) -> jax.Array:
+    identity = jnp.broadcast_to(jnp.eye(factors.shape[-1], dtype=factors.dtype), factors.shape)
+    return solve_triangular(factors, identity, lower=True)
 
-    def component(mean: jax.Array, factor: jax.Array) -> jax.Array:
-        whitened = solve_triangular(factor, (points - mean[None]).T, lower=True)
-        return -0.5 * (whitened**2).sum(0) - jnp.log(jnp.diagonal(factor)).sum()
 
-    normaliser = 0.5 * points.shape[1] * jnp.log(2 * jnp.pi)
-    density = jax.vmap(component, out_axes=1)(params.means, params.factors)
-    return density + jnp.log(params.weights)[None] - jnp.asarray(normaliser, points.dtype)
+def _whitened(params: NormalMixture, points: jax.Array) -> jax.Array:
+    """Points ``(d, n)`` in the coordinates where each component is standard normal, ``(k, d, n)``."""
+    gap = points[None] - params.means[:, :, None]
+    white = jnp.einsum("kij,kjn->kin", _inverses(params.factors), gap, precision=_EXACT)
+    # so far out no component has a share, and 0 times the square must stay 0
+    farthest = np.asarray(float(jnp.finfo(points.dtype).max) ** 0.5 / (2 * points.shape[0]), points.dtype)
+    return jnp.clip(white, -farthest, farthest)
+
+
+def _log_joint(params: NormalMixture, white: jax.Array) -> jax.Array:
+    """Log weight plus log density of each component, ``(k, n)``."""
+    scale = jnp.log(jnp.diagonal(params.factors, axis1=1, axis2=2)).sum(1)
+    normaliser = jnp.asarray(0.5 * white.shape[1] * np.log(2 * np.pi), white.dtype)
+    return (jnp.log(params.weights) - scale - normaliser)[:, None] - 0.5 * (white**2).sum(1)
+
+
+def _moments(relative: jax.Array, weight: jax.Array, white: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Sums over rows of the shares ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
+
+    As contractions, because their operands are computed once; the sums of a fused expression would each compute the shares again.
+    """
+    k, d, n = white.shape
+    if d > _FEW_DIMENSIONS:
+        known = jnp.concatenate([jnp.ones((k, 1, n), white.dtype), white], 1)
+        sums = jnp.einsum("kin,kjn->kij", known * (relative * weight[None])[:, None], known, precision=_EXACT)
+        return sums[:, 0, 0], sums[:, 0, 1:], sums[:, 1:, 1:]
+    products = (white[:, :, None] * white[:, None]).reshape(k, d * d, n)
+    known = jnp.concatenate([jnp.ones((k, 1, n), white.dtype), white, products], 1) * weight[None, None]
+    sums = jnp.einsum("kn,kfn->kf", relative, known, precision=_EXACT)
+    return sums[:, 0], sums[:, 1 : d + 1], sums[:, d + 1 :].reshape(k, d, d)

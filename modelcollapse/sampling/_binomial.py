@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from modelcollapse.sampling import _exact, keys
 
-# below this mean, summing the probabilities from zero costs less than one round of rejection
-_SMALL_MEAN = 12.0
+# below this mean, summing the probabilities from zero costs less than the rounds of rejection of a batch
+_SMALL_MEAN = 60.0
 
 
 def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Array:
@@ -19,8 +18,8 @@ def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Ar
 
     ``n`` integer in [0, 2**31 - 1] and ``p`` broadcast against each other; both may be traced. ``p <= 0`` gives 0,
     ``p >= 1`` gives ``n``, ``n <= 0`` gives 0; a ``p`` that is not a number gives -1, which no count can be.
-    Exact up to the rounding of float64 arithmetic (relative error of a probability below 1e-9), also where
-    ``jax_enable_x64`` is off; the counts are the same in both settings for the same float32 ``p``.
+    Exact up to the rounding of float64 arithmetic (relative error of a probability below 1e-9 up to n = 1e6, 1e-6 at
+    2**31), also where ``jax_enable_x64`` is off; the counts are the same in both settings for the same float32 ``p``.
     Raises TypeError if ``n`` is not an integer. Source: inversion by summing up from zero for a small mean; otherwise
     transformed rejection (BTRS), Hörmann, "The generation of binomial random variates", J. Stat. Comput. Simul. 46 (1993).
     """
@@ -82,11 +81,8 @@ def _transformed_rejection(key, trials, rare, wanted):
         (mode + 0.5) * jnp.log((mode + 1.0) / (odds * (rest + 1.0))) + _exact.stirling(mode) + _exact.stirling(rest)
     )
 
-    def unfinished(state):
-        return jnp.any(~state[1])
-
     def round_(state):
-        count, done, turn = state
+        count, turn = state
         u = _exact.unit(key, trials.shape, 2 * turn + 1) - 0.5
         v = _exact.unit(key, trials.shape, 2 * turn + 2)
         inner = 0.5 - jnp.abs(u)
@@ -102,8 +98,6 @@ def _transformed_rejection(key, trials, rare, wanted):
             - _exact.stirling(other)
         )
         accept = ((inner >= 0.07) & (v <= quick)) | (jnp.log(v * alpha / (a / (inner * inner) + b)) <= log_ratio)
-        taken = ~done & inside & accept
-        return jnp.where(taken, k, count), done | taken, turn + 1
+        return jnp.where((count < 0.0) & inside & accept, k, count), turn + 1
 
-    start = (jnp.zeros_like(trials), ~wanted, jnp.zeros((), jnp.uint32))
-    return lax.while_loop(unfinished, round_, start)[0]
+    return _exact.until_accepted(round_, wanted)

@@ -47,7 +47,7 @@ def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof:
     dof = jnp.asarray(dof)
     if not jnp.issubdtype(dof.dtype, jnp.integer):
         raise TypeError(f"dof must have an integer type, got {dof.dtype}")
-    dtype = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
+    dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"dtype must be a float type, got {dtype}")
     return _log_chi_square(keys.wrap(key), dof, dtype, per_dof)

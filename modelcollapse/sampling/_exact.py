@@ -63,8 +63,7 @@ def sum_up(u, first, ratio, wanted):
         left, _, term = state
         return jnp.any(left > term)
 
-    def one_more(state):
-        left, k, term = state
+    def one_more(left, k, term):
         going = left > term
         following = term * ratio(k)
         # no mass is left when a term is 0: what remains of u is rounding
@@ -75,5 +74,35 @@ def sum_up(u, first, ratio, wanted):
             jnp.where(going, following, term),
         )
 
+    def some_more(state):
+        for _ in range(4):  # entering a loop costs as much as a few steps
+            state = one_more(*state)
+        return state
+
     left = jnp.where(wanted, u, 0.0)
-    return lax.while_loop(unfinished, one_more, (left, jnp.zeros_like(u), first))[1]
+    return lax.while_loop(unfinished, some_more, (left, jnp.zeros_like(u), first))[1]
+
+
+def until_accepted(round_, wanted):
+    """Rejection in lock-step: ``round_((count, turn))`` fills in entries of ``count`` that are -1, until none is left.
+
+    One array is the whole state: XLA would compute a round once for each array that it returns.
+    """
+    start = (jnp.where(wanted, -1.0, 0.0), jnp.zeros((), jnp.uint32))
+    return lax.while_loop(lambda state: jnp.any(state[0] < 0.0), round_, start)[0]
+
+
+def search(ascending, values):
+    """How many entries of the vector ``ascending`` are at most each of ``values``: int32, by halving.
+
+    :func:`jax.numpy.searchsorted` with one array of state in place of two, which is less than half the work for XLA.
+    """
+    size = ascending.size
+    rounds = size.bit_length()
+
+    def halve(i, found):
+        further = found + lax.shift_left(jnp.int32(1), jnp.int32(rounds - 1) - i)
+        below = (further <= size) & (ascending.at[further - 1].get(mode="clip") <= values)
+        return jnp.where(below, further, found)
+
+    return lax.fori_loop(jnp.int32(0), jnp.int32(rounds), halve, jnp.zeros(values.shape, jnp.int32))

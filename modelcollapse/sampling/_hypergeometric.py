@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from modelcollapse.sampling import _exact, keys
 
-_SMALL_MEAN = 12.0
+_SMALL_MEAN = 60.0
 
 
 def hypergeometric(key: jax.Array, good: jax.Array | int, bad: jax.Array | int, n: jax.Array | int) -> jax.Array:
@@ -100,18 +99,14 @@ def _ratio_of_uniforms(key, rare, drawn, total, wanted):
             log = log + (_exact.stirling(at_mode) - _exact.stirling(moved))
         return log
 
-    def unfinished(state):
-        return jnp.any(~state[1])
-
     def round_(state):
-        count, done, turn = state
+        count, turn = state
         x = _exact.unit(key, total.shape, 2 * turn + 1)
         y = _exact.unit(key, total.shape, 2 * turn + 2)
         w = centre + width * (y - 0.5) / x
         inside = (w >= 0.0) & (w < beyond)
         k = jnp.where(inside, jnp.floor(w), mode)
-        taken = ~done & inside & (2.0 * jnp.log(x) <= log_ratio(k))
-        return jnp.where(taken, k, count), done | taken, turn + 1
+        accept = 2.0 * jnp.log(x) <= log_ratio(k)
+        return jnp.where((count < 0.0) & inside & accept, k, count), turn + 1
 
-    start = (jnp.zeros_like(total), ~wanted, jnp.zeros((), jnp.uint32))
-    return lax.while_loop(unfinished, round_, start)[0]
+    return _exact.until_accepted(round_, wanted)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from modelcollapse.sampling import _exact, _hypergeometric, keys
@@ -48,7 +47,15 @@ def widths(size: int, waits: bool) -> list[int]:
     return lengths
 
 
-def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, record: Any = None, note: Callable | None = None):
+def walk(
+    chain_keys: jax.Array,
+    tree: Tree,
+    low: int,
+    slots: int,
+    picks: Picks,
+    record: Any = None,
+    note: Callable | None = None,
+):
     """Generation after generation, until at most ``low`` lineages are alive; picks among at most ``slots`` items.
 
     ``note(record, before, after, going)`` sees the numbers of lineages (B,) around every round.
@@ -74,7 +81,7 @@ def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, 
             ended = active & (u < picks.share)
             u = jnp.maximum(u - picks.share, 0.0) / (1.0 - picks.share)
         rounds = picks.sizes.shape[0]
-        size = picks.sizes[jnp.clip(rounds - tree.left, 0, rounds - 1).astype(jnp.int32)]
+        size = picks.sizes[jnp.clip(rounds - tree.left, 0.0, rounds - 1.0).astype(jnp.int32)]
         parent = jnp.floor(u * size[:, None]).astype(jnp.int32)
         picking = active & ~ended
         if picks.kept is not None:
@@ -91,7 +98,7 @@ def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, 
             alive = alive & ~(picking & (parent < picks.real))
         if note is not None:
             record = note(record, tree.alive.sum(axis=1), alive.sum(axis=1), moving)
-        left = tree.left - moving
+        left = tree.left - moving.astype(jnp.float64)
         # the next words are drawn here, a block at once: inside the gather they would be drawn one by one
         return Tree(family, alive, left), table, uniform(turn + 1), turn + 1, record
 
@@ -100,7 +107,7 @@ def walk(chain_keys: jax.Array, tree: Tree, low: int, slots: int, picks: Picks, 
 
     table = jnp.full(chains * slots, -1, jnp.int32)
     start = (tree, table, uniform(jnp.uint32(0)), jnp.uint32(0), record)
-    tree, _, _, turn, record = lax.while_loop(unfinished, one_round, start)
+    tree, _, _, _, record = lax.while_loop(unfinished, one_round, start)
     return tree, record
 
 
@@ -116,7 +123,7 @@ def _keep(chain_keys, turn, active, parent, kept, size):
         many = _hypergeometric.draw(keys.fold(key, 1, turn), jnp.float64(kept), size - kept, number)
         order = jnp.argsort(jnp.where(active, _exact.unit(keys.fold(key, 2), parent.shape, turn), 2.0))
         rank = jnp.zeros_like(parent).at[order].set(lax.iota(jnp.int32, parent.size))
-        return jnp.where(rank < many, rank, parent)
+        return jnp.where(rank.astype(jnp.float64) < many, rank, parent)
 
     return jax.vmap(one)(chain_keys, active, parent, size.astype(jnp.float64))
 
@@ -132,10 +139,10 @@ def gather(tree: Tree, length: int) -> Tree:
 
 
 class Waiting(NamedTuple):
-    """Few lineages: places [0, count) are alive, ``taken`` of them have their parent of the current round already."""
+    """Few lineages: places [0, number) are alive, ``taken`` of them have their parent of the current round already."""
 
     family: jax.Array  # (B * L,) int32
-    count: jax.Array  # (B,) int32
+    number: jax.Array  # (B,) int32
     taken: jax.Array  # (B,) int32
     left: jax.Array  # (B,) float64
     before: jax.Array  # (B,) int32: how many there were when the current round began
@@ -149,7 +156,7 @@ def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, 
     """
     chains, length = tree.family.shape
     lane = jnp.arange(chains, dtype=jnp.int32) * length
-    chance = jnp.zeros(()) if share is None else share
+    chance = jnp.asarray(0.0 if share is None else share, jnp.float64)
     steps = -jnp.log1p(-jnp.arange(length, dtype=jnp.float64) / size) - jnp.log1p(-chance)
     hazard = jnp.concatenate([jnp.zeros(1), jnp.cumsum(steps)])
 
@@ -157,29 +164,30 @@ def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, 
         now, turn = state
         u = jax.vmap(lambda key: _exact.unit(key, (3,), turn))(chain_keys)
         clock = hazard[now.taken] - jnp.log(u[:, 0])
-        round_ = hazard[now.count]
+        round_ = hazard[now.number]
         passed = jnp.where(round_ > 0.0, jnp.floor(clock / jnp.where(round_ > 0.0, round_, 1.0)), jnp.inf)
         # a round that ends low enough ends the wait, and so does the last round
-        reached = (passed >= 1.0) & (now.count <= target)
+        reached = (passed >= 1.0) & (now.number <= target)
         over = passed >= now.left
         stop = now.done | reached | over
         spent = jnp.where(reached, 1.0, jnp.minimum(passed, now.left))
         left = jnp.where(now.done, now.left, now.left - spent)
-        before = jnp.where((passed >= 1.0) & ~stop, now.count, now.before)
+        before = jnp.where((passed >= 1.0) & ~stop, now.number, now.before)
         clock = clock - jnp.where(stop, 0.0, passed) * round_
-        which = jnp.searchsorted(hazard, clock, side="right", method="scan").astype(jnp.int32) - 1
-        which = jnp.clip(which, 0, now.count - 1)
-        met = (1.0 - chance) * which / size
+        which = _exact.search(hazard, clock) - 1
+        which = jnp.clip(which, 0, now.number - 1)
+        parents = which.astype(jnp.float64)
+        met = (1.0 - chance) * parents / size
         ends = u[:, 1] * (chance + met) < chance
-        other = jnp.floor(u[:, 2] * which).astype(jnp.int32)
-        last = now.count - 1
+        other = jnp.floor(u[:, 2] * parents).astype(jnp.int32)
+        last = now.number - 1
         own, moved = now.family[lane + jnp.maximum(which, 0)], now.family[lane + jnp.maximum(last, 0)]
         # the last place fills the gap; an ended lineage keeps its family there, one that met hands it over
         index = jnp.stack([lane + other, lane + which, lane + last])
         change = jnp.stack([jnp.where(ends, 0, own), moved - own, jnp.where(ends, own, 0) - moved])
         index = jnp.where(stop, chains * length, index)
         family = now.family.at[index.reshape(-1)].add(change.reshape(-1), mode="drop")
-        count = jnp.where(stop, now.count, last)
+        count = jnp.where(stop, now.number, last)
         taken = jnp.where(stop, now.taken, which)
         stop = stop | (count == 0)
         return Waiting(family, count, taken, left, before, stop), turn + 1

@@ -47,13 +47,18 @@ def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int 
     _check_size("n", n, capacity)
     key = keys.wrap(key)
     with _exact.float64():
-        weights, sound = integer_weights(p)
-        size = jnp.maximum(n, 0).astype(jnp.int32)
-        if capacity is not None and capacity <= max(12 * p.size, _FEW_ITEMS):
-            counts = _one_by_one(key, size, weights, capacity)
-        else:
-            counts = _in_blocks(functools.partial(_share, key), size.astype(jnp.float64), weights)
-        return jnp.where(sound, counts.astype(jnp.int32), -1)
+        return _draw(key, n, p, capacity)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _draw(key, n, p, capacity):
+    weights, sound = integer_weights(p)
+    size = jnp.maximum(n, 0).astype(jnp.int32)
+    if capacity is not None and capacity <= max(_ITEMS_A_STATE * p.size, _FEW_ITEMS):
+        counts = _one_by_one(key, size, weights, capacity)
+    else:
+        counts = _in_blocks(functools.partial(_share, key), size.astype(jnp.float64), weights)
+    return jnp.where(sound, counts.astype(jnp.int32), -1)
 
 
 def multivariate_hypergeometric(
@@ -65,8 +70,9 @@ def multivariate_hypergeometric(
 
     ``counts`` are nonnegative integers, their sum at most 2**31 - 1 (and at most the static ``capacity``, where given);
     ``n`` may be traced, and beyond the sum it takes everything. Totals are exact. Exact up to the rounding of float64
-    arithmetic, whatever ``jax_enable_x64`` says. Raises TypeError for arguments that are not integers, ValueError for
-    ``counts`` that are not a vector. Source: conditional hypergeometric draws, in blocks of sqrt(K).
+    arithmetic, whatever ``jax_enable_x64`` says. ``capacity`` is only checked: the draw needs no bound. Raises TypeError
+    for arguments that are not integers, ValueError for ``counts`` that are not a vector or that concretely exceed the
+    capacity. Source: conditional hypergeometric draws, in blocks of sqrt(K).
     """
     n, counts = jnp.asarray(n), jnp.asarray(counts)
     for name, array in (("n", n), ("counts", counts)):
@@ -76,13 +82,18 @@ def multivariate_hypergeometric(
         raise ValueError(f"counts must be a vector of at least one state, got shape {counts.shape}")
     if n.ndim:
         raise TypeError(f"n must be an integer scalar, got shape {n.shape}")
+    if not isinstance(counts, jax.core.Tracer):
+        _check_size("the sum of counts", counts.sum(), capacity)
     key = keys.wrap(key)
     with _exact.float64():
-        stock = jnp.maximum(counts, 0).astype(jnp.int64)
-        size = jnp.clip(n.astype(jnp.int64), 0, stock.sum())
-        return _in_blocks(functools.partial(_without_replacement, key), size.astype(jnp.float64), stock).astype(
-            jnp.int32
-        )
+        return _draw_subset(key, counts, n)
+
+
+@jax.jit
+def _draw_subset(key, counts, n):
+    stock = jnp.maximum(counts, 0).astype(jnp.int64)
+    size = jnp.clip(n.astype(jnp.int64), 0, stock.sum()).astype(jnp.float64)
+    return _in_blocks(functools.partial(_without_replacement, key), size, stock).astype(jnp.int32)
 
 
 def _check_size(name, value, capacity):
@@ -102,9 +113,9 @@ def integer_weights(p):
     wide = wide / jnp.where(sound, top, 1.0)
     weights = jnp.floor(wide * (2.0**_BITS / wide.sum())).astype(jnp.int64)
     # the first of the largest; argmax itself does not lower to 64 bits where these are off
-    largest = wide >= wide.max()
-    largest &= jnp.cumsum(largest, dtype=jnp.int32) == 1
-    return weights + jnp.where(largest, 2**_BITS - weights.sum(), 0), sound
+    place = lax.iota(jnp.int32, wide.size)
+    first = jnp.where(wide >= wide.max(), place, wide.size).min()
+    return weights + jnp.where(place == first, 2**_BITS - weights.sum(), 0), sound
 
 
 def _integers(high, low):
@@ -114,20 +125,43 @@ def _integers(high, low):
 
 def states(upper, high, low):
     """The states that words pick, given the cumulated integer weights ``upper``; a weight of zero is never picked."""
-    return jnp.searchsorted(upper, _integers(high, low), side="right", method="scan").astype(jnp.int32)
+    return _exact.search(upper, _integers(high, low))
 
 
 def _one_by_one(key, size, weights, capacity):
     """Draw ``capacity`` items, count the first ``size``: by threshold where states are few, by search where many."""
-    upper = jnp.cumsum(weights)
-    draws = _integers(*keys.words(key, (capacity,)))
-    used = lax.iota(jnp.int32, capacity) < size
+    # Items are 32-bit words. Rounding all thresholds with one common uniform offset makes the chance of every item exact.
+    offset = (keys.words(key, (), 1)[0] >> np.uint32(32 - (_BITS - 32))).astype(jnp.int64)
+    upper = (jnp.cumsum(weights)[:-1] + offset) >> np.int64(_BITS - 32)
+    last = upper >= 2**32  # only states of weight zero follow
+    upper = jnp.minimum(upper, 2**32 - 1).astype(jnp.uint32)
+    pairs = _pairs(key, size, capacity)
     if weights.size <= _FEW_STATES:
-        draws = jnp.where(used, draws, 2**_BITS)
-        below = (draws[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32)
-        return jnp.diff(below, prepend=jnp.zeros(1, jnp.int32))
-    state = jnp.searchsorted(upper, draws, side="right", method="scan")
+        below = sum((words[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32) for words, _ in pairs)
+        below = jnp.where(last, size, below)
+        return jnp.diff(below, prepend=jnp.zeros(1, jnp.int32), append=size[None])
+    words, used = (jnp.concatenate(both) for both in zip(*pairs, strict=True))
+    # the highest word would go past the thresholds that stand for 2**32
+    state = jnp.minimum(_exact.search(upper, words), (~last).sum(dtype=jnp.int32))
     return jnp.zeros(weights.size, jnp.int32).at[state].add(used.astype(jnp.int32))
+
+
+def _pairs(key, size, capacity):
+    """Both words of each block, uint32, and whether each is among the ``size`` of ``capacity`` used; if not, 2**32 - 1.
+
+    Written to memory before they are read: XLA would compute a word again for every comparison, or one at a time inside a
+    search. A scan of two steps stops it.
+    """
+    quarter = (capacity + 3) // 4
+    place = lax.broadcasted_iota(jnp.int32, (2, quarter), 0) + 4 * lax.broadcasted_iota(jnp.int32, (2, quarter), 1)
+
+    def half(_, item):
+        stream, place = item
+        words = keys.words(key, (quarter,), stream)
+        return None, tuple(jnp.where(place + 2 * i < size, word, 2**32 - 1) for i, word in enumerate(words))
+
+    both = lax.scan(half, None, (jnp.arange(2, 4, dtype=jnp.uint32), place))[1]
+    return [(words.reshape(-1), (place + 2 * i < size).reshape(-1)) for i, words in enumerate(both)]
 
 
 def _in_blocks(share, size, weights):
@@ -150,7 +184,7 @@ def _in_blocks(share, size, weights):
             return left - taken, taken
 
         steps = lax.iota(jnp.uint32, weights.shape[1])
-        left, taken = lax.scan(column, size, (steps, weights.T, after.T))
+        _, taken = lax.scan(column, size, (steps, weights.T, after.T))
         return taken.T
 
     if weights.size <= _ONE_LEVEL:

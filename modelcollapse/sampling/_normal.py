@@ -10,9 +10,9 @@ from jax import lax
 from modelcollapse.sampling import _exact, keys
 
 # Giles, "Approximating the erfinv function" (GPU Computing Gems, 2010), single precision: x P(w), w = -log(1 - x^2)
-_CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087)
+_CENTRAL: tuple[float, ...] = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087)
 _CENTRAL += (-0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773)
+_TAIL: tuple[float, ...] = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773)
 _TAIL += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
 
 
@@ -23,7 +23,7 @@ def normal(key: jax.Array, shape: tuple[int, ...] = (), dtype=None, stream: int 
     6.3; relative error below 3e-7 up to 5, 4e-4 at 6.3), one threefry block a draw. ``stream`` numbers independent draws from one key.
     Raises TypeError for a ``dtype`` other than float32 and float64.
     """
-    dtype = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
+    dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     if dtype not in (jnp.float32, jnp.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}")
     high, low = keys.words(keys.wrap(key), shape, stream)

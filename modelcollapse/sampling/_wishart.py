@@ -29,8 +29,8 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
     dof = jnp.asarray(dof)
     if dof.ndim or not jnp.issubdtype(dof.dtype, jnp.integer):
         raise TypeError(f"dof must be an integer scalar, got {dof.dtype}{list(dof.shape)}")
-    dtype = jnp.result_type(float) if dtype is None else dtype
-    return _factor(keys.wrap(key), dof, d, jnp.dtype(dtype))
+    dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
+    return _factor(keys.wrap(key), dof, d, dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))

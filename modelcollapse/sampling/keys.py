@@ -57,7 +57,7 @@ def _pair(first, second):
         return lax.bitcast_convert_type(whole, jnp.uint32)
 
 
-def _halves(key_data):
+def _halves(key_data) -> tuple[Any, Any]:
     with jax.enable_x64(True):
         whole = lax.bitcast_convert_type(key_data, jnp.uint64)
         return whole.astype(jnp.uint32), (whole >> np.uint64(32)).astype(jnp.uint32)

@@ -18,7 +18,18 @@ def draw(key, n, p):
 
 
 # small and large means, both sides of every switch between methods, p beyond a half, p float32 and its own complement
-CASES = [(1, 0.3), (5, 0.5), (30, 0.1), (100, 0.1), (100, 0.5), (100, 0.97), (24, 0.5), (1000, 0.011), (1000, 0.013), (10**5, 0.002)]
+CASES = [
+    (1, 0.3),
+    (5, 0.5),
+    (30, 0.1),
+    (100, 0.5),
+    (100, 0.97),
+    (119, 0.5),
+    (121, 0.5),
+    (200, 0.4),
+    (200, 0.65),
+    (900, 0.07),
+]
 
 
 @pytest.mark.parametrize(("n", "p"), CASES)
@@ -39,13 +50,13 @@ def test_law_of_large_counts(n, p):
         assert stats.binomtest(int((counts > high).sum()), DRAWS, law.sf(high)).pvalue > ACCEPT
 
 
-@pytest.mark.parametrize(("n", "p"), [(30, 0.1), (100, 0.3), (100, 0.5), (100, 0.9)])
+@pytest.mark.parametrize(("n", "p"), [(30, 0.1), (100, 0.3), (100, 0.9), (200, 0.4), (200, 0.65)])
 def test_near_misses_fail(n, p):
-    counts = np.asarray(draw(sampling.key(n), jnp.int32(n), p))
+    counts = np.concatenate([np.asarray(draw(sampling.key(seed), jnp.int32(n), p)) for seed in range(6)])
     support = np.arange(n + 2)
     assert chi_square_p(counts, lambda k: stats.binom.pmf(k, n, p), support) > ACCEPT
     assert chi_square_p(counts, lambda k: stats.binom.pmf(k, n + 1, p), support) < REJECT
-    assert chi_square_p(counts, lambda k: stats.binom.pmf(k, n, p + 0.002), support) < REJECT
+    assert chi_square_p(counts, lambda k: stats.binom.pmf(k, n, p + 0.001), support) < REJECT
 
 
 def test_tails():

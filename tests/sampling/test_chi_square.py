@@ -96,6 +96,8 @@ def test_batched_dof_and_no_x64():
     with jax.enable_x64(False):
         narrow = jax.jit(jax.vmap(sampling.log_chi_square))(keys, dof)
         assert narrow.dtype == jnp.float32
+        # as everywhere in JAX, float64 means float32 there
+        assert sampling.wishart_factor(keys[0], 3, 2, jnp.float64)[1].dtype == jnp.float32
     assert np.isfinite(narrow[4:]).all()
 
 

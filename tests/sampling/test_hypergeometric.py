@@ -22,7 +22,16 @@ def pmf(good, bad, n):
 
 
 # every mirror image, small and large means, n close to the population
-CASES = [(1, 1, 1), (5, 10, 7), (50, 1000, 100), (1000, 50, 100), (1000, 50, 950), (60, 60, 60), (400, 300, 500), (3000, 2000, 700)]
+CASES = [
+    (1, 1, 1),
+    (5, 10, 7),
+    (50, 1000, 100),
+    (1000, 50, 100),
+    (1000, 50, 950),
+    (60, 60, 60),
+    (400, 300, 500),
+    (3000, 2000, 700),
+]
 
 
 @pytest.mark.parametrize(("good", "bad", "n"), CASES)
@@ -31,7 +40,9 @@ def test_law(good, bad, n):
     assert chi_square_p(counts, pmf(good, bad, n), np.arange(max(0, n - bad), min(good, n) + 1)) > ACCEPT
 
 
-@pytest.mark.parametrize(("good", "bad", "n"), [(10**6, 3 * 10**6, 10**5), (10**9, 10**9, 2 * 10**6), (10**4, 2 * 10**9, 10**6)])
+@pytest.mark.parametrize(
+    ("good", "bad", "n"), [(10**6, 3 * 10**6, 10**5), (10**9, 10**9, 2 * 10**6), (10**4, 2 * 10**9, 10**6)]
+)
 def test_law_of_large_populations(good, bad, n):
     counts = np.asarray(draw(sampling.key(7), good, bad, n))
     assert randomised_ks_p(counts, stats.hypergeom(good + bad, good, n)) > ACCEPT

@@ -39,7 +39,9 @@ def test_same_stream_as_jax():
         split = [jax.random.key_data(jax.random.split(key, shape)) for key in (ours, stock)]
         assert (split[0] == split[1]).all()
     for data in (0, 1, 2**31, 2**32 - 1):
-        assert (jax.random.key_data(jax.random.fold_in(ours, data)) == jax.random.key_data(jax.random.fold_in(stock, data))).all()
+        assert (
+            jax.random.key_data(jax.random.fold_in(ours, data)) == jax.random.key_data(jax.random.fold_in(stock, data))
+        ).all()
     for draw in (jax.random.uniform, jax.random.normal):
         assert (draw(ours, (9,), jnp.float32) == draw(stock, (9,), jnp.float32)).all()
 

@@ -1,0 +1,76 @@
+"""Every example runs, and the numbers that it prints agree with their predictions."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("Agg")
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples are not part of the installed package")
+
+
+@pytest.fixture
+def example(monkeypatch, tmp_path):
+    """Run an example by name, small; what it returns, once its figure is seen to be there."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def run(name):
+        settings = dict(mpl.rcParams)
+        module = importlib.import_module(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        result = module.main(["--small", "--output", str(tmp_path)])
+        assert (tmp_path / f"{name}.png").stat().st_size > 5000
+        assert dict(mpl.rcParams) == settings
+        return result
+
+    return run
+
+
+def by_label(rows):
+    return {label.strip(): (predicted, simulated, error) for label, predicted, simulated, error in rows}
+
+
+def scores(rows):
+    """How many standard errors the simulation is off; a share of exactly 0 or 1 has no error."""
+    return {label: (s - p) / e for label, (p, s, e) in by_label(rows).items() if e > 0}
+
+
+def test_rare_words_die_at_the_predicted_rate(example):
+    rows = example("rare_words")
+    z = scores(rows)
+    assert len(z) == len(rows) == 9
+    assert max(map(abs, z.values())) < 5
+    left = [predicted for predicted, _, _ in by_label(rows).values()]
+    assert np.all(np.diff(left[:4]) > 0)
+    assert np.all(np.diff(left[4:]) < 0)
+
+
+def test_gaussian_collapse_follows_the_exact_law_and_not_equation_seven(example):
+    z = scores(example("gaussian_collapse"))
+    assert abs(z["E W2^2 after 1 fits"]) < 5
+    assert abs(z["E W2^2 after 10 fits"]) < 5
+    assert abs(z["E log variance after 101 fits"]) < 5
+    assert z["by eq. 7, after 10 fits"] > 6
+
+
+def test_regimes_lie_on_their_curves(example):
+    rows = example("regimes")
+    z = scores(rows)
+    assert len(z) == 7
+    assert max(map(abs, z.values())) < 5
+    ends = {label.split(",")[0]: simulated for label, (_, simulated, _) in by_label(rows).items()}
+    assert ends["replace"] < ends["fixed real 10%"] < ends["fresh real 10%"] < ends["accumulate"]
+
+
+def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
+    (ridge,), spread = example("gmm_dot")
+    assert set(spread) == {1e-6, 1e-3}
+    assert spread[1e-6] < -0.05
+    # the limit 2 is that of large samples
+    assert 0.8 < ridge[2] < 3

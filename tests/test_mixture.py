@@ -1,0 +1,157 @@
+"""EM in whitened coordinates is plain EM, and keeps its digits where components are thin, far away or empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import modelcollapse as mc
+from modelcollapse import sampling
+from modelcollapse.data import Rows
+from modelcollapse.families.mixture import NormalMixture
+
+
+def law(k: int, d: int, seed: int = 0, scale: float = 1.0) -> NormalMixture:
+    rng = np.random.default_rng(seed)
+    factors = np.tril(rng.normal(size=(k, d, d)), -1) + np.eye(d) * rng.uniform(0.5, 2, (k, 1, d))
+    weights = rng.dirichlet(np.full(k, 5.0))
+    return NormalMixture(*(jnp.asarray(a) for a in (weights, 3 * rng.normal(size=(k, d)), scale * factors)))
+
+
+def rows(points: Any, count: int | None = None) -> Rows:
+    points = jnp.asarray(points)
+    return Rows(points, jnp.int32(points.shape[0] if count is None else count))
+
+
+def by_hand(points: np.ndarray, start: NormalMixture, steps: int, reg_covar: float = 0.0) -> tuple[np.ndarray, ...]:
+    """EM as the textbooks write it, in extended precision."""
+    x, w, mu = (np.asarray(a, np.longdouble) for a in (points, start.weights, start.means))
+    factors = np.asarray(start.factors, np.longdouble)
+    sigma = factors @ factors.swapaxes(1, 2)
+    for _ in range(steps):
+        gap = x[:, None] - mu[None]
+        precision = np.stack([_inverse(s) for s in sigma])
+        log_det = np.log(np.array([_det(s) for s in sigma]))
+        joint = np.log(w) - 0.5 * log_det - 0.5 * np.einsum("nki,kij,nkj->nk", gap, precision, gap)
+        shares = np.exp(joint - joint.max(1, keepdims=True))
+        shares /= shares.sum(1, keepdims=True)
+        mass = shares.sum(0)
+        w, mu = mass / mass.sum(), (shares.T @ x) / mass[:, None]
+        gap = x[:, None] - mu[None]
+        sigma = np.einsum("nk,nki,nkj->kij", shares, gap, gap) / mass[:, None, None]
+        sigma = sigma + reg_covar * np.eye(x.shape[1], dtype=np.longdouble)
+    return w, mu, sigma
+
+
+def _det(s: np.ndarray) -> Any:
+    return s[0, 0] if len(s) == 1 else s[0, 0] * _det(s[1:, 1:] - np.outer(s[1:, 0], s[0, 1:]) / s[0, 0])
+
+
+def _inverse(s: np.ndarray) -> np.ndarray:
+    # Gauss-Jordan; numpy.linalg has no extended precision
+    a = np.concatenate([s, np.eye(len(s), dtype=np.longdouble)], 1)
+    for i in range(len(s)):
+        a[i] /= a[i, i]
+        for j in range(len(s)):
+            if j != i:
+                a[j] -= a[j, i] * a[i]
+    return a[:, len(s) :]
+
+
+@pytest.mark.parametrize(("k", "d", "reg_covar"), [(2, 2, 0.0), (3, 2, 0.05), (2, 4, 0.05)])
+def test_a_fit_is_textbook_em(k: int, d: int, reg_covar: float) -> None:
+    start = law(k, d)
+    points = start_points = np.asarray(mc.GaussianMixture(k).draw_rows(sampling.key(1), law(k, d, 1), 300, 300).points)
+    family = mc.GaussianMixture(k, reg_covar=reg_covar, tol=0.0, max_iter=5)
+    padded = np.concatenate([start_points, np.full((20, d), 7.0)])
+    for data in (rows(points), rows(padded, 300)):
+        fitted = family.fit(sampling.key(0), data, start)
+        weights, means, covariances = by_hand(points, start, 5, reg_covar)
+        np.testing.assert_allclose(fitted.weights, weights.astype(float), rtol=1e-12)
+        np.testing.assert_allclose(fitted.means, means.astype(float), rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(fitted.covariances, covariances.astype(float), rtol=1e-11, atol=1e-12)
+    one_less = by_hand(points, start, 4, reg_covar)[1].astype(float)
+    assert np.abs(one_less - np.asarray(fitted.means)).max() > 1e-6
+
+
+def test_it_stops_by_the_change_of_the_mean_log_likelihood() -> None:
+    start = law(2, 2)
+    data = mc.GaussianMixture(2).draw_rows(sampling.key(1), law(2, 2, 1), 400, 400)
+    bounds = []
+    for steps in range(8):
+        w, mu, sigma = by_hand(np.asarray(data.points), start, steps)
+        params = NormalMixture(
+            *(jnp.asarray(a.astype(float)) for a in (w, mu, np.linalg.cholesky(sigma.astype(float))))
+        )
+        bounds.append(float(params.log_density(data.points).mean()))
+    change = np.abs(np.diff(bounds))
+    assert (change > 0).all()
+    # the change between the starts of steps j and j + 1 is known after step j + 1
+    for j in (1, 3, 6):
+        stopped = mc.GaussianMixture(2, tol=change[j - 1] * 1.001).fit(sampling.key(0), data, start)
+        np.testing.assert_allclose(
+            stopped.means, by_hand(np.asarray(data.points), start, j + 1)[1].astype(float), rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_thin_component_far_away_keeps_its_digits(dtype: Any) -> None:
+    eps = float(np.finfo(dtype).eps)
+    # the thin direction's variance is one ulp of the covariance that it is part of
+    width = eps**0.5
+    factors = np.stack([[[1.0, 0.0], [1.0, width]], np.eye(2)])
+    start = NormalMixture(*(jnp.asarray(a, dtype) for a in ([0.5, 0.5], [[0.0, 0.0], [64.0, 0.0]], factors)))
+    noise = np.random.default_rng(0).normal(size=(400, 2))
+    # both coordinates exact in the type, so that the rows themselves are as thin as meant
+    along = np.round(noise[:200, 0] * 64) / 64
+    thin = np.stack([along, along + np.round(noise[:200, 1] * width / (4 * eps)) * 4 * eps], 1)
+    points = np.concatenate([thin, noise[200:] + np.array([64.0, 0.0])]).astype(dtype)
+    fitted = mc.GaussianMixture(2, tol=0.0, max_iter=2).fit(sampling.key(0), rows(points), start)
+    true = by_hand(points, start, 2)[2][0]
+    pivots = np.sqrt(np.array([true[0, 0], true[1, 1] - true[0, 1] ** 2 / true[0, 0]]))
+    np.testing.assert_allclose(np.diagonal(fitted.factors[0]), pivots.astype(float), rtol=0.01)
+
+
+def test_too_few_distinct_rows_are_singular_unless_regularised() -> None:
+    start = NormalMixture(jnp.array([0.5, 0.5]), jnp.array([[0.0, 0.0], [9.0, 9.0]]), jnp.stack([jnp.eye(2)] * 2))
+    cloud = np.random.default_rng(0).normal(size=(50, 2))
+    line = 9 + np.arange(5.0)[:, None] * [0.1, 0.3]
+    for few in (np.full((3, 2), 9.25), line, line[:2]):
+        data = rows(np.concatenate([cloud, few]))
+        assert np.isnan(mc.GaussianMixture(2).fit(sampling.key(0), data, start).factors[1, 1, 1])
+        assert np.isfinite(mc.GaussianMixture(2, reg_covar=1e-6).fit(sampling.key(0), data, start).factors).all()
+    triangle = np.concatenate([cloud, [[9, 9], [9.1, 9], [9, 9.1]]])
+    assert np.isfinite(mc.GaussianMixture(2).fit(sampling.key(0), rows(triangle), start).factors).all()
+
+
+def test_draws_follow_the_law_and_a_component_without_weight_is_never_drawn() -> None:
+    params = law(4, 2)
+    n = 200_000
+    weights = jnp.array([0.0, 0.3, 0.7, 0.0])
+    means = jnp.array([[1e6, 0], [0, 0], [40, 0], [-1e6, 0]])
+    points = np.asarray(
+        mc.GaussianMixture(4).draw_rows(sampling.key(2), NormalMixture(weights, means, params.factors), n, n).points
+    )
+    assert np.abs(points).max() < 100
+    for i, label in ((1, points[:, 0] < 20), (2, points[:, 0] >= 20)):
+        share = label.mean()
+        assert abs(share - weights[i]) < 5 * (0.21 / n) ** 0.5
+        z = np.linalg.solve(np.asarray(params.factors[i]), (points[label] - np.asarray(means[i])).T)
+        assert np.abs(z.mean(1)).max() < 5 / label.sum() ** 0.5
+        assert np.abs(z @ z.T / label.sum() - np.eye(2)).max() < 5 * (2 / label.sum()) ** 0.5
+
+
+def test_chains_stop_one_by_one() -> None:
+    family = mc.GaussianMixture(2)
+    start = law(2, 2)
+    sets = [family.draw_rows(sampling.key(i), law(2, 2, 1 + i), 300, 300) for i in range(4)]
+    alone = [family.fit(sampling.key(0), data, start) for data in sets]
+    together = jax.vmap(family.fit, (None, 0, None))(
+        sampling.key(0), jax.tree.map(lambda *a: jnp.stack(a), *sets), start
+    )
+    for i, params in enumerate(alone):
+        np.testing.assert_allclose(together.means[i], params.means, rtol=1e-10)

@@ -1,0 +1,73 @@
+"""Chains at rest are not simulated any further, and no number shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import modelcollapse as mc
+from modelcollapse import driver, loop, sampling
+from modelcollapse.pytree import part
+
+OBSERVE = ["probabilities", "absorption_time", "heterozygosity"]
+
+
+@part
+class Busy:
+    """Counts generations: an observable that goes on when nothing else does."""
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return jnp.int32(0)
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry + 1
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+
+def run(**options: Any) -> mc.Run:
+    return mc.simulate(
+        mc.Discrete(), mc.categorical([0.5, 0.3, 0.2]), observe=options.pop("observe", OBSERVE),
+        size=5, generations=200, **options,
+    )  # fmt: skip
+
+
+def test_no_number_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rested = {"dense": run(chains=6), "sparse": run(chains=6, record=[3, 20, 200])}
+    # all chains are at rest long before the end, so that there is something to compare
+    assert rested["dense"]["absorption_time"][:, -1].max() < 100
+    monkeypatch.setattr(loop.Process, "settles", property(lambda self: False))
+    # another number of chains, so that nothing compiled is used again
+    for name, plain in {"dense": run(chains=7), "sparse": run(chains=7, record=[3, 20, 200])}.items():
+        for observable in OBSERVE:
+            np.testing.assert_array_equal(rested[name][observable], plain[observable][:6])
+        np.testing.assert_array_equal(rested[name].state.generation, plain.state.generation[:6])
+
+
+def test_only_what_can_rest_does() -> None:
+    def settles(regime: Any, observe: Any, family: Any = None, source: Any = None) -> bool:
+        source = mc.categorical([0.5, 0.5]) if source is None else source
+        return driver.prepare(family or mc.Discrete(), source, regime, observe, 10, 5).settles
+
+    assert settles(mc.Replace(), OBSERVE)
+    assert settles(mc.Replace(), [mc.first_below("entropy", 0.1), mc.tail_mass([1])])
+    assert settles(mc.Replace(), OBSERVE, mc.Damped(mc.Discrete(), 0.5))
+    assert not settles(mc.Replace(), {"busy": Busy()})
+    assert not settles(mc.Replace(), {"late": mc.first_below(Busy(), 7)})
+    for regime in (mc.FreshReal(0.1), mc.Mixture(1.0), mc.Accumulate(), mc.Retain(0.5)):
+        assert not settles(regime, OBSERVE)
+    assert not settles(mc.Replace(), "mean", mc.Gaussian(), mc.normal())
+
+
+def test_a_long_rest_costs_nothing() -> None:
+    """Two billion generations would take a day."""
+    process = driver.prepare(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Replace(), ["absorption_time"], 4, 10)
+    key = sampling.key(0)
+    states, _ = loop.start_chains(key, 0, process, 3)
+    states, out = loop.advance_chains(key, 0, states, process, np.array([2**31 - 2], np.int32), 3, False)
+    np.testing.assert_array_equal(states.generation, 2**31 - 2)
+    assert (out["absorption_time"] < 200).all()
