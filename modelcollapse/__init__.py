@@ -12,6 +12,7 @@ sees) and *observables* (what is kept).
 """
 
 from modelcollapse.driver import simulate, trace
+from modelcollapse.external import simulate_models
 from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
 from modelcollapse.observables import absorption_time, first_below, tail_mass
 from modelcollapse.regimes import (
@@ -50,6 +51,7 @@ __all__ = [
     "normal_mixture",
     "sampler",
     "simulate",
+    "simulate_models",
     "table",
     "tail_mass",
     "trace",
