@@ -103,7 +103,7 @@ def _verify(options: argparse.Namespace) -> int:
         from modelcollapse.plot import evidence
 
         options.figures.mkdir(parents=True, exist_ok=True)
-        figure = evidence(results).get_figure(root=True)
+        figure: Any = evidence(results).get_figure(root=True)
         figure.savefig(options.figures / "claims.png", dpi=120)
     count = {v: sum(r.verdict == v for r in results) for v in (claims.HELD, claims.REJECTED, claims.UNDERPOWERED)}
     misses = sum(c.rejected for r in results for row in r.rows for c in row.near_misses.values())
