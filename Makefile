@@ -11,7 +11,7 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
 .PHONY: verify test lint examples bench wheel clean
 
 verify: $(VENV)/installed
-	$(BIN)/modelcollapse verify
+	$(BIN)/modelcollapse verify --quick
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope

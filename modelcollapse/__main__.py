@@ -1,4 +1,4 @@
-"""The command line: ``modelcollapse verify`` and ``modelcollapse simulate``."""
+"""The command line: ``modelcollapse verify``, ``modelcollapse plan`` and ``modelcollapse simulate``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="modelcollapse", description="Recursive training, simulated and held against its exact theory.")
+    parser = argparse.ArgumentParser(
+        prog="modelcollapse", description="Recursive training, simulated and held against its exact theory."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     verify = commands.add_parser("verify", help="put every claim to the test", description=_verify.__doc__)
@@ -37,9 +39,27 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--list", action="store_true", help="list the claims and stop")
     verify.add_argument("--seed", type=int, default=0)
     verify.add_argument("--chains", type=int, help="chains for every claim (default: each claim's own budget)")
+    tier = verify.add_mutually_exclusive_group()
+    tier.add_argument(
+        "--quick", action="store_const", dest="tier", const="quick", help="the claims that fit into a minute"
+    )
+    tier.add_argument(
+        "--extended",
+        action="store_const",
+        dest="tier",
+        const="extended",
+        help="all claims, each with ten times its budget",
+    )
+    verify.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="sections that run at once (default: one a core)"
+    )
     verify.add_argument("--json", type=Path, metavar="FILE", help="write all evidence")
     verify.add_argument("--figures", type=Path, metavar="DIR", help="draw the evidence into DIR")
     verify.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    from modelcollapse import _planner
+
+    _planner.add_to(commands)
 
     simulate = commands.add_parser("simulate", help="run one process", description=_simulate.__doc__)
     simulate.set_defaults(run=_simulate)
@@ -48,14 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--components", type=int, default=2, help="gmm: number of components")
     simulate.add_argument("--reg-covar", type=float, default=0.0, help="gmm: added to every variance")
     source = simulate.add_mutually_exclusive_group()
-    source.add_argument("--probabilities", type=_numbers, metavar="P,P,...", help="categorical source (weights are normalised)")
+    source.add_argument(
+        "--probabilities", type=_numbers, metavar="P,P,...", help="categorical source (weights are normalised)"
+    )
     source.add_argument("--zipf", type=int, metavar="K", help="categorical source, p_i proportional to 1/i")
-    source.add_argument("--words", nargs="?", const="", metavar="FILE", help="word frequencies of a text (default: Python's own help)")
-    source.add_argument("--normal", type=_numbers, metavar="MEAN,VARIANCE", help="normal source in one dimension (default 0,1)")
+    source.add_argument(
+        "--words", nargs="?", const="", metavar="FILE", help="word frequencies of a text (default: Python's own help)"
+    )
+    source.add_argument(
+        "--normal", type=_numbers, metavar="MEAN,VARIANCE", help="normal source in one dimension (default 0,1)"
+    )
     source.add_argument("--iris", action="store_true", help="Fisher's iris measurements")
     source.add_argument("--table", type=Path, metavar="FILE.csv", help="rows of numbers, one header line allowed")
-    simulate.add_argument("--regime", default="replace", choices=sorted(_REGIMES), help="what the next generation learns from")
-    simulate.add_argument("--share", type=float, default=0.1, help="real or retained share, for the regimes that have one")
+    simulate.add_argument(
+        "--regime", default="replace", choices=sorted(_REGIMES), help="what the next generation learns from"
+    )
+    simulate.add_argument(
+        "--share", type=float, default=0.1, help="real or retained share, for the regimes that have one"
+    )
     simulate.add_argument("--mixture", type=_numbers, metavar="ALPHA,BETA,GAMMA", help="for --regime mixture")
     simulate.add_argument("--size", type=int, default=100, help="sample size of every generation")
     simulate.add_argument("--generations", type=int, default=50, help="number of the last generation")
@@ -66,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--save", type=Path, metavar="FILE.npz")
     simulate.add_argument("--quiet", action="store_true", help="no progress bar")
     for command in (verify, simulate):
-        command.add_argument("--precision", type=int, default=64, choices=[32, 64], help="bits of a floating-point number")
+        command.add_argument(
+            "--precision", type=int, default=64, choices=[32, 64], help="bits of a floating-point number"
+        )
     return parser
 
 
@@ -79,22 +111,25 @@ def _verify(options: argparse.Namespace) -> int:
     from modelcollapse.checks import claims
 
     registry = claims.registry()
-    chosen = _selected(options.claims, registry)
+    chosen = _selected(options.claims, registry, options.tier)
     if options.list:
         for claim in chosen:
-            print(f"{claim.name:28s} {claim.section:24s} {claim.statement}")
+            print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
         return 0
+    if options.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     begun = time.perf_counter()
     results = []
     print(claims.HEADER)
     section = ""
-    with tqdm(chosen, disable=options.quiet or None, unit="claim", leave=False) as bar:
-        for claim in bar:
-            bar.set_description(claim.name)
-            result = claims.run_claim(claim, options.seed, options.chains)
+    with tqdm(total=len(chosen), disable=options.quiet or None, unit="claim", leave=False) as bar:
+        times = 10 if options.tier == "extended" else 1
+        for result in claims.run_claims(
+            chosen, options.seed, chains=options.chains, times=times, jobs=options.jobs, done=bar.update
+        ):
             results.append(result)
-            if claim.section != section:
-                section = claim.section
+            if result.claim.section != section:
+                section = result.claim.section
                 bar.write(f"\n{section}")
             bar.write(claims.to_text(result))
     if options.json:
@@ -117,14 +152,22 @@ def _verify(options: argparse.Namespace) -> int:
     return claims.exit_code(results)
 
 
-def _selected(names: Sequence[str], registry: dict[str, Any]) -> list[Any]:
+def _selected(names: Sequence[str], registry: dict[str, Any], tier: str | None = None) -> list[Any]:
+    """The claims of a tier and those before it; claims that are named run whatever their tier, unless one is given."""
+    from modelcollapse.checks.claims import TIERS
+
     ordered = sorted(registry.values(), key=lambda claim: claim.section)
-    if not names:
-        return ordered
     unknown = [n for n in names if n not in registry and not any(c.section.startswith(f"{n}.") for c in ordered)]
     if unknown:
         raise ValueError(f"unknown claim {unknown[0]!r}; `modelcollapse verify --list` lists the names")
-    return [c for c in ordered if c.name in names or any(c.section.startswith(f"{n}.") for n in names)]
+    if names:
+        ordered = [c for c in ordered if c.name in names or any(c.section.startswith(f"{n}.") for n in names)]
+    if tier is None and names:
+        return ordered
+    chosen = [c for c in ordered if TIERS.index(c.tier) <= TIERS.index(tier or "default")]
+    if not chosen:
+        raise ValueError(f"none of the claims named is in the tier {tier!r}; leave the tier out to run them")
+    return chosen
 
 
 def _numbers(text: str) -> list[float]:
@@ -160,7 +203,11 @@ def _simulate(options: argparse.Namespace) -> int:
     from modelcollapse.results import ChainFailure
 
     family, source = _family_and_source(options)
-    default = {"discrete": ["heterozygosity", "support_size"], "gaussian": ["log_variance", "w2_squared"], "gmm": ["log_determinant"]}
+    default = {
+        "discrete": ["heterozygosity", "support_size"],
+        "gaussian": ["log_variance", "w2_squared"],
+        "gmm": ["log_determinant"],
+    }
     observe = options.observe or default[options.family]
     for path in (options.plot, options.save):
         if path and not path.resolve().parent.is_dir():
@@ -176,7 +223,11 @@ def _simulate(options: argparse.Namespace) -> int:
         run, code = failure.run, FAILED
     print(run.summary())
     predictions = run.predict()
-    print("\npredictions at the last generation" if predictions else "\nno closed form is known here for these observables")
+    print(
+        "\npredictions at the last generation"
+        if predictions
+        else "\nno closed form is known here for these observables"
+    )
     for prediction in predictions:
         print(f"  {prediction}")
     if options.save:
@@ -211,7 +262,9 @@ def _family_and_source(options: argparse.Namespace) -> tuple[Any, Any]:
     if options.iris:
         return family, sources.table(datasets.iris()[0])
     if options.table:
-        return family, sources.table(np.genfromtxt(options.table, delimiter=",", skip_header=_header_lines(options.table)))
+        return family, sources.table(
+            np.genfromtxt(options.table, delimiter=",", skip_header=_header_lines(options.table))
+        )
     if options.family == "discrete":
         return family, sources.categorical(1 / np.arange(1, 11), normalise=True)
     mean, variance = (*(options.normal or [0.0, 1.0]), 1.0)[:2]

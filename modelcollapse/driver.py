@@ -132,8 +132,9 @@ def trace(
     process = prepare(family, source, regime, observe, size, generations)
     states, first = loop.start_chains(key, 0, process, chains)
     gaps = jnp.ones(generations, jnp.int32)
-    _, rest = loop.advance_chains(key, 0, states, process, gaps, chains, True)
-    return jax.tree.map(lambda a, b: jnp.concatenate([a[:, None], b], axis=1), first, rest)
+    last, rest = loop.advance_chains(key, 0, states, process, gaps, chains, True)
+    whole = jax.tree.map(lambda a, b: jnp.concatenate([a[:, None], b], axis=1), first, rest)
+    return _masked(whole, last.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
 def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
@@ -232,7 +233,7 @@ def drive(
             states.append(jax.tree.map(lambda leaf, take=take: leaf[:take], devices.collect(state, mesh)))
     trace = {name: np.concatenate([t[name] for t in traces]) for name in traces[0]}
     final = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
-    _mask_failed(trace, np.asarray(final.status), recorded)
+    trace = _masked(trace, final.status, recorded, np)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
         recorded = np.concatenate([run.recorded, recorded])
@@ -258,12 +259,16 @@ def _portions(gaps: np.ndarray, count: int) -> list[np.ndarray]:
     return list(filled.reshape(-1, length))
 
 
-def _mask_failed(trace: dict[str, np.ndarray], status: np.ndarray, recorded: np.ndarray) -> None:
+def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[str, Any]:
     """A chain that failed at generation g has no value from g on: NaN, where the observable is a real number."""
     gone = (status > 0)[:, None] & (recorded[None, :] >= status[:, None] - 1)
-    for name, values in trace.items():
-        if gone.any() and np.issubdtype(values.dtype, np.floating):
-            trace[name] = np.where(gone.reshape(gone.shape + (1,) * (values.ndim - 2)), np.nan, values)
+
+    def masked(values: Any) -> Any:
+        if not jnp.issubdtype(values.dtype, jnp.floating):
+            return values
+        return xp.where(gone.reshape(gone.shape + (1,) * (values.ndim - 2)), xp.asarray(xp.nan, values.dtype), values)
+
+    return trace if xp is np and not gone.any() else jax.tree.map(masked, trace)
 
 
 def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:

@@ -159,14 +159,14 @@ def test_a_process_killed_while_saving_leaves_the_old_file_whole(run: mc.Run, tm
 
 def test_files_that_are_no_runs_are_refused(run: mc.Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValueError, match="is not a saved run: it has no header"):
+    with pytest.raises(ValueError, match="is not a saved run"):
         mc.Run.load(tmp_path / "other.npz")
     serial.write(tmp_path / "later.npz", {"format": 99}, {})
     with pytest.raises(ValueError, match="has format 99, this version reads 1"):
         mc.Run.load(tmp_path / "later.npz")
     fields = {"part": "somewhere.evil:Part", "fields": {}}
     serial.write(tmp_path / "evil.npz", {"format": 1, "run": {"dict": {"family": fields}}}, {})
-    with pytest.raises(ValueError, match="import the module 'somewhere.evil' before loading"):
+    with pytest.raises(ValueError, match=r"import the module .somewhere\.evil. before loading"):
         mc.Run.load(tmp_path / "evil.npz")
 
 

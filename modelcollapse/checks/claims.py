@@ -163,14 +163,20 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
 
 
 def run_claims(
-    chosen: Sequence[Claim], seed: int, *, chains: int | None = None, times: int = 1, jobs: int = 1, done: Callable = lambda: None
+    chosen: Sequence[Claim],
+    seed: int,
+    *,
+    chains: int | None = None,
+    times: int = 1,
+    jobs: int = 1,
+    done: Callable = lambda: None,
 ) -> Iterator[Result]:
     """Run several claims, ``jobs`` sections at a time; the results come in the given order, whatever is finished first.
 
     Most of the time is compilation, which other threads can share. ``times`` multiplies every claim's own budget. ``done`` is called
     after each claim.
     """
-    wide = bool(jax.config.jax_enable_x64)
+    wide = bool(jax.config.read("jax_enable_x64"))
 
     def run(section: Sequence[Claim]) -> list[Result]:
         results = []
@@ -240,11 +246,17 @@ def to_json(results: Sequence[Result], seed: int) -> str:
 
     content = [
         {
-            "claim": r.claim.name, "statement": r.claim.statement, "source": r.claim.source, "section": r.claim.section,
-            "chains": r.chains, "seconds": round(r.seconds, 3), "verdict": r.verdict, "evidence": [plain(row) for row in r.rows],
+            "claim": r.claim.name,
+            "statement": r.claim.statement,
+            "source": r.claim.source,
+            "section": r.claim.section,
+            "chains": r.chains,
+            "seconds": round(r.seconds, 3),
+            "verdict": r.verdict,
+            "evidence": [plain(row) for row in r.rows],
         }
         for r in results
-    ]  # fmt: skip
+    ]
     return json.dumps({"seed": seed, "rate": RATE, "claims": content}, indent=1)
 
 

@@ -87,7 +87,10 @@ def covariance_over_time(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             BoundedMean(first[:, 0] * second[:, 0], -P[0], 1),
             float(exact(FITS, later)[0, 0]),
-            {"the later of the two": float(exact(later)[0, 0]), "one generation early": float(exact(FITS - 1, later)[0, 0])},
+            {
+                "the later of the two": float(exact(later)[0, 0]),
+                "one generation early": float(exact(FITS - 1, later)[0, 0]),
+            },
             f"Cov of one state, fits {FITS} and {later}",
         ),
         Evidence(
@@ -99,7 +102,10 @@ def covariance_over_time(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             BoundedMean((first**2).sum(1), 0, 2),
             float(far(FITS)),
-            {"linear, H_0 n / M": replacement.heterozygosity(LAW) * FITS / SIZE, "one generation early": float(far(FITS - 1))},
+            {
+                "linear, H_0 n / M": replacement.heterozygosity(LAW) * FITS / SIZE,
+                "one generation early": float(far(FITS - 1)),
+            },
             "E |p_n - p_0|^2",
         ),
     ]
@@ -160,7 +166,10 @@ def total_variation(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             BoundedMean(at(run, "total_variation", 1), 0, 1),
             first,
-            {"M + 1 for M": float(divergence.mean_absolute_deviation(P, SIZE + 1).sum() / 2), "without the half": 2 * first},
+            {
+                "M + 1 for M": float(divergence.mean_absolute_deviation(P, SIZE + 1).sum() / 2),
+                "without the half": 2 * first,
+            },
             "one fit",
         ),
         Evidence(

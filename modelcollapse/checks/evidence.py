@@ -61,7 +61,9 @@ class Proportion:
             return min(0.0, np.log(2) + exact)
         if (value == 0 and k) or (value == 1 and k < n):
             return -np.inf
-        information = (x * np.log(x / value) if x > 0 else 0) + ((1 - x) * np.log((1 - x) / (1 - value)) if x < 1 else 0)
+        information = (x * np.log(x / value) if x > 0 else 0) + (
+            (1 - x) * np.log((1 - x) / (1 - value)) if x < 1 else 0
+        )
         return min(0.0, np.log(2) - n * information)
 
 
@@ -138,7 +140,9 @@ class ChernoffMean:
         # the optimum lies near gap / variance; a bracket of its size keeps the search well scaled
         reach = 20 * abs(gap) / float(np.var(self.samples)) + 1e-12
         low, high = max(low, -reach), min(high, reach)
-        best = minimize_scalar(lambda t: self.cgf(t) - t * gap, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+        best = minimize_scalar(
+            lambda t: self.cgf(t) - t * gap, bounds=(low, high), method="bounded", options={"xatol": 1e-10}
+        )
         return float(min(0.0, np.log(2) + self.samples.size * min(best.fun, 0.0)))
 
 
@@ -182,7 +186,9 @@ class Evidence:
             raise ValueError("evidence needs at least one near miss: a check that nothing can fail is no check")
         for name, value in self.wrong.items():
             if abs(value - self.predicted) <= self.slack:
-                raise ValueError(f"the near miss {name!r} = {value!r} equals the prediction {self.predicted!r} within its slack")
+                raise ValueError(
+                    f"the near miss {name!r} = {value!r} equals the prediction {self.predicted!r} within its slack"
+                )
 
     @property
     def nearest(self) -> float:

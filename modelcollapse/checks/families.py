@@ -64,12 +64,24 @@ def quadratic_variance(seed: int, chains: int) -> list[Evidence]:
         exact = functools.partial(families.expected_mean_error, family, truth, SIZE)
         wrong = {"one generation early": float(exact(FITS - 1)), "twice the variance function": 2 * float(exact(FITS))}
         seen = (walk(name, seed, chains) - truth) ** 2
-        out.append(Evidence(bounded_or_nominal(name, seen, TRIALS**2), float(exact(FITS)), wrong, f"{name}, E (m - m_0)^2"))
+        out.append(
+            Evidence(bounded_or_nominal(name, seen, TRIALS**2), float(exact(FITS)), wrong, f"{name}, E (m - m_0)^2")
+        )
     family, truth, _ = DRAWS["binomial"]
     mean, n = walk("binomial", seed, chains, 60), 60
     shown = functools.partial(families.expected_variance_function, family, truth)
-    wrong = {"V(m_0) for ever": float(shown(SIZE, 0)), "Bernoulli's v2 = -1": float(shown(SIZE, 0)) * (1 - 1 / SIZE) ** n}
-    out.append(Evidence(BoundedMean(mean * (1 - mean / TRIALS), 0, TRIALS / 4), float(shown(SIZE, n)), wrong, f"binomial, E V, {n} fits"))
+    wrong = {
+        "V(m_0) for ever": float(shown(SIZE, 0)),
+        "Bernoulli's v2 = -1": float(shown(SIZE, 0)) * (1 - 1 / SIZE) ** n,
+    }
+    out.append(
+        Evidence(
+            BoundedMean(mean * (1 - mean / TRIALS), 0, TRIALS / 4),
+            float(shown(SIZE, n)),
+            wrong,
+            f"binomial, E V, {n} fits",
+        )
+    )
     return out
 
 
@@ -100,17 +112,24 @@ def families_with_data(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             NominalMean((walk("gamma", seed, chains, real=real) - truth) ** 2),
             float(fresh(real / SIZE, FITS)),
-            {"five real draws fewer": float(fresh((real - 5) / SIZE, FITS)), "real data only": truth**2 / (SHAPE * SIZE)},
+            {
+                "five real draws fewer": float(fresh((real - 5) / SIZE, FITS)),
+                "real data only": truth**2 / (SHAPE * SIZE),
+            },
             f"gamma, {real} of {SIZE} real",
         ),
         Evidence(
             BoundedMean((walk("binomial", seed, chains, 30, real=real) - DRAWS["binomial"][1]) ** 2, 0, TRIALS**2),
             float(families.fresh_mean_error(DRAWS["binomial"][0], DRAWS["binomial"][1], SIZE, real / SIZE)),
-            {"five real draws fewer": float(families.fresh_mean_error(DRAWS["binomial"][0], DRAWS["binomial"][1], SIZE, (real - 5) / SIZE)),
-             "no synthetic draws": DRAWS["binomial"][1] * (1 - DRAWS["binomial"][1] / TRIALS) / SIZE},
+            {
+                "five real draws fewer": float(
+                    families.fresh_mean_error(DRAWS["binomial"][0], DRAWS["binomial"][1], SIZE, (real - 5) / SIZE)
+                ),
+                "no synthetic draws": DRAWS["binomial"][1] * (1 - DRAWS["binomial"][1] / TRIALS) / SIZE,
+            },
             f"binomial, stationary, {real} of {SIZE} real",
         ),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -177,7 +196,11 @@ def gamma_walks(seed: int, chains: int) -> list[Evidence]:
                 (-SHAPE * size, np.inf),
             ),
             drift,
-            {"no drift": 0.0, "exponential": float(special_families.gamma_log_mean(size, fits)[0]), "five generations early": drift * (1 - 5 / fits)},
+            {
+                "no drift": 0.0,
+                "exponential": float(special_families.gamma_log_mean(size, fits)[0]),
+                "five generations early": drift * (1 - 5 / fits),
+            },
             "gamma, E ln(m_n / m_0)",
         ),
         Evidence(
@@ -186,9 +209,19 @@ def gamma_walks(seed: int, chains: int) -> list[Evidence]:
             {"unbiased end": float(cdf(fits, unbiased=True)), "one generation early": float(cdf(fits - 1))},
             "uniform, P(ln(b_n / b_0) < -2)",
         ),
-        Evidence(ChernoffMean(index, pareto(False, rise), (-np.inf, size)), rise, {"unbiased": fall, "no drift": 0.0}, "Pareto, most likely index"),
-        Evidence(ChernoffMean(unbiased, pareto(True, fall), (-np.inf, size)), fall, {"most likely": rise, "no drift": 0.0}, "Pareto, unbiased index"),
-    ]  # fmt: skip
+        Evidence(
+            ChernoffMean(index, pareto(False, rise), (-np.inf, size)),
+            rise,
+            {"unbiased": fall, "no drift": 0.0},
+            "Pareto, most likely index",
+        ),
+        Evidence(
+            ChernoffMean(unbiased, pareto(True, fall), (-np.inf, size)),
+            fall,
+            {"most likely": rise, "no drift": 0.0},
+            "Pareto, unbiased index",
+        ),
+    ]
 
 
 @claim(

@@ -24,7 +24,10 @@ CHAINS = 120_000
     theorems=["fresh.correlation", "fresh.eigenvalues"],
 )
 def memory(seed: int, chains: int) -> Evidence:
-    law, lag = run_of(seed, chains, "random mixing", SIZE, MIXED)["probabilities"][:, SETTLED:, 0] - P[0], MIXED[2] - MIXED[1]
+    law, lag = (
+        run_of(seed, chains, "random mixing", SIZE, MIXED)["probabilities"][:, SETTLED:, 0] - P[0],
+        MIXED[2] - MIXED[1],
+    )
     variance = P[0] * (1 - P[0]) * float(workflows.random_mixing_limit(SIZE, SHARE))
     exact = functools.partial(fresh.correlation, SHARE)
     wrong = {
@@ -32,7 +35,9 @@ def memory(seed: int, chains: int) -> Evidence:
         "the eigenvalue of H, (1 - g)^2 (1 - 1/M)": variance * float(fresh.eigenvalues(SIZE, SHARE)[2]) ** lag,
         "lost (1 - 1/M) a fit too": variance * (float(exact(1)) * (1 - 1 / SIZE)) ** lag,
     }
-    return Evidence(BoundedMean(law[:, 0] * law[:, 1], -P[0], 1), variance * float(exact(lag)), wrong, f"Cov(p_t, p_t+{lag})")
+    return Evidence(
+        BoundedMean(law[:, 0] * law[:, 1], -P[0], 1), variance * float(exact(lag)), wrong, f"Cov(p_t, p_t+{lag})"
+    )
 
 
 @claim(
@@ -112,7 +117,12 @@ def absent_early(seed: int, chains: int) -> Evidence:
         "one generation early": float(absent(fits - 1)),
         "no real rows": float(support.absent_probability(P[state], SIZE, fits)),
     }
-    return Evidence(Proportion.of(run["probabilities"][:, 0, state] == 0), float(absent(fits)), wrong, f"q = {P[state]}, {fits} fits")
+    return Evidence(
+        Proportion.of(run["probabilities"][:, 0, state] == 0),
+        float(absent(fits)),
+        wrong,
+        f"q = {P[state]}, {fits} fits",
+    )
 
 
 @claim(
@@ -138,7 +148,9 @@ def founders(seed: int, chains: int) -> Evidence:
         "large M, M g sum b_k": size * share * float(fresh.branching_total(share)),
         "the newest real items": size * share,
     }
-    return Evidence(BoundedMean(distinct, 1, size), fresh.expected_founders(size, share), wrong, f"M = {size}, g = {share}")
+    return Evidence(
+        BoundedMean(distinct, 1, size), fresh.expected_founders(size, share), wrong, f"M = {size}, g = {share}"
+    )
 
 
 @claim(
@@ -190,9 +202,10 @@ def frozen_support(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             Proportion.of(fixed["probabilities"][:, 0, state] > 0),
             float(accumulation.survival(P[state], rows)),
-            {"the whole first data set": float(accumulation.survival(P[state], SIZE)), "one item fewer": float(accumulation.survival(P[state], rows - 1))},
+            {
+                "the whole first data set": float(accumulation.survival(P[state], SIZE)),
+                "one item fewer": float(accumulation.survival(P[state], rows - 1)),
+            },
             f"{rows} fixed rows, a state is present",
         ),
     ]
-
-

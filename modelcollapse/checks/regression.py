@@ -50,7 +50,9 @@ def regression_replaced(seed: int, chains: int) -> list[Evidence]:
             "fixed design, d / T": fits * FEATURES / ROWS,
         }
         seen = NominalMean((weights**2).sum(1))
-        out.append(Evidence(seen, float(exact(fits, FEATURES)), wrong, f"{fits} fits, {'fresh' if fresh else 'the same'} rows"))
+        out.append(
+            Evidence(seen, float(exact(fits, FEATURES)), wrong, f"{fits} fits, {'fresh' if fresh else 'the same'} rows")
+        )
     return out
 
 
@@ -79,15 +81,24 @@ def regression_accumulated(seed: int, chains: int) -> list[Evidence]:
             right = np.einsum("cde,ce->cd", gram[0], weights) + np.einsum("ctd,ct->cd", second, labels)
             pooled = np.linalg.solve(gram[0] + gram[1], right[..., None])[..., 0]
             seen[again].append((pooled**2).sum(1))
-    wrong = {"replacement": float(regression.replaced_risk(rows_count, fits, d)), "the limit pi^2 / 6": np.pi**2 / 6 * float(same(1, d))}
+    wrong = {
+        "replacement": float(regression.replaced_risk(rows_count, fits, d)),
+        "the limit pi^2 / 6": np.pi**2 / 6 * float(same(1, d)),
+    }
     return [
         Evidence(
-            NominalMean(np.concatenate(seen[True])), float(same(fits, d)), wrong | {"fresh rows": float(fresh(fits, d))}, "the same rows, 2 fits"
+            NominalMean(np.concatenate(seen[True])),
+            float(same(fits, d)),
+            wrong | {"fresh rows": float(fresh(fits, d))},
+            "the same rows, 2 fits",
         ),
         Evidence(
-            NominalMean(np.concatenate(seen[False])), float(fresh(fits, d)), wrong | {"sum 1 / i^2, the same rows": float(same(fits, d))}, "fresh rows, 2 fits"
+            NominalMean(np.concatenate(seen[False])),
+            float(fresh(fits, d)),
+            wrong | {"sum 1 / i^2, the same rows": float(same(fits, d))},
+            "fresh rows, 2 fits",
         ),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -144,7 +155,12 @@ def regression_shifted(seed: int, chains: int) -> Evidence:
         "no shift": clean,
         "the shift in full": clean + 4 * share,
     }
-    return Evidence(NominalMean((least_squares(rows, labels) ** 2).sum(1)), float(exact()), wrong, f"{real} real, {synthetic} shifted")
+    return Evidence(
+        NominalMean((least_squares(rows, labels) ** 2).sum(1)),
+        float(exact()),
+        wrong,
+        f"{real} real, {synthetic} shifted",
+    )
 
 
 @claim(

@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import numpy as np
-from modelcollapse_theory import divergence, fixation, fixation_diffusion, replacement, support
 
 from modelcollapse.checks.claims import claim, shared, stream
 from modelcollapse.checks.evidence import BoundedMean, Evidence, Proportion
@@ -16,6 +15,7 @@ from modelcollapse.observables import FirstTime, as_observable
 from modelcollapse.pytree import part
 from modelcollapse.results import Run
 from modelcollapse.sources import categorical
+from modelcollapse_theory import divergence, fixation, fixation_diffusion, replacement, support
 
 LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
 SIZE = 8
@@ -55,9 +55,15 @@ def chains_of(seed: int, chains: int) -> Run:
     """One run for all claims of this section: generations 0 to 14 and the last."""
     observe = {**OBSERVED, "extra_states": ExtraStates(), "two_left_time": FirstTime(as_observable(two_left))}
     return simulate(
-        Discrete(), categorical(LAW), observe=observe, size=SIZE, generations=LAST, chains=chains,
-        seed=stream(seed, "replacement"), record=[*range(15), LAST],
-    )  # fmt: skip
+        Discrete(),
+        categorical(LAW),
+        observe=observe,
+        size=SIZE,
+        generations=LAST,
+        chains=chains,
+        seed=stream(seed, "replacement"),
+        record=[*range(15), LAST],
+    )
 
 
 def at(run: Run, name: str, fits: int) -> np.ndarray:
@@ -68,39 +74,61 @@ def at(run: Run, name: str, fits: int) -> np.ndarray:
 @claim(
     "a chain is absorbed in state i with probability p0(i)",
     source="frequencies are bounded martingales; arXiv 2305.17493, sec. 4",
-    section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.fixation_probability"],
-)  # fmt: skip
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["replacement.fixation_probability"],
+)
 def absorption_probability(seed: int, chains: int) -> list[Evidence]:
     final = at(chains_of(seed, chains), "probabilities", LAST + 1)
     p, q = np.array(LAW), replacement.fixation_probability(LAW)
     return [
         Evidence(
-            Proportion.of(final[:, i] == 1), q[i],
-            {"uniform over the states": 1 / p.size, "proportional to p^2": p[i] ** 2 / (p @ p)}, f"ends in state {i}",
+            Proportion.of(final[:, i] == 1),
+            q[i],
+            {"uniform over the states": 1 / p.size, "proportional to p^2": float(p[i] ** 2 / (p @ p))},
+            f"ends in state {i}",
         )
         for i in (0, 4)
-    ]  # fmt: skip
+    ]
 
 
 @claim(
     "a state of probability q is missed by M draws with probability (1 - q)^M",
-    source="independence", section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.unseen_probability"],
-)  # fmt: skip
+    source="independence",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["replacement.unseen_probability"],
+)
 def unseen(seed: int, chains: int) -> Evidence:
     first, q = at(chains_of(seed, chains), "probabilities", 1), LAW[2]
-    wrong = {"1 - q, lost at some generation": 1 - q, "exp(-q M)": np.exp(-q * SIZE), "M + 1 for M": (1 - q) ** (SIZE + 1)}
-    return Evidence(Proportion.of(first[:, 2] == 0), float(replacement.unseen_probability(q, SIZE)), wrong, f"q = {q}, one fit")
+    wrong = {
+        "1 - q, lost at some generation": 1 - q,
+        "exp(-q M)": np.exp(-q * SIZE),
+        "M + 1 for M": (1 - q) ** (SIZE + 1),
+    }
+    return Evidence(
+        Proportion.of(first[:, 2] == 0), float(replacement.unseen_probability(q, SIZE)), wrong, f"q = {q}, one fit"
+    )
 
 
 @claim(
     "E[H] decays by exactly 1 - 1/M per refit",
     source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090",
-    section=SECTION, chains=CHAINS, tier="quick", theorems=["replacement.expected_heterozygosity"],
-)  # fmt: skip
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["replacement.expected_heterozygosity"],
+)
 def heterozygosity_decay(seed: int, chains: int) -> Evidence:
     n, seen = 5, chains_of(seed, chains)
     decay = functools.partial(replacement.expected_heterozygosity, LAW)
-    wrong = {"M + 1 for M": decay(SIZE + 1, n), "one generation early": decay(SIZE, n - 1), "diploid 2M": decay(2 * SIZE, n)}
+    wrong = {
+        "M + 1 for M": decay(SIZE + 1, n),
+        "one generation early": decay(SIZE, n - 1),
+        "diploid 2M": decay(2 * SIZE, n),
+    }
     observed = BoundedMean(at(seen, "heterozygosity", n), 0, 1 - 1 / len(LAW))
     return Evidence(observed, float(decay(SIZE, n)), wrong, f"{n} fits, M = {SIZE}")
 
@@ -108,8 +136,11 @@ def heterozygosity_decay(seed: int, chains: int) -> Evidence:
 @claim(
     "the expected support after n refits follows from the lineage chain",
     source="duality with the coalescent; theory/derivations/lineages.md",
-    section=SECTION, chains=CHAINS, tier="quick", theorems=["support.expected_support", "replacement.expected_distinct"],
-)  # fmt: skip
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["support.expected_support", "replacement.expected_distinct"],
+)
 def expected_support(seed: int, chains: int) -> list[Evidence]:
     seen = chains_of(seed, chains)
     out = []
@@ -126,8 +157,11 @@ def expected_support(seed: int, chains: int) -> list[Evidence]:
 @claim(
     "the chi-square divergence grows as (K - 1)(1 - (1 - 1/M)^n), whatever the law",
     source="second moments; theory/derivations/lineages.md",
-    section=SECTION, chains=CHAINS, tier="quick", theorems=["divergence.expected_chi_square"],
-)  # fmt: skip
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["divergence.expected_chi_square"],
+)
 def chi_square_growth(seed: int, chains: int) -> Evidence:
     n, states = 5, len(LAW)
     expected = functools.partial(divergence.expected_chi_square, states)
@@ -143,9 +177,15 @@ def chi_square_growth(seed: int, chains: int) -> Evidence:
 @claim(
     "the time to fixation has the law that the lineage chain gives, for any number of states",
     source="duality; theory/derivations/fixation.md",
-    section=SECTION, chains=CHAINS, tier="quick",
-    theorems=["fixation.fixation_time_cdf", "fixation.fixation_time_moments", "fixation_diffusion.fixation_time_mean_limit"],
-)  # fmt: skip
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=[
+        "fixation.fixation_time_cdf",
+        "fixation.fixation_time_moments",
+        "fixation_diffusion.fixation_time_mean_limit",
+    ],
+)
 def fixation_time(seed: int, chains: int) -> list[Evidence]:
     # time in fits: generation + 1; a chain still alive at the end counts as LAST + 2, and so does the prediction
     end = LAST + 2
@@ -157,13 +197,20 @@ def fixation_time(seed: int, chains: int) -> list[Evidence]:
     n = 10
     return [
         Evidence(
-            BoundedMean(times, 1, end), mean,
-            {"the diffusion's mean": diffusion, "diploid: twice that": 2 * diffusion, "M + 1 for M": larger, "generations for fits": mean - 1},
+            BoundedMean(times, 1, end),
+            mean,
+            {
+                "the diffusion's mean": diffusion,
+                "diploid: twice that": 2 * diffusion,
+                "M + 1 for M": larger,
+                "generations for fits": mean - 1,
+            },
             "mean, in fits",
         ),
         Evidence(
-            Proportion.of(times <= n), float(cdf(SIZE, n)),
+            Proportion.of(times <= n),
+            float(cdf(SIZE, n)),
             {"one generation early": float(cdf(SIZE, n - 1)), "M + 1 for M": float(cdf(SIZE + 1, n))},
             f"P(T <= {n})",
         ),
-    ]  # fmt: skip
+    ]

@@ -37,13 +37,27 @@ def zipf_tails(seed: int, chains: int) -> list[Evidence]:
         missed = 1 - np.where(new, ordered**-exponent, 0.0).sum(1) / zeta(exponent)
         lost = functools.partial(tails.lost_mass, exponent, size)
         once = float(lost(1))
-        wrong = {"exponent 1.8": float(tails.lost_mass(1.8, size, n)), "half the sample": float(tails.lost_mass(exponent, size // 2, n))}
+        wrong = {
+            "exponent 1.8": float(tails.lost_mass(1.8, size, n)),
+            "half the sample": float(tails.lost_mass(exponent, size // 2, n)),
+        }
         if n > 1:
             wrong |= {"linear in n": n * once, "one generation early": float(lost(n - 1))}
-        out.append(Evidence(BoundedMean(missed, 0, 1), float(lost(n)), wrong, f"mass lost, {n} fits", slack=float(lost(n)) * n / size))
+        out.append(
+            Evidence(
+                BoundedMean(missed, 0, 1),
+                float(lost(n)),
+                wrong,
+                f"mass lost, {n} fits",
+                slack=float(lost(n)) * n / size,
+            )
+        )
         if n == 1:
             states = float(tails.distinct_states(exponent, size))
-            wrong = {"exponent 1.8": float(tails.distinct_states(1.8, size)), "Heaps with 1 for Gamma": np.sqrt(size / zeta(2)) - 0.5}
+            wrong = {
+                "exponent 1.8": float(tails.distinct_states(1.8, size)),
+                "Heaps with 1 for Gamma": np.sqrt(size / zeta(2)) - 0.5,
+            }
             counted = BoundedMean(new.sum(1), 1, size)
             out.append(Evidence(counted, states, wrong, "distinct states, one fit", slack=size ** (1 / exponent - 1)))
     return out
@@ -67,7 +81,11 @@ def preferred_state(seed: int, chains: int) -> list[Evidence]:
     law = functools.partial(selection.fixation_probability, start)
     limit = float(law(size, advantage))
     exact = selection.fixation_probability_exact(start, size, advantage)
-    wrong = {"neutral": start, "diploid, 4N": float(law(2 * size, advantage)), "half the sample": float(law(size // 2, advantage))}
+    wrong = {
+        "neutral": start,
+        "diploid, 4N": float(law(2 * size, advantage)),
+        "half the sample": float(law(size // 2, advantage)),
+    }
     seen = Proportion.of(count == size)
     return [
         Evidence(seen, exact, wrong, "the finite chain"),
@@ -91,10 +109,18 @@ def curation(seed: int, chains: int) -> list[Evidence]:
     for choices in (2, 4):
         drawn = random.choice(3, size=(chains, choices), p=law)
         # a Gumbel number on each reward: the largest is a choice proportional to e^reward
-        picked = np.take_along_axis(drawn, np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)[:, None], axis=1)
+        picked = np.take_along_axis(
+            drawn, np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)[:, None], axis=1
+        )
         exact = selection.curated(law, reward, choices)
-        wrong = {"no choice": law[2], "k without end, p e^r": tilted[2], "one choice more": selection.curated(law, reward, choices + 1)[2]}
-        out.append(Evidence(Proportion.of(picked == 2), float(exact[2]), wrong, f"best of {choices}, the state of most reward"))
+        wrong = {
+            "no choice": law[2],
+            "k without end, p e^r": tilted[2],
+            "one choice more": selection.curated(law, reward, choices + 1)[2],
+        }
+        out.append(
+            Evidence(Proportion.of(picked == 2), float(exact[2]), wrong, f"best of {choices}, the state of most reward")
+        )
     return out
 
 
@@ -119,13 +145,21 @@ def filters(seed: int, chains: int) -> list[Evidence]:
         Evidence(
             Proportion.of(is_right[passed]),
             float(selection.verified_precision(right, keep, leak)),
-            {"unchanged": right, "psi ignored": right * keep, "rates exchanged": float(selection.verified_precision(right, leak, keep))},
+            {
+                "unchanged": right,
+                "psi ignored": right * keep,
+                "rates exchanged": float(selection.verified_precision(right, leak, keep)),
+            },
             "precision after a filter",
         ),
         Evidence(
             Proportion.of(is_real[left]),
             float(share(found, mistaken)),
-            {"unchanged": real, "no false positives": float(share(found, 0.0)), "rates exchanged": float(share(mistaken, found))},
+            {
+                "unchanged": real,
+                "no false positives": float(share(found, 0.0)),
+                "rates exchanged": float(share(mistaken, found)),
+            },
             "real share after a detector",
         ),
     ]

@@ -5,21 +5,36 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from modelcollapse_theory import collapse, gaussian, wasserstein, wishart
 
 from modelcollapse.checks.claims import claim
 from modelcollapse.checks.evidence import ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.checks.gaussian import (
-    CHAINS, FITS, LAST_FITS, LATE_FITS, LATE_SIZE, SECTION, SIZE, VARIANCES, at_late, early, last, late,
-)  # fmt: skip
+    CHAINS,
+    FITS,
+    LAST_FITS,
+    LATE_FITS,
+    LATE_SIZE,
+    SECTION,
+    SIZE,
+    VARIANCES,
+    at_late,
+    early,
+    last,
+    late,
+)
+from modelcollapse_theory import collapse, gaussian, wasserstein, wishart
 
 TRUTH = np.diag(VARIANCES)
 
 
 @claim(
-    "ln det Sigma_n is a sum of independent log chi-squares (Bartlett)", source="Bartlett decomposition", section=SECTION,
-    chains=CHAINS, tier="quick", theorems=["wishart.expected_log_determinant", "wishart.log_determinant_cgf"],
-)  # fmt: skip
+    "ln det Sigma_n is a sum of independent log chi-squares (Bartlett)",
+    source="Bartlett decomposition",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
+    theorems=["wishart.expected_log_determinant", "wishart.log_determinant_cgf"],
+)
 def log_determinant(seed: int, chains: int) -> Evidence:
     size, fits, d = LATE_SIZE, LATE_FITS, 3
     exact = functools.partial(wishart.expected_log_determinant, size, fits)
@@ -39,9 +54,12 @@ def log_determinant(seed: int, chains: int) -> Evidence:
 
 @claim(
     "the Cholesky pivots carry the Lyapunov spectrum psi((nu - j + 1)/2) + ln(2/nu) exactly, at every n",
-    source="Bartlett decomposition; cf. Newman (1986)", section=SECTION, chains=CHAINS, tier="quick",
+    source="Bartlett decomposition; cf. Newman (1986)",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
     theorems=["wishart.lyapunov_spectrum", "wishart.pivot_cgf"],
-)  # fmt: skip
+)
 def lyapunov_spectrum(seed: int, chains: int) -> list[Evidence]:
     size, fits, d = LATE_SIZE, LATE_FITS, 3
     spectrum = wishart.lyapunov_spectrum(size, d)
@@ -62,23 +80,30 @@ def lyapunov_spectrum(seed: int, chains: int) -> list[Evidence]:
 
 @claim(
     "every chain collapses: P(tr Sigma_n > eps tr Sigma_0) <= d eps^(-1/2) c4(M)^n",
-    source="Markov's inequality on sigma; theory/derivations/gaussian.md", section=SECTION, chains=CHAINS, tier="quick",
+    source="Markov's inequality on sigma; theory/derivations/gaussian.md",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
     theorems=["collapse.collapse_bound"],
-)  # fmt: skip
+)
 def every_chain(seed: int, chains: int) -> Evidence:
     eps = 1e-3
     bound = float(collapse.collapse_bound(eps, LATE_SIZE, LAST_FITS, dimension=3))
     assert bound < 1e-12
     share = np.trace(last(late(seed, chains), "covariance"), axis1=1, axis2=2) / 3
     wrong = {"E Sigma_n = Sigma_0, so no chain collapses": 1.0, "one chain in a hundred survives": 0.01}
-    return Evidence(Proportion.of(share > eps), bound / 2, wrong, f"P(tr Sigma > {eps:g}), {LAST_FITS} fits", slack=bound / 2)
+    return Evidence(
+        Proportion.of(share > eps), bound / 2, wrong, f"P(tr Sigma > {eps:g}), {LAST_FITS} fits", slack=bound / 2
+    )
 
 
 @claim(
     "ln det Sigma_n has variance n sum psi'((M - j)/2), and its law is known",
-    source="Bartlett decomposition", section=SECTION, chains=CHAINS,
+    source="Bartlett decomposition",
+    section=SECTION,
+    chains=CHAINS,
     theorems=["wishart.variance_log_determinant", "wishart.log_determinant_cdf", "wishart.pivot_log_variance"],
-)  # fmt: skip
+)
 def log_determinant_law(seed: int, chains: int) -> list[Evidence]:
     run = early(seed, chains)
     change = last(run, "log_determinant") - np.log(np.prod(VARIANCES))
@@ -89,26 +114,37 @@ def log_determinant_law(seed: int, chains: int) -> list[Evidence]:
     spread = FITS * wishart.pivot_log_variance(SIZE, 3)
     return [
         Evidence(
-            NominalMean((change - mean) ** 2), float(wishart.variance_log_determinant(SIZE, FITS, 3)),
-            {"one dimension": float(gaussian.variance_log_variance(SIZE, FITS)), "one generation early": float(wishart.variance_log_determinant(SIZE, FITS - 1, 3))},
+            NominalMean((change - mean) ** 2),
+            float(wishart.variance_log_determinant(SIZE, FITS, 3)),
+            {
+                "one dimension": float(gaussian.variance_log_variance(SIZE, FITS)),
+                "one generation early": float(wishart.variance_log_determinant(SIZE, FITS - 1, 3)),
+            },
             "Var ln det",
         ),
         Evidence(
-            Proportion.of(change <= -1), float(cdf(SIZE, FITS, 3)),
-            {"two dimensions": float(cdf(SIZE, FITS, 2)), "two generations early": float(cdf(SIZE, FITS - 2, 3))}, "P(ln det < -1)",
+            Proportion.of(change <= -1),
+            float(cdf(SIZE, FITS, 3)),
+            {"two dimensions": float(cdf(SIZE, FITS, 2)), "two generations early": float(cdf(SIZE, FITS - 2, 3))},
+            "P(ln det < -1)",
         ),
         Evidence(
-            NominalMean((pivot - third) ** 2), float(spread[2]),
-            {"one generation early": float(spread[2]) * (1 - 1 / FITS), "the sum of all three": float(spread.sum())}, "Var ln of pivot 3",
+            NominalMean((pivot - third) ** 2),
+            float(spread[2]),
+            {"one generation early": float(spread[2]) * (1 - 1 / FITS), "the sum of all three": float(spread.sum())},
+            "Var ln of pivot 3",
         ),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
     "zonal moments: E[2 tr S^2 + (tr S)^2] grows as (1 + 2/nu)^n, E e_k decays as ((nu)_k / nu^k)^n",
-    source="zonal polynomials; theory/derivations/wishart.md", section=SECTION, chains=CHAINS, tier="quick",
+    source="zonal polynomials; theory/derivations/wishart.md",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
     theorems=["wishart.expected_trace_squares", "wishart.expected_elementary_symmetric"],
-)  # fmt: skip
+)
 def zonal_moments(seed: int, chains: int) -> list[Evidence]:
     covariance = last(early(seed, chains), "covariance")
     trace, squares = np.trace(covariance, axis1=1, axis2=2), (covariance**2).sum((1, 2))
@@ -122,22 +158,35 @@ def zonal_moments(seed: int, chains: int) -> list[Evidence]:
 
     out = [
         Evidence(
-            NominalMean(trace**2 + 2 * squares), both(FITS),
-            {"no growth": both(0), "as (1 + 1/nu)^n": both(0) * (1 + 1 / (SIZE - 1)) ** FITS, "half the fits": both(FITS // 2)}, "(tr S)^2 + 2 tr S^2",
+            NominalMean(trace**2 + 2 * squares),
+            both(FITS),
+            {
+                "no growth": both(0),
+                "as (1 + 1/nu)^n": both(0) * (1 + 1 / (SIZE - 1)) ** FITS,
+                "half the fits": both(FITS // 2),
+            },
+            "(tr S)^2 + 2 tr S^2",
         )
-    ]  # fmt: skip
+    ]
     values = {2: (trace**2 - squares) / 2, 3: np.linalg.det(covariance)}
     for order, seen in values.items():
-        wrong = {"no decay": symmetric(order, 0), "half the fits": symmetric(order, FITS // 2), "independent directions": symmetric(1, 0) ** order}
+        wrong = {
+            "no decay": symmetric(order, 0),
+            "half the fits": symmetric(order, FITS // 2),
+            "independent directions": symmetric(1, 0) ** order,
+        }
         out.append(Evidence(NominalMean(seen), symmetric(order, FITS), wrong, f"E e_{order}"))
     return out
 
 
 @claim(
     "E W2^2 in d dimensions: first order n d/M + n d (d + 1)/(4 nu) when isotropic, and bounds at every n",
-    source="theory/derivations/wasserstein.md", section=SECTION, chains=CHAINS, tier="quick",
+    source="theory/derivations/wasserstein.md",
+    section=SECTION,
+    chains=CHAINS,
+    tier="quick",
     theorems=["wasserstein.first_order_bures", "wasserstein.bures_bounds"],
-)  # fmt: skip
+)
 def bures_growth(seed: int, chains: int) -> list[Evidence]:
     run, total = early(seed, chains), float(np.sum(VARIANCES))
     out = []
@@ -145,7 +194,11 @@ def bures_growth(seed: int, chains: int) -> list[Evidence]:
         first = float(wasserstein.first_order_bures(TRUTH, SIZE, fits))
         low, high = (float(b) for b in wasserstein.bures_bounds(TRUTH, SIZE, fits))
         seen = NominalMean(run["w2_squared"][:, index])
-        wrong = {"the mean alone": total * fits / SIZE, "d independent directions": 1.5 * total * fits / SIZE, "twice the covariance part": 2 * first - total * fits / SIZE}
+        wrong = {
+            "the mean alone": total * fits / SIZE,
+            "d independent directions": 1.5 * total * fits / SIZE,
+            "twice the covariance part": 2 * first - total * fits / SIZE,
+        }
         out.append(Evidence(seen, first, wrong, f"first order, {fits} fits", slack=total * (fits / SIZE) ** 2 / 2))
     wrong = {"the mean alone": total * FITS / SIZE, "the bound of the far future": total * (FITS / SIZE + 4)}
     out.append(Evidence(seen, (low + high) / 2, wrong, f"between the bounds, {FITS} fits", slack=(high - low) / 2))

@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import numpy as np
-from modelcollapse_theory import accumulation, fresh, mixture, workflows
 
 from modelcollapse import regimes
 from modelcollapse.checks.claims import claim, shared, stream
@@ -15,6 +14,7 @@ from modelcollapse.driver import simulate
 from modelcollapse.families import Discrete
 from modelcollapse.results import Run
 from modelcollapse.sources import categorical
+from modelcollapse_theory import accumulation, fresh, mixture, workflows
 
 LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
 H0 = 1 - float(np.dot(LAW, LAW))
@@ -29,9 +29,16 @@ B, C = "B. fresh and kept data", "C. accumulation"
 def run_of(seed: int, chains: int, regime: str, size: Any = SIZE, record: tuple[int, ...] = (FITS - 1,)) -> Run:
     """One run of the discrete chain under a regime, for all claims about it."""
     return simulate(
-        Discrete(), categorical(LAW), REGIMES[regime], ["heterozygosity", "support_size", "probabilities"], size=size,
-        generations=record[-1], chains=chains, seed=stream(seed, f"{regime} {size}"), record=record,
-    )  # fmt: skip
+        Discrete(),
+        categorical(LAW),
+        REGIMES[regime],
+        ["heterozygosity", "support_size", "probabilities"],
+        size=size,
+        generations=record[-1],
+        chains=chains,
+        seed=stream(seed, f"{regime} {size}"),
+        record=record,
+    )
 
 
 REGIMES = {
@@ -61,9 +68,12 @@ def kept(v: Any) -> float:
 
 @claim(
     "with each row real with probability g, v* = 1 / (1 + theta), theta = (M - 1) g (2 - g)",
-    source="theory/derivations/variance-conservation.md", section=B, chains=120_000, tier="quick",
+    source="theory/derivations/variance-conservation.md",
+    section=B,
+    chains=120_000,
+    tier="quick",
     theorems=["workflows.random_mixing"],
-)  # fmt: skip
+)
 def random_mixing(seed: int, chains: int) -> Evidence:
     observed = diversity(run_of(seed, chains, "random mixing", SIZE, MIXED))
     theta = float(fresh.theta(SIZE, SHARE))
@@ -73,14 +83,19 @@ def random_mixing(seed: int, chains: int) -> Evidence:
         "no real rows": kept(workflows.replace(SIZE, FITS)),
         "theta without the (2 - g)": kept(1 / (1 + theta / (2 - SHARE))),
     }
-    return Evidence(observed, kept(workflows.random_mixing(SIZE, FITS, SHARE)), wrong, f"H_n / H_0 at g M = {SHARE * SIZE:g}")
+    return Evidence(
+        observed, kept(workflows.random_mixing(SIZE, FITS, SHARE)), wrong, f"H_n / H_0 at g M = {SHARE * SIZE:g}"
+    )
 
 
 @claim(
     "with exactly g M fresh real rows, v' = 1/M + [(1 - g)^2 - (1 - g)/M] v",
-    source="theory/derivations/variance-conservation.md", section=B, chains=120_000, tier="quick",
+    source="theory/derivations/variance-conservation.md",
+    section=B,
+    chains=120_000,
+    tier="quick",
     theorems=["workflows.fresh_counts"],
-)  # fmt: skip
+)
 def exact_counts(seed: int, chains: int) -> Evidence:
     observed = diversity(run_of(seed, chains, "exact counts"))
     exact = functools.partial(workflows.fresh_counts, SIZE, FITS)
@@ -94,9 +109,12 @@ def exact_counts(seed: int, chains: int) -> Evidence:
 
 @claim(
     "with a fixed set of r real rows, v* = 1/r + (1 - 1/r) c: a floor that no M removes",
-    source="theory/derivations/variance-conservation.md", section=B, chains=60_000, tier="quick",
+    source="theory/derivations/variance-conservation.md",
+    section=B,
+    chains=60_000,
+    tier="quick",
     theorems=["workflows.fixed_set"],
-)  # fmt: skip
+)
 def fixed_real_set(seed: int, chains: int) -> Evidence:
     rows = 5
     observed = diversity(run_of(seed, chains, "fixed set", SIZE, (29,)))
@@ -110,8 +128,12 @@ def fixed_real_set(seed: int, chains: int) -> Evidence:
 
 @claim(
     "retaining b of M items loses 1 - (M - b)(M - 1 + b) / (M^2 (M - 1)) per refit",
-    source="theory/derivations/variance-conservation.md", section=B, chains=40_000, tier="quick", theorems=["workflows.retain"],
-)  # fmt: skip
+    source="theory/derivations/variance-conservation.md",
+    section=B,
+    chains=40_000,
+    tier="quick",
+    theorems=["workflows.retain"],
+)
 def retention(seed: int, chains: int) -> Evidence:
     items = 5
     observed = diversity(run_of(seed, chains, "retention"))
@@ -125,8 +147,12 @@ def retention(seed: int, chains: int) -> Evidence:
 
 @claim(
     "the paper's mixture: v' = (1 - gamma)^2 v + alpha^2 (1 - v)/M for the law, and v_fit = 1/M + (1 - 1/M) v_law",
-    source="theory/derivations/variance-conservation.md", section=B, chains=120_000, tier="quick", theorems=["mixture.law", "mixture.fit"],
-)  # fmt: skip
+    source="theory/derivations/variance-conservation.md",
+    section=B,
+    chains=120_000,
+    tier="quick",
+    theorems=["mixture.law", "mixture.fit"],
+)
 def three_way_mixture(seed: int, chains: int) -> Evidence:
     alpha, beta, gamma = 0.6, 0.2, 0.2
     observed = diversity(run_of(seed, chains, "three-way mixture", SIZE, EARLY))
@@ -135,14 +161,19 @@ def three_way_mixture(seed: int, chains: int) -> Evidence:
         "old data taken for new model output": kept(mixture.fit(SIZE, FITS, gamma, 0.0)),
         "alpha and beta exchanged": kept(mixture.fit(SIZE, FITS, gamma, alpha)),
     }
-    return Evidence(observed, kept(mixture.fit(SIZE, FITS, gamma, beta)), wrong, f"({alpha}, {beta}, {gamma}), {FITS} fits")
+    return Evidence(
+        observed, kept(mixture.fit(SIZE, FITS, gamma, beta)), wrong, f"({alpha}, {beta}, {gamma}), {FITS} fits"
+    )
 
 
 @claim(
     "accumulating equal batches keeps prod(1 - 1/(M i^2)), in the limit sin(pi s)/(pi s), s = M^(-1/2)",
-    source="theory/derivations/accumulation.md; cf. arXiv 2404.01413", section=C, chains=60_000, tier="quick",
+    source="theory/derivations/accumulation.md; cf. arXiv 2404.01413",
+    section=C,
+    chains=60_000,
+    tier="quick",
     theorems=["accumulation.accumulate", "accumulation.accumulate_limit"],
-)  # fmt: skip
+)
 def accumulate(seed: int, chains: int) -> list[Evidence]:
     size, fits = 4, 60
     observed = diversity(run_of(seed, chains, "accumulate", size, (fits - 1,)))
@@ -158,9 +189,12 @@ def accumulate(seed: int, chains: int) -> list[Evidence]:
 
 @claim(
     "a fixed budget drawn from all data so far reaches a plateau: no collapse",
-    source="theory/derivations/accumulation.md; cf. arXiv 2410.16713", section=C, chains=40_000, tier="quick",
+    source="theory/derivations/accumulation.md; cf. arXiv 2410.16713",
+    section=C,
+    chains=40_000,
+    tier="quick",
     theorems=["accumulation.accumulate_subsample", "accumulation.accumulate_subsample_limit"],
-)  # fmt: skip
+)
 def accumulate_subsample(seed: int, chains: int) -> Evidence:
     fits = 8
     observed = diversity(run_of(seed, chains, "subsample", SIZE, (fits - 1,)))
@@ -176,15 +210,25 @@ def accumulate_subsample(seed: int, chains: int) -> Evidence:
 
 @claim(
     "diversity survives if and only if the sum of 1/M_i is finite: E[H] = H_0 prod(1 - 1/M_i)",
-    source="Donnelly (1986) for absorption; second moments for the product", section="A. replacement", chains=20_000, tier="quick",
+    source="Donnelly (1986) for absorption; second moments for the product",
+    section="A. replacement",
+    chains=20_000,
+    tier="quick",
     theorems=["workflows.replace_sizes"],
-)  # fmt: skip
+)
 def growing_samples(seed: int, chains: int) -> Evidence:
     sizes = GROWING
     run = simulate(
-        Discrete(), categorical(LAW), regimes.Replace(), "heterozygosity", size=sizes, generations=sizes.size - 1, chains=chains,
-        seed=stream(seed, "growing samples"), record=[sizes.size - 1],
-    )  # fmt: skip
+        Discrete(),
+        categorical(LAW),
+        regimes.Replace(),
+        "heterozygosity",
+        size=sizes,
+        generations=sizes.size - 1,
+        chains=chains,
+        seed=stream(seed, "growing samples"),
+        record=[sizes.size - 1],
+    )
     exact = workflows.replace_sizes
     wrong = {
         "constant M": float((1 - 1 / sizes[0]) ** sizes.size),

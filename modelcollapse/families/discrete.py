@@ -56,8 +56,10 @@ class Discrete:
 
     def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
         dtype = jnp.result_type(float) if previous is None else previous.dtype
+        # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: what is left alone must have probability 1 exactly
+        shares = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
         # counts of -1 come from weights that make no sense, or states out of range
-        return jnp.where((data.n >= 0).all(), data.n.astype(dtype) / data.size.astype(dtype), jnp.nan)
+        return jnp.where((data.n >= 0).all(), shares, jnp.nan)
 
     def fixed(self, params: jax.Array) -> jax.Array:
         """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""

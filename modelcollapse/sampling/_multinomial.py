@@ -130,38 +130,42 @@ def states(upper, high, low):
 
 def _one_by_one(key, size, weights, capacity):
     """Draw ``capacity`` items, count the first ``size``: by threshold where states are few, by search where many."""
-    # Items are 32-bit words. Rounding all thresholds with one common uniform offset makes the chance of every item exact.
-    offset = (keys.words(key, (), 1)[0] >> np.uint32(32 - (_BITS - 32))).astype(jnp.int64)
-    upper = (jnp.cumsum(weights)[:-1] + offset) >> np.int64(_BITS - 32)
-    last = upper >= 2**32  # only states of weight zero follow
-    upper = jnp.minimum(upper, 2**32 - 1).astype(jnp.uint32)
-    pairs = _pairs(key, size, capacity)
+    blocks, used, upper, last = _items(key, size, weights, capacity)
     if weights.size <= _FEW_STATES:
-        below = sum((words[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32) for words, _ in pairs)
+        below = sum((words[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32) for words in blocks)
         below = jnp.where(last, size, below)
         return jnp.diff(below, prepend=jnp.zeros(1, jnp.int32), append=size[None])
-    words, used = (jnp.concatenate(both) for both in zip(*pairs, strict=True))
     # the highest word would go past the thresholds that stand for 2**32
-    state = jnp.minimum(_exact.search(upper, words), (~last).sum(dtype=jnp.int32))
+    state = jnp.minimum(_exact.search(upper, jnp.concatenate(blocks)), (~last).sum(dtype=jnp.int32))
     return jnp.zeros(weights.size, jnp.int32).at[state].add(used.astype(jnp.int32))
 
 
-def _pairs(key, size, capacity):
-    """Both words of each block, uint32, and whether each is among the ``size`` of ``capacity`` used; if not, 2**32 - 1.
+def _items(key, size, weights, capacity):
+    """Words in pieces and which are among the ``size`` used (2**32 - 1 if not); thresholds, and which of them mean 2**32.
 
-    Written to memory before they are read: XLA would compute a word again for every comparison, or one at a time inside a
-    search. A scan of two steps stops it.
+    A word below a threshold belongs to the states up to it. All thresholds are rounded to 32 bits by one common uniform
+    offset, which makes the chance of every item exact.
+
+    The scan of two steps is there to write words and thresholds to memory: XLA would otherwise compute them again for every
+    comparison, or one at a time inside a search.
     """
+    offset = (keys.words(key, (), 1)[0] >> np.uint32(32 - (_BITS - 32))).astype(jnp.int64)
+    cumulated = jnp.cumsum(weights)[:-1]
     quarter = (capacity + 3) // 4
     place = lax.broadcasted_iota(jnp.int32, (2, quarter), 0) + 4 * lax.broadcasted_iota(jnp.int32, (2, quarter), 1)
 
     def half(_, item):
         stream, place = item
         words = keys.words(key, (quarter,), stream)
-        return None, tuple(jnp.where(place + 2 * i < size, word, 2**32 - 1) for i, word in enumerate(words))
+        masked = [jnp.where(place + 2 * i < size, word, 2**32 - 1) for i, word in enumerate(words)]
+        upper = (cumulated + offset) >> np.int64(_BITS - 32)
+        return None, (masked, jnp.minimum(upper, 2**32 - 1).astype(jnp.uint32), upper >= 2**32)
 
-    both = lax.scan(half, None, (jnp.arange(2, 4, dtype=jnp.uint32), place))[1]
-    return [(words.reshape(-1), (place + 2 * i < size).reshape(-1)) for i, words in enumerate(both)]
+    both, upper, last = lax.scan(half, None, (jnp.arange(2, 4, dtype=jnp.uint32), place))[1]
+    # left in four pieces: flattened, they would be transposed under vmap in the midst of whatever reads them
+    pieces = [(step, i) for step in range(2) for i in range(2)]
+    used = jnp.concatenate([place[step] + 2 * i < size for step, i in pieces])
+    return [both[i][step] for step, i in pieces], used, upper[0], last[0]
 
 
 def _in_blocks(share, size, weights):

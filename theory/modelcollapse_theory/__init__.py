@@ -1,1 +1,59 @@
-"""Closed forms for recursive training: NumPy and SciPy only, float64, no simulation."""
+"""Closed forms for recursive training: NumPy and SciPy only, float64, no simulation.
+
+Every function is in a submodule, imported when it is first used; ``theory/README.md`` has one row for each theorem.
+
+* the organising theorem, and what each workflow makes of it: ``workflows``, ``mixture``, ``fresh``, ``accumulation``
+* replacement, the discrete chain: ``lineages``, ``lineage_limits``, ``replacement``, ``support``, ``fixation``,
+  ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
+* Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
+* other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
+* regression, tails, selection: ``regression``, ``tails``, ``selection``
+* sources of error: ``errors``
+* answers for those who must decide: ``plan``
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "accumulation",
+    "collapse",
+    "divergence",
+    "errors",
+    "exponential_families",
+    "fixation",
+    "fixation_diffusion",
+    "fresh",
+    "fresh_gaussian",
+    "gaussian",
+    "hitting",
+    "kde",
+    "lineage_limits",
+    "lineages",
+    "mixture",
+    "moments",
+    "plan",
+    "ppca",
+    "rare",
+    "regression",
+    "replacement",
+    "selection",
+    "special_families",
+    "support",
+    "tails",
+    "wasserstein",
+    "wishart",
+    "workflows",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

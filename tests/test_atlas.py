@@ -1,0 +1,81 @@
+"""The atlas and the errata are current, complete, and name nothing that does not exist."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import modelcollapse_theory
+from modelcollapse.checks import atlas, errata
+from modelcollapse.checks.claims import TIERS, registry
+from modelcollapse_theory._register import THEOREMS
+
+ROOT = Path(__file__).parents[1]
+OWN = [c for c in registry().values() if c.function.__module__.startswith("modelcollapse.checks.")]
+
+
+def test_the_table_is_current():
+    assert atlas.PAGE.read_text(encoding="utf-8") == atlas.text(), "run `python -m modelcollapse.checks.atlas`"
+
+
+def test_every_module_is_in_one_group_and_every_theorem_in_one_row():
+    grouped = [name for names in atlas.GROUPS.values() for name in names]
+    assert sorted([*grouped, "plan"]) == sorted(atlas.modules())
+    rows = re.findall(r"\| `(\w+\.\w+)` \| [^|]*\|$", atlas.text(), re.MULTILINE)
+    assert sorted(rows) == sorted(THEOREMS)
+
+
+def test_theorems_say_everything():
+    for theorem in THEOREMS.values():
+        assert all((theorem.statement, theorem.conditions, theorem.order, theorem.source)), theorem.function
+        for page in re.findall(r"theory/derivations/[\w-]+\.md", theorem.source):
+            assert (ROOT / page).is_file(), (theorem.function, page)
+
+
+def test_claims_name_theorems_that_exist():
+    unknown = {c.name: set(c.theorems) - set(THEOREMS) for c in OWN}
+    assert not {name: missing for name, missing in unknown.items() if missing}
+    assert all(c.theorems for c in OWN)
+
+
+def test_claims_name_derivations_that_exist():
+    for claim in OWN:
+        for page in re.findall(r"theory/derivations/[\w-]+\.md", claim.source):
+            assert (ROOT / page).is_file(), (claim.name, page)
+
+
+def test_every_section_and_tier_is_in_use():
+    assert {c.section[0] for c in OWN} == set("ABCDEFG")
+    assert {c.tier for c in OWN} <= set(TIERS)
+    assert len({c.name for c in OWN}) == len(OWN) > 60
+
+
+def test_submodules_are_imported_when_first_used():
+    assert set(modelcollapse_theory.__all__) == set(atlas.modules())
+    for name in modelcollapse_theory.__all__:
+        assert getattr(modelcollapse_theory, name) is importlib.import_module(f"modelcollapse_theory.{name}")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        modelcollapse_theory.nothing  # noqa: B018
+
+
+def test_the_errata_page_is_current():
+    assert errata.PAGE.read_text(encoding="utf-8") == errata.text(), "run `python -m modelcollapse.checks.errata`"
+
+
+def test_errata_name_claims_and_near_misses_that_exist():
+    named = [(e.claim, e.near_miss) for e in (*errata.ERRATA, *errata.SCOPE) if e.claim]
+    for claim, near_miss in named:
+        assert claim in registry(), claim
+        # the labels of near misses are written out in the source of the claim
+        assert near_miss in Path(registry()[claim].function.__code__.co_filename).read_text(encoding="utf-8"), near_miss
+
+
+def test_every_erratum_is_executable():
+    assert all(e.claim and e.near_miss for e in errata.ERRATA)
+
+
+def test_pages_mention_no_other_page_that_is_missing():
+    for page in (atlas.PAGE, errata.PAGE):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)

@@ -1,0 +1,53 @@
+"""A benchmark row runs, ours and rivals, and what the rivals compute is right; times are never asserted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelcollapse_theory import fixation
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+import figure
+import rivals
+import rows
+import run
+import timing
+
+
+def test_a_tiny_row_ends_as_a_line_of_a_table_and_a_bar(tmp_path: Path) -> None:
+    result = timing.timed(rows.gaussian(1, 10, 4, 3, "3x"), repeats=2)
+    assert set(result.cpu) == {"modelcollapse", "NumPy sufficient statistics", "sample and refit"}
+    assert result.rival in set(result.cpu) - {"modelcollapse"}
+    low, middle, high = result.ratio("cpu")
+    assert low <= middle <= high
+    lines = run.table(result)
+    assert len(lines) == 3
+    assert all(line.count("|") == 9 for line in lines)
+    figure.draw([result], tmp_path / "bars.png")
+    assert (tmp_path / "bars.png").stat().st_size > 1000
+
+
+def test_the_rivals_solve_the_same_problem() -> None:
+    np.testing.assert_allclose(
+        rivals.two_allele_moments(0.3, 12), fixation.fixation_time_moments([0.3, 0.7], 12), rtol=1e-11
+    )
+    mean, variance = fixation.fixation_time_moments([0.3, 0.7], 12)
+    for until_fixed in (rivals.resample_until_fixed, rivals.multinomial_until_fixed):
+        times = until_fixed(0, np.array([0.3, 0.7]), 12, 2000)
+        assert abs(times.mean() - mean) < 5.5 * (variance / 2000) ** 0.5
+
+
+def test_an_exponent_is_a_slope_of_logarithms() -> None:
+    sizes = np.array([10.0, 100.0, 1000.0])
+    assert timing.exponent(sizes, 3 * sizes**1.5) == pytest.approx(1.5)
+
+
+def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run.main(["--only", "nonsense"])
+    assert "no row is named 'nonsense'" in capsys.readouterr().err
