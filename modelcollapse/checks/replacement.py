@@ -125,9 +125,9 @@ def heterozygosity_decay(seed: int, chains: int) -> Evidence:
     n, seen = 5, chains_of(seed, chains)
     decay = functools.partial(replacement.expected_heterozygosity, LAW)
     wrong = {
-        "M + 1 for M": decay(SIZE + 1, n),
-        "one generation early": decay(SIZE, n - 1),
-        "diploid 2M": decay(2 * SIZE, n),
+        "M + 1 for M": float(decay(SIZE + 1, n)),
+        "one generation early": float(decay(SIZE, n - 1)),
+        "diploid 2M": float(decay(2 * SIZE, n)),
     }
     observed = BoundedMean(at(seen, "heterozygosity", n), 0, 1 - 1 / len(LAW))
     return Evidence(observed, float(decay(SIZE, n)), wrong, f"{n} fits, M = {SIZE}")

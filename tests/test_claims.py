@@ -1,0 +1,222 @@
+"""The runner decides as it says, and the false-alarm rate of each kind of evidence is real where it can be seen."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from modelcollapse.__main__ import main
+from modelcollapse.checks import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion, claims
+from modelcollapse.checks.calibrate import Count, calibrate, text
+
+LEVELS = (0.05, 0.01)
+
+
+@pytest.fixture
+def registered():
+    """Register claims for one test only."""
+    before = set(claims.registry())
+    yield claims.REGISTRY
+    for name in set(claims.REGISTRY) - before:
+        del claims.REGISTRY[name]
+
+
+def coin(name, predicted=0.5, wrong=0.9, *, section="Z. toys", tier="quick"):
+    """A claim about a fair coin."""
+
+    def function(seed, chains):
+        tosses = np.random.default_rng(claims.stream(seed, name)).random(chains) < 0.5
+        return Evidence(Proportion.of(tosses), predicted, {"biased": wrong})
+
+    function.__name__ = name
+    claims.claim("a coin is fair", source="symmetry", section=section, chains=500, tier=tier)(function)
+    return claims.REGISTRY[name]
+
+
+def test_a_claim_holds_is_rejected_or_is_underpowered(registered):
+    assert claims.run_claim(coin("true_coin"), 0).verdict == claims.HELD
+    assert claims.run_claim(coin("false_coin", 0.8), 0).verdict == claims.REJECTED
+    assert claims.run_claim(coin("close_coin", 0.5, 0.51), 0).verdict == claims.UNDERPOWERED
+    assert claims.run_claim(coin("few_coins"), 0, chains=4).verdict == claims.UNDERPOWERED
+
+
+def test_exit_codes(registered, capsys):
+    coin("true_coin"), coin("false_coin", 0.8), coin("close_coin", 0.5, 0.51)
+    assert main(["verify", "true_coin", "--quiet"]) == 0
+    assert main(["verify", "true_coin", "close_coin", "--quiet"]) == 3
+    assert main(["verify", "close_coin", "false_coin", "true_coin", "--quiet"]) == 1
+    assert main(["verify", "no_such_claim"]) == 2
+    output = capsys.readouterr()
+    assert "unknown claim 'no_such_claim'" in output.err
+    assert "NOT REJECTED" in output.out
+    assert "detects" in output.out
+
+
+def test_json_holds_all_evidence(registered, tmp_path, capsys):
+    coin("true_coin")
+    assert main(["verify", "true_coin", "--quiet", "--json", str(tmp_path / "out.json")]) == 0
+    content = json.loads((tmp_path / "out.json").read_text())
+    (only,) = content["claims"]
+    (row,) = only["evidence"]
+    assert (content["rate"], only["verdict"], row["verdict"]) == (1e-6, "holds", "holds")
+    assert row["certain"] is True
+    assert row["near_misses"]["biased"]["rejected"] is True
+    assert 0 < row["resolution"] < 1
+
+
+def test_the_level_does_not_depend_on_what_is_selected(registered, capsys):
+    first, second = coin("first_coin"), coin("second_coin")
+    alone = claims.run_claim(first, 0).rows[0].level
+    assert alone == claims.run_claim(second, 0).rows[0].level == pytest.approx(claims.RATE / len(claims.REGISTRY))
+    both = list(claims.run_claims([first, second], 0))
+    assert both[0].rows[0].level == alone
+    coin("third_coin")
+    assert claims.run_claim(first, 0).rows[0].level < alone
+
+
+def test_results_do_not_depend_on_the_number_of_jobs(registered):
+    chosen = [coin(f"coin_{i}", section=f"Z{i}. toys") for i in range(4)]
+    done = []
+    alone = list(claims.run_claims(chosen, 3, jobs=1))
+    together = list(claims.run_claims(chosen, 3, jobs=3, done=lambda: done.append(1)))
+    assert [r.rows for r in alone] == [r.rows for r in together]
+    assert [r.claim.name for r in together] == [c.name for c in chosen]
+    assert len(done) == 4
+
+
+def test_a_shared_run_is_made_once():
+    calls = []
+
+    @claims.shared
+    def run(seed, chains):
+        calls.append((seed, chains))
+        return seed
+
+    assert [run(1, 2), run(1, 2), run(2, 2)] == [1, 1, 2]
+    assert calls == [(1, 2), (2, 2)]
+
+
+def test_tiers_nest(registered, capsys):
+    coin("slow_coin", tier="extended"), coin("quick_coin"), coin("default_coin", tier="default")
+    listed = {}
+    for tier in ([], ["--quick"], ["--extended"]):
+        assert main(["verify", "Z", "--list", *tier]) == 0
+        listed[tuple(tier)] = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert listed[("--quick",)] == {"quick_coin"}
+    assert listed[("--extended",)] == listed[()] == {"quick_coin", "default_coin", "slow_coin"}
+    assert main(["verify", "--list"]) == 0
+    assert "slow_coin" not in capsys.readouterr().out
+    assert main(["verify", "slow_coin", "--quick"]) == 2
+    assert "none of the claims named" in capsys.readouterr().err
+
+
+def test_claims_and_evidence_are_checked(registered):
+    coin("true_coin")
+    with pytest.raises(ValueError, match="registered already"):
+        coin("true_coin")
+    with pytest.raises(ValueError, match="tier must be one of"):
+        coin("odd_coin", tier="nightly")
+    with pytest.raises(ValueError, match="at least one near miss"):
+        Evidence(Proportion(1, 2), 0.5, {})
+    with pytest.raises(ValueError, match="equals the prediction"):
+        Evidence(Proportion(1, 2), 0.5, {"the same": 0.5})
+    with pytest.raises(ValueError, match="within its slack"):
+        Evidence(Proportion(1, 2), 0.5, {"inside": 0.58}, slack=0.1)
+    with pytest.raises(ValueError, match="slack must be"):
+        Evidence(Proportion(1, 2), 0.5, {"other": 0.8}, slack=-0.1)
+    with pytest.raises(ValueError, match="samples must lie in"):
+        BoundedMean(np.array([0.0, 2.0]), 0, 1)
+    with pytest.raises(ValueError, match="chains must be at least 2"):
+        claims.run_claim(claims.REGISTRY["true_coin"], 0, chains=1)
+
+
+def test_slack_forgives_the_stated_error_and_no_more(registered):
+    tosses = Proportion(5_000, 10_000)
+
+    def verdict(predicted, slack):
+        return claims._judge(Evidence(tosses, predicted, {"far": 0.9}, slack=slack), 1e-6).verdict
+
+    assert verdict(0.55, 0.0) == claims.REJECTED
+    assert verdict(0.55, 0.03) == claims.HELD
+    assert verdict(0.55, 0.01) == claims.REJECTED
+
+
+def alarms(statistics, truth, level):
+    return sum(s.log_p(truth, level) < np.log(level) for s in statistics)
+
+
+def kept(count, trials, level):
+    """Whether so many alarms are to be expected at a rate of ``level`` at most."""
+    return binom.sf(count - 1, trials, level) > 1e-6
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("truth", [0.5, 0.1, 0.01])
+def test_proportions_keep_their_level(level, truth):
+    hits = np.random.default_rng(1).binomial(200, truth, 4_000)
+    assert kept(alarms([Proportion(int(k), 200) for k in hits], truth, level), hits.size, level)
+
+
+SKEWED = {
+    "rare": (lambda r, shape: (r.random(shape) < 0.02).astype(float), 0.02),
+    "cube": (lambda r, shape: r.random(shape) ** 3, 0.25),
+    "u-shaped": (lambda r, shape: r.beta(0.1, 0.3, shape), 0.25),
+    "constant": (lambda r, shape: np.full(shape, 0.3), 0.3),
+}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("law", SKEWED)
+def test_bounded_means_keep_their_level(level, law):
+    draw, truth = SKEWED[law]
+    rows = draw(np.random.default_rng(2), (2_000, 100))
+    count = alarms([BoundedMean(row, 0, 1) for row in rows], truth, level)
+    assert kept(count, len(rows), level)
+
+
+def test_bounded_means_are_nearly_as_sharp_as_a_normal_test():
+    rows = np.random.default_rng(3).random((300, 1_000))
+    shift = 6 * np.sqrt(1 / 12 / 1_000)  # six standard errors, against four at this level
+    assert alarms([BoundedMean(row, 0, 1) for row in rows], 0.5 + shift, 1e-4) > 0.8 * len(rows)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_chernoff_means_keep_their_level(level):
+    rows = np.random.default_rng(4).exponential(size=(4_000, 20))
+
+    def cgf(theta):
+        return -np.log1p(-theta) - theta
+
+    statistics = [ChernoffMean(row, cgf, (-np.inf, 1.0)) for row in rows]
+    assert kept(alarms(statistics, 1.0, level), len(rows), level)
+    assert alarms(statistics, 3.0, level) > 0.9 * len(rows)
+
+
+def test_a_nominal_mean_is_called_nominal_for_a_reason():
+    rows = np.random.default_rng(5).lognormal(sigma=2.0, size=(2_000, 50))
+    count = alarms([NominalMean(row) for row in rows], np.exp(2.0), 0.01)
+    assert not NominalMean.certain
+    assert not kept(count, len(rows), 0.01)
+
+
+def test_extreme_proportions_have_finite_odds():
+    assert Proportion(10, 10).log_p(1.0, 1e-6) == 0
+    assert Proportion(9, 10).log_p(1.0, 1e-6) == -np.inf
+    assert -np.inf < Proportion(0, 10**6).log_p(0.5, 1e-6) < -1e5
+
+
+def test_calibration_counts_what_it_says(registered):
+    honest, broken = coin("true_coin"), coin("false_coin", 0.8)
+    counts = calibrate([honest, broken], range(40), 500, progress=False)
+    assert kept(counts["true_coin"][0].alarms[0], 40, 0.01)
+    assert list(counts["false_coin"][0].alarms) == [40, 40, 40]
+    report = text(counts, 40, 500)
+    assert "`false_coin` | by construction | 40 | 40 / 0.4 | 40 / 0.04 | 40 / 0.004" in report
+    assert Count(True, 100, np.array([0, 0, 0])).excess().min() == 1
+
+
+@pytest.mark.parametrize("name", ["poisson_extinction", "filters", "planned_sample_size"])
+def test_a_claim_of_the_registry_holds(name):
+    result = claims.run_claim(claims.registry()[name], 1)
+    assert result.verdict == claims.HELD, claims.to_text(result)
