@@ -75,7 +75,7 @@ def absorption(states: int, size: int, chains: int) -> Row:
             ),
         },
         "10x",
-        "ancestry's exact draw of (time, winner) is shown as a rival too",
+        "ancestry draws the same time and winner exactly, without running the chain; the ratio is of the forward run",
     )
 
 

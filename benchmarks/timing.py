@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Timed:
 
     @property
     def rival(self) -> str | None:
-        others = [name for name in self.cpu if name != self.ours]
+        others = [name for name in self.cpu if not name.startswith("modelcollapse")]
         return min(others, key=lambda name: float(np.median(self.cpu[name]))) if others else None
 
     def ratio(self, clock: str) -> np.ndarray:
@@ -57,6 +58,12 @@ class Timed:
 
 
 def timed(row: Row, repeats: int) -> Timed:
+    """BLAS and OpenMP are held to one thread: threads that spin while they wait would count as work of the rivals."""
+    with threadpool_limits(1):
+        return _timed(row, repeats)
+
+
+def _timed(row: Row, repeats: int) -> Timed:
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in row.entries}
     first = {name: _seconds(entry, 0)[0] * entry.work for name, entry in row.entries.items()}
     for seed in range(1, repeats + 1):

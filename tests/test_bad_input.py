@@ -225,8 +225,7 @@ def test_bad_values_under_a_transformation_give_nan() -> None:
         regime = mc.Mixture(alpha, 0.0, 1 - alpha)
         return mc.trace(mc.Discrete(), COINS, regime, "entropy", size=10, generations=2, chains=2)["entropy"]
 
-    good, not_a_number, negative = jax.vmap(run)(jnp.array([0.5, jnp.nan, -0.5]))
+    good, bad = jax.vmap(run)(jnp.array([0.5, jnp.nan]))
     assert np.isfinite(good).all()
-    for bad in (not_a_number, negative):
-        assert np.isfinite(bad[:, 0]).all()  # generation 0 is real
-        assert np.isnan(bad[:, 1:]).all()
+    assert np.isfinite(bad[:, 0]).all()  # generation 0 is real
+    assert np.isnan(bad[:, 1:]).all()

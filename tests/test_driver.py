@@ -61,6 +61,8 @@ def test_a_failed_chain_is_named_and_the_others_go_on() -> None:
         end = 7 if expected[c] is None else expected[c]
         np.testing.assert_array_equal(run["place"][c, :end], sound["place"][c, records][:end])
         assert np.isnan(run["place"][c, end:]).all()
+        # what is left of a failed chain is its last good fit
+        assert run.params[c, 0] == sound["place"][c, end - 1]
 
 
 def test_a_failure_at_generation_0() -> None:
@@ -103,12 +105,13 @@ def test_extending_a_run_with_schedules_equals_having_run_longer() -> None:
         run(3).extend(3, size=sizes)
 
 
-def test_extending_pools_and_past_models() -> None:
-    # a pool of rows needs more room in the longer run
-    for regime in (mc.Accumulate(), mc.FixedReal(0.5)):
-        long = mc.simulate(Walk(), origin(), regime, place, size=3, generations=6, chains=8)
-        short = mc.simulate(Walk(), origin(), regime, place, size=3, generations=3, chains=8)
-        np.testing.assert_array_equal(short.extend(3)["place"], long["place"])
+def test_extending_makes_room_for_a_longer_pool_of_rows() -> None:
+    long, short = (
+        mc.simulate(Walk(), origin(), mc.Accumulate(), place, size=3, generations=n, chains=8) for n in (4, 2)
+    )
+    longer = short.extend(2)
+    np.testing.assert_array_equal(longer["place"], long["place"])
+    np.testing.assert_array_equal(longer.state.memory.points, long.state.memory.points)
 
 
 def test_an_extension_records_what_it_is_told() -> None:

@@ -12,6 +12,7 @@ from toys import Origins, originals, seen
 
 import modelcollapse as mc
 from modelcollapse.regimes import whole
+from modelcollapse.sources import Stream
 
 SIZE, LAST, CHAINS = 10, 5, 6
 
@@ -207,49 +208,72 @@ def test_the_default_regime_is_replacement() -> None:
 
 # --- corners: the same numbers by another way -------------------------------------------------------------------------
 
-GAUSSIAN = (mc.Gaussian(), mc.normal([1.0, -2.0], [[2.0, 0.9], [0.9, 1.0]]), ("mean", "log_determinant"), 10, 2000)
-DISCRETE = (mc.Discrete(), mc.categorical([0.5, 0.25, 0.15, 0.1]), ("probabilities",), 20, 3)
-BLOBS = (
-    mc.GaussianMixture(2, reg_covar=1e-2), mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]), ("mean",), 20, 3,
-)  # fmt: skip
+SETTINGS = {  # family, real law, and a model whose draws cannot be mistaken for real ones
+    "discrete": (mc.Discrete(), mc.categorical([0.5, 0.25, 0.15, 0.1]), mc.categorical([0.1, 0.2, 0.3, 0.4])),
+    "gaussian": (mc.Gaussian(), mc.normal([1.0, -2.0], [[2.0, 0.9], [0.9, 1.0]]), mc.normal([0.0, 0.0])),
+    "mixture": (
+        mc.GaussianMixture(2), mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]),
+        mc.normal_mixture([0.3, 0.7], [-1.0, 5.0], [1.0, 2.0]),
+    ),
+}  # fmt: skip
 
 
 @functools.cache
-def numbers(setting: tuple, regime: Any) -> dict[str, np.ndarray]:
-    family, source, observe, size, chains = setting
-    return mc.simulate(family, source, regime, observe, size=size, generations=3, chains=chains).trace
+def maker(name: str, regime: type) -> Any:
+    """The data set that a regime of this class makes for generation 1, always of the same model, real law and keys."""
+    family, source, fitted = SETTINGS[name]
+
+    @jax.jit
+    def data(regime: Any) -> Any:
+        model, real = (Stream(law, family, 20, regime.needs_items) for law in (fitted, source))
+        size = jnp.int32(20)
+        _, memory = regime.start(jax.random.key(1), real, size)
+        return regime.next(jax.random.key(2), model, real, memory, size, jnp.int32(1))[0]
+
+    return data
 
 
-REPLACE = mc.Replace()
-
-
-def assert_same_numbers(setting: tuple, *regimes: Any) -> None:
-    first, *others = (numbers(setting, regime) for regime in regimes)
+def assert_same_data(name: str, *regimes: Any) -> None:
+    first, *others = (maker(name, type(regime))(regime) for regime in regimes)
     for other in others:
-        for name, values in first.items():
-            if setting is DISCRETE:
-                np.testing.assert_array_equal(values, other[name])
-            else:
-                np.testing.assert_allclose(values, other[name], rtol=1e-12, atol=1e-12)
-    # the numbers vary, so that their agreement says something
-    assert all(np.std(values[:, -1]) > 0 for values in first.values())
+        for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-14 if jnp.issubdtype(a.dtype, jnp.floating) else 0)
 
 
-@pytest.mark.parametrize("setting", [DISCRETE, GAUSSIAN, BLOBS], ids=["discrete", "gaussian", "mixture"])
-def test_corners_of_a_mixture(setting: tuple) -> None:
-    assert_same_numbers(setting, REPLACE, mc.Mixture(1.0, 0.0, 0.0), mc.FreshReal(0.0))
-    assert_same_numbers(setting, mc.FreshReal(1.0), mc.Mixture(0.0, 0.0, 1.0))
+@pytest.mark.parametrize("name", SETTINGS)
+def test_corners_of_a_mixture_are_the_simpler_regimes(name: str) -> None:
+    depth = None if name == "discrete" else 1
+    assert_same_data(name, mc.Replace(), mc.FreshReal(0.0), mc.Mixture(1.0, 0.0, 0.0, depth))
+    assert_same_data(name, mc.FreshReal(1.0), mc.Mixture(0.0, 0.0, 1.0, depth))
+    with pytest.raises(AssertionError, match="Not equal"):
+        assert_same_data(name, mc.Replace(), mc.FreshReal(1.0))
 
 
-def test_other_corners() -> None:
-    assert_same_numbers(
-        DISCRETE, REPLACE, mc.FixedReal(0.0), mc.Retain(0.0), mc.Switch(mc.Replace(), mc.FreshReal(1.0), 99)
-    )
-    assert_same_numbers(DISCRETE, mc.FreshReal(1.0), mc.Retain(0.0, fresh=1.0))
+def test_corners_of_the_other_regimes() -> None:
+    def healing(generation: int) -> mc.Switch:
+        return mc.Switch(mc.Replace(), mc.FreshReal(1.0), generation)
+
+    assert_same_data("discrete", mc.Replace(), mc.FixedReal(0.0), mc.Retain(0.0), healing(2))
+    assert_same_data("discrete", mc.FreshReal(1.0), mc.Retain(0.0, fresh=1.0), healing(1))
+    assert_same_data("gaussian", mc.Replace(), mc.FixedReal(0.0))
+
+
+def test_whole_runs_at_the_corners_have_the_same_numbers() -> None:
+    family, source, _ = SETTINGS["discrete"]
+
+    def run(regime: Any) -> np.ndarray:
+        return mc.simulate(family, source, regime, "probabilities", size=20, generations=4, chains=5)["probabilities"]
+
+    np.testing.assert_array_equal(run(mc.Replace()), run(mc.Mixture(1.0, 0.0, 0.0)))
+    np.testing.assert_array_equal(run(mc.FreshReal(1.0)), run(mc.Mixture(0.0, 0.0, 1.0)))
 
 
 def test_a_regime_that_needs_items_turns_moments_into_rows_of_the_same_law() -> None:
-    moments, rows = (numbers(GAUSSIAN, regime)["log_determinant"] for regime in (REPLACE, mc.Retain(0.0)))
+    family, source, _ = SETTINGS["gaussian"]
+    moments, rows = (
+        mc.simulate(family, source, regime, "log_determinant", size=10, generations=3, chains=2000)["log_determinant"]
+        for regime in (mc.Replace(), mc.Retain(0.0))
+    )
     assert (moments != rows).all()
     for g in range(4):
         assert stats.ks_2samp(moments[:, g], rows[:, g]).pvalue > 1e-7

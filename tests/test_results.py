@@ -102,7 +102,7 @@ def test_saved_runs_come_back_without_loss(run: mc.Run, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run.npz"]
 
 
-@pytest.mark.parametrize("regime", [mc.Replace(), mc.Accumulate(), mc.Mixture(0.6, 0.0, 0.4)])
+@pytest.mark.parametrize("regime", [mc.Replace(), mc.Accumulate()])
 def test_a_loaded_run_goes_on_as_if_never_stopped(regime: Any, tmp_path: Path) -> None:
     walk(3, regime, {"place": place, "crossing": mc.first_below(place, -1.0)}).save(tmp_path / "run.npz")
     longer = mc.Run.load(tmp_path / "run.npz").extend(3)
