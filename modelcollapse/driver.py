@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import operator
 import platform
@@ -24,6 +25,7 @@ CACHE = 2**22
 FEWEST = 16
 """Chains that run at once at least, whatever the cache: enough to make the calls between kernels cheap."""
 LARGEST = 2**31 - 1
+_begin = jax.jit(loop.begin)  # its trace is kept
 
 
 def simulate(
@@ -389,7 +391,7 @@ def _check_observables(process: loop.Process) -> None:
                 f"infinitely many draws of this {type(process.source).__name__} is not known"
             )
     bare = process.observing({})
-    state = jax.eval_shape(lambda: loop.begin(sampling.key(0), bare))
+    state = jax.eval_shape(lambda: _begin(sampling.key(0), bare))
     for name, observable in process.observables.items():
         alone = process.observing({name: observable})
         try:
@@ -400,15 +402,20 @@ def _check_observables(process: loop.Process) -> None:
             ) from error
 
 
-def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any]:
-    device = jax.devices()[0]
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
     versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
     try:
         versions["modelcollapse"] = importlib.metadata.version("modelcollapse")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
         versions["modelcollapse"] = "unknown"
+    return tuple((versions | {"python": platform.python_version()}).items())
+
+
+def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any]:
+    device = jax.devices()[0]
     return {
-        "versions": versions | {"python": platform.python_version()},
+        "versions": dict(_versions()),
         "dtype": str(jnp.result_type(float)),
         "device": f"{device.platform}: {device.device_kind}",
         "seed": seed,

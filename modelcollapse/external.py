@@ -24,9 +24,6 @@ from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
 from modelcollapse.sources import Law, Stream
 
-LOOK = 2
-"""Role of the draws that an observable makes, beside ``loop.DATA`` and ``loop.FIT``: looking changes no data set."""
-
 
 def simulate_models(
     make_model: Callable[..., Any],
@@ -164,14 +161,13 @@ class _Chain:
         key = jax.random.fold_in(self.key, generation)
         size: Any = np.asarray(self.sizes[generation], np.int32)
         now: Any = np.asarray(generation, np.int32)
-        data_key = jax.random.fold_in(key, loop.DATA)
         # without compilation a branch or a scan of a regime is plain Python, so that it may call a model
         with jax.disable_jit():
             if generation == 0:
-                data, self.memory = self.regime.start(data_key, self.real, size)
+                data, self.memory = self.regime.start(key, self.real, size)
             else:
                 model = self._stream(np.asarray(self.laws.newest))
-                data, self.memory = self.regime.next(data_key, model, self.real, self.memory, size, now)
+                data, self.memory = self.regime.next(key, model, self.real, self.memory, size, now)
         self.model = self.make(self.model)
         for method in ("fit", "sample"):
             if not callable(getattr(self.model, method, None)):
@@ -181,7 +177,7 @@ class _Chain:
         call(self.model, "fit", data.points, jax.random.fold_in(key, loop.FIT))
         self.laws.add(self.model)
         self.laws.forget(self.memory)
-        look = functools.partial(drawn, self.model, jax.random.fold_in(key, LOOK), width=data.points.shape[1])
+        look = functools.partial(drawn, self.model, jax.random.fold_in(key, loop.LOOK), width=data.points.shape[1])
         fitted = Fitted(self.model, data.points, look)
         state = loop.State(fitted, (), {}, now, np.zeros_like(now))
         if generation == 0:

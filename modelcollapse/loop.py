@@ -20,9 +20,11 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.pytree import part, static
+from modelcollapse.sampling import once
 from modelcollapse.sources import Law, Stream
 
-DATA, FIT = range(2)
+FIT, LOOK = 2**16, 2**16 + 1
+"""Roles of a generation beside those of its regime, which are small numbers: the fit, and an observable's own draws."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
@@ -81,7 +83,7 @@ def begin(key: jax.Array, process: Process) -> State:
     now = jnp.int32(0)
     key = jax.random.fold_in(key, now)
     real = process.stream(process.source)
-    data, memory = process.regime.start(jax.random.fold_in(key, DATA), real, process.size(now))
+    data, memory = process.regime.start(key, real, process.size(now))
     params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
     status = jnp.where(_finite(params), 0, 1).astype(jnp.int32)
     return process.carrying(State(params, with_room(memory, process.room), {}, now, status))
@@ -93,8 +95,9 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     key = jax.random.fold_in(key, now)
     model = process.stream(Law(process.family, state.params))
     real = process.stream(process.source)
-    data, memory = process.regime.next(jax.random.fold_in(key, DATA), model, real, state.memory, process.size(now), now)
-    params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params)
+    data, memory = process.regime.next(key, model, real, state.memory, process.size(now), now)
+    # a fit has many readers, and each would compute it anew
+    params = once(process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params))
     failed = (state.status == 0) & ~_finite(params)
     status = jnp.where(failed, now + 1, state.status)
     moved = State(params, memory, state.carries, now, status)
@@ -153,8 +156,7 @@ def _until_rest(several: Callable[[State, jax.Array], State], states: State, pro
 def chain_keys(key: jax.Array, first: Any, chains: int) -> jax.Array:
     """Keys of the chains ``first``, ``first + 1``, ..."""
     index = jnp.asarray(first, jnp.uint32) + jnp.arange(chains, dtype=jnp.uint32)
-    # fused into all draws of a few chains, the addresses unroll into a program that takes a minute to compile
-    return jax.lax.optimization_barrier(jax.vmap(functools.partial(jax.random.fold_in, key))(index))
+    return jax.vmap(functools.partial(jax.random.fold_in, key))(index)
 
 
 @functools.partial(jax.jit, static_argnames=("chains", "mesh"))

@@ -107,8 +107,6 @@ class Stream:
 
     def draw(self, key: jax.Array, n: Any) -> Any:
         """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced."""
-        # fused into every random number, the address of the key costs four times the compilation and half the speed
-        key = jax.lax.optimization_barrier(key)
         own = getattr(self.law, "family", None)
         if own is not None and own.data is self.family.data and not self.rows:
             return own.draw(key, self.law.params, n, self.capacity)

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import wishart_factor
+from modelcollapse.sampling import mean_and_factor
 
 
 @part
@@ -42,6 +42,8 @@ def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_r
     Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of E
     that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn from.
     """
+    if log_scale.size == 1:
+        return unit, log_scale + log_right
     ratio = log_scale[:, None] - log_scale[None, :]
     column = jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right)
     spanned = jnp.isfinite(log_right)[None, :]
@@ -74,9 +76,10 @@ class Gaussian:
     def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
         dtype, d = params.mean.dtype, params.mean.size
         n = jnp.asarray(n, jnp.int32)
-        below, pivots = wishart_factor(jax.random.fold_in(key, 1), n - 1, d, dtype=dtype)
+        # first the mean, then the pivots: where d = 1 these are the two halves of one block
+        centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
         unit, log_scale = lower_product(params.unit, params.log_scale, below, pivots)
-        step = params.factor @ jax.random.normal(jax.random.fold_in(key, 0), (d,), dtype)
+        step = params.factor @ centre
         return Moments(n, params.mean + step / jnp.sqrt(jnp.maximum(n, 1).astype(dtype)), unit, log_scale)
 
     def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:

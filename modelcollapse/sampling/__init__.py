@@ -5,7 +5,8 @@ from modelcollapse.sampling._chi_square import chi_square, log_chi_square
 from modelcollapse.sampling._hypergeometric import hypergeometric
 from modelcollapse.sampling._multinomial import multinomial, multivariate_hypergeometric
 from modelcollapse.sampling._normal import normal
-from modelcollapse.sampling._wishart import wishart_factor
+from modelcollapse.sampling._once import once
+from modelcollapse.sampling._wishart import mean_and_factor, wishart_factor
 from modelcollapse.sampling.keys import fold, key, wrap
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "hypergeometric",
     "key",
     "log_chi_square",
+    "mean_and_factor",
     "multinomial",
     "multivariate_hypergeometric",
     "normal",
+    "once",
     "wishart_factor",
     "wrap",
 ]

@@ -55,28 +55,32 @@ def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof:
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _log_chi_square(key, dof, dtype, per_dof):
-    def zeros():
-        return jnp.zeros(dof.shape, dtype)
+    log_ratio = per_dof_from(key, normal(key, dof.shape, dtype), dof)
+    return log_ratio if per_dof else log_ratio + jnp.log(jnp.maximum(dof, 1).astype(dtype))
 
+
+def per_dof_from(key, z, dof):
+    """log(chi2 / dof) from a normal draw ``z`` each, of one shape with ``dof``; what few degrees of freedom need comes from ``key``."""
     is_few = dof < _FEW
-    # the predicates are scalars that no chain changes, so that one branch runs where dof is not a batch
-    many = lax.cond(jnp.all(is_few), zeros, lambda: _from_normal(key, jnp.maximum(dof, _FEW), dtype))
-    few = lax.cond(jnp.any(is_few & (dof > 0)), lambda: _from_exponentials(key, jnp.clip(dof, 1, _FEW), dtype), zeros)
-    log_ratio = jnp.where(is_few, few, many)
-    if not per_dof:
-        log_ratio = log_ratio + jnp.log(jnp.maximum(dof, 1).astype(dtype))
-    return jnp.where(dof > 0, log_ratio, -jnp.inf)
+
+    def many():
+        return _from_normal(z, jnp.maximum(dof, _FEW))
+
+    def mixed():
+        return jnp.where(is_few, _from_exponentials(key, jnp.clip(dof, 1, _FEW), z.dtype), many())
+
+    # the predicate is a scalar that no chain changes, so that one branch runs where dof is not a batch
+    return jnp.where(dof > 0, lax.cond(jnp.any(is_few), mixed, many), -jnp.inf)
 
 
-def _from_normal(key, dof, dtype):
+def _from_normal(z, dof):
+    dtype = z.dtype
     inverse_root = lax.rsqrt(dof.astype(dtype))
-    e = inverse_root * np.asarray(_FEW**0.5, dtype)
-    t = normal(key, dof.shape, dtype) * np.asarray(1 / _FARTHEST, dtype)
-    g = jnp.zeros_like(t)
-    for row in coefficients()[::-1].astype(dtype):
-        # the inner polynomial knows only dof: outside a batch of chains it is computed once
-        g = g * t + functools.reduce(lambda total, c: total * e + c, row[::-1], jnp.zeros_like(e))
-    deviation = inverse_root * g
+    table = coefficients().astype(dtype)
+    # a contraction is computed once for each dof; an elementwise expression would be copied into the loop over draws
+    powers = (inverse_root * np.asarray(_FEW**0.5, dtype))[..., None] ** np.arange(_TERMS_E, dtype=dtype)
+    rows = jnp.einsum("ij,...j->i...", table, powers, precision=lax.Precision.HIGHEST)
+    deviation = inverse_root * _exact.polynomial(rows, z * np.asarray(1 / _FARTHEST, dtype))
     # float64 has digits to spare, and its log is the cheaper
     return 3 * (jnp.log(1 + deviation) if dtype == jnp.float64 else jnp.log1p(deviation))
 

@@ -42,6 +42,16 @@ def from_words(high, low):
     return (whole + 0.5) * 2.0**-52
 
 
+def polynomial(coefficients, x):
+    """Lowest degree first; by pairs (Estrin), so that a processor need not wait for one term before it begins the next."""
+    terms, power = [jnp.asarray(c, x.dtype) for c in coefficients], x
+    while len(terms) > 1:
+        odd = terms[1::2] + [None] * (len(terms) % 2)
+        terms = [a if b is None else a + b * power for a, b in zip(terms[::2], odd, strict=True)]
+        power = power * power
+    return terms[0]
+
+
 def stirling(k):
     r"""The rest of Stirling's formula at an integer ``k >= 0``, absolute error below 1e-11.
 

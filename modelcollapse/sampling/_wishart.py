@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse.sampling import keys
-from modelcollapse.sampling._chi_square import log_chi_square
+from modelcollapse.sampling._chi_square import per_dof_from
 from modelcollapse.sampling._normal import normal
 
 
@@ -35,9 +37,31 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _factor(key, dof, d, dtype):
+    return factor_from(key, normal(key, (normals(d),), dtype), dof, d)
+
+
+def mean_and_factor(key: jax.Array, dof: jax.Array, d: int, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A standard normal vector ``(d,)`` and, independent of it, ``wishart_factor(key, dof, d)``, from one run of normal draws."""
+    key = keys.settled(key)
+    z = normal(key, (d + normals(d),), dtype)
+    return z[:d], *factor_from(key, z[d:], dof, d)
+
+
+def normals(d):
+    """How many normal draws a factor takes."""
+    return d * (d + 1) // 2
+
+
+def factor_from(key, z, dof, d):
+    """The same from its normal draws; what few degrees of freedom need besides comes from ``key``."""
+    dtype = z.dtype
     left = dof - jnp.arange(d, dtype=dof.dtype)
-    log_pivots = 0.5 * log_chi_square(keys.fold(key, 0), left, dtype)
-    normals = normal(keys.fold(key, 1), (d, d), dtype)
-    present = (left > 0)[None, :] & jnp.tril(jnp.ones((d, d), bool), -1)
-    below = jnp.where(present, normals * jnp.exp(-jnp.where(left > 0, log_pivots, 0.0))[None, :], 0.0)
-    return below + jnp.eye(d, dtype=dtype), log_pivots
+    log_pivots = 0.5 * (per_dof_from(key, z[:d], left) + jnp.log(jnp.maximum(left, 1).astype(dtype)))
+    if d == 1:
+        return jnp.ones((1, 1), dtype), log_pivots
+    # row by row below the diagonal; a place above reads any draw, and drops it
+    row, column = np.indices((d, d))
+    draw = jnp.where(row > column, z[np.minimum(d + row * (row - 1) // 2 + column, z.size - 1)], 0.0)
+    there = left > 0
+    inverse = jnp.where(there, jnp.exp(-jnp.where(there, log_pivots, 0.0)), 0.0)
+    return jnp.eye(d, dtype=dtype) + draw * inverse[None, :], log_pivots

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["fold", "key", "raw", "threefry2x32", "words", "wrap"]
+from modelcollapse.sampling._once import together
+
+__all__ = ["fold", "key", "raw", "settled", "threefry2x32", "words", "wrap"]
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _UNSIGNED = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 
 
+@functools.partial(jax.jit, inline=True)
 def threefry2x32(first, second, high, low):
     """Two uint32 words from a key ``(first, second)`` and a counter ``(high, low)``: twenty rounds, unrolled.
 
@@ -63,6 +66,11 @@ def _halves(key_data) -> tuple[Any, Any]:
         return whole.astype(jnp.uint32), (whole >> np.uint64(32)).astype(jnp.uint32)
 
 
+def _address(key_data, shape):
+    """The words of a key from which ``shape`` is drawn: computed once, where copying them into every draw would cost more."""
+    return _halves(key_data) if math.prod(shape) <= 1 else together(*_halves(key_data))
+
+
 def _seed(seed):
     seed = jnp.asarray(seed)
     if not jnp.issubdtype(seed.dtype, jnp.integer) or seed.shape:
@@ -81,7 +89,7 @@ def _fold_in(key_data, data):
 
 
 def _random_bits(key_data, bit_width, shape):
-    high, low = threefry2x32(*_halves(key_data), np.uint32(0), _counters(shape))
+    high, low = threefry2x32(*_address(key_data, shape), np.uint32(0), _counters(shape))
     if bit_width == 64:
         return (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
     return (high ^ low).astype(_UNSIGNED[bit_width])
@@ -119,6 +127,8 @@ def wrap(key: Any) -> jax.Array:
     A threefry2x32 key is read by the unrolled implementation on a CPU; keys of other implementations, and every typed
     key on an accelerator, pass through. Raises TypeError for anything else.
     """
+    if isinstance(key, Address):
+        return key
     if not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key must be a typed JAX key or a raw uint32 key, got {type(key).__name__}: {key!r}")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -142,14 +152,32 @@ def fold(key: Any, *addresses: int | jax.Array) -> jax.Array:
 
     The key that :func:`jax.random.fold_in` gives, but written in the open, where XLA fuses it with what follows.
     """
+    if isinstance(key, Address):
+        return Address(*_folded(key, addresses))
     key = wrap(key)
     if not is_threefry(key):
         return functools.reduce(jax.random.fold_in, addresses, key)
-    data = jax.random.key_data(key)
-    first, second = _halves(data)
+    data = _pair(*_folded(_halves(jax.random.key_data(key)), addresses))
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
+
+
+def _folded(words, addresses):
     for address in addresses:
-        first, second = threefry2x32(first, second, np.uint32(0), jnp.asarray(address).astype(np.uint32))
-    return jax.random.wrap_key_data(_pair(first, second), impl=jax.random.key_impl(key))
+        words = threefry2x32(*words, np.uint32(0), jnp.asarray(address).astype(np.uint32))
+    return words
+
+
+class Address(NamedTuple):
+    """The two words of a threefry key, as a kernel computes with them."""
+
+    first: jax.Array
+    second: jax.Array
+
+
+def settled(key: Any) -> Any:
+    """The key as an address that is computed once, however many draws and branches read it; other keys as they are."""
+    key = wrap(key)
+    return Address(*together(*_halves(jax.random.key_data(key)))) if is_threefry(key) else key
 
 
 def words(key: Any, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) -> tuple[jax.Array, jax.Array]:
@@ -157,14 +185,15 @@ def words(key: Any, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) ->
 
     ``stream`` is the high word of the counter, so that one key holds 2**32 blocks of words without another fold. The
     first word of stream 0 xor the second is ``jax.random.bits(key, shape)``. Keys of other implementations give the
-    words of ``bits`` instead. One scalar key: under ``vmap`` a batch of them.
+    words of ``bits`` instead. One scalar key, or its address: under ``vmap`` a batch of them.
     """
-    key = wrap(key)
-    if is_threefry(key):
-        data = jax.random.key_data(key)
-        return threefry2x32(*_halves(data), jnp.asarray(stream).astype(np.uint32), _counters(shape))
-    both = jax.random.bits(jax.random.fold_in(key, stream), (2, *shape), jnp.uint32)
-    return both[0], both[1]
+    if not isinstance(key, Address):
+        key = wrap(key)
+        if not is_threefry(key):
+            both = jax.random.bits(jax.random.fold_in(key, stream), (2, *shape), jnp.uint32)
+            return both[0], both[1]
+        key = _address(jax.random.key_data(key), shape)
+    return threefry2x32(*key, jnp.asarray(stream).astype(np.uint32), _counters(shape))
 
 
 def is_threefry(key: jax.Array) -> bool:

@@ -1,0 +1,41 @@
+"""XLA on a CPU computes a value again in every loop that reads it; what passes through here is computed once.
+
+Its fusion pass copies cheap producers into each consumer, and twenty rounds of threefry count as cheap: two arrays that
+read the same words draw them twice, an address read by a thousand items is computed a thousand times. A barrier is removed before
+that pass runs. A conditional is not, and costs some twenty nanoseconds whatever the size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def once(tree: Any) -> Any:
+    """The same arrays, written to memory before anything reads them. Elsewhere than on a CPU, nothing is done."""
+    if jax.default_backend() != "cpu" or not jax.tree.leaves(tree):
+        return tree
+    # true, but not to the compiler
+    certain = lax.optimization_barrier(jnp.bool_(True))
+    return lax.cond(certain, lambda same: same, lambda other: jax.tree.map(jnp.zeros_like, other), tree)
+
+
+def together(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Two arrays of one shape and one real type, computed in one loop: as the two parts of complex numbers.
+
+    A loop on a CPU writes one array; two that share their work would do it twice. Words are lent the type of a float, which
+    moves their bits unchanged.
+    """
+    if jax.default_backend() != "cpu":
+        return first, second
+    kind = first.dtype
+    if kind == jnp.uint32:
+        first, second = (lax.bitcast_convert_type(a, jnp.float32) for a in (first, second))
+    both = once(lax.complex(first, second))
+    first, second = lax.real(both), lax.imag(both)
+    if kind == jnp.uint32:
+        first, second = (lax.bitcast_convert_type(a, jnp.uint32) for a in (first, second))
+    return first, second
