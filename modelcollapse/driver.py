@@ -20,7 +20,7 @@ from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
-CACHE = 2**22
+CACHE = 2**20
 """The same for what one generation reads and writes, on a CPU: what fits its caches runs twice as fast or more."""
 FEWEST = 16
 """Chains that run at once at least, whatever the cache: enough to make the calls between kernels cheap."""

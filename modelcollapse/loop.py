@@ -115,7 +115,7 @@ def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *
     """
 
     def every(states: State) -> State:
-        return jax.vmap(step, (0, 0, None))(keys, states, process)
+        return jax.vmap(step, (0, -1, None), -1)(keys, states, process)
 
     def several(states: State, count: jax.Array) -> State:
         return every(states) if single else jax.lax.fori_loop(0, count, lambda _, s: every(s), states)
@@ -127,14 +127,16 @@ def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *
             states = _until_rest(several, states, process, gap)
         else:
             states = several(states, gap)
-        return states, jax.vmap(process.read)(states)
+        return states, jax.vmap(process.read, -1)(states)
 
+    states = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), states)
     states, records = jax.lax.scan(record, states, gaps)
+    states = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
     return states, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
 
 
 def _at_rest(states: State, process: Process) -> jax.Array:
-    return ((states.status > 0) | jax.vmap(process.family.fixed)(states.params)).all()
+    return ((states.status > 0) | jax.vmap(process.family.fixed, -1)(states.params)).all()
 
 
 def _later(generations: jax.Array, states: State) -> State:

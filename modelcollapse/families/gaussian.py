@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -10,7 +11,8 @@ import numpy as np
 
 from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import mean_and_factor
+from modelcollapse.sampling import once, over_lanes, settled
+from modelcollapse.sampling._wishart import mean_and_factor
 
 
 @part
@@ -37,18 +39,41 @@ class Normal:
 
 
 def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array) -> tuple[Any, Any]:
-    r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E.
+    r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E; lanes come last.
 
     Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of E
     that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn from.
     """
-    if log_scale.size == 1:
+    d = len(log_scale)
+    if d == 1:
         return unit, log_scale + log_right
-    ratio = log_scale[:, None] - log_scale[None, :]
-    column = jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right)
-    spanned = jnp.isfinite(log_right)[None, :]
-    identity = jnp.eye(log_scale.size, dtype=log_scale.dtype)
-    return jnp.where(spanned, jnp.tril(unit @ column), identity), log_scale + log_right
+    ratio = log_scale[:, None] - log_scale[None]
+    column = once(jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right))
+    product = _applied(unit, column)
+    below = np.tri(d, k=-1, dtype=bool)[:, :, None] & jnp.isfinite(log_right)[None]
+    return jnp.where(below, product, jnp.eye(d, dtype=unit.dtype)[:, :, None]), log_scale + log_right
+
+
+@over_lanes
+def _draw_moments(key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_scale: jax.Array) -> Any:
+    """Mean, unit factor and log pivots of the scatter of ``n`` draws: d normals and one Bartlett factor."""
+    dtype, d = mean.dtype, len(mean)
+    centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
+    step = _applied(unit, once(jnp.exp(log_scale) * centre)) / jnp.sqrt(jnp.maximum(n, 1).astype(dtype))[None]
+    return mean + step, *lower_product(unit, log_scale, below, pivots)
+
+
+def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
+    """``matrix`` (d, d, lanes) times a vector ``(d, lanes)`` or matrix ``(d, k, lanes)``.
+
+    A sum of terms is one loop along the lanes up to some size; XLA's own product of many small matrices is several.
+    """
+    d = len(matrix)
+    if d > 16:
+        return jnp.einsum("ijl,j...l->i...l", matrix, right, precision=jax.lax.Precision.HIGHEST)
+    shape = (d, *(1,) * (right.ndim - 2), matrix.shape[-1])
+    terms = [matrix[:, k].reshape(shape) * right[None, k] for k in range(d)]
+    return functools.reduce(jnp.add, terms)
 
 
 @part
@@ -74,13 +99,8 @@ class Gaussian:
             raise ValueError(f"ddof must be 0 or 1, got {self.ddof!r}")
 
     def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
-        dtype, d = params.mean.dtype, params.mean.size
         n = jnp.asarray(n, jnp.int32)
-        # first the mean, then the pivots: where d = 1 these are the two halves of one block
-        centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
-        unit, log_scale = lower_product(params.unit, params.log_scale, below, pivots)
-        step = params.factor @ centre
-        return Moments(n, params.mean + step / jnp.sqrt(jnp.maximum(n, 1).astype(dtype)), unit, log_scale)
+        return Moments(n, *_draw_moments(settled(key), n, params.mean, params.unit, params.log_scale))
 
     def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:
         noise = jax.random.normal(key, (capacity, params.mean.size), params.mean.dtype)

@@ -3,11 +3,12 @@
 from modelcollapse.sampling._binomial import binomial
 from modelcollapse.sampling._chi_square import chi_square, log_chi_square
 from modelcollapse.sampling._hypergeometric import hypergeometric
+from modelcollapse.sampling._lanes import over_lanes
 from modelcollapse.sampling._multinomial import multinomial, multivariate_hypergeometric
 from modelcollapse.sampling._normal import normal
 from modelcollapse.sampling._once import once
-from modelcollapse.sampling._wishart import mean_and_factor, wishart_factor
-from modelcollapse.sampling.keys import fold, key, wrap
+from modelcollapse.sampling._wishart import wishart_factor
+from modelcollapse.sampling.keys import fold, key, settled, wrap
 
 __all__ = [
     "binomial",
@@ -16,11 +17,12 @@ __all__ = [
     "hypergeometric",
     "key",
     "log_chi_square",
-    "mean_and_factor",
     "multinomial",
     "multivariate_hypergeometric",
     "normal",
     "once",
+    "over_lanes",
+    "settled",
     "wishart_factor",
     "wrap",
 ]

@@ -8,6 +8,7 @@ from 12 to infinity; below 12, a chi-square is a handful of exponentials and a s
 from __future__ import annotations
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from modelcollapse.sampling import _exact, keys
-from modelcollapse.sampling._normal import normal
+from modelcollapse.sampling._normal import draws
 
 # below this, sums of exponentials; the polynomial's error grows as dof falls
 _FEW = 12
@@ -55,19 +56,23 @@ def log_chi_square(key: jax.Array, dof: jax.Array | int, dtype=None, *, per_dof:
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _log_chi_square(key, dof, dtype, per_dof):
-    log_ratio = per_dof_from(key, normal(key, dof.shape, dtype), dof)
+    key = keys.settled(key)
+    log_ratio = per_dof_from(key, draws(key, dof.size, dtype).reshape(dof.shape), dof)
     return log_ratio if per_dof else log_ratio + jnp.log(jnp.maximum(dof, 1).astype(dtype))
 
 
 def per_dof_from(key, z, dof):
-    """log(chi2 / dof) from a normal draw ``z`` each, of one shape with ``dof``; what few degrees of freedom need comes from ``key``."""
+    """log(chi2 / dof) from a normal draw ``z`` each; what few degrees of freedom need besides comes from the settled ``key``.
+
+    ``dof`` broadcasts against ``z``; where it is the same for all lanes, its polynomial is computed once.
+    """
     is_few = dof < _FEW
 
     def many():
         return _from_normal(z, jnp.maximum(dof, _FEW))
 
     def mixed():
-        return jnp.where(is_few, _from_exponentials(key, jnp.clip(dof, 1, _FEW), z.dtype), many())
+        return jnp.where(is_few, _from_exponentials(key, z, jnp.clip(dof, 1, _FEW)), many())
 
     # the predicate is a scalar that no chain changes, so that one branch runs where dof is not a batch
     return jnp.where(dof > 0, lax.cond(jnp.any(is_few), mixed, many), -jnp.inf)
@@ -78,23 +83,25 @@ def _from_normal(z, dof):
     inverse_root = lax.rsqrt(dof.astype(dtype))
     table = coefficients().astype(dtype)
     # a contraction is computed once for each dof; an elementwise expression would be copied into the loop over draws
-    powers = (inverse_root * np.asarray(_FEW**0.5, dtype))[..., None] ** np.arange(_TERMS_E, dtype=dtype)
+    exponents = np.arange(_TERMS_E, dtype=dtype).reshape(*(1,) * dof.ndim, -1)
+    powers = (inverse_root * np.asarray(_FEW**0.5, dtype))[..., None] ** exponents
     rows = jnp.einsum("ij,...j->i...", table, powers, precision=lax.Precision.HIGHEST)
     deviation = inverse_root * _exact.polynomial(rows, z * np.asarray(1 / _FARTHEST, dtype))
     # float64 has digits to spare, and its log is the cheaper
     return 3 * (jnp.log(1 + deviation) if dtype == jnp.float64 else jnp.log1p(deviation))
 
 
-def _from_exponentials(key, dof, dtype):
+def _from_exponentials(key, z, dof):
     """Exactly: half of ``dof`` exponentials, and a squared normal if it is odd; log of the mean over ``dof``."""
+    own = z.shape[: z.ndim - key.first.ndim] if isinstance(key, keys.Address) else z.shape[: z.ndim - key.ndim]
     with _exact.float64():
-        product = jnp.ones(dof.shape, jnp.float64)
+        product = jnp.ones(z.shape, jnp.float64)
         for pair in range((_FEW - 1) // 2):
-            u = _exact.unit(key, dof.shape, pair + 1)
+            u = _exact.unit(key, own, pair + 1)
             product = jnp.where(2 * pair + 1 < dof, product * u, product)
-        z = normal(key, dof.shape, jnp.float64, stream=_FEW)
-        total = jnp.where(dof % 2 == 1, z * z, 0.0) - 2.0 * jnp.log(product)
-        return jnp.log(total / dof.astype(jnp.float64)).astype(dtype)
+        normals = draws(key, math.prod(own), jnp.float64, _FEW).reshape(z.shape)
+        total = jnp.where(dof % 2 == 1, normals**2, 0.0) - 2.0 * jnp.log(product)
+        return jnp.log(total / dof.astype(jnp.float64)).astype(z.dtype)
 
 
 @functools.cache

@@ -7,7 +7,6 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from modelcollapse.sampling import _exact, _once, keys
 
@@ -30,22 +29,23 @@ def normal(key: jax.Array, shape: tuple[int, ...] = (), dtype=None, stream: int 
     dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     if dtype not in (jnp.float32, jnp.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}")
-    key, size = keys.wrap(key), math.prod(shape)
+    size = math.prod(shape)
+    return draws(keys.settled(key) if size > 2 else keys.wrap(key), size, dtype, stream).reshape(shape)
+
+
+def draws(key, size, dtype, stream=0):
+    """``(size,)`` of them; where ``key`` is settled and has lanes, ``(size, lanes)``."""
     pairs = (size + 1) // 2
     if dtype == jnp.float64:
-        high, low = (word.reshape(2, pairs) for word in keys.words(key, (2 * pairs,), stream))
+        high, low = (word.reshape(2, pairs, *word.shape[1:]) for word in keys.words(key, (2 * pairs,), stream))
         with _exact.float64():
             u, octave = _exact.from_words(high, low)
-            both = _once.together(*_polar(u, octave, low[1]))
+            both = _polar(u, octave, low[1])
     else:
-        both = _once.together(*single(*keys.words(key, (pairs,), stream)))
-    return jnp.concatenate(both)[:size].reshape(shape)
-
-
-def single(high, low):
-    """Two float32 normals from the two words of a block: the radius from one, the angle from the other."""
-    u = (high.astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
-    return _polar(u, ((low >> np.uint32(3)).astype(jnp.float32) + 0.5) * np.float32(2.0**-29), low)
+        high, low = keys.words(key, (pairs,), stream)
+        u = (high.astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
+        both = _polar(u, ((low >> np.uint32(3)).astype(jnp.float32) + 0.5) * np.float32(2.0**-29), low)
+    return jnp.concatenate(_once.together(*both))[:size]
 
 
 def _polar(u, octave, bits):

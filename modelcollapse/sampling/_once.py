@@ -13,11 +13,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from modelcollapse.sampling._lanes import over_lanes
+
 
 def once(tree: Any) -> Any:
     """The same arrays, written to memory before anything reads them. Elsewhere than on a CPU, nothing is done."""
-    if jax.default_backend() != "cpu" or not jax.tree.leaves(tree):
-        return tree
+    return _once(tree) if jax.default_backend() == "cpu" and jax.tree.leaves(tree) else tree
+
+
+@over_lanes
+def _once(tree: Any) -> Any:
     # true, but not to the compiler
     certain = lax.optimization_barrier(jnp.bool_(True))
     return lax.cond(certain, lambda same: same, lambda other: jax.tree.map(jnp.zeros_like, other), tree)

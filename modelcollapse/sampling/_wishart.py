@@ -11,7 +11,9 @@ import numpy as np
 
 from modelcollapse.sampling import keys
 from modelcollapse.sampling._chi_square import per_dof_from
-from modelcollapse.sampling._normal import normal
+from modelcollapse.sampling._lanes import over_lanes
+from modelcollapse.sampling._normal import draws
+from modelcollapse.sampling._once import once
 
 
 def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> tuple[jax.Array, jax.Array]:
@@ -37,31 +39,29 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _factor(key, dof, d, dtype):
-    return factor_from(key, normal(key, (normals(d),), dtype), dof, d)
+    return over_lanes(lambda key, dof: mean_and_factor(key, dof, d, dtype)[1:])(keys.settled(key), dof)
 
 
-def mean_and_factor(key: jax.Array, dof: jax.Array, d: int, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A standard normal vector ``(d,)`` and, independent of it, ``wishart_factor(key, dof, d)``, from one run of normal draws."""
-    key = keys.settled(key)
-    z = normal(key, (d + normals(d),), dtype)
-    return z[:d], *factor_from(key, z[d:], dof, d)
+def mean_and_factor(key: Any, dof: jax.Array, d: int, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A standard normal vector ``(d, lanes)`` and, independent of it, the factor ``(d, d, lanes)``, ``(d, lanes)``.
+
+    ``key`` is settled, and ``dof`` has a trailing axis of lanes, or of length 1 where it is the same in all. Where d = 1 the
+    two are the halves of one block.
+    """
+    z = draws(key, d + d * (d + 1) // 2, dtype)
+    centre, pivot, below = z[:d], z[d : 2 * d], z[2 * d :]
+    left = dof[None] - jnp.arange(d, dtype=dof.dtype)[:, None]
+    log_pivots = 0.5 * (per_dof_from(key, pivot, left) + jnp.log(jnp.maximum(left, 1).astype(dtype)))
+    unit = jnp.ones((1, 1, 1), dtype)
+    if d > 1:
+        there = (left > 0)[None] & np.tri(d, k=-1, dtype=bool)[:, :, None]
+        draw = once(_rows(below, d))
+        inverse = jnp.exp(-jnp.where(left > 0, log_pivots, 0.0))
+        unit = jnp.where(there, draw * inverse[None], jnp.eye(d, dtype=dtype)[:, :, None])
+    return centre, unit, log_pivots
 
 
-def normals(d):
-    """How many normal draws a factor takes."""
-    return d * (d + 1) // 2
-
-
-def factor_from(key, z, dof, d):
-    """The same from its normal draws; what few degrees of freedom need besides comes from ``key``."""
-    dtype = z.dtype
-    left = dof - jnp.arange(d, dtype=dof.dtype)
-    log_pivots = 0.5 * (per_dof_from(key, z[:d], left) + jnp.log(jnp.maximum(left, 1).astype(dtype)))
-    if d == 1:
-        return jnp.ones((1, 1), dtype), log_pivots
-    # row by row below the diagonal; a place above reads any draw, and drops it
-    row, column = np.indices((d, d))
-    draw = jnp.where(row > column, z[np.minimum(d + row * (row - 1) // 2 + column, z.size - 1)], 0.0)
-    there = left > 0
-    inverse = jnp.where(there, jnp.exp(-jnp.where(there, log_pivots, 0.0)), 0.0)
-    return jnp.eye(d, dtype=dtype) + draw * inverse[None, :], log_pivots
+def _rows(packed, d):
+    """``(d (d - 1) / 2, lanes)`` as the rows below the diagonal of ``(d, d, lanes)``, zeros elsewhere."""
+    rows = (packed[i * (i - 1) // 2 : i * (i + 1) // 2] for i in range(d))
+    return jnp.stack([jnp.pad(row, ((0, d - len(row)), (0, 0))) for row in rows])

@@ -168,7 +168,7 @@ def _folded(words, addresses):
 
 
 class Address(NamedTuple):
-    """The two words of a threefry key, as a kernel computes with them."""
+    """The two words of a threefry key, as a kernel computes with them; both ``(lanes,)`` for a key a lane."""
 
     first: jax.Array
     second: jax.Array
@@ -185,15 +185,19 @@ def words(key: Any, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) ->
 
     ``stream`` is the high word of the counter, so that one key holds 2**32 blocks of words without another fold. The
     first word of stream 0 xor the second is ``jax.random.bits(key, shape)``. Keys of other implementations give the
-    words of ``bits`` instead. One scalar key, or its address: under ``vmap`` a batch of them.
+    words of ``bits`` instead. One scalar key, under ``vmap`` a batch of them; or what ``settled`` gives, with lanes that come last.
     """
-    if not isinstance(key, Address):
-        key = wrap(key)
-        if not is_threefry(key):
-            both = jax.random.bits(jax.random.fold_in(key, stream), (2, *shape), jnp.uint32)
-            return both[0], both[1]
-        key = _address(jax.random.key_data(key), shape)
-    return threefry2x32(*key, jnp.asarray(stream).astype(np.uint32), _counters(shape))
+    if isinstance(key, Address):
+        counters = _counters(shape).reshape(*shape, *(1,) * key.first.ndim)
+        first, second = (word.reshape(*(1,) * len(shape), *word.shape) for word in key)
+        return threefry2x32(first, second, jnp.asarray(stream).astype(np.uint32), counters)
+    key = wrap(key)
+    if is_threefry(key):
+        address = _address(jax.random.key_data(key), shape)
+        return threefry2x32(*address, jnp.asarray(stream).astype(np.uint32), _counters(shape))
+    draw = lambda key: jax.random.bits(jax.random.fold_in(key, stream), (2, *shape), jnp.uint32)  # noqa: E731
+    both = draw(key) if key.ndim == 0 else jax.vmap(draw, out_axes=-1)(key)
+    return both[0], both[1]
 
 
 def is_threefry(key: jax.Array) -> bool:

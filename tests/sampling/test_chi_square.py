@@ -9,7 +9,7 @@ from sampling_laws import ACCEPT, REJECT
 from scipy import special, stats
 
 from modelcollapse import sampling
-from modelcollapse.sampling import _normal
+from modelcollapse.sampling import _chi_square, _normal
 
 DRAWS = 200_000
 
@@ -32,25 +32,19 @@ def test_error_of_the_polynomial(dof):
     assert np.abs(single / quantile(z, dof) - 1)[np.abs(z) < 5].max() < 1e-5
 
 
-def test_far_tails_are_monotone(monkeypatch):
+def test_far_tails_are_monotone():
     z = np.linspace(-8.25, 8.25, 4001)
-    monkeypatch.setattr("modelcollapse.sampling._chi_square.normal", lambda key, shape, dtype: jnp.asarray(z, dtype))
-    from modelcollapse.sampling import _chi_square
-
     for dof in (12, 16, 30, 300, 2**31 - 1):
-        draws = np.asarray(_chi_square._from_normal(None, jnp.full(z.size, dof), jnp.dtype("float64")))
+        draws = np.asarray(_chi_square._from_normal(jnp.asarray(z), jnp.full(z.size, dof)))
         assert (np.diff(draws) > 0).all()
         if dof < 1000:
             assert np.abs(np.exp(draws) * dof / quantile(z, dof) - 1).max() < 1e-7
 
 
-def test_largest_dof(monkeypatch):
+def test_largest_dof():
     """At 2**31 - 1 SciPy's quantiles are off by 6e-6; the Cornish-Fisher series is not."""
     z, dof = np.linspace(-8, 8, 101), 2**31 - 1
-    monkeypatch.setattr("modelcollapse.sampling._chi_square.normal", lambda key, shape, dtype: jnp.asarray(z, dtype))
-    from modelcollapse.sampling import _chi_square
-
-    deviation = np.expm1(np.asarray(_chi_square._from_normal(None, jnp.full(z.size, dof), jnp.dtype("float64"))))
+    deviation = np.expm1(np.asarray(_chi_square._from_normal(jnp.asarray(z), jnp.full(z.size, dof))))
     s = np.sqrt(2 / dof)
     expected = s * z + s**2 * (z**2 - 1) / 3 + s**3 * (z**3 - 7 * z) / 36
     assert np.abs(deviation - expected).max() / s < 1e-7
@@ -112,14 +106,31 @@ def test_normal(dtype):
     assert abs(np.corrcoef(draws, other)[0, 1]) < 5e-3
 
 
-def test_single_precision_inversion():
-    words = np.concatenate([np.arange(0, 2000, 2), np.arange(1, 2**32, 2**18), 2**32 - np.arange(2, 3000, 2)])
-    z = np.abs(np.asarray(_normal._single(jnp.asarray(words.astype(np.uint32)))).astype(float))
-    exact = -special.ndtri((2**31 - 1 - (words >> 1) + 0.5) / 2**32)
-    error = np.abs(z / exact - 1)
-    assert error[exact < 5].max() < 5e-7
-    assert error.max() < 1e-3
-    assert z.max() > 6.3
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_polar_form(dtype):
+    """Against Box and Muller's formula in mpmath, into the corners of both uniforms and all eighths of the circle."""
+    tiny = 2.0**-33 if dtype == jnp.float32 else 2.0**-53
+    grid = np.array([(u, o) for u in (tiny, 1e-5, 0.3, 1 - 1e-4) for o in (tiny, 0.1, 0.5, 1 - 1e-4)], dtype)
+    near, across = [], []
+    for u, octave in grid.astype(float):
+        radius, angle = mpmath.sqrt(-2 * mpmath.log(u)), mpmath.pi / 4 * mpmath.mpf(octave)
+        near.append(float(radius * mpmath.cos(angle)))
+        across.append(float(radius * mpmath.sin(angle)))
+    for bits in range(8):
+        x, y = _normal._polar(*jnp.asarray(grid.T), jnp.full(len(grid), 40 + bits, jnp.uint32))
+        first, second = (near, across) if bits & 1 else (across, near)
+        for drawn, size, flipped in ((x, first, bits & 2), (y, second, bits & 4)):
+            np.testing.assert_allclose(drawn, -np.array(size) if flipped else size, rtol=8 * jnp.finfo(dtype).eps)
+
+
+def test_normals_fill_the_plane_evenly():
+    pair = np.asarray(sampling.normal(sampling.key(4), (2, DRAWS), jnp.float32), float)
+    angle, radius = np.arctan2(pair[0], pair[1]), (pair**2).sum(0)
+    assert stats.kstest(angle, stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > ACCEPT
+    assert stats.kstest(radius, stats.chi2(2).cdf).pvalue > ACCEPT
+    assert stats.kstest(radius, stats.chi2(2.1).cdf).pvalue < REJECT
+    assert abs(np.corrcoef(angle, radius)[0, 1]) < 4 / DRAWS**0.5
+    assert pair.max() > 4
 
 
 @pytest.mark.parametrize("dof", [1, 2, 4, 9, 40])

@@ -1,0 +1,44 @@
+"""A kernel sees a whole batch of chains as the last axis of its arrays, where vector instructions run along it.
+
+``jax.vmap`` puts the batch first, so that a matrix of ten by ten is walked in strips of ten; and it turns every branch and loop into one
+whose condition differs from chain to chain. A kernel written for lanes decides for the batch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
+
+
+def over_lanes(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``kernel``, whose arguments and results all have one trailing axis of lanes, a function of arrays without it.
+
+    Called plainly there is one lane; under ``jax.vmap`` the batch is the lanes, and an argument that is no part of the batch has a
+    trailing axis of length 1, to be broadcast. Derivatives are those of the plain call.
+    """
+
+    def plain(*args: Any) -> Any:
+        out = kernel(*jax.tree.map(lambda leaf: jnp.expand_dims(leaf, -1), args))
+        return jax.tree.map(lambda leaf: jnp.squeeze(leaf, -1), out)
+
+    def batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
+        def laned(leaf: jax.Array, has: bool) -> jax.Array:
+            return jnp.moveaxis(leaf, 0, -1) if has else jnp.expand_dims(leaf, -1)
+
+        def chains_first(leaf: jax.Array) -> jax.Array:
+            return jnp.moveaxis(jnp.broadcast_to(leaf, (*leaf.shape[:-1], size)), -1, 0)
+
+        out = jax.tree.map(chains_first, kernel(*jax.tree.map(laned, args, tuple(batched))))
+        return out, jax.tree.map(lambda _: True, out)
+
+    batching = custom_vmap(plain)
+    batching.def_vmap(batch)
+    # what has a batching rule of its own has no reverse derivative; the value stays that of the rule, whose batch axes are known
+    function = jax.custom_jvp(lambda *args: batching(*args))
+    function.defjvp(lambda primals, tangents: (batching(*primals), jax.jvp(plain, primals, tangents)[1]))
+    return functools.wraps(kernel)(function)
