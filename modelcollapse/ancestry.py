@@ -205,7 +205,7 @@ def _counts(newest, slots, waits, real, kept, chain_keys, weights, older, left, 
     rounds = jnp.full(chains, left, jnp.float64)
     tree = _lineages.Tree(jnp.ones((chains, newest), jnp.int32), alive & (rounds > 0)[:, None], rounds)
     picks = _lineages.Picks(older, share, real, kept)
-    upper = jnp.cumsum(_multinomial.integer_weights(weights)[0])
+    whole = _multinomial.integer_weights(weights)[0]
     counts = jnp.zeros((chains, weights.size), jnp.int32)
     widths = _lineages.widths(newest, waits)
     for stage, width in enumerate(widths):
@@ -220,7 +220,7 @@ def _counts(newest, slots, waits, real, kept, chain_keys, weights, older, left, 
             stop = jnp.full(chains, _stop_at(share, real), jnp.int32)
             family = _lineages.wait(here, tree, older[0], share, stop).family.reshape(chains, width)
             tree = _lineages.Tree(family, jnp.zeros_like(tree.alive), tree.left)
-        counts = _add_states(_fold_all(here, 1), counts, upper, jnp.where(tree.alive, 0, tree.family))
+        counts = _add_states(_fold_all(here, 1), counts, whole, jnp.where(tree.alive, 0, tree.family))
         if lower:
             tree = _lineages.gather(tree, lower)
     return counts
@@ -230,12 +230,12 @@ def _stop_at(share, real):
     return 1 if share is None and real is None else 0
 
 
-def _add_states(chain_keys, counts, upper, family):
+def _add_states(chain_keys, counts, weights, family):
     """Give every ended family a state of its own, and count its members."""
 
     def add(_):
         high, low = jax.vmap(lambda key: keys.words(key, family.shape[1:]))(chain_keys)
-        state = _multinomial.states(upper, high, low)
+        state = _multinomial.states(weights, high, low)
         chain = lax.broadcasted_iota(jnp.int32, family.shape, 0)
         return counts.at[chain.reshape(-1), state.reshape(-1)].add(family.reshape(-1))
 

@@ -137,9 +137,14 @@ def rank_one_update(
     return unit, log_scale
 
 
+@jax.jit
+def _one_row(source: Any) -> Any:
+    return source.draw_rows(jax.random.key(0), jnp.int32(1), 1)
+
+
 def row_type(source: Any) -> tuple[tuple[int, ...], jnp.dtype]:
     """Shape and type of one row of ``source``, found without a draw."""
-    points = jax.eval_shape(lambda: source.draw_rows(jax.random.key(0), jnp.int32(1), 1)).points
+    points = jax.eval_shape(_one_row, source).points
     return points.shape[1:], points.dtype
 
 

@@ -13,17 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import devices, loop, regimes, sampling
+from modelcollapse import devices, loop, regimes, sampling, shares
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
 from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
-CACHE = 2**20
+CACHE = 2**21
 """The same for what one generation reads and writes, on a CPU: what fits its caches runs twice as fast or more."""
-FEWEST = 16
-"""Chains that run at once at least, whatever the cache: enough to make the calls between kernels cheap."""
+TEMPORARY = 2**11
+"""Bytes that the arithmetic of a chain takes beside its state and its rows."""
 LARGEST = 2**31 - 1
 _begin = jax.jit(loop.begin)  # its trace is kept
 
@@ -132,11 +132,17 @@ def trace(
     regime = regimes.Replace() if regime is None else regime
     key, _ = _key(seed)
     process = prepare(family, source, regime, observe, size, generations)
-    states, first = loop.start_chains(key, 0, process, chains)
-    gaps = jnp.ones(generations, jnp.int32)
-    last, rest = loop.advance_chains(key, 0, states, process, gaps, chains, True)
-    whole = jax.tree.map(lambda a, b: jnp.concatenate([a[:, None], b], axis=1), first, rest)
-    return _masked(whole, last.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
+    sizes, index = _sizes(size, generations), np.arange(chains, dtype=np.uint32)
+    state, first = loop.start_chains(key, index, shares.forms(process, sizes)[0][1])
+    records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
+    for stage in shares.stages(process, sizes, 0, np.arange(generations + 1), generations, False):
+        if shares.changes(state, stage.process):
+            now = sum(r[next(iter(r))].shape[1] for r in records) - 1
+            state = shares.changed(state, stage.process, sizes[now], stage.process.family.room(int(sizes.max())))
+        state, out = loop.advance_chains(key, index, state, stage.process, stage.portions[0].gaps, True)
+        records.append(out)
+    whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
+    return _masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
 def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
@@ -189,52 +195,35 @@ def drive(
     """Carry ``run`` on to generation ``last`` and return it with the trace of the generations ``recorded``."""
     fresh = run.state is None
     now = 0 if fresh else int(np.max(run.state.generation))
+    sizes = run.sizes(last)
+    first_form = shares.forms(process, sizes)[0][1]
     if batch_size is None:
-        batch = _batch(process, key, chains, recorded.size) * devices.count(mesh)
+        batch = _batch(first_form, key, chains, recorded.size) * devices.count(mesh)
     else:
         batch = _integer("batch_size", batch_size, 1)
     # as many on each device; the last may run chains that nobody asked for
     batch = -(-min(batch, chains) // devices.count(mesh)) * devices.count(mesh)
-    stops, kept = _stops(now, recorded[recorded > now], last, progress)
-    gaps = np.diff(np.concatenate([[now], stops]))
-    single = bool((gaps == 1).all()) and not progress
-    portions = _portions(gaps, 50 if progress else 1)
-    traces, states = [], []
+    parts = [
+        shares.Share(key, first, min(batch, chains - first), mesh, recorded.size) for first in range(0, chains, batch)
+    ]
+    for part in parts:
+        if fresh:
+            part.start(first_form, batch, bool(recorded.size) and recorded[0] == 0)
+        else:
+            part.resume(run.state, process, batch)
     with tqdm(total=chains * (last - now), disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
-        for first in range(0, chains, batch):
-            take = min(batch, chains - first)
-            parts: list[Any] = []
-            if fresh:
-                state, start = loop.start_chains(key, first, process, batch, mesh)
-                if recorded.size and recorded[0] == 0:
-                    parts.append({name: leaf[:take, None] for name, leaf in devices.collect(start, mesh).items()})
-            else:
-                index = np.minimum(np.arange(first, first + batch), chains - 1)
-                state = jax.tree.map(lambda leaf, index=index: devices.place(np.asarray(leaf)[index], mesh), run.state)
-                state = loop.State(
-                    state.params,
-                    loop.with_room_each(state.memory, process.room),
-                    state.carries,
-                    state.generation,
-                    state.status,
-                )
-            done = 0
-            for portion in portions:
-                state, out = loop.advance_chains(
-                    key, first, state, process, np.asarray(portion, np.int32), batch, single, mesh
-                )
-                keep = np.flatnonzero(kept[done : done + len(portion)])
-                parts.append({name: leaf[:take][:, keep] for name, leaf in devices.collect(out, mesh).items()})
-                done += len(portion)
-                bar.update(take * int(portion.sum()))
-            traces.append(
-                {name: np.concatenate([p[name] for p in parts], axis=1) for name in process.observables}
-                if parts
-                else {}
-            )
-            states.append(jax.tree.map(lambda leaf, take=take: leaf[:take], devices.collect(state, mesh)))
-    trace = {name: np.concatenate([t[name] for t in traces]) for name in traces[0]}
-    final = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+        for stage in shares.stages(process, sizes, now, recorded, last, progress):
+            for part in parts:
+                part.change_form(stage.process, sizes)
+            if batch_size is None and mesh is None:
+                parts = shares.merged(parts, _most(stage.process, parts[0].state, recorded.size))
+            for part in parts:
+                for portion in stage.portions:
+                    part.advance(stage, portion)
+                    bar.update(part.chains * int(portion.gaps.sum()))
+    finished = [part.finish() for part in parts]
+    trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
+    final = shares.stacked([state for _, state in finished])
     trace = _masked(trace, final.status, recorded, np)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
@@ -243,22 +232,6 @@ def drive(
     if np.any(final.status):
         raise ChainFailure(run)
     return run
-
-
-def _stops(now: int, recorded: np.ndarray, last: int, progress: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where the run stops: at recorded generations, at the last and, for the bar, often enough; which are recorded."""
-    pauses = np.linspace(now, last, 51).round().astype(np.int64)[1:] if progress else np.array([last])
-    stops = np.union1d(recorded, pauses[pauses > now])
-    return stops, np.isin(stops, recorded)
-
-
-def _portions(gaps: np.ndarray, count: int) -> list[np.ndarray]:
-    """The gaps in at most ``count`` portions of equal length, the last filled up with gaps of 0: one compilation for all."""
-    if not gaps.size:
-        return []
-    length = -(-gaps.size // count)
-    filled = np.concatenate([gaps, np.zeros(-gaps.size % length, gaps.dtype)])
-    return list(filled.reshape(-1, length))
 
 
 def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[str, Any]:
@@ -274,15 +247,22 @@ def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[
 
 
 def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:
+    state, _ = jax.eval_shape(lambda: loop.start_chains(key, np.zeros(1, np.uint32), process))
+    # equal shares: the last one would otherwise run chains that nobody asked for
+    return -(-chains // -(-chains // _most(process, state, records)))
+
+
+def _most(process: loop.Process, state: loop.State, records: int) -> int:
     """Chains whose state, draws and trace fit into ``MEMORY`` by a generous estimate, and on a CPU into its cache."""
-    state, read = jax.eval_shape(lambda: loop.start_chains(key, 0, process, 1))
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), state)
+    read = jax.eval_shape(loop.read_chains, one, process)
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))  # noqa: E731
-    floats = process.family.workspace(state.params) if hasattr(process.family, "workspace") else 4
-    working = 6 * size(state) + 8 * floats * process.capacity
-    most = MEMORY // max(working + size(read) * records, 1)
+    floats = process.family.workspace(one.params) if hasattr(process.family, "workspace") else 4
+    working = TEMPORARY + 4 * size(one) + 8 * floats * process.capacity
+    most = MEMORY // (working + size(read) * records)
     if jax.default_backend() == "cpu":
-        most = min(most, max(FEWEST, CACHE // max(working, 1)))
-    return max(1, min(chains, most))
+        most = min(most, max(shares.FEWEST, CACHE // working))
+    return max(most, 1)
 
 
 def _holds_rows(family: Any, rows: bool) -> bool:
@@ -412,6 +392,11 @@ def _versions() -> tuple[tuple[str, str], ...]:
     return tuple((versions | {"python": platform.python_version()}).items())
 
 
+def _brief(part: Any) -> str:
+    with np.printoptions(threshold=20):
+        return repr(part)
+
+
 def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any]:
     device = jax.devices()[0]
     return {
@@ -420,5 +405,5 @@ def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any
         "device": f"{device.platform}: {device.device_kind}",
         "seed": seed,
         "key": [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()],
-        "parts": {name: {"repr": repr(p), "sha256": content_hash(p)} for name, p in parts.items()},
+        "parts": {name: {"repr": _brief(p), "sha256": content_hash(p)} for name, p in parts.items()},
     }

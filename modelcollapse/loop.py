@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import once
+from modelcollapse.sampling import axis_of_chains, once
 from modelcollapse.sources import Law, Stream
 
 FIT, LOOK = 2**16, 2**16 + 1
@@ -69,13 +69,27 @@ class Process:
         """The same process with other observables."""
         return dataclasses.replace(self, observables=observables)
 
+    def seen(self, state: State, observable: Any) -> State:
+        """The state as an observable sees it: parameters that are kept in another form say how they read."""
+        if not hasattr(state.params, "law"):
+            return state
+        return dataclasses.replace(state, params=state.params.law(not getattr(observable, "unlabelled", False)))
+
     def carrying(self, state: State) -> State:
         """A first state with the carries that the observables begin with."""
-        carries = {name: o.start(self.truth, state) for name, o in self.observables.items()}
+        carries = {name: o.start(self.truth, self.seen(state, o)) for name, o in self.observables.items()}
         return dataclasses.replace(state, carries=carries)
 
+    def carried(self, before: State, now: State) -> dict[str, Any]:
+        """The carries after one more generation."""
+        return {
+            name: o.update(before.carries[name], self.seen(now, o), self.truth) for name, o in self.observables.items()
+        }
+
     def read(self, state: State) -> dict[str, Any]:
-        return {name: o.read(state.carries[name], state, self.truth) for name, o in self.observables.items()}
+        return {
+            name: o.read(state.carries[name], self.seen(state, o), self.truth) for name, o in self.observables.items()
+        }
 
 
 def begin(key: jax.Array, process: Process) -> State:
@@ -96,13 +110,13 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     model = process.stream(Law(process.family, state.params))
     real = process.stream(process.source)
     data, memory = process.regime.next(key, model, real, state.memory, process.size(now), now)
-    # a fit has many readers, and each would compute it anew
-    params = once(process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params))
+    params = _once(process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params))
     failed = (state.status == 0) & ~_finite(params)
     status = jnp.where(failed, now + 1, state.status)
     moved = State(params, memory, state.carries, now, status)
-    carries = {name: o.update(state.carries[name], moved, process.truth) for name, o in process.observables.items()}
-    new = State(params, memory, carries, now, status)
+    new = State(params, memory, process.carried(state, moved), now, status)
+    if not _reals(params):
+        return new  # counts do not fail
     frozen = State(state.params, state.memory, state.carries, now, status)
     return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
 
@@ -115,102 +129,102 @@ def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *
     """
 
     def every(states: State) -> State:
-        return jax.vmap(step, (0, -1, None), -1)(keys, states, process)
+        return jax.vmap(step, (0, axes, None), axes)(keys, states, process)
 
     def several(states: State, count: jax.Array) -> State:
         return every(states) if single else jax.lax.fori_loop(0, count, lambda _, s: every(s), states)
 
     def record(states: State, gap: jax.Array) -> tuple[State, dict]:
         if process.settles and single:
-            states = jax.lax.cond(_at_rest(states, process), functools.partial(_later, gap), every, states)
+            states = jax.lax.cond(resting(states), functools.partial(_later, gap), every, states)
         elif process.settles:
-            states = _until_rest(several, states, process, gap)
+            states = _until_rest(several, resting, states, gap)
         else:
             states = several(states, gap)
-        return states, jax.vmap(process.read, -1)(states)
+        return states, jax.vmap(process.read, (axes,))(states)
 
-    states = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), states)
+    def resting(states: State) -> jax.Array:
+        return ((states.status > 0) | jax.vmap(process.family.fixed, (axes.params,))(states.params)).all()
+
+    # what is a few numbers a chain is carried with the chains as last axis, so that vector instructions run along them
+    axes = jax.tree.map(lambda leaf: axis_of_chains(leaf.shape[1:]), states)
+    states = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, 0, axis), states, axes)
     states, records = jax.lax.scan(record, states, gaps)
-    states = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
+    states = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, axis, 0), states, axes)
     return states, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
 
 
-def _at_rest(states: State, process: Process) -> jax.Array:
-    return ((states.status > 0) | jax.vmap(process.family.fixed, -1)(states.params)).all()
+@jax.jit
+def at_rest(states: State, process: Process) -> jax.Array:
+    """Which chains ``(chain,)`` can only reproduce themselves, or have failed."""
+    return (states.status > 0) | jax.vmap(process.family.fixed)(states.params)
 
 
 def _later(generations: jax.Array, states: State) -> State:
     return dataclasses.replace(states, generation=states.generation + generations)
 
 
-def _until_rest(several: Callable[[State, jax.Array], State], states: State, process: Process, gap: jax.Array) -> State:
+def _until_rest(
+    several: Callable[[State, jax.Array], State], resting: Callable[[State], jax.Array], states: State, gap: jax.Array
+) -> State:
     def stretch(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         left, states = carry
         count = jnp.minimum(left, STRETCH)
         return left - count, several(states, count)
 
-    left, states = jax.lax.while_loop(
-        lambda carry: (carry[0] > 0) & ~_at_rest(carry[1], process), stretch, (gap, states)
-    )
+    left, states = jax.lax.while_loop(lambda carry: (carry[0] > 0) & ~resting(carry[1]), stretch, (gap, states))
     return _later(left, states)
 
 
-def chain_keys(key: jax.Array, first: Any, chains: int) -> jax.Array:
-    """Keys of the chains ``first``, ``first + 1``, ..."""
-    index = jnp.asarray(first, jnp.uint32) + jnp.arange(chains, dtype=jnp.uint32)
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(index)
+def chain_keys(key: jax.Array, index: Any) -> jax.Array:
+    """Keys of the chains of the given numbers."""
+    return jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.asarray(index, jnp.uint32))
 
 
-@functools.partial(jax.jit, static_argnames=("chains", "mesh"))
+@functools.partial(jax.jit, static_argnames=("mesh",))
 def start_chains(
-    key: jax.Array, first: Any, process: Process, chains: int, mesh: jax.sharding.Mesh | None = None
+    key: jax.Array, index: jax.Array, process: Process, mesh: jax.sharding.Mesh | None = None
 ) -> tuple[State, dict]:
-    """Generation 0 of a batch of chains, and its record; an equal share of them on each device of the mesh."""
+    """Generation 0 of the chains of these numbers, and its record; an equal share of them on each device of the mesh."""
 
-    def share(key: jax.Array, first: Any, process: Process, chains: int) -> tuple[State, dict]:
-        states = jax.vmap(begin, (0, None))(chain_keys(key, first, chains), process)
+    def share(key: jax.Array, process: Process, index: jax.Array) -> tuple[State, dict]:
+        states = jax.vmap(begin, (0, None))(chain_keys(key, index), process)
         return states, jax.vmap(process.read)(states)
 
-    return _shared(share, mesh, chains)(key, first, process)
+    return _shared(share, mesh, 1)(key, process, index)
 
 
-@functools.partial(jax.jit, static_argnames=("chains", "single", "mesh"))
+@functools.partial(jax.jit, static_argnames=("single", "mesh"))
 def advance_chains(
     key: jax.Array,
-    first: Any,
+    index: jax.Array,
     states: State,
     process: Process,
     gaps: jax.Array,
-    chains: int,
     single: bool,
     mesh: jax.sharding.Mesh | None = None,
 ) -> tuple[State, dict]:
-    """``advance`` for the chains ``first``, ``first + 1``, ..."""
+    """``advance`` for the chains of these numbers."""
 
-    def share(
-        key: jax.Array, first: Any, process: Process, states: State, gaps: jax.Array, chains: int
-    ) -> tuple[State, dict]:
-        return advance(chain_keys(key, first, chains), states, process, gaps, single=single)
+    def share(key: jax.Array, process: Process, gaps: jax.Array, index: jax.Array, states: State) -> tuple[State, dict]:
+        return advance(chain_keys(key, index), states, process, gaps, single=single)
 
-    return _shared(share, mesh, chains)(key, first, process, states, gaps)
+    return _shared(share, mesh, 2)(key, process, gaps, index, states)
 
 
-def _shared(function: Callable, mesh: jax.sharding.Mesh | None, chains: int) -> Callable:
-    """``function(key, first, process, [states, gaps,] chains)`` on each device's share of the chains, without communication."""
+read_chains = jax.jit(lambda states, process: jax.vmap(process.read)(states))
+"""The record ``(chain, ...)`` of states as they are."""
+
+
+def _shared(function: Callable, mesh: jax.sharding.Mesh | None, split: int) -> Callable:
+    """``function`` on each device's share of the chains, which its last ``split`` arguments hold, without communication."""
     if mesh is None:
-        return functools.partial(function, chains=chains)
-    each = chains // mesh.size
-    (axis,) = mesh.axis_names
-
-    def share(key: jax.Array, first: Any, *rest: Any) -> Any:
-        offset = jax.lax.axis_index(axis).astype(jnp.uint32) * jnp.uint32(each)
-        return function(key, jnp.asarray(first, jnp.uint32) + offset, *rest, chains=each)
-
-    whole, split = jax.P(), jax.P(axis)
-    count = len(inspect.signature(function).parameters) - 1
-    specs = (whole, whole, whole, split, whole)[:count]
+        return function
+    whole, parts = jax.P(), jax.P(mesh.axis_names[0])
+    count = len(inspect.signature(function).parameters) - split
+    specs = (*(whole,) * count, *(parts,) * split)
     # what varies over devices is declared here, not traced through every loop of a family
-    return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
 
 
 def with_room(tree: Any, capacity: int) -> Any:
@@ -228,6 +242,18 @@ def _fitted(stream: Stream, data: Any) -> Any:
     return stream.family.summarise(data) if stream.rows else data
 
 
+def _once(params: Any) -> Any:
+    """A fit has many readers, each of which would compute it anew; large arrays are written to memory anyway."""
+    leaves, tree = jax.tree.flatten(params)
+    few = [axis_of_chains(leaf.shape) != 0 for leaf in leaves]
+    kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
+    return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
+
+
 def _finite(params: Any) -> jax.Array:
-    leaves = [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return functools.reduce(jnp.logical_and, [jnp.isfinite(leaf).all() for leaf in leaves], jnp.bool_(True))
+    finite = [jnp.isfinite(leaf).all() for leaf in _reals(params)]
+    return functools.reduce(jnp.logical_and, finite, jnp.bool_(True))
+
+
+def _reals(params: Any) -> list[jax.Array]:
+    return [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]

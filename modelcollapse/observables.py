@@ -3,7 +3,8 @@
 Any function ``f(params)`` or ``f(params, truth)`` that returns an array is an observable; its name is its own. ``truth`` is what the
 family would be fitted to by infinitely many real draws. An observable that must see every generation, recorded or not, is a part with
 ``start(truth, first) -> carry``, ``update(carry, state, truth) -> carry`` and ``read(carry, state, truth) -> array``. One that no longer
-changes once the parameters do not may say so by ``settles = True``: then chains that have come to rest cost nothing.
+changes once the parameters do not may say so by ``settles = True``: then chains that have come to rest cost nothing. One that depends
+on the positive probabilities alone, not on whose they are, may say so by ``unlabelled = True``: then states that are lost cost nothing.
 
 Logarithms are natural; lengths are in the unit of the rows, and entropies in nats.
 """
@@ -27,10 +28,14 @@ LABELS: dict[str, tuple[str, tuple[str, ...]]] = {}
 """Unit, and names of the dimensions beyond chain and generation, of each."""
 
 
-def observable(units: str = "1", dims: tuple[str, ...] = ()) -> Callable[[Any], Any]:
-    """Give the decorated function a name that strings and the command line may use, its unit and the names of its dimensions."""
+def observable(units: str = "1", dims: tuple[str, ...] = (), unlabelled: bool = False) -> Callable[[Any], Any]:
+    """Give the decorated function a name that strings and the command line may use, its unit and the names of its dimensions.
+
+    ``unlabelled`` says that it is the same for the positive entries of the parameters alone, in any order.
+    """
 
     def register(function: Any) -> Any:
+        function.unlabelled = unlabelled
         OBSERVABLES[function.__name__] = function
         LABELS[function.__name__] = (units, dims)
         return function
@@ -44,7 +49,7 @@ def probabilities(params: jax.Array) -> jax.Array:
     return params
 
 
-@observable("states")
+@observable("states", unlabelled=True)
 def support_size(params: jax.Array) -> jax.Array:
     """Number of states with positive probability, int32 ``()``."""
     return (params > 0).sum(dtype=jnp.int32)
@@ -56,20 +61,20 @@ def lost(params: jax.Array, truth: jax.Array) -> jax.Array:
     return (params == 0) & (truth > 0)
 
 
-@observable()
+@observable(unlabelled=True)
 def absorbed(params: jax.Array) -> jax.Array:
     """Whether one state is left, boolean ``()``."""
     return (params > 0).sum() == 1
 
 
-@observable()
+@observable(unlabelled=True)
 def heterozygosity(params: jax.Array) -> jax.Array:
     r"""Gini-Simpson index :math:`1 - \sum_i p_i^2`, the probability that two draws differ, ``()``."""
     # sum of p (1 - p): no cancellation near absorption, and exactly 0 there
     return (params * (1 - params)).sum()
 
 
-@observable("nats")
+@observable("nats", unlabelled=True)
 def entropy(params: jax.Array) -> jax.Array:
     r"""Shannon entropy :math:`-\sum_i p_i \ln p_i`, ``()``."""
     return jax.scipy.special.entr(params).sum()
@@ -195,6 +200,10 @@ class FirstTime:
     def settles(self) -> bool:
         return getattr(as_observable(self.condition), "settles", False)
 
+    @property
+    def unlabelled(self) -> bool:
+        return getattr(as_observable(self.condition), "unlabelled", False)
+
     def start(self, truth: Any, first: Any) -> jax.Array:
         return self.update(jnp.full((), jnp.inf), first, truth)
 
@@ -217,6 +226,10 @@ class Below:
     @property
     def settles(self) -> bool:
         return getattr(as_observable(self.observable), "settles", False)
+
+    @property
+    def unlabelled(self) -> bool:
+        return getattr(as_observable(self.observable), "unlabelled", False)
 
     def start(self, truth: Any, first: Any) -> Any:
         return as_observable(self.observable).start(truth, first)
@@ -248,6 +261,10 @@ class Read:
     function: Callable[..., Any] = static()
 
     settles = True
+
+    @property
+    def unlabelled(self) -> bool:
+        return getattr(self.function, "unlabelled", False)
 
     @property
     def needs_truth(self) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from modelcollapse import serial
@@ -70,7 +71,9 @@ class Run:
     @property
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
-        return self.state.params
+        kept = self.state.params
+        # a closed chain keeps its law as items, or as a list of survivors
+        return jax.tree.map(np.asarray, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
     def sizes(self, generations: int | None = None) -> np.ndarray:
         """Sample size of the data set of each generation 0, ..., ``generations``."""

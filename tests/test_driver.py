@@ -20,12 +20,12 @@ def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.
     taken = []
     start = driver.loop.start_chains
 
-    def counting(key: Any, first: Any, process: Any, chains: int, *rest: Any) -> Any:
-        taken.append(chains)
-        return start(key, first, process, chains, *rest)
+    def counting(key: Any, index: Any, process: Any, *rest: Any) -> Any:
+        taken.append(index.size)
+        return start(key, index, process, *rest)
 
     monkeypatch.setattr(driver.loop, "start_chains", counting)
-    monkeypatch.setattr(driver, "MEMORY", 2000)
+    monkeypatch.setattr(driver, "MEMORY", 4 * driver.TEMPORARY)
     parts = walk()
     sizes = taken[1:]  # the first call only measures
     assert len(sizes) > 1

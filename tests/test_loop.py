@@ -81,8 +81,8 @@ def test_sparse_records_are_the_same_numbers() -> None:
 
 def test_the_key_of_a_chain_is_its_address() -> None:
     key = sampling.key(3)
-    all_keys = jax.random.key_data(loop.chain_keys(key, 0, 9))
-    np.testing.assert_array_equal(jax.random.key_data(loop.chain_keys(key, 4, 3)), all_keys[4:7])
+    all_keys = jax.random.key_data(loop.chain_keys(key, np.arange(9)))
+    np.testing.assert_array_equal(jax.random.key_data(loop.chain_keys(key, np.arange(4, 7))), all_keys[4:7])
     np.testing.assert_array_equal(jax.random.key_data(jax.random.fold_in(jax.random.key(3), 5)), all_keys[5])
     assert len(np.unique(all_keys, axis=0)) == 9
 
@@ -190,9 +190,10 @@ def test_a_million_generations_are_cheap_to_record_and_stay_finite() -> None:
     assert abs(run["log_variance"][0, -1, 0] + 0.1151 * 10**6) < 5.5 * np.sqrt(0.2487e6) + 100
     # a million entries anywhere in the compiled program would show in its buffers
     process = mc.driver.prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6)
-    states, _ = loop.start_chains(sampling.key(0), 0, process, 1)
+    index = np.zeros(1, np.uint32)
+    states, _ = loop.start_chains(sampling.key(0), index, process)
     program = loop.advance_chains.lower(
-        sampling.key(0), 0, states, process, jnp.full(50, 20_000, jnp.int32), 1, False
+        sampling.key(0), index, states, process, jnp.full(50, 20_000, jnp.int32), False
     ).compile()
     assert program.memory_analysis().temp_size_in_bytes < 10**5
 

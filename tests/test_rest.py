@@ -67,7 +67,8 @@ def test_a_long_rest_costs_nothing() -> None:
     """Two billion generations would take a day."""
     process = driver.prepare(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Replace(), ["absorption_time"], 4, 10)
     key = sampling.key(0)
-    states, _ = loop.start_chains(key, 0, process, 3)
-    states, out = loop.advance_chains(key, 0, states, process, np.array([2**31 - 2], np.int32), 3, False)
+    index = np.arange(3, dtype=np.uint32)
+    states, _ = loop.start_chains(key, index, process)
+    states, out = loop.advance_chains(key, index, states, process, np.array([2**31 - 2], np.int32), False)
     np.testing.assert_array_equal(states.generation, 2**31 - 2)
     assert (out["absorption_time"] < 200).all()

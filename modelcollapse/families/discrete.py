@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.data import Counts, Rows, row_type
+from modelcollapse.families import _resampled
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import multinomial
+from modelcollapse.sampling import categories, multinomial
 
 
 @part
@@ -39,12 +40,7 @@ class Discrete:
 
     def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
         """States ``(capacity,)`` int32, independent and in order of drawing."""
-        cumulated = jnp.cumsum(params)
-        uniform = jax.random.uniform(key, (capacity,), params.dtype) * cumulated[-1]
-        # the last state with mass caps the rounding of the cumulated sum; states without mass have no interval
-        last = params.size - 1 - jnp.argmax(params[::-1] > 0).astype(jnp.int32)
-        states = jnp.minimum(jnp.searchsorted(cumulated, uniform, side="right").astype(jnp.int32), last)
-        return Rows(states, jnp.asarray(n, jnp.int32))
+        return Rows(categories(key, params, capacity), jnp.asarray(n, jnp.int32))
 
     def summarise(self, rows: Rows) -> Counts:
         if self.states is None:
@@ -64,6 +60,14 @@ class Discrete:
     def fixed(self, params: jax.Array) -> jax.Array:
         """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""
         return (params == 1).any()
+
+    def workspace(self, params: jax.Array) -> int:
+        """Numbers that a draw holds for each item: none, where the few states are counted as the items come."""
+        return 0 if params.size <= 64 else 4
+
+    def forms(self, truth: Any, sizes: np.ndarray) -> list[tuple[int, Any]]:
+        """How a chain is kept that sees only its own output: from which generation on, in which form."""
+        return [(0, self)] if truth is None else _resampled.forms(self, truth.size, sizes)
 
     def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
         """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""

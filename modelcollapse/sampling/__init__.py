@@ -1,21 +1,27 @@
 """The random kernels: every draw is exact in law, and every key is an address."""
 
+from modelcollapse.sampling import keys
 from modelcollapse.sampling._binomial import binomial
 from modelcollapse.sampling._chi_square import chi_square, log_chi_square
+from modelcollapse.sampling._exact import float64
 from modelcollapse.sampling._hypergeometric import hypergeometric
-from modelcollapse.sampling._lanes import over_lanes
-from modelcollapse.sampling._multinomial import multinomial, multivariate_hypergeometric
+from modelcollapse.sampling._lanes import axis_of_chains, over_lanes
+from modelcollapse.sampling._multinomial import categories, multinomial, multivariate_hypergeometric
 from modelcollapse.sampling._normal import normal
-from modelcollapse.sampling._once import once
+from modelcollapse.sampling._once import once, together
 from modelcollapse.sampling._wishart import wishart_factor
 from modelcollapse.sampling.keys import fold, key, settled, wrap
 
 __all__ = [
+    "axis_of_chains",
     "binomial",
+    "categories",
     "chi_square",
+    "float64",
     "fold",
     "hypergeometric",
     "key",
+    "keys",
     "log_chi_square",
     "multinomial",
     "multivariate_hypergeometric",
@@ -23,6 +29,7 @@ __all__ = [
     "once",
     "over_lanes",
     "settled",
+    "together",
     "wishart_factor",
     "wrap",
 ]

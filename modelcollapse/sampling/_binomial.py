@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from modelcollapse.sampling import _exact, keys
+from modelcollapse.sampling._lanes import over_lanes
 
 # below this mean, summing the probabilities from zero costs less than the rounds of rejection of a batch
 _SMALL_MEAN = 60.0
@@ -34,7 +36,7 @@ def _cast_and_draw(key, n, p):
     shape = jnp.broadcast_shapes(n.shape, p.shape)
     trials = jnp.broadcast_to(n, shape).astype(jnp.float64)
     chance = jnp.broadcast_to(p, shape).astype(jnp.float64)
-    return draw(key, trials, chance).astype(jnp.int32)
+    return over_lanes(draw)(keys.settled(key), trials, chance).astype(jnp.int32)
 
 
 def checked(n, p):
@@ -46,27 +48,36 @@ def checked(n, p):
     return n, p
 
 
-def draw(key, trials, chance):
-    """The same in float64 throughout, for callers inside :func:`_exact.float64`: arrays of one shape, floats out."""
+def draw(key, trials, chance, stream=0):
+    """The same in float64 throughout, for callers inside :func:`_exact.float64`: broadcasting arrays, floats out.
+
+    ``key`` is settled, its lanes are the last axes of the others. Uses the words of streams from ``stream`` on, some hundreds at
+    the most.
+    """
+    trials, chance = keys.broadcast(key, trials, chance)
     # a NaN that reached the loops would never be accepted
     rare = jnp.where(jnp.isnan(chance), 0.0, jnp.clip(jnp.minimum(chance, 1.0 - chance), 0.0, 0.5))
-    mean = trials * rare
     fixed = (trials < 1.0) | (rare == 0.0)
-    small = mean < _SMALL_MEAN
+    small = trials * rare < _SMALL_MEAN
     odds = rare / (1.0 - rare)
     few = _exact.sum_up(
-        _exact.unit(key, trials.shape),
+        _exact.unit_like(key, trials, stream),
         jnp.exp(trials * jnp.log1p(-rare)),
-        lambda k: odds * (trials - k) / (k + 1.0),
+        lambda k, inverse: (odds * (trials - k)) * inverse,
         ~fixed & small,
     )
-    many = _transformed_rejection(key, trials, rare, ~fixed & ~small)
+    wanted = ~fixed & ~small
+    many = lax.cond(
+        jnp.any(wanted),
+        lambda: _transformed_rejection(key, trials, rare, wanted, stream + 1),
+        lambda: jnp.zeros_like(trials),
+    )
     count = jnp.where(fixed, 0.0, jnp.where(small, few, many))
     count = jnp.where(chance > 0.5, jnp.maximum(trials, 0.0) - count, count)
     return jnp.where(jnp.isnan(chance), -1.0, count)
 
 
-def _transformed_rejection(key, trials, rare, wanted):
+def _transformed_rejection(key, trials, rare, wanted, stream):
     """BTRS in lock-step: a round draws one candidate for every lane; the loop ends with the last lane."""
     spread = jnp.sqrt(trials * rare * (1.0 - rare))
     b = 1.15 + 2.53 * spread
@@ -83,8 +94,8 @@ def _transformed_rejection(key, trials, rare, wanted):
 
     def round_(state):
         count, turn = state
-        u = _exact.unit(key, trials.shape, 2 * turn + 1) - 0.5
-        v = _exact.unit(key, trials.shape, 2 * turn + 2)
+        u = _exact.unit_like(key, trials, stream + 2 * turn) - 0.5
+        v = _exact.unit_like(key, trials, stream + 2 * turn + 1)
         inner = 0.5 - jnp.abs(u)
         k = jnp.floor((2.0 * a / inner + b) * u + centre)
         inside = (k >= 0.0) & (k <= trials)

@@ -93,7 +93,7 @@ def _from_normal(z, dof):
 
 def _from_exponentials(key, z, dof):
     """Exactly: half of ``dof`` exponentials, and a squared normal if it is odd; log of the mean over ``dof``."""
-    own = z.shape[: z.ndim - key.first.ndim] if isinstance(key, keys.Address) else z.shape[: z.ndim - key.ndim]
+    own = z.shape[: z.ndim - len(keys.lanes(key))]
     with _exact.float64():
         product = jnp.ones(z.shape, jnp.float64)
         for pair in range((_FEW - 1) // 2):

@@ -37,6 +37,11 @@ def unit(key, shape, stream=0):
     return from_words(high, low)
 
 
+def unit_like(key, x, stream=0):
+    """One for each entry of ``x``, whose last axes are the lanes of the settled ``key``."""
+    return unit(key, x.shape[: x.ndim - len(keys.lanes(key))], stream)
+
+
 def from_words(high, low):
     whole = (high >> np.uint32(6)).astype(jnp.float64) * 2.0**26 + (low >> np.uint32(6)).astype(jnp.float64)
     return (whole + 0.5) * 2.0**-52
@@ -63,34 +68,41 @@ def stirling(k):
     return jnp.where(k < 10.0, jnp.asarray(_STIRLING)[jnp.clip(k, 0.0, 9.0).astype(jnp.int32)], series)
 
 
-def sum_up(u, first, ratio, wanted):
-    """Smallest k with P(X <= k) >= ``u``, from P(X = 0) = ``first`` and P(k + 1) = P(k) ``ratio(k)``.
+# counts that are summed up stay below 2**9: with 4 for each, the rest of u keeps 2**-41
+_PACKED = 4.0
+_STEPS = 16
 
-    In lock-step: as many steps as the largest result among the lanes ``wanted``, none if there are none.
+
+def sum_up(u, first, ratio, wanted):
+    """Smallest k with P(X <= k) >= ``u``, from P(X = 0) = ``first`` and P(k + 1) = P(k) ``ratio(k, 1 / (k + 1))``; right to 2**-40.
+
+    In lock-step: all lanes are at the same k, a scalar, and go as far as the largest result among the lanes ``wanted``. What is
+    left of u and the count share a number, and with the probability one complex array, so that a step of the loop is one pass.
     """
 
-    def unfinished(state):
-        left, _, term = state
-        return jnp.any(left > term)
+    def parts(packed):
+        count = jnp.floor((lax.real(packed) + 2.0) * (1.0 / _PACKED))
+        return lax.real(packed) - _PACKED * count, count, lax.imag(packed)
 
-    def one_more(left, k, term):
-        going = left > term
-        following = term * ratio(k)
+    def unfinished(state):
+        left, _, term = parts(state[1])
         # no mass is left when a term is 0: what remains of u is rounding
-        some = following > 0.0
-        return (
-            jnp.where(going, jnp.where(some, left - term, 0.0), left),
-            jnp.where(going & some, k + 1.0, k),
-            jnp.where(going, following, term),
-        )
+        return jnp.any((left > 0.0) & (term > 0.0))
 
     def some_more(state):
-        for _ in range(4):  # entering a loop costs as much as a few steps
-            state = one_more(*state)
-        return state
+        k, packed = state
+        left, count, term = parts(packed)
+        # one division for all lanes
+        inverse = 1.0 / (k + np.arange(1.0, _STEPS + 1.0))
+        for step in range(_STEPS):
+            going = left > 0.0
+            term = term * ratio(k + float(step), inverse[step])
+            count = jnp.where(going & (term > 0.0), count + 1.0, count)
+            left = left - term
+        return k + float(_STEPS), lax.complex(jnp.maximum(left, -1.0) + _PACKED * count, term)
 
-    left = jnp.where(wanted, u, 0.0)
-    return lax.while_loop(unfinished, some_more, (left, jnp.zeros_like(u), first))[1]
+    u, first = jnp.where(wanted, u, 0.0), jnp.broadcast_to(first, u.shape)
+    return parts(lax.while_loop(unfinished, some_more, (jnp.zeros(()), lax.complex(u - first, first)))[1])[1]
 
 
 def until_accepted(round_, wanted):
@@ -112,7 +124,8 @@ def search(ascending, values):
 
     def halve(i, found):
         further = found + lax.shift_left(jnp.int32(1), jnp.int32(rounds - 1) - i)
-        below = (further <= size) & (ascending.at[further - 1].get(mode="clip") <= values)
+        here = ascending.at[jnp.minimum(further, size) - 1].get(mode="promise_in_bounds")
+        below = (further <= size) & (here <= values)
         return jnp.where(below, further, found)
 
     return lax.fori_loop(jnp.int32(0), jnp.int32(rounds), halve, jnp.zeros(values.shape, jnp.int32))

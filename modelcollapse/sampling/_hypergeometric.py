@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from modelcollapse.sampling import _exact, keys
+from modelcollapse.sampling._lanes import over_lanes
 
 _SMALL_MEAN = 60.0
 
@@ -35,12 +37,13 @@ def hypergeometric(key: jax.Array, good: jax.Array | int, bad: jax.Array | int, 
 @jax.jit
 def _cast_and_draw(key, *arrays):
     shape = jnp.broadcast_shapes(*(a.shape for a in arrays))
-    return draw(key, *(jnp.broadcast_to(a, shape).astype(jnp.float64) for a in arrays)).astype(jnp.int32)
+    wide = (jnp.broadcast_to(a, shape).astype(jnp.float64) for a in arrays)
+    return over_lanes(draw)(keys.settled(key), *wide).astype(jnp.int32)
 
 
-def draw(key, good, bad, n):
-    """The same in float64 throughout, for callers inside :func:`_exact.float64`."""
-    good, bad = jnp.maximum(good, 0.0), jnp.maximum(bad, 0.0)
+def draw(key, good, bad, n, stream=0):
+    """The same in float64 throughout, for callers inside :func:`_exact.float64`; as :func:`_binomial.draw` in key and stream."""
+    good, bad, n = keys.broadcast(key, jnp.maximum(good, 0.0), jnp.maximum(bad, 0.0), n)
     total = good + bad
     n = jnp.clip(n, 0.0, total)
     # mirror both ways, so that fewer than half are good and fewer than half are drawn
@@ -48,8 +51,13 @@ def draw(key, good, bad, n):
     mean = rare * drawn / jnp.maximum(total, 1.0)
     fixed = (rare == 0.0) | (drawn == 0.0)
     small = mean < _SMALL_MEAN
-    few = _sum_up(_exact.unit(key, total.shape), rare, drawn, total, ~fixed & small)
-    many = _ratio_of_uniforms(key, rare, drawn, total, ~fixed & ~small)
+    few = _sum_up(_exact.unit_like(key, total, stream), rare, drawn, total, ~fixed & small)
+    wanted = ~fixed & ~small
+    many = lax.cond(
+        jnp.any(wanted),
+        lambda: _ratio_of_uniforms(key, rare, drawn, total, wanted, stream + 1),
+        lambda: jnp.zeros_like(total),
+    )
     count = jnp.where(fixed, 0.0, jnp.where(small, few, many))
     count = jnp.where(good > bad, drawn - count, count)
     return jnp.where(2.0 * n > total, good - count, count)
@@ -70,13 +78,13 @@ def _sum_up(u, rare, drawn, total, wanted):
         - (_exact.stirling(total) - _exact.stirling(total - drawn))
     )
 
-    def ratio(k):
-        return (rare - k) * (drawn - k) / ((k + 1.0) * (rest + k + 1.0))
+    def ratio(k, inverse):
+        return (rare - k) * (drawn - k) * inverse / (rest + k + 1.0)
 
     return _exact.sum_up(u, jnp.exp(log_none), ratio, wanted)
 
 
-def _ratio_of_uniforms(key, rare, drawn, total, wanted):
+def _ratio_of_uniforms(key, rare, drawn, total, wanted, stream):
     """HRUA in lock-step: a round draws one candidate for every lane; the loop ends with the last lane."""
     rest = total - rare - drawn
     share = rare / jnp.maximum(total, 1.0)
@@ -101,8 +109,8 @@ def _ratio_of_uniforms(key, rare, drawn, total, wanted):
 
     def round_(state):
         count, turn = state
-        x = _exact.unit(key, total.shape, 2 * turn + 1)
-        y = _exact.unit(key, total.shape, 2 * turn + 2)
+        x = _exact.unit_like(key, total, stream + 2 * turn)
+        y = _exact.unit_like(key, total, stream + 2 * turn + 1)
         w = centre + width * (y - 0.5) / x
         inside = (w >= 0.0) & (w < beyond)
         k = jnp.where(inside, jnp.floor(w), mode)

@@ -7,12 +7,21 @@ whose condition differs from chain to chain. A kernel written for lanes decides 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
+
+# arrays of more entries a chain are vectors enough by themselves: there the chains come first
+FEW = 256
+
+
+def axis_of_chains(shape: tuple[int, ...]) -> int:
+    """Where the batch axis of arrays of this shape is best put: last for a few numbers, first for many."""
+    return -1 if math.prod(shape) <= FEW else 0
 
 
 def over_lanes(kernel: Callable[..., Any]) -> Callable[..., Any]:

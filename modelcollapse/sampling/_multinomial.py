@@ -15,16 +15,20 @@ import numpy as np
 from jax import lax
 
 from modelcollapse.sampling import _binomial, _exact, _hypergeometric, keys
+from modelcollapse.sampling._lanes import over_lanes
+from modelcollapse.sampling._once import once, together
 
 _BITS = 61
-# up to here counting words below each threshold beats searching for each word
+# up to here one conditional binomial after another, all chains at once
 _FEW_STATES = 64
 # up to so many items a state, drawing items costs less than splitting counts
 _ITEMS_A_STATE = 32
-# up to here items cost no more than binomials would, whatever K, and compile in a tenth of the time
-_FEW_ITEMS = 256
-# up to here one level of conditional draws does: half as much to compile as two
-_ONE_LEVEL = 16
+# what drawing an item costs, and comparing it with one threshold, in parts of a binomial
+_ITEM, _COMPARISON = 1 / 32, 1 / 500
+# blocks of two words that are drawn and compared at once
+_AT_ONCE = 10
+# words that one binomial draw may use: streams are numbered by the state, times this
+_STREAMS = 2**16
 
 
 def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int | None = None) -> jax.Array:
@@ -52,13 +56,102 @@ def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _draw(key, n, p, capacity):
-    weights, sound = integer_weights(p)
     size = jnp.maximum(n, 0).astype(jnp.int32)
-    if capacity is not None and capacity <= max(_ITEMS_A_STATE * p.size, _FEW_ITEMS):
+    if p.size <= _FEW_STATES:
+        by_items = capacity is not None and capacity * (_ITEM + _COMPARISON * p.size) < p.size
+        kernel = _below_thresholds if by_items else _one_after_another
+        return over_lanes(kernel)(keys.settled(key), size, p)
+    weights, sound = integer_weights(p)
+    if capacity is not None and capacity <= _ITEMS_A_STATE * p.size:
         counts = _one_by_one(key, size, weights, capacity)
     else:
         counts = _in_blocks(functools.partial(_share, key), size.astype(jnp.float64), weights)
     return jnp.where(sound, counts.astype(jnp.int32), -1)
+
+
+def _before(weights):
+    """Sums of the rows ``(K, lanes)`` before each, and of all. No weight, no step: equal sums are equal bit for bit."""
+    rows = weights.astype(jnp.float64)
+    total, before = lax.scan(lambda sum_, own: (sum_ + own, sum_), jnp.zeros_like(rows[0]), rows, unroll=8)
+    return before, total
+
+
+def _sound(weights, total):
+    return jnp.isfinite(total) & (total > 0.0) & (weights >= 0).all(0)
+
+
+def _below_thresholds(key, size, p):
+    """One word an item, compared with the cumulated weights; these are rounded to 32 bits by one common uniform offset, which
+    makes the chance of every item exact.
+    """
+    before, total = _before(p)
+    sound = _sound(p, total)
+    offset = keys.words(key, (), 1)[0].astype(jnp.float64) * 2.0**-32 - 0.5
+    exact = jnp.minimum(before[1:] * (2.0**32 / total)[None] + offset[None], 2.0**32 - 1)
+    # added to 2**52, a number is rounded to an integer that stands in its low bits
+    upper = lax.bitcast_convert_type(jnp.maximum(exact, 0.0) + 2.0**52, jnp.uint64).astype(jnp.uint32)
+    lanes = jnp.broadcast_shapes(size.shape, offset.shape, total.shape)
+    upper = once(jnp.broadcast_to(upper, (len(p) - 1, *lanes)))
+
+    def some_items(turn, below):
+        first = 2 * _AT_ONCE * turn + 2 * jnp.arange(_AT_ONCE, dtype=jnp.int32)[:, None]
+        words = keys.words(key, (_AT_ONCE,), 2 + turn)
+        # an item that is not wanted is below no threshold
+        masked = together(*(jnp.where(first + i < size[None], word, 2**32 - 1) for i, word in enumerate(words)))
+        for word in masked:
+            for item in range(_AT_ONCE):
+                below = below + (word[item, None] < upper).astype(jnp.int32)
+        return below
+
+    turns = (size.max() + 2 * _AT_ONCE - 1) // (2 * _AT_ONCE)
+    below = lax.fori_loop(0, turns, some_items, jnp.zeros(upper.shape, jnp.int32))
+    below = jnp.where(before[1:] == total[None], size[None], below)
+    edge = jnp.zeros((len(p) + 1, *lanes), jnp.int32)
+    below = once(lax.dynamic_update_slice(edge, below, (1, 0)).at[-1].set(size))
+    return jnp.where(sound[None], below[1:] - below[:-1], -1)
+
+
+def _one_after_another(key, size, p):
+    """Conditional binomials: ``size`` (lanes,) split over ``p`` (K, lanes); a state that no lane has left costs nothing."""
+    after, total = _before(p[::-1])
+    sound = _sound(p, total)
+
+    def split(left, item):
+        state, own, rest = item
+        taken = lax.cond(
+            jnp.any(own > 0.0), lambda: conditional(key, left, own, rest, state), lambda: jnp.zeros_like(left)
+        )
+        return left - taken, taken
+
+    lanes = jnp.broadcast_shapes(size.shape, sound.shape, keys.lanes(key))
+    left = jnp.broadcast_to(jnp.where(sound, size, 0).astype(jnp.float64), lanes)
+    own, after = (jnp.broadcast_to(a, (len(p), *lanes)) for a in (p.astype(jnp.float64), after[::-1]))
+    _, counts = lax.scan(split, left, (jnp.arange(len(p), dtype=jnp.uint32), own, after))
+    return jnp.where(sound[None], counts.astype(jnp.int32), -1)
+
+
+def conditional(key, left, own, after, index):
+    """How many of ``left`` draws go to the state of weight ``own``, where ``after`` is the weight of all later states."""
+    chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.where(after == 0.0, 1.0, own + after))
+    return _binomial.draw(key, left, chance, index * np.uint32(_STREAMS))
+
+
+def categories(key: jax.Array, p: jax.Array, size: int) -> jax.Array:
+    """Independent draws ``(size,)`` int32 of the states that ``p`` ``(K,)`` weighs, in order of drawing.
+
+    ``p`` as for :func:`multinomial`, and as exact; weights that make no sense give states of -1.
+    """
+    key = keys.wrap(key)
+    with _exact.float64():
+        return _categories(key, jnp.asarray(p), size)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _categories(key, p, size):
+    weights, sound = integer_weights(p)
+    # drawn before they are looked up: inside the search they would be drawn again in every round
+    found = states(weights, *together(*keys.words(keys.settled(key), (size,))))
+    return jnp.where(sound, found, -1)
 
 
 def multivariate_hypergeometric(
@@ -123,18 +216,32 @@ def _integers(high, low):
     return (high.astype(jnp.int64) << np.int64(_BITS - 32)) | (low >> np.uint32(64 - _BITS)).astype(jnp.int64)
 
 
-def states(upper, high, low):
-    """The states that words pick, given the cumulated integer weights ``upper``; a weight of zero is never picked."""
-    return _exact.search(upper, _integers(high, low))
+def states(weights, high, low):
+    """The states that words pick, given integer weights ``(K,)``; a weight of zero is never picked.
+
+    The leading bits of a number say between which states it lies; what is left is found by halving, as often as the fullest of
+    these intervals needs.
+    """
+    upper, values = jnp.cumsum(weights), _integers(high, low)
+    bits = min(max(weights.size.bit_length() + 1, 4), 16)
+    first = jnp.zeros(2**bits + 1, jnp.int32).at[(upper >> np.int64(_BITS - bits)) + 1].add(1, mode="drop")
+    # how many states end before each interval does
+    first = jnp.cumsum(first, dtype=jnp.int32)
+    start = first.at[values >> np.int64(_BITS - bits)].get(mode="promise_in_bounds")
+    fullest = jnp.diff(first).max()
+    rounds = 32 - lax.clz(fullest)
+
+    def halve(i, found):
+        further = found + lax.shift_left(jnp.int32(1), rounds - 1 - i)
+        here = upper.at[jnp.minimum(further, upper.size) - 1].get(mode="promise_in_bounds")
+        return jnp.where((further <= upper.size) & (here <= values), further, found)
+
+    return lax.fori_loop(jnp.int32(0), rounds, halve, start)
 
 
 def _one_by_one(key, size, weights, capacity):
-    """Draw ``capacity`` items, count the first ``size``: by threshold where states are few, by search where many."""
+    """Draw ``capacity`` items by search among the thresholds, and count the first ``size``."""
     blocks, used, upper, last = _items(key, size, weights, capacity)
-    if weights.size <= _FEW_STATES:
-        below = sum((words[None, :] < upper[:, None]).sum(axis=1, dtype=jnp.int32) for words in blocks)
-        below = jnp.where(last, size, below)
-        return jnp.diff(below, prepend=jnp.zeros(1, jnp.int32), append=size[None])
     # the highest word would go past the thresholds that stand for 2**32
     state = jnp.minimum(_exact.search(upper, jnp.concatenate(blocks)), (~last).sum(dtype=jnp.int32))
     return jnp.zeros(weights.size, jnp.int32).at[state].add(used.astype(jnp.int32))
@@ -191,17 +298,14 @@ def _in_blocks(share, size, weights):
         _, taken = lax.scan(column, size, (steps, weights.T, after.T))
         return taken.T
 
-    if weights.size <= _ONE_LEVEL:
-        return along(np.uint32(0), size[None], weights[None])[0]
     per_block = along(np.uint32(0), size[None], table.sum(axis=1)[None])[0]
     return along(np.uint32(0x80000000), per_block, table).reshape(-1)[: weights.size]
 
 
 def _share(key, stream, size, own, after):
-    key = keys.fold(key, stream)
     chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.maximum(own + after, 1.0))
-    return _binomial.draw(key, size, chance)
+    return over_lanes(_binomial.draw)(keys.settled(keys.fold(key, stream)), size, chance)
 
 
 def _without_replacement(key, stream, size, own, after):
-    return _hypergeometric.draw(keys.fold(key, stream), own, after, size)
+    return over_lanes(_hypergeometric.draw)(keys.settled(keys.fold(key, stream)), own, after, size)

@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 
-from modelcollapse.sampling._lanes import over_lanes
+from modelcollapse.sampling._lanes import axis_of_chains
 
 
 def once(tree: Any) -> Any:
@@ -21,11 +22,31 @@ def once(tree: Any) -> Any:
     return _once(tree) if jax.default_backend() == "cpu" and jax.tree.leaves(tree) else tree
 
 
-@over_lanes
-def _once(tree: Any) -> Any:
+def _conditional(tree: Any) -> Any:
     # true, but not to the compiler
     certain = lax.optimization_barrier(jnp.bool_(True))
     return lax.cond(certain, lambda same: same, lambda other: jax.tree.map(jnp.zeros_like, other), tree)
+
+
+_batching = custom_vmap(_conditional)
+
+
+@_batching.def_vmap
+def _in_place(size: int, batched: Any, tree: Any) -> tuple[Any, Any]:
+    """A conditional fixes the order of the axes in memory, so it must not be the batch first where a kernel has it last."""
+
+    def axis(leaf: jax.Array, has: bool) -> int:
+        return axis_of_chains(leaf.shape[1:]) if has else 0
+
+    axes = jax.tree.map(axis, tree, batched[0])
+    placed = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, 0, axis) if axis else leaf, tree, axes)
+    out = _conditional(placed)
+    return jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, axis, 0) if axis else leaf, out, axes), batched[0]
+
+
+# what has a batching rule of its own has no reverse derivative
+_once = jax.custom_jvp(lambda tree: _batching(tree))
+_once.defjvp(lambda primals, tangents: (_once(*primals), *tangents))
 
 
 def together(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:

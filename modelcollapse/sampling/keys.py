@@ -177,7 +177,24 @@ class Address(NamedTuple):
 def settled(key: Any) -> Any:
     """The key as an address that is computed once, however many draws and branches read it; other keys as they are."""
     key = wrap(key)
+    if isinstance(key, Address):
+        return Address(*together(*key))
     return Address(*together(*_halves(jax.random.key_data(key)))) if is_threefry(key) else key
+
+
+def lanes(key: Any) -> tuple[int, ...]:
+    """The trailing axes that the draws of a settled key have of its own: none, or one for a key a lane."""
+    return key.first.shape if isinstance(key, Address) else key.shape
+
+
+def broadcast(key: Any, *arrays: jax.Array) -> list[jax.Array]:
+    """The arrays in one shape, which has all lanes of the settled key."""
+    shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
+    shape = (
+        *shape[: len(shape) - len(lanes(key))],
+        *jnp.broadcast_shapes(shape[len(shape) - len(lanes(key)) :], lanes(key)),
+    )
+    return [jnp.broadcast_to(array, shape) for array in arrays]
 
 
 def words(key: Any, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) -> tuple[jax.Array, jax.Array]:

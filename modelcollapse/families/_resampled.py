@@ -1,0 +1,187 @@
+"""A chain that sees nothing but its own output, by what is left of it: its items while states are many, then its survivors.
+
+Where each data set is drawn from the last fit alone, a state that is lost stays lost, and drawing from the fit is copying items of the
+data set before. So the law on K states may be kept as the items themselves (:class:`Items`), whose work is the sample size
+whatever K is, or as the list of states that are left (:class:`Survivors`), whose work is their number. ``simulate`` runs a
+``Discrete`` family in these forms by itself; neither is a family for the user.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from modelcollapse.data import Counts, Rows
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import float64, keys, once, over_lanes, settled, together
+from modelcollapse.sampling._multinomial import conditional
+
+
+@part
+class Copied:
+    """The states of a data set, item by item: ``points`` ``(capacity,)`` int32, of which the first ``count`` are there."""
+
+    points: jax.Array
+    count: jax.Array
+    states: int = static()
+
+    def law(self, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``."""
+        return _shares(self.counts, self.count)
+
+    @property
+    def counts(self) -> jax.Array:
+        present = Rows(self.points, self.count).present
+        return jnp.zeros(self.states, jnp.int32).at[self.points].add(present.astype(jnp.int32))
+
+
+@part
+class Items:
+    """K states by the items of the data set. Each item copies a parent, every one with a chance exact to 2**-32."""
+
+    states: int = static()
+
+    data = Rows
+
+    def draw(self, key: jax.Array, params: Copied, n: Any, capacity: int) -> Rows:
+        words = keys.words(settled(key), (-(-capacity // 2),))
+        with float64():
+            # the words are drawn first: inside a gather they would be drawn one by one
+            size = params.count.astype(jnp.uint64)
+            parents = together(*(((w.astype(jnp.uint64) * size) >> np.uint64(32)).astype(jnp.uint32) for w in words))
+        states = [params.points.at[p].get(mode="promise_in_bounds") for p in parents]
+        return Rows(jnp.concatenate(states)[:capacity], jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: Any) -> Copied:
+        return Copied(data.points, data.count, self.states)
+
+    def fixed(self, params: Copied) -> jax.Array:
+        return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
+
+    def workspace(self, params: Any) -> int:
+        return 1
+
+    def capacity(self, largest: int) -> int:
+        """A little more, so that nearby sample sizes share one compilation."""
+        step = max(1 << max(largest - 1, 1).bit_length() >> 4, 2)
+        return -(-largest // step) * step
+
+
+@part
+class Surviving:
+    """The states that are left, in order, then zeros: ``labels`` and ``counts`` ``(C,)`` int32."""
+
+    labels: jax.Array
+    counts: jax.Array
+    states: int = static()
+
+    def law(self, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``; of the survivors alone, without the names that they go by, if not ``labelled``."""
+        shares = _shares(self.counts, self.counts.sum(dtype=jnp.int32))
+        return jnp.zeros(self.states, shares.dtype).at[self.labels].add(shares) if labelled else shares
+
+
+@part
+class Survivors:
+    """K states by the list of those that are left; a draw is one conditional binomial for each."""
+
+    states: int = static()
+
+    data = Counts
+
+    def draw(self, key: jax.Array, params: Surviving, n: Any, capacity: int) -> Surviving:
+        with float64():
+            lists = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
+        return Surviving(*lists, self.states)
+
+    def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
+        return data
+
+    def fixed(self, params: Surviving) -> jax.Array:
+        return (params.counts[1:] == 0).all()
+
+    def capacity(self, largest: int) -> int:
+        return 0
+
+    def keeps(self, params: Any) -> bool:
+        return isinstance(params, Surviving)
+
+    def support(self, params: Any, size: Any) -> jax.Array:
+        return (_counts(params, size) > 0).sum(dtype=jnp.int32)
+
+    def received(self, params: Any, size: Any, room: int) -> Surviving:
+        """The list of the states that items, or frequencies of a data set of ``size``, have; at most ``room`` of them."""
+        counts = _counts(params, size)
+        left = counts > 0
+        place = jnp.where(left, jnp.cumsum(left, dtype=jnp.int32) - 1, room)
+        here, labels = jnp.zeros(room, jnp.int32), jnp.arange(self.states, dtype=jnp.int32)
+        lists = (here.at[place].set(values, mode="drop") for values in (labels, counts))
+        return Surviving(*lists, self.states)
+
+    def room(self, support: int) -> int:
+        """Of a list that holds so many: a power of 8, so that few programs are compiled."""
+        return min(self.states, next(8**k for k in itertools.count(1) if 8**k >= support))
+
+
+def _counts(params: Any, size: Any) -> jax.Array:
+    if isinstance(params, Copied):
+        return params.counts
+    return jnp.round(params * jnp.asarray(size, params.dtype)).astype(jnp.int32)
+
+
+# generations in units of the sample size, 1 / M_1 + 1 / M_2 + ..., after which so few states are left that a list of them is shorter work
+_SOON, _LATE = 1 / 12, 1.0
+# up to so many items a state, copying those is less work than drawing counts; and what float32 frequencies tell exactly
+_ITEMS_A_STATE, _EXACT = 32, 2**20
+_FEW_STATES = 64
+
+
+def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
+    """The forms that a chain takes, each with the generation from which on it is kept so; the same for all chains of a run."""
+    largest = int(sizes.max())
+    by_items = states > _FEW_STATES and largest <= _ITEMS_A_STATE * states
+    late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))
+    out: list[tuple[int, Any]] = [(0, Items(states) if by_items else family)]
+    if late.size and (by_items or largest <= _EXACT):
+        out.append((int(late[0]), Survivors(states)))
+    return out
+
+
+@over_lanes
+def _redraw(key: Any, n: jax.Array, labels: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """``n`` draws from ``counts`` (C, lanes), one survivor after another; those that stay move up."""
+    lanes = jnp.broadcast_shapes(n.shape, counts.shape[1:])
+    lane = jnp.arange(lanes[0], dtype=jnp.int32)
+    total = counts.sum(0, dtype=jnp.int32)
+    most = (counts > 0).sum(0, dtype=jnp.int32).max()
+
+    def one(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        index, left, after, place, to_labels, to_counts = state
+        own = counts[index]
+        after = after - own
+        taken = once(conditional(key, left, own.astype(left.dtype), after.astype(left.dtype), index.astype(jnp.uint32)))
+        stays = taken > 0
+        at = jnp.where(stays, place, len(counts))
+        to_labels = to_labels.at[at, lane].set(labels[index], mode="drop")
+        to_counts = to_counts.at[at, lane].set(taken.astype(jnp.int32), mode="drop")
+        return index + 1, left - taken, after, place + stays.astype(jnp.int32), to_labels, to_counts
+
+    blank = jnp.zeros((len(counts), *lanes), jnp.int32)
+    left = jnp.broadcast_to(n, lanes).astype(jnp.float64)
+    start = (jnp.int32(0), left, jnp.broadcast_to(total, lanes), jnp.zeros(lanes, jnp.int32), blank, blank)
+    return lax.while_loop(lambda state: state[0] < most, one, start)[-2:]
+
+
+def _shares(counts: jax.Array, size: jax.Array) -> jax.Array:
+    """``counts / size``, and exactly 1 for a state that is alone."""
+    dtype = jnp.result_type(float)
+    # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1
+    return jnp.where(counts == size, 1.0, counts.astype(dtype) / jnp.maximum(size, 1).astype(dtype))

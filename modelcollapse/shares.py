@@ -1,0 +1,236 @@
+"""A share of the chains of a run: what runs at once, from stage to stage, while chains that have come to rest step aside."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+
+from modelcollapse import devices, loop
+
+FEWEST = 16
+"""Chains that run at once at least: enough to make the calls between kernels cheap."""
+PAUSES = 16
+"""Looks at who has come to rest, half a sample size of generations apart."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Portion:
+    """What is run in one call: gaps between stops, some of which are recorded."""
+
+    gaps: np.ndarray  # (stops,) int32
+    kept: np.ndarray  # (stops,) booleans
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Generations that are run in one form of the process."""
+
+    process: loop.Process
+    portions: list[Portion]
+    single: bool  # all gaps are 1
+    last: bool  # no other form follows
+
+
+def forms(process: loop.Process, sizes: np.ndarray) -> list[tuple[int, loop.Process]]:
+    """The process in the forms that its family takes in turn: from which generation on, and how.
+
+    A chain that sees nothing but its own output may be kept in another form than its parameters; a family says which by ``forms``.
+    """
+    if not (getattr(process.regime, "closed", False) and hasattr(process.family, "forms")):
+        return [(0, process)]
+    largest = int(sizes.max())
+    return [
+        (start, dataclasses.replace(process, family=family, capacity=family.capacity(largest)))
+        if family is not process.family
+        else (start, process)
+        for start, family in process.family.forms(process.truth, sizes)
+    ]
+
+
+def stages(
+    process: loop.Process, sizes: np.ndarray, now: int, recorded: np.ndarray, last: int, progress: bool
+) -> list[Stage]:
+    """The way from generation ``now`` to ``last``: stops at recorded generations, and pauses to look up in between."""
+    starts, processes = zip(*forms(process, sizes), strict=True)
+    edges = [now, *(start for start in starts if now < start < last), last]
+    out = []
+    for begin, end in itertools.pairwise(edges):
+        form = processes[sum(start <= begin for start in starts) - 1]
+        wanted = recorded[(recorded > begin) & (recorded <= end)]
+        pauses = _pauses(form, sizes, begin, end, progress)
+        stops = np.union1d(wanted, [*pauses, end]).astype(np.int64)
+        gaps = np.diff(np.concatenate([[begin], stops])).astype(np.int32)
+        if not gaps.size:
+            continue
+        kept = np.isin(stops, wanted)
+        if single := bool((gaps == 1).all()) and not progress:
+            out.append(Stage(form, [Portion(gaps, kept)], single, end == last))
+            continue
+        cuts = np.searchsorted(stops, pauses, side="right")
+        parts = [(g, k) for g, k in zip(np.split(gaps, cuts), np.split(kept, cuts), strict=True) if g.size]
+        length = max(len(g) for g, _ in parts)
+        # filled up with gaps of 0: one compilation for all
+        filled = [Portion(*(np.pad(a, (0, length - len(a))) for a in part)) for part in parts]
+        out.append(Stage(form, filled, single, end == last))
+    return out
+
+
+def _pauses(process: loop.Process, sizes: np.ndarray, begin: int, end: int, progress: bool) -> np.ndarray:
+    if progress:
+        return np.unique(np.linspace(begin, end, 51).round().astype(np.int64)[1:])
+    if not process.settles:
+        return np.empty(0, np.int64)
+    step = max(int(sizes.max()) // 2, loop.STRETCH)
+    return np.arange(begin + step, end, step)[:PAUSES]
+
+
+def changes(state: loop.State, process: loop.Process) -> bool:
+    """Whether the family of ``process`` keeps its law in another form than ``state`` has it."""
+    return hasattr(process.family, "received") and not process.family.keeps(state.params)
+
+
+@functools.partial(jax.jit, static_argnames=("room",))
+def changed(state: loop.State, process: loop.Process, size: Any, room: int) -> loop.State:
+    """The same chains in the form of ``process``, after a generation with data sets of ``size``; ``room`` as the family counts it."""
+    params = jax.vmap(lambda params: process.family.received(params, size, room))(state.params)
+    return dataclasses.replace(state, params=params)
+
+
+@jax.jit
+def _supports(state: loop.State, process: loop.Process, size: Any) -> jax.Array:
+    return jax.vmap(lambda params: process.family.support(params, size))(state.params)
+
+
+class Share:
+    """Chains ``first``, ``first + 1``, ... of a run."""
+
+    def __init__(self, key: jax.Array, first: int, chains: int, mesh: Any, records: int) -> None:
+        self.key, self.first, self.chains, self.mesh, self.records = key, first, chains, mesh, records
+        self.state: Any = None
+        self.process: Any = None
+        self.place = np.empty(0, np.int64)  # of each running chain in the share; beyond ``chains``: nobody asked for it
+        self.trace: dict[str, np.ndarray] = {}
+        self.column = 0  # records so far
+        self.resting: list[tuple[np.ndarray, Any]] = []
+
+    @property
+    def index(self) -> np.ndarray:
+        return (self.first + self.place).astype(np.uint32)
+
+    def start(self, process: loop.Process, batch: int, recorded: bool) -> None:
+        self.place, self.process = np.arange(batch), process
+        self.state, record = loop.start_chains(self.key, self.index, process, self.mesh)
+        self._prepare(record)
+        if recorded:
+            self._write({name: leaf[:, None] for name, leaf in devices.collect(record, self.mesh).items()})
+
+    def resume(self, state: Any, process: loop.Process, batch: int) -> None:
+        self.place = np.arange(batch)
+        chosen = np.minimum(self.first + self.place, self.first + self.chains - 1)
+        state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], self.mesh), state)
+        self.state = dataclasses.replace(state, memory=loop.with_room_each(state.memory, process.room))
+
+    def change_form(self, process: loop.Process, sizes: np.ndarray) -> None:
+        """Carry the chains over to the form that ``process`` keeps them in."""
+        if changes(self.state, process):
+            now = int(np.max(devices.collect(self.state.generation, self.mesh)))
+            most = devices.collect(_supports(self.state, process, sizes[now]), self.mesh).max()
+            self.state = changed(self.state, process, sizes[now], process.family.room(int(most)))
+        self.process = process
+        if not self.trace:
+            self._prepare(jax.eval_shape(loop.read_chains, self.state, process))
+
+    def advance(self, stage: Stage, portion: Portion) -> None:
+        if not self.place.size:
+            self.column += int(portion.kept.sum())
+            return
+        self.state, out = loop.advance_chains(
+            self.key, self.index, self.state, stage.process, portion.gaps, stage.single, self.mesh
+        )
+        kept = np.flatnonzero(portion.kept)
+        self._write({name: leaf[:, kept] for name, leaf in devices.collect(out, self.mesh).items()})
+        if stage.last and stage.process.settles and self.mesh is None:
+            self._let_rest()
+
+    def finish(self) -> tuple[dict[str, np.ndarray], Any]:
+        """The trace, and the final states in the order of the chains."""
+        self._leave(np.arange(self.place.size))
+        generation = max(int(np.max(state.generation)) for _, state in self.resting)
+        order = np.argsort(np.concatenate([place for place, _ in self.resting]))
+        state = jax.tree.map(lambda leaf: leaf[order], stacked([state for _, state in self.resting]))
+        return self.trace, dataclasses.replace(state, generation=np.full_like(state.generation, generation))
+
+    def _prepare(self, record: Any) -> None:
+        shapes = {name: (leaf.shape[1:], leaf.dtype) for name, leaf in record.items()}
+        self.trace = {name: np.empty((self.chains, self.records, *s), d) for name, (s, d) in shapes.items()}
+
+    def _write(self, records: dict[str, np.ndarray]) -> None:
+        asked = self.place < self.chains
+        for name, leaf in records.items():
+            self.trace[name][self.place[asked], self.column : self.column + leaf.shape[1]] = leaf[asked]
+        self.column += next(iter(records.values())).shape[1]
+
+    def _let_rest(self) -> None:
+        """Once three quarters of the chains only reproduce themselves, the others go on alone, in a quarter of the room."""
+        fewer = self.place.size // 4
+        if fewer < FEWEST:
+            return
+        rest = np.asarray(loop.at_rest(self.state, self.process))
+        live = np.flatnonzero(~rest)
+        if live.size > fewer:
+            return
+        self._leave(np.flatnonzero(rest))
+        # places that are left over run a chain that nobody asks for again
+        stay = np.resize(live, fewer) if live.size else live
+        self.place = np.where(np.arange(stay.size) < live.size, self.place[stay], self.chains + np.arange(stay.size))
+        self.state = jax.tree.map(lambda leaf: np.asarray(leaf)[stay], self.state)
+
+    def _leave(self, which: np.ndarray) -> None:
+        """Chains that have come to rest, or to their end: what they show now, they show for the rest of the run."""
+        which = which[self.place[which] < self.chains]
+        if not which.size:
+            return
+        state = jax.tree.map(lambda leaf: np.asarray(leaf)[which], devices.collect(self.state, self.mesh))
+        if self.column < self.records:
+            shown = devices.collect(loop.read_chains(self.state, self.process), self.mesh)
+            for name, leaf in shown.items():
+                self.trace[name][self.place[which], self.column :] = leaf[which][:, None]
+        self.resting.append((self.place[which], state))
+
+
+def merged(shares: list[Share], most: int) -> list[Share]:
+    """Neighbours as one, while they run at most ``most`` chains: a form that takes less room than the last has room for more."""
+    out = [shares[0]]
+    for share in shares[1:]:
+        last = out[-1]
+        if last.place.size + share.place.size > most:
+            out.append(share)
+            continue
+        offset = share.first - last.first
+        # what ran beyond the chains of a share goes on as a chain beyond those of both
+        beyond = np.where(last.place >= last.chains, last.place + share.chains, last.place)
+        last.place = np.concatenate([beyond, share.place + offset])
+        last.state = stacked([last.state, share.state])
+        last.trace = {name: np.concatenate([leaf, share.trace[name]]) for name, leaf in last.trace.items()}
+        last.chains += share.chains
+    return out
+
+
+def stacked(states: list[Any]) -> Any:
+    """States of several shares as one, lists of different room filled up with zeros."""
+
+    def join(*leaves: np.ndarray) -> np.ndarray:
+        shape = np.max([leaf.shape[1:] for leaf in leaves], axis=0).astype(int) if leaves[0].ndim > 1 else ()
+        return np.concatenate(
+            [
+                np.pad(leaf, [(0, 0), *((0, n - m) for n, m in zip(shape, leaf.shape[1:], strict=True))])
+                for leaf in leaves
+            ]
+        )
+
+    return jax.tree.map(join, *states)
