@@ -14,6 +14,8 @@ from modelcollapse import devices, loop
 
 FEWEST = 16
 """Chains that run at once at least: enough to make the calls between kernels cheap."""
+FEWER = 256
+"""To how many at least, that others may rest: below, another program costs more to compile than it saves."""
 PAUSES = 16
 """Looks at who has come to rest, half a sample size of generations apart."""
 
@@ -178,7 +180,7 @@ class Share:
     def _let_rest(self) -> None:
         """Once three quarters of the chains only reproduce themselves, the others go on alone, in a quarter of the room."""
         fewer = self.place.size // 4
-        if fewer < FEWEST:
+        if fewer < FEWER:
             return
         rest = np.asarray(loop.at_rest(self.state, self.process))
         live = np.flatnonzero(~rest)
