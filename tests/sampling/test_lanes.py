@@ -42,7 +42,7 @@ def test_without_a_batch_and_with_two():
         np.testing.assert_allclose(a, b)
 
 
-@pytest.mark.parametrize("function", [sampling.over_lanes(scaled), lambda x, y: sampling.once((plain(x, y)))])
+@pytest.mark.parametrize("function", [sampling.over_lanes(scaled), lambda x, y: sampling.once(plain(x, y))])
 def test_derivatives(function):
     x, y = jnp.arange(1.0, 7.0).reshape(3, 2), jnp.arange(3.0)
 
