@@ -219,10 +219,7 @@ def drive(
                 part.change_form(stage.process, sizes)
             if batch_size is None and mesh is None:
                 parts = shares.merged(parts, _most(stage.process, parts[0].state, recorded.size))
-            for part in parts:
-                for portion in stage.portions:
-                    part.advance(stage, portion)
-                    bar.update(part.chains * int(portion.gaps.sum()))
+            shares.advance_all(parts, stage, bar.update)
     finished = [part.finish() for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = shares.stacked([state for _, state in finished])

@@ -25,8 +25,9 @@ from modelcollapse.sources import Law, Stream
 
 FIT, LOOK = 2**16, 2**16 + 1
 """Roles of a generation beside those of its regime, which are small numbers: the fit, and an observable's own draws."""
-WIDE = {"xla_cpu_prefer_vector_width": 512}
-"""Vectors as long as the processor has: XLA's default on a CPU is 256 bits, which costs a fifth to a third of the speed."""
+FAST = {"xla_cpu_prefer_vector_width": 512, "xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; and no loop split over its cores, whose threads would wait
+for each other a thousand times a millisecond: shares of the chains run on them side by side."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
@@ -213,8 +214,8 @@ def resume(
     return _shared(share, mesh, 2)(key, process, gaps, index, states)
 
 
-start_chains = jax.jit(start, static_argnames=("mesh",), compiler_options=WIDE)
-advance_chains = jax.jit(resume, static_argnames=("single", "mesh"), compiler_options=WIDE)
+start_chains = jax.jit(start, static_argnames=("mesh",), compiler_options=FAST)
+advance_chains = jax.jit(resume, static_argnames=("single", "mesh"), compiler_options=FAST)
 start_within = jax.jit(start, static_argnames=("mesh",))
 """``start_chains`` and ``advance_chains`` for use inside other compiled functions, which alone may have options."""
 advance_within = jax.jit(resume, static_argnames=("single", "mesh"))
