@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import devices, loop
@@ -221,7 +222,7 @@ def advance_all(shares: list[Share], stage: Stage, report: Callable[[int], Any])
         with jax.enable_x64(wide):
             through(share, portions)
 
-    wide = bool(jax.config.jax_enable_x64)
+    wide = jnp.result_type(float) == jnp.float64
     # the first compiles for all
     through(shares[0], stage.portions[:1])
     rests = [stage.portions[1:], *[stage.portions] * (len(shares) - 1)]
