@@ -210,7 +210,7 @@ def drive(
                 index = np.minimum(np.arange(first, first + batch), chains - 1)
                 state = jax.tree.map(lambda leaf, index=index: devices.place(np.asarray(leaf)[index], mesh), run.state)
                 state = loop.State(
-                    state.params,
+                    jax.vmap(process.with_room)(state.params),
                     loop.with_room_each(state.memory, process.room),
                     state.carries,
                     state.generation,
