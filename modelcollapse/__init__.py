@@ -13,7 +13,7 @@ sees) and *observables* (what is kept).
 
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
-from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
+from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture, KernelDensity
 from modelcollapse.observables import absorption_time, first_below, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
@@ -38,6 +38,7 @@ __all__ = [
     "FreshReal",
     "Gaussian",
     "GaussianMixture",
+    "KernelDensity",
     "Law",
     "Mixture",
     "Replace",

@@ -114,6 +114,12 @@ def log_variance(params: Any) -> jax.Array:
 
 
 @observable(dims=("dimension",))
+def variance(params: Any) -> jax.Array:
+    """Variance of each coordinate, ``(d,)``; underflows to 0 long after collapse, and its mean over chains hides that."""
+    return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
+
+
+@observable(dims=("dimension",))
 def standard_deviation(params: Any) -> jax.Array:
     """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
     return jnp.exp(0.5 * log_variance(params))

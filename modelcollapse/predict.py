@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.families import Discrete, Gaussian
+from modelcollapse.families import Discrete, Gaussian, KernelDensity
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
@@ -21,6 +21,7 @@ from modelcollapse_theory import (
     divergence,
     fixation,
     gaussian,
+    kde,
     mixture,
     support,
     wasserstein,
@@ -370,3 +371,52 @@ def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.covariance is None or s.covariance.shape != (1, 1):
         return None
     return wasserstein.scheduled_squared_distance(s.sizes, ddof=s.family.ddof)[s.fits - 1] * s.covariance[0, 0]
+
+
+def _kernel_density(s: Setting) -> Any:
+    """Variance and squared error of the mean of each coordinate, two arrays (fits, d), as kernels spread it."""
+    family = s.family
+    if not isinstance(family, KernelDensity) or not s.independent or s.truth is None or s.size is None or s.size < 2:
+        return None
+    truth = np.diagonal(np.asarray(s.truth.covariance, np.float64))
+    d, last = truth.size, s.sizes.size
+    if s.replaced and family.follows:
+        # the theory's constant multiplies Scott's factor, whatever the rule
+        scale = float(family.factor(float(s.size), d)) * s.size ** (1 / (d + 4))
+        return kde.rule_bandwidth(s.size, s.fits[:, None], constant=scale, dimension=d, variance=truth)
+    if s.replaced:
+        return kde.fixed_bandwidth(float(family.factor(float(s.size), d)), s.size, s.fits[:, None], variance=truth)
+    if isinstance(s.regime, regimes.FreshReal) and not family.follows and np.ndim(s.regime.share) == 0:
+        h, real = float(family.factor(float(s.size), d)), _rows(s.regime.share, s.size)
+        each = [kde.fresh_real(h, s.size, last, real, variance=v) for v in truth]
+    elif isinstance(s.regime, regimes.Accumulate) and not family.follows:
+        h = np.broadcast_to(family.factor(s.size * np.arange(1.0, last + 1), d), (last,))
+        each = [kde.accumulated(h, s.size, last, variance=v) for v in truth]
+    elif isinstance(s.regime, regimes.Accumulate) and family.rule != "fixed":
+        scale = float(family.factor(float(s.size), d)) * s.size ** (1 / (d + 4))
+        each = [kde.accumulated_rule(s.size, last, constant=scale, dimension=d, variance=v) for v in truth]
+    else:
+        return None
+    return tuple(np.stack([pair[i][s.fits - 1] for pair in each], 1) for i in (0, 1))
+
+
+@prediction(
+    "variance",
+    formula="E variance_n = E s_n^2 + h^2, which the next rows inherit",
+    conditions="kernel density; replacement, accumulation or fresh real rows; any source with these moments, exact",
+    function="kde.fixed_bandwidth",
+)
+def _(s: Setting) -> Any:
+    both = _kernel_density(s)
+    return None if both is None else both[0]
+
+
+@prediction(
+    "squared_mean_error",
+    formula="E |mu_n - mu_0|^2 = sum of E variance / M over the draws",
+    conditions="kernel density; replacement, accumulation or fresh real rows; any source with these moments, exact",
+    function="kde.fixed_bandwidth",
+)
+def _(s: Setting) -> Any:
+    both = _kernel_density(s)
+    return None if both is None else both[1].sum(1)
