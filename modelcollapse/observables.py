@@ -157,6 +157,24 @@ def l2_squared(params: Any, truth: Any) -> jax.Array:
     return mixture_l2(params.weights, params.means, params.covariances, (truth.weights, truth.means, truth.covariances))
 
 
+@observable(dims=("feature",))
+def coefficients(params: Any) -> jax.Array:
+    """Weights ``(d,)`` of a regression, in the unit of y over that of x."""
+    return params.weights
+
+
+@observable()
+def squared_error(params: Any, truth: Any) -> jax.Array:
+    r"""Squared Euclidean distance :math:`|w_n - w_0|^2` of regression weights, ``()``."""
+    return ((params.weights - truth.weights) ** 2).sum()
+
+
+@observable()
+def excess_risk(params: Any, truth: Any) -> jax.Array:
+    r"""Mean squared error on a noiseless label of a new row, :math:`(w_n - w_0)^T E[x x^T] (w_n - w_0)`, ``()``; unit of y squared."""
+    return (((params.weights - truth.weights) @ truth.factor) ** 2).sum()
+
+
 def _factor(params: Any) -> jax.Array:
     return params.factor if hasattr(params, "factor") else jnp.linalg.cholesky(params.covariance)
 

@@ -19,5 +19,16 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.regression import Design, NormalRows, Regression
 
-__all__ = ["Damped", "Discrete", "Gaussian", "GaussianMixture", "KernelDensity", "Normal"]
+__all__ = [
+    "Damped",
+    "Design",
+    "Discrete",
+    "Gaussian",
+    "GaussianMixture",
+    "KernelDensity",
+    "Normal",
+    "NormalRows",
+    "Regression",
+]
