@@ -198,7 +198,9 @@ class Regression:
         if self.minimum_norm and ridge:
             raise ValueError(f"penalty must be 0 for the shortest solution, got {self.penalty!r}")
         if self.alone and (self.minimum_norm or ridge or isinstance(self.rows, Design)):
-            raise ValueError("alone=True needs least squares on fresh normal rows: no penalty, no minimum_norm, no Design")
+            raise ValueError(
+                "alone=True needs least squares on fresh normal rows: no penalty, no minimum_norm, no Design"
+            )
 
     @property
     def data(self) -> Any:

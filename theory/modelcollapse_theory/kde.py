@@ -50,9 +50,10 @@ def silverman_constant(dimension: ArrayLike = 1) -> Array:
     return (4 / (dimension + 2)) ** (1 / (dimension + 4))
 
 
-def _widening(size: Array, constant: ArrayLike, ddof: int, dimension: ArrayLike) -> Array:
+def _widening(size: ArrayLike, constant: ArrayLike, ddof: int, dimension: ArrayLike) -> Array:
     """Variance of the kernel for ``size`` rows, relative to that of the rows with divisor ``size``."""
     choice("ddof", ddof, (0, 1))
+    size = np.asarray(size, dtype=np.float64)
     power = -2 / (whole("dimension", dimension, 1) + 4)
     return within("constant", constant, 0, np.inf) ** 2 * size**power * size / (size - ddof)
 
