@@ -89,11 +89,11 @@ class Moments:
         dtype = self.mean.dtype
         total = (self.count + other.count).astype(dtype)
         each = total * jnp.asarray(weight, dtype), total * (1 - jnp.asarray(weight, dtype))
-        scaled = [
+        first, second = (
             Moments(m.count, m.mean, m.unit, m.log_scale + 0.5 * jnp.log(mass / m.count.astype(dtype)))
             for m, mass in zip((self, other), each, strict=True)
-        ]
-        return _weighed(*scaled, *each)
+        )
+        return _weighed(first, second, *each)
 
     def with_room(self, capacity: int) -> Moments:
         return self

@@ -108,7 +108,7 @@ class Design:
     ``factor @ factor.T``. Default: the design itself, X'X / T.
     """
 
-    given: jax.Array
+    given: Any
     factor: Any = None
 
     def __post_init__(self) -> None:

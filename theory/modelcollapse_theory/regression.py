@@ -170,7 +170,7 @@ def fixed_design_risk(
     moment = rows.T @ rows / len(rows) if second_moment is None else np.asarray(second_moment, dtype=np.float64)
     fits = whole("fits", fits)
     times = np.pi**2 / 6 - special.zeta(2, fits + 1.0) if accumulate else fits
-    corner = np.linalg.qr(rows, mode="r")
+    corner = np.linalg.qr(rows)[1]
     half = np.linalg.solve(corner.T, moment)
     return _noise(noise_variance) * np.trace(np.linalg.solve(corner.T, half.T)) * times
 
@@ -350,8 +350,8 @@ def weighted_mean_path(
     The distance from the limit falls by ``(1 - w)^2`` a fit. Exact.
     """
     limit = weighted_mean_error(weight, ratio, sample_size, variance)
-    first = variance / (np.asarray(sample_size) * (1 + 1 / np.asarray(ratio, dtype=np.float64)))
-    return limit + (1 - np.asarray(weight)) ** (2 * (whole("fits", fits, 1) - 1)) * (first - limit)
+    first = positive("variance", variance) / (whole("sample_size", sample_size, 1) * (1 + 1 / positive("ratio", ratio)))
+    return limit + (1 - within("weight", weight, 0, 1)) ** (2 * (whole("fits", fits, 1) - 1)) * (first - limit)
 
 
 @theorem(
