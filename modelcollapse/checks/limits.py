@@ -152,7 +152,7 @@ def regularised_variance(seed: int, chains: int) -> list[Evidence]:
     source="diffusion limit; theory/derivations/gaussian.md",
     section=GAUSSIANS,
     chains=2_000,
-    theorems=["collapse.regularised_variance_cdf", "collapse.regularised_variance_quantile"],
+    theorems=["collapse.regularised_variance_cdf"],
 )
 def regularised_mixture(seed: int, chains: int) -> list[Evidence]:
     size, eps, last = 50, 1e-6, 400
