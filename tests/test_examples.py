@@ -82,4 +82,6 @@ def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
     assert len(z) == len(rows) == 7
     assert max(map(abs, z.values())) < 5
     predicted = {label: values[0] for label, values in by_label(rows).items()}
-    assert predicted["golden ratio"] == min(predicted[k] for k in ("weight 0.3", "plain pooling", "golden ratio", "weight 0.8"))
+    assert predicted["golden ratio"] == min(
+        predicted[k] for k in ("weight 0.3", "plain pooling", "golden ratio", "weight 0.8")
+    )

@@ -68,26 +68,25 @@ def least_squares(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     source="multivariate t; " + SOURCE,
     section=SECTION,
     chains=40_000,
+    theorems=["regression.step_risk_cdf"],
 )
 def regression_first_fit(seed: int, chains: int) -> list[Evidence]:
     source, size = linear([1.0, -2.0, 0.5], 2.0), 8
     level, out = 0.6, []
-
-    def below(size: int, d: int = FEATURES) -> float:
-        return float(stats.f(d, size - d + 1).cdf(level * (size - d + 1) / d))
-
+    law = functools.partial(regression.step_risk_cdf, level, dimension=FEATURES)
+    below = float(law(size))
     wrong = {
         "T - d for T - d + 1": float(stats.f(FEATURES, size - FEATURES).cdf(level * (size - FEATURES) / FEATURES)),
         "fixed design, chi-square / T": float(stats.chi2(FEATURES).cdf(level * size)),
-        "one row more": below(size + 1),
+        "one row more": float(law(size + 1)),
     }
     table = {"estimates alone": {"alone": True}, "triangles": {}}
     for what, changes in table.items():
         seen = risks(seed, f"first {what}", chains, source, size=size, fits=1, **changes)
-        out.append(Evidence(Proportion.of(seen < level), below(size), wrong, f"P(risk < {level}), {what}"))
+        out.append(Evidence(Proportion.of(seen < level), below, wrong, f"P(risk < {level}), {what}"))
     # rows, because retention needs items
     seen = risks(seed, "first rows", chains, source, regimes.Retain(0.0), size=size, fits=1)
-    out.append(Evidence(Proportion.of(seen < level), below(size), wrong, f"P(risk < {level}), rows"))
+    out.append(Evidence(Proportion.of(seen < level), below, wrong, f"P(risk < {level}), rows"))
     return out
 
 

@@ -18,6 +18,16 @@ def test_replaced_risk_by_quadrature(size, dimension):
     assert rg.replaced_risk(size, 4, dimension, 2.5) == pytest.approx(4 * 2.5 * dimension * inverse, rel=1e-6)
 
 
+def test_law_of_one_step():
+    """d = 1: a t variable squared. Any d: the mean of the law is the risk, and raw rows follow it."""
+    assert rg.step_risk_cdf(0.3, 7, 1, 2.0) == pytest.approx(2 * stats.t(7).cdf(np.sqrt(0.15 * 7)) - 1, rel=1e-12)
+    mean = integrate.quad(lambda r: 1 - rg.step_risk_cdf(r, 12, 3, 0.5), 0, np.inf)[0]
+    assert mean == pytest.approx(rg.replaced_risk(12, 1, 3, 0.5), rel=1e-6)
+    error = chain_risk(12, 20_000, 6, 3, 1, True, False)
+    assert stats.kstest(error, lambda r: rg.step_risk_cdf(r, 6, 3)).pvalue > 1e-6
+    assert stats.kstest(error, lambda r: rg.step_risk_cdf(r, 7, 3)).pvalue < 1e-6
+
+
 def chain_risk(seed, repeats, size, dimension, fits, fresh, accumulate):
     """Squared error of least squares on its own labels, row by row; the referee for every closed form at once."""
     rng = np.random.default_rng(seed)
@@ -241,6 +251,7 @@ def test_weighted_means_on_the_way():
     [
         (lambda: rg.replaced_risk(4, 1, 3), "at least dimension \\+ 2"),
         (lambda: rg.replaced_risk(10, 1, 3, -1.0), "noise_variance must lie in"),
+        (lambda: rg.step_risk_cdf(0.1, 2, 3), "at least dimension"),
         (lambda: rg.minimum_norm_risk(9, 1, 10), "at most dimension - 2"),
         (lambda: rg.minimum_norm_risk(4, 0, 10), "fits must be at least 1"),
         (lambda: rg.ridge_risk(0.0, 10, 3), "penalty must be positive"),

@@ -55,6 +55,25 @@ def replaced_risk(
 
 
 @theorem(
+    statement="The risk of one least-squares fit is sigma^2 d/(T-d+1) times F(d, T-d+1)",
+    conditions="Gaussian rows, T >= d; of each step w_n - w_{n-1} with fresh rows",
+    order="exact",
+    source="multivariate t; " + _OWN,
+)
+def step_risk_cdf(
+    risk: ArrayLike, sample_size: ArrayLike, dimension: ArrayLike, noise_variance: ArrayLike = 1.0
+) -> Array:
+    """``P((w_n - w_{n-1})^T S (w_n - w_{n-1}) <= risk)`` of one fit to ``sample_size`` >= d rows. Exact."""
+    d, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
+    if np.any(size < d):
+        raise ValueError(f"sample_size must be at least dimension, got {sample_size!r} at dimension {dimension!r}")
+    left = size - d + 1
+    return special.fdtr(
+        d, left, within("risk", risk, 0, np.inf) / positive("noise_variance", noise_variance) * left / d
+    )
+
+
+@theorem(
     statement="Least squares on all labels so far, same rows: excess risk sigma^2 d/(T - d - 1) sum_{i<=n} 1/i^2",
     conditions="Gaussian rows reused by every batch, T >= d + 2, accumulate",
     order="exact",
