@@ -139,9 +139,8 @@ class GaussianMixture:
             relative = jnp.exp(joint - top[None])
             total = relative.sum(0)
             bound = (weight * (top + jnp.log(total))).sum() / weight.sum()
-            params, rough = self._maximise(state.params, *_moments(relative, weight / total, white))
-            change = jnp.where(rough, jnp.inf, jnp.abs(bound - state.bound))
-            return _Fit(params, bound, change, state.steps + 1)
+            params = self._maximise(state.params, *_moments(relative, weight / total, white))
+            return _Fit(params, bound, jnp.abs(bound - state.bound), state.steps + 1)
 
         infinite = jnp.asarray(jnp.inf, dtype)
         return jax.lax.while_loop(unfinished, improve, _Fit(previous, -infinite, infinite, jnp.int32(0))).params
@@ -172,14 +171,12 @@ class GaussianMixture:
             return None
         return NormalMixture(jnp.ones(1, params.mean.dtype), params.mean[None], params.factor[None])
 
-    def _maximise(
-        self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array
-    ) -> tuple[NormalMixture, jax.Array]:
+    def _maximise(self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array) -> NormalMixture:
         """The M step from weighted sums over rows, in coordinates where each component was standard normal before.
 
         There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component that
         becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it regular;
-        the step is then rough ``()``, and the next one, in these coordinates, is not.
+        the next step, in those coordinates, has its digits again.
         """
         dtype = mass.dtype
         empty = mass <= jnp.finfo(dtype).eps * mass.sum()
@@ -194,19 +191,17 @@ class GaussianMixture:
         thin = ~(jnp.diagonal(step, axis1=1, axis2=2) ** 2 > rounding).all(1)
         wider = jnp.linalg.cholesky(spread + rounding[:, :, None] * jnp.eye(rounding.shape[1], dtype=dtype)[None])
         step = jnp.where(thin[:, None, None], wider, step)
-        regular = jnp.asarray(self.reg_covar, dtype) > 0
-        singular, rough = thin & ~regular, (thin & ~empty).any() & regular
+        singular = thin & (jnp.asarray(self.reg_covar, dtype) == 0)
         factors = jnp.einsum("kij,kjl->kil", before.factors, step, precision=_EXACT)
         means = before.means + jnp.einsum("kij,kj->ki", before.factors, centre, precision=_EXACT)
         kept = jnp.where(empty, 0.0, mass)
-        after = NormalMixture(
+        return NormalMixture(
             kept / kept.sum(),
             jnp.where(empty[:, None], before.means, means),
             jnp.where(
                 empty[:, None, None], before.factors, jnp.where(singular[:, None, None], jnp.nan, jnp.tril(factors))
             ),
         )
-        return after, rough
 
     def _seeded(self, key: jax.Array, points: jax.Array, weight: jax.Array) -> NormalMixture:
         k, d, dtype = self.components, points.shape[1], points.dtype
@@ -224,7 +219,7 @@ class GaussianMixture:
         identity = jnp.broadcast_to(jnp.eye(d, dtype=dtype), (k, d, d))
         start = NormalMixture(jnp.ones(k, dtype) / k, seeds, identity)
         shares = jax.nn.one_hot(nearest, k, dtype=dtype, axis=0)
-        return self._maximise(start, *_moments(shares, weight, points.T[None] - seeds[:, :, None]))[0]
+        return self._maximise(start, *_moments(shares, weight, points.T[None] - seeds[:, :, None]))
 
 
 def _inverses(factors: jax.Array) -> jax.Array:
