@@ -100,11 +100,11 @@ def test_pooling_is_fitting_to_all_rows(cut: int) -> None:
 
 
 def test_an_ill_conditioned_design_keeps_its_digits() -> None:
-    x = X @ np.diag([1.0, 1e-7, 1.0])
+    x = np.stack([X[:, 0], X[:, 0] + 1e-7 * X[:, 1], X[:, 2]], 1)  # two columns all but equal
     y = x @ np.array(W)
     found = fit(SOURCE.family, SOURCE.family.summarise(rows(x, y)))
     np.testing.assert_allclose(found, W, rtol=1e-7)
-    assert np.abs(np.linalg.solve(x.T @ x, x.T @ y) - W).max() > 1e-6, "by X'X the digits are gone"
+    assert np.abs(np.linalg.solve(x.T @ x, x.T @ y) - W).max() > 1e-2, "by X'X the digits are gone"
 
 
 def test_weights_on_two_data_sets() -> None:
