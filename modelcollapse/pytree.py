@@ -38,7 +38,7 @@ def part(cls: type[T]) -> type[T]:
         inner, aux = values(node)
         return tuple(zip(keys, inner, strict=True)), aux
 
-    def assembled(aux: tuple, inner: tuple) -> T:
+    def assembled(aux: Any, inner: Any) -> T:
         node = object.__new__(cls)
         for name, value in (*zip(leaves, inner, strict=True), *zip(fixed, aux, strict=True)):
             object.__setattr__(node, name, value)
