@@ -13,7 +13,15 @@ sees) and *observables* (what is kept).
 
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
-from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
+from modelcollapse.families import (
+    Damped,
+    Design,
+    Discrete,
+    Gaussian,
+    GaussianMixture,
+    KernelDensity,
+    Regression,
+)
 from modelcollapse.observables import absorption_time, first_below, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
@@ -24,29 +32,35 @@ from modelcollapse.regimes import (
     Replace,
     Retain,
     Switch,
+    Weighted,
 )
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.sources import Law, categorical, normal, normal_mixture, sampler, table
+from modelcollapse.sources import Law, categorical, linear, normal, normal_mixture, sampler, table
 
 __all__ = [
     "Accumulate",
     "AccumulateSubsample",
     "ChainFailure",
     "Damped",
+    "Design",
     "Discrete",
     "FixedReal",
     "FreshReal",
     "Gaussian",
     "GaussianMixture",
+    "KernelDensity",
     "Law",
     "Mixture",
+    "Regression",
     "Replace",
     "Retain",
     "Run",
     "Switch",
+    "Weighted",
     "absorption_time",
     "categorical",
     "first_below",
+    "linear",
     "normal",
     "normal_mixture",
     "sampler",

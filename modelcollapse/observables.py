@@ -119,6 +119,12 @@ def log_variance(params: Any) -> jax.Array:
 
 
 @observable(dims=("dimension",))
+def variance(params: Any) -> jax.Array:
+    """Variance of each coordinate, ``(d,)``; underflows to 0 long after collapse, and its mean over chains hides that."""
+    return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
+
+
+@observable(dims=("dimension",))
 def standard_deviation(params: Any) -> jax.Array:
     """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
     return jnp.exp(0.5 * log_variance(params))
@@ -154,6 +160,24 @@ def w2_squared(params: Any, truth: Any) -> jax.Array:
 def l2_squared(params: Any, truth: Any) -> jax.Array:
     """Squared L2 distance of the densities of two normal mixtures, ``()``; unit 1 / volume."""
     return mixture_l2(params.weights, params.means, params.covariances, (truth.weights, truth.means, truth.covariances))
+
+
+@observable(dims=("feature",))
+def coefficients(params: Any) -> jax.Array:
+    """Weights ``(d,)`` of a regression, in the unit of y over that of x."""
+    return params.weights
+
+
+@observable()
+def squared_error(params: Any, truth: Any) -> jax.Array:
+    r"""Squared Euclidean distance :math:`|w_n - w_0|^2` of regression weights, ``()``."""
+    return ((params.weights - truth.weights) ** 2).sum()
+
+
+@observable()
+def excess_risk(params: Any, truth: Any) -> jax.Array:
+    r"""Mean squared error on a noiseless label of a new row, :math:`(w_n - w_0)^T E[x x^T] (w_n - w_0)`, ``()``; unit of y squared."""
+    return (((params.weights - truth.weights) @ truth.factor) ** 2).sum()
 
 
 def _factor(params: Any) -> jax.Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.families import Discrete, Gaussian
+from modelcollapse.families import Design, Discrete, Gaussian, KernelDensity, NormalRows, Regression
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
@@ -21,7 +21,9 @@ from modelcollapse_theory import (
     divergence,
     fixation,
     gaussian,
+    kde,
     mixture,
+    regression,
     support,
     wasserstein,
     wishart,
@@ -185,6 +187,15 @@ def _mixture(s: Setting) -> Any:
 @lost_share(regimes.Accumulate)
 def _accumulate(s: Setting) -> Any:
     return np.concatenate([[0.0], accumulation.accumulate_sizes(s.sizes)])
+
+
+@lost_share(regimes.Weighted)
+def _weighted(s: Setting) -> Any:
+    share, weight = _number(s.regime.share), _number(s.regime.weight)
+    if s.size is None or share is None or weight is None:
+        return None
+    real = _rows(share, s.size)
+    return workflows.weighted(s.size, np.arange(s.sizes.size + 1), real, weight)
 
 
 @lost_share(regimes.AccumulateSubsample)
@@ -370,3 +381,169 @@ def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.covariance is None or s.covariance.shape != (1, 1):
         return None
     return wasserstein.scheduled_squared_distance(s.sizes, ddof=s.family.ddof)[s.fits - 1] * s.covariance[0, 0]
+
+
+def _kernel_density(s: Setting) -> Any:
+    """Variance and squared error of the mean of each coordinate, two arrays (fits, d), as kernels spread it."""
+    family = s.family
+    if not isinstance(family, KernelDensity) or not s.independent or s.truth is None or s.size is None or s.size < 2:
+        return None
+    truth = np.diagonal(np.asarray(s.truth.covariance, np.float64))
+    d, last = truth.size, s.sizes.size
+    h = float(family.factor(float(s.size), d))
+    scale = h * s.size ** (1 / (d + 4))  # the theory's constant multiplies Scott's factor, whatever the rule
+    if s.replaced and family.follows:
+        return kde.rule_bandwidth(s.size, s.fits[:, None], constant=scale, dimension=d, variance=truth)
+    if s.replaced:
+        return kde.fixed_bandwidth(h, s.size, s.fits[:, None], variance=truth)
+    if isinstance(s.regime, regimes.FreshReal) and not family.follows and np.ndim(s.regime.share) == 0:
+        each = [kde.fresh_real(h, s.size, last, _rows(s.regime.share, s.size), variance=v) for v in truth]
+    elif isinstance(s.regime, regimes.Accumulate) and not family.follows:
+        widths = np.broadcast_to(family.factor(s.size * np.arange(1.0, last + 1), d), (last,))
+        each = [kde.accumulated(widths, s.size, last, variance=v) for v in truth]
+    elif isinstance(s.regime, regimes.Accumulate) and family.rule != "fixed":
+        each = [kde.accumulated_rule(s.size, last, constant=scale, dimension=d, variance=v) for v in truth]
+    else:
+        return None
+    return tuple(np.stack([pair[i][s.fits - 1] for pair in each], 1) for i in (0, 1))
+
+
+@prediction(
+    "variance",
+    formula="E variance_n = E s_n^2 + h^2, which the next rows inherit",
+    conditions="kernel density; replacement, accumulation or fresh real rows; any source with these moments, exact",
+    function="kde.fixed_bandwidth",
+)
+def _(s: Setting) -> Any:
+    both = _kernel_density(s)
+    return None if both is None else both[0]
+
+
+@prediction(
+    "squared_mean_error",
+    formula="E |mu_n - mu_0|^2 = sum of E variance / M over the draws",
+    conditions="kernel density; replacement, accumulation or fresh real rows; any source with these moments, exact",
+    function="kde.fixed_bandwidth",
+)
+def _(s: Setting) -> Any:
+    both = _kernel_density(s)
+    return None if both is None else both[1].sum(1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Regression:
+    """What the closed forms need to know of a regression whose source and family have the same rows."""
+
+    family: Any
+    given: Any  # the design (T, d), or None for fresh normal rows
+    second_moment: np.ndarray  # (d, d)
+    noise: float  # variance of real labels
+    own: float  # variance of synthetic labels
+    squared_norm: float | None  # E (x . w)^2 of isotropic rows
+
+    @classmethod
+    def of(cls, s: Setting) -> _Regression | None:
+        source, family = getattr(s.source, "family", None), s.family
+        if (
+            not isinstance(source, Regression)
+            or not isinstance(family, Regression)
+            or np.any(np.asarray(family.penalty))
+        ):
+            return None
+        rows = [
+            np.asarray(f.rows.given if isinstance(f.rows, Design) else f.rows.factor, np.float64)
+            for f in (source, family)
+        ]
+        if type(source.rows) is not type(family.rows) or rows[0].shape != rows[1].shape or np.any(rows[0] != rows[1]):
+            return None
+        spread = np.asarray(source.rows.spread, np.float64)
+        moment, weights = spread @ spread.T, np.asarray(s.truth.weights, np.float64)
+        even = np.allclose(moment, moment[0, 0] * np.eye(len(moment)), rtol=1e-6, atol=0)
+        return cls(
+            family,
+            None if isinstance(family.rows, NormalRows) else rows[0],
+            moment,
+            float(source.noise) ** 2,
+            float(family.noise) ** 2,
+            float(weights @ moment @ weights) if even else None,
+        )
+
+
+@prediction(
+    "excess_risk",
+    formula="sum_i sigma_i^2 d/(T_i - d - 1)",
+    conditions="least squares, replacement, fresh normal rows, exact",
+    function="regression.replaced_risk",
+)
+def _(s: Setting) -> Any:
+    r = _Regression.of(s)
+    d = 0 if r is None else len(r.second_moment)
+    if r is None or not s.replaced or r.given is not None or r.family.minimum_norm or s.sizes.min() < d + 2:
+        return None
+    noise = np.where(np.arange(s.sizes.size) == 0, r.noise, r.own)
+    return np.cumsum(regression.replaced_risk(s.sizes, 1, d, noise))[s.fits - 1]
+
+
+@prediction(
+    "excess_risk",
+    formula="[|w|^2 + c/(1 - r)](1 - r^n), r = T/d, c = sigma^2 T/(d - T - 1)",
+    conditions="shortest solution, replacement, fresh isotropic normal rows, T <= d - 2, exact",
+    function="regression.minimum_norm_risk",
+)
+def _(s: Setting) -> Any:
+    r = _Regression.of(s)
+    d = 0 if r is None else len(r.second_moment)
+    if r is None or not s.replaced or r.given is not None or r.squared_norm is None or r.noise != r.own:
+        return None
+    if not r.family.minimum_norm or s.size is None or s.size > d - 2:
+        return None
+    return regression.minimum_norm_risk(s.size, s.fits, d, r.own, squared_norm=r.squared_norm)
+
+
+@prediction(
+    "excess_risk",
+    formula="sigma^2 d sum_{i <= n} 1/(i (i T - d - 1))",
+    conditions="least squares, accumulation, fresh normal rows, exact",
+    function="regression.accumulated_risk_fresh_rows",
+)
+def _(s: Setting) -> Any:
+    r = _Regression.of(s)
+    d = 0 if r is None else len(r.second_moment)
+    if r is None or not isinstance(s.regime, regimes.Accumulate) or r.given is not None or r.noise != r.own:
+        return None
+    if s.size is None or s.size < d + 2 or r.family.minimum_norm:
+        return None
+    return regression.accumulated_risk_fresh_rows(s.size, s.fits, d, r.own)
+
+
+@prediction(
+    "excess_risk",
+    formula="sigma^2 tr S (X'X)^-1 times n, or sum_{i <= n} 1/i^2",
+    conditions="least squares on a given design, replacement or accumulation, exact",
+    function="regression.fixed_design_risk",
+)
+def _(s: Setting) -> Any:
+    r, kept = _Regression.of(s), isinstance(s.regime, regimes.Accumulate)
+    if r is None or r.given is None or not (s.replaced or kept) or s.size is None or r.noise != r.own:
+        return None
+    rows = r.given[: s.size]
+    if np.linalg.matrix_rank(rows) < rows.shape[1]:
+        return None
+    return regression.fixed_design_risk(rows, s.fits, r.own, second_moment=r.second_moment, accumulate=kept)
+
+
+@prediction(
+    "excess_risk",
+    formula="c (1 - a^n)/(1 - a), c = sigma^2 d/(T - d - 1), a = B/d",
+    conditions="least squares, fresh real rows, all rows fresh isotropic normal, exact",
+    function="regression.fresh_real_risk",
+)
+def _(s: Setting) -> Any:
+    r = _Regression.of(s)
+    d = 0 if r is None else len(r.second_moment)
+    if r is None or not isinstance(s.regime, regimes.FreshReal) or r.given is not None or r.noise != r.own:
+        return None
+    if s.size is None or s.size < d + 2 or r.squared_norm is None or np.ndim(s.regime.share) or r.family.minimum_norm:
+        return None
+    real = _rows(s.regime.share, s.size)
+    return regression.fresh_real_risk(real, s.size - real, s.fits, d, r.own)

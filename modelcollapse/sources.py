@@ -14,6 +14,7 @@ from modelcollapse.data import Rows
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.gaussian import Gaussian, normal_params
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
+from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.pytree import part, static
 
 
@@ -186,6 +187,34 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike)
     parts = [_normal(f"means[{i}]", mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
     return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
+
+
+def linear(
+    weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
+) -> Law:
+    """Rows x with labels y = w . x + noise: weights ``(d,)``, covariance of x ``()`` or ``(d, d)``, deviation of the noise.
+
+    Covariates are normal with mean 0 and fresh each time; or those of ``design`` (T, d), the same each time: then n draws
+    are labels of its first n rows, and an error is judged on its own rows, unless a covariance matrix is given. The family
+    of the law refits it by least squares: ``simulate(source.family, source, ...)``.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite, the noise is negative, the covariance is not symmetric positive definite, or shapes differ.
+    """
+    w = np.atleast_1d(np.asarray(weights, np.float64))
+    if w.ndim != 1 or not np.all(np.isfinite(w)):
+        raise ValueError(f"weights must be a finite vector, got {weights!r}")
+    sigma = np.asarray(covariance, np.float64)
+    sigma = sigma * np.eye(w.size) if sigma.ndim == 0 else sigma
+    factor = _normal("weights", w, "covariance", sigma).factor
+    if design is None:
+        return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
+    rows = Design(np.asarray(design), None if np.ndim(covariance) == 0 else factor)
+    if rows.dimension != w.size:
+        raise ValueError(f"design must have {w.size} columns, one for each weight, got {rows.dimension}")
+    return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
 
 
 def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:

@@ -74,3 +74,14 @@ def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     assert spread[1e-6] < -0.05
     # the limit 2 is that of large samples
     assert 0.8 < ridge[2] < 3
+
+
+def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
+    rows = example("fake_labels")
+    z = scores(rows)
+    assert len(z) == len(rows) == 7
+    assert max(map(abs, z.values())) < 5
+    predicted = {label: values[0] for label, values in by_label(rows).items()}
+    assert predicted["golden ratio"] == min(
+        predicted[k] for k in ("weight 0.3", "plain pooling", "golden ratio", "weight 0.8")
+    )
