@@ -13,7 +13,19 @@ sees) and *observables* (what is kept).
 
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
-from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
+from modelcollapse.families import (
+    Binomial,
+    Damped,
+    Discrete,
+    Gamma,
+    Gaussian,
+    GaussianMean,
+    GaussianMixture,
+    NegativeBinomial,
+    Pareto,
+    Poisson,
+    Uniform,
+)
 from modelcollapse.observables import absorption_time, first_below, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
@@ -26,33 +38,63 @@ from modelcollapse.regimes import (
     Switch,
 )
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.sources import Law, categorical, normal, normal_mixture, sampler, table
+from modelcollapse.sources import (
+    Law,
+    bernoulli,
+    binomial,
+    categorical,
+    exponential,
+    gamma,
+    negative_binomial,
+    normal,
+    normal_mixture,
+    pareto,
+    poisson,
+    sampler,
+    table,
+    uniform,
+)
 
 __all__ = [
     "Accumulate",
     "AccumulateSubsample",
+    "Binomial",
     "ChainFailure",
     "Damped",
     "Discrete",
     "FixedReal",
     "FreshReal",
+    "Gamma",
     "Gaussian",
+    "GaussianMean",
     "GaussianMixture",
     "Law",
     "Mixture",
+    "NegativeBinomial",
+    "Pareto",
+    "Poisson",
     "Replace",
     "Retain",
     "Run",
     "Switch",
+    "Uniform",
     "absorption_time",
+    "bernoulli",
+    "binomial",
     "categorical",
+    "exponential",
     "first_below",
+    "gamma",
+    "negative_binomial",
     "normal",
     "normal_mixture",
+    "pareto",
+    "poisson",
     "sampler",
     "simulate",
     "simulate_models",
     "table",
     "tail_mass",
     "trace",
+    "uniform",
 ]

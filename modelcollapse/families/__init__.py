@@ -14,7 +14,23 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.exponential import Binomial, Gamma, GaussianMean, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.uniform import Uniform
 
-__all__ = ["Damped", "Discrete", "Gaussian", "GaussianMixture", "Normal"]
+__all__ = [
+    "Binomial",
+    "Damped",
+    "Discrete",
+    "Gamma",
+    "Gaussian",
+    "GaussianMean",
+    "GaussianMixture",
+    "NegativeBinomial",
+    "Normal",
+    "Pareto",
+    "Poisson",
+    "Uniform",
+]
