@@ -272,7 +272,11 @@ def _number(name: str, value: float, low: float, high: float = np.inf, *, above:
     if number.ndim or number.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be one number, got {value!r}")
     if not low <= number <= high or not np.isfinite(number) or (above and number == low):
-        where = f"lie in [{low:g}, {high:g}]" if np.isfinite(high) else "be finite and " + ("positive" if above else "at least 0")
+        where = (
+            f"lie in [{low:g}, {high:g}]"
+            if np.isfinite(high)
+            else "be finite and " + ("positive" if above else "at least 0")
+        )
         raise ValueError(f"{name} must {where}, got {value!r}")
     return float(number)
 

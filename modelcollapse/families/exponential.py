@@ -455,4 +455,3 @@ def check_table(family: Any, source: Any, bad: Callable[[np.ndarray], np.ndarray
 
 def _vector(mean: ArrayLike) -> jax.Array:
     return jnp.asarray(mean, jnp.result_type(float)).reshape(1)
-

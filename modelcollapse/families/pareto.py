@@ -117,7 +117,9 @@ class Pareto:
         if isinstance(own, Pareto) and float(own.minimum) != minimum:
             raise ValueError(f"minimum must be {float(own.minimum):g}, as in the source; got {minimum:g}")
         if self.estimator == "unbiased" and sizes.min() < 2:
-            raise ValueError(f"size must be at least 2 for the unbiased index, whose factor is M - 1; got {sizes.min()}")
+            raise ValueError(
+                f"size must be at least 2 for the unbiased index, whose factor is M - 1; got {sizes.min()}"
+            )
 
     def project(self, source: Any) -> PowerLaw | None:
         """The law with the true mean of ln(x / minimum), where that is known."""
