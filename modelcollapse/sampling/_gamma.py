@@ -10,6 +10,9 @@ import jax.numpy as jnp
 from modelcollapse.sampling import _exact, keys
 from modelcollapse.sampling._normal import normal
 
+# a float64 normal from 53 bits stays within 8.3: with this added it is positive, as what is accepted must be
+_RAISE = 16.0
+
 
 def log_gamma(key: jax.Array, shape: jax.Array | float, dtype=None, *, per_shape: bool = False) -> jax.Array:
     r"""Natural logarithms of gamma draws with unit scale, one for each entry of ``shape``.
@@ -45,20 +48,18 @@ def _log_gamma(key, shape, dtype, per_shape):
     c = 1.0 / jnp.sqrt(9.0 * d)
 
     def round_(state):
-        deviation, turn = state
+        raised_z, turn = state
         z = normal(key, shape.shape, jnp.float64, 2 * turn + 1)
         u = _exact.unit(key, shape.shape, 2 * turn + 2)
-        t = c * z
-        inside = t > -1.0
-        t = jnp.where(inside, t, 0.0)
+        inside = c * z > -1.0
+        t = jnp.where(inside, c * z, 0.0)
         # z^2/2 + d (1 - v + log v) with v = (1 + t)^3, written so that nothing of the size of d is left to cancel
         log_ratio = 0.5 * z * z + d * (3.0 * (jnp.log1p(t) - t) - t * t * (3.0 + t))
         accept = inside & (jnp.log(u) <= log_ratio)
-        # until_accepted waits for a value above -1, so the state is 1 + t, which is positive
-        return jnp.where((deviation < 0.0) & accept, 1.0 + t, deviation), turn + 1
+        return jnp.where((raised_z < 0.0) & accept, z + _RAISE, raised_z), turn + 1
 
-    root = jnp.where(proper, _exact.until_accepted(round_, proper), 1.0)
-    log_ratio = 3.0 * jnp.log(root) + jnp.log1p(-third)
+    z = jnp.where(proper, _exact.until_accepted(round_, proper) - _RAISE, 0.0)
+    log_ratio = 3.0 * jnp.log1p(c * z) + jnp.log1p(-third)
     # of the shape below 1: Gamma(a) = Gamma(a + 1) U^(1/a)
     small = jnp.log(_exact.unit(key, shape.shape)) / safe + jnp.log1p(1.0 / safe)
     log_ratio = log_ratio + jnp.where(safe < 1.0, small, 0.0)
