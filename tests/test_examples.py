@@ -74,3 +74,14 @@ def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     assert spread[1e-6] < -0.05
     # the limit 2 is that of large samples
     assert 0.8 < ridge[2] < 3
+
+
+def test_the_estimator_decides_the_direction(example):
+    rows = example("estimators")
+    z = scores(rows)
+    assert len(z) == 4
+    assert max(map(abs, z.values())) < 5
+    ends = {label.split(": mean")[0]: simulated for label, (_, simulated, _) in by_label(rows).items()}
+    assert ends["Pareto tail index, maximum likelihood"] > 1
+    assert ends["Pareto tail index, unbiased"] < -1
+    assert ends["end of a uniform law, maximum likelihood"] < 10 * ends["end of a uniform law, unbiased"] < 0

@@ -76,8 +76,8 @@ def quadratic_variance(seed: int, chains: int) -> list[Evidence]:
         _, _, variance, truth = SETTINGS[name]
         exact = functools.partial(theory.expected_mean_error, variance, truth, SIZE)
         wrong = {"one generation early": float(exact(FITS - 1)), "twice the variance": 2 * float(exact(FITS))}
-        seen = NominalMean(squared_errors(name, seed, chains, SIZE, FITS))
-        out.append(Evidence(seen, float(exact(FITS)), wrong, f"{name}, E (m - m_0)^2"))
+        seen = squared_errors(name, seed, chains, SIZE, FITS)
+        out.append(Evidence(NominalMean(seen), float(exact(FITS)), wrong, f"{name}, E (m - m_0)^2"))
     size, fits = 4, 12
     family, source, variance, truth = SETTINGS["binomial"]
     mean = last("binomial mean", family, source, "mean", seed, chains, size, fits)
@@ -88,8 +88,7 @@ def quadratic_variance(seed: int, chains: int) -> list[Evidence]:
         "v2 = 0": float(variance(truth)) * fits / size,
         "v2 = -1": float(theory.expected_mean_error(theory.bernoulli(), CHANCE, size, fits)) * TRIALS,
     }
-    seen = bounded((mean - truth) ** 2)
-    out.append(Evidence(seen, float(exact(size, fits)), wrong, "binomial, E (m - m_0)^2"))
+    out.append(Evidence(bounded((mean - truth) ** 2), float(exact(size, fits)), wrong, "binomial, E (m - m_0)^2"))
     spread = functools.partial(theory.expected_variance_function, variance, truth)
     wrong = {
         "M + 1 for M": float(spread(size + 1, fits)),
@@ -97,8 +96,8 @@ def quadratic_variance(seed: int, chains: int) -> list[Evidence]:
         "V(m_0) for ever": float(variance(truth)),
         "v2 = -1": float(variance(truth)) * (1 - 1 / size) ** fits,
     }
-    seen = BoundedMean(mean * (1 - mean / TRIALS), 0, TRIALS / 4)
-    out.append(Evidence(seen, float(spread(size, fits)), wrong, "binomial, E V(m)"))
+    variances = BoundedMean(mean * (1 - mean / TRIALS), 0, TRIALS / 4)
+    out.append(Evidence(variances, float(spread(size, fits)), wrong, "binomial, E V(m)"))
     schedule = np.array([2, 8, 2, 8])
     errors = last("binomial schedule", family, source, "squared_mean_error", seed, chains, schedule, schedule.size)
     predicted = float(theory.scheduled_mean_error(variance, truth, schedule)[-1])
@@ -158,10 +157,8 @@ def fresh_families(seed: int, chains: int) -> list[Evidence]:
     size, share, fits = 4, 0.5, 15
     _, _, variance, truth = SETTINGS["binomial"]
     exact = functools.partial(theory.fresh_mean_error, variance, truth)
-    fixed, random = (float(exact(size, share, random_count=r)) for r in (False, True))
+    fixed, random = (float(exact(size, share, fits, random_count=r)) for r in (False, True))
     one_draw = float(variance(truth)) / size
-    # what is left of the start is below the factor on e, at most (1-g)^2, to the power of the fits
-    slack = one_draw * (1 - share) ** (2 * fits)
     out = []
     for regime, is_random in ((regimes.FreshReal(share), False), (regimes.Mixture(1 - share, 0.0, share), True)):
         counted = functools.partial(exact, random_count=is_random)
@@ -172,9 +169,9 @@ def fresh_families(seed: int, chains: int) -> list[Evidence]:
             "real data only": one_draw,
             "v2 = -1": TRIALS * bernoulli,
         }
-        seen = bounded(squared_errors("binomial", seed, chains, size, fits, regime))
+        seen = squared_errors("binomial", seed, chains, size, fits, regime)
         label = "each draw real by half" if is_random else "2 of 4 real"
-        out.append(Evidence(seen, random if is_random else fixed, wrong, f"binomial, stationary, {label}", slack))
+        out.append(Evidence(bounded(seen), random if is_random else fixed, wrong, f"binomial, {fits} fits, {label}"))
     real = 20
     _, _, variance, truth = SETTINGS["gamma"]
     exact = functools.partial(theory.fresh_mean_error, variance, truth, SIZE)

@@ -349,9 +349,9 @@ class Gamma:
 
     def project(self, source: Any) -> LogScale | None:
         """The law with the mean of ``source``, where it is known."""
-        params = getattr(source, "params", None)
-        if hasattr(params, "log_mean"):
-            return self.law(params.log_mean)
+        log_mean = getattr(getattr(source, "params", None), "log_mean", None)
+        if log_mean is not None:
+            return self.law(log_mean)
         mean = source_mean(source)
         return None if mean is None else self.law(jnp.log(mean))
 
