@@ -190,6 +190,16 @@ def test_a_total_beyond_32_bits_is_no_total() -> None:
     assert summed == [2**31 - 1, -1, -1]
 
 
+def test_all_but_one_success_is_no_failure_in_float32() -> None:
+    family, key = mc.Binomial(3), jax.random.key(0)
+    with jax.enable_x64(False):
+        # float32 rounds the count down, and three times that is below the total
+        count = jnp.int32(2**24 + 1)
+        fitted = [family.fit(key, Total(count, 3 * count + jnp.int32(extra)), None).mean for extra in (-1, 0, 1)]
+    assert [float(m[0]) for m in fitted[:2]] == [3.0, 3.0]
+    assert np.isnan(fitted[2]).all()
+
+
 def test_a_chain_whose_total_overflows_stops_by_name() -> None:
     with pytest.raises(mc.ChainFailure, match="the fit of Poisson was not finite in chain") as caught:
         mc.simulate(mc.Poisson(), mc.poisson(2.0**31 / 4 - 1e4), size=4, generations=2, chains=400, observe="mean")

@@ -268,7 +268,6 @@ def gamma_log_drift(seed: int, chains: int) -> list[Evidence]:
     source=SOURCE,
     section=SECTION,
     chains=20_000,
-    tier="quick",
     theorems=["special_families.uniform_log_end"],
 )
 def uniform_collapse(seed: int, chains: int) -> list[Evidence]:
@@ -305,7 +304,6 @@ def uniform_collapse(seed: int, chains: int) -> list[Evidence]:
     source=SOURCE,
     section=SECTION,
     chains=40_000,
-    tier="quick",
     theorems=["special_families.pareto_log_index", "special_families.pareto_index_cgf"],
 )
 def pareto_direction(seed: int, chains: int) -> list[Evidence]:

@@ -124,7 +124,8 @@ class LogScale:
 class OfCounts(abc.ABC):
     """What the families of counts share: all but the law of a sum. Nothing in it is overridden.
 
-    The mean is total / size, rounded once; an integer total is exact.
+    The total is an exact integer and the mean is total / size, rounded. In float32 a mean within 6e-8 of the largest count may
+    round to it.
     """
 
     data = Total
@@ -169,9 +170,10 @@ class OfCounts(abc.ABC):
         mean = data.total.astype(dtype) / data.count.astype(dtype)
         proper = data.total >= 0
         if self.highest is not None:
-            # XLA divides by the reciprocal; where all draws are the largest, so must be their mean, exactly
-            mean = jnp.where(data.total == data.count * jnp.int32(self.highest), float(self.highest), mean)
-            proper &= mean <= self.highest
+            # where all draws are the largest, so is their mean, exactly, whatever a division leaves
+            most = data.count * jnp.int32(self.highest)
+            mean = jnp.where(data.total == most, float(self.highest), jnp.minimum(mean, self.highest))
+            proper &= data.total <= most
         return self.law(jnp.where(proper, mean, jnp.nan))
 
     def fixed(self, params: Mean) -> jax.Array:
@@ -433,7 +435,7 @@ def log_mean_of(values: jax.Array, rows: Rows) -> jax.Array:
 
 def check_positive(name: str, value: Any) -> None:
     """Refuse a number that is not finite and positive; arrays, which may be traced, pass."""
-    if isinstance(value, (int, float)) and not 0 < value < float("inf"):
+    if isinstance(value, (int, float, np.number)) and not 0 < value < float("inf"):
         raise ValueError(f"{name} must be finite and positive, got {value!r}")
 
 
