@@ -62,9 +62,17 @@ def lost(params: jax.Array, truth: jax.Array) -> jax.Array:
 
 
 @observable(unlabelled=True)
-def absorbed(params: jax.Array) -> jax.Array:
-    """Whether one state is left, boolean ``()``."""
+def absorbed(params: Any) -> jax.Array:
+    """Whether one state is left, or one value of a count, boolean ``()``."""
+    if hasattr(params, "variance"):
+        return (params.variance == 0).all()
     return (params > 0).sum() == 1
+
+
+@observable()
+def extinct(params: Any) -> jax.Array:
+    """Whether all counts are 0, boolean ``()``."""
+    return (params.mean == 0).all()
 
 
 @observable(unlabelled=True)
@@ -109,8 +117,28 @@ def mean(params: Any) -> jax.Array:
 
 
 @observable(dims=("dimension",))
+def log_mean(params: Any) -> jax.Array:
+    """Natural logarithm of the mean of a positive law, ``(d,)``; minus infinity for a mean of 0, infinity for an infinite one."""
+    return params.log_mean if hasattr(params, "log_mean") else jnp.log(params.mean)
+
+
+@observable(dims=("dimension",))
+def log_end(params: Any) -> jax.Array:
+    """Natural logarithm of the upper end of a uniform law, ``(1,)``."""
+    return params.log_end
+
+
+@observable(dims=("dimension",))
+def log_index(params: Any) -> jax.Array:
+    """Natural logarithm of the tail index of a Pareto law, ``(1,)``; the smaller the index, the heavier the tail."""
+    return params.log_index
+
+
+@observable(dims=("dimension",))
 def log_variance(params: Any) -> jax.Array:
     """Natural logarithm of the variance of each coordinate, ``(d,)``."""
+    if hasattr(params, "log_variance"):
+        return params.log_variance
     if hasattr(params, "log_scale"):
         # a row of the factor, squared and summed in log scale: no underflow
         terms = 2 * (jnp.log(jnp.abs(params.unit)) + params.log_scale[None, :])

@@ -13,17 +13,33 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.families import Design, Discrete, Gaussian, KernelDensity, NormalRows, Regression
+from modelcollapse.families import (
+    Binomial,
+    Design,
+    Discrete,
+    Gamma,
+    Gaussian,
+    GaussianMean,
+    KernelDensity,
+    NegativeBinomial,
+    NormalRows,
+    Pareto,
+    Poisson,
+    Regression,
+    Uniform,
+)
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
     accumulation,
     divergence,
+    exponential_families,
     fixation,
     gaussian,
     kde,
     mixture,
     regression,
+    special_families,
     support,
     wasserstein,
     wishart,
@@ -86,6 +102,30 @@ class Setting:
         return self.covariance is not None and isinstance(getattr(self.source, "family", None), Gaussian)
 
     @property
+    def variance_function(self) -> tuple[exponential_families.VarianceFunction, float] | None:
+        """V and m_0, if this is a family with quadratic variance fitted to independent draws of mean m_0 and variance V(m_0)."""
+        known = _VARIANCE.get(type(self.family)) if self.independent and self.truth is not None else None
+        moments = self.source.moments() if known else None
+        if known is None or moments is None:
+            return None
+        assumed, real = (np.asarray(x, np.float64) for x in (self.truth.covariance, moments[1]))
+        if not np.allclose(assumed, real, rtol=1e-5, atol=1e-5 * np.abs(real).max()):
+            return None
+        if isinstance(self.family, GaussianMean):  # V is constant, and the squared errors of the coordinates add up
+            return exponential_families.normal(float(np.trace(real))), 0.0
+        return known(self.family), float(np.asarray(self.truth.mean)[0])
+
+    def walk(self, family: type, parameter: str | None = None) -> Any:
+        """The true parameters, if this is ``family`` fitted to a law of its own, ``parameter`` in common, under replacement."""
+        own = getattr(self.source, "family", None)
+        if not (isinstance(self.family, family) and isinstance(own, family) and self.replaced):
+            return None
+        alike = parameter is None or np.isclose(
+            float(getattr(self.family, parameter)), float(getattr(own, parameter)), rtol=1e-6
+        )
+        return self.source.params if alike else None
+
+    @property
     def replaced(self) -> bool:
         return isinstance(self.regime, regimes.Replace)
 
@@ -97,6 +137,13 @@ class Setting:
 
 
 _LOST: dict[type, Callable[[Setting], Any]] = {}
+_VARIANCE: dict[type, Callable[[Any], exponential_families.VarianceFunction]] = {
+    Binomial: lambda f: exponential_families.binomial(f.trials),
+    Poisson: lambda f: exponential_families.poisson(),
+    NegativeBinomial: lambda f: exponential_families.negative_binomial(float(f.successes)),
+    Gamma: lambda f: exponential_families.gamma(float(f.shape)),
+    GaussianMean: lambda f: exponential_families.normal(1.0),
+}
 PREDICTIONS: list[tuple[str, str, str, str, Callable[[Setting], Any]]] = []
 
 
@@ -547,3 +594,141 @@ def _(s: Setting) -> Any:
         return None
     real = _rows(s.regime.share, s.size)
     return regression.fresh_real_risk(real, s.size - real, s.fits, d, r.own)
+
+
+@prediction(
+    "squared_mean_error",
+    formula="E (m_n - m_0)^2 = V(m_0)/v2 [prod (1 + v2 w_i) - 1], w_i = 1/M_i (replace), M_i/N_i^2 (accumulate)",
+    conditions="mean refitted, variance a quadratic function of it, exact",
+    function="exponential_families.scheduled_mean_error",
+)
+def _(s: Setting) -> Any:
+    pooled = isinstance(s.regime, regimes.Accumulate)
+    if s.variance_function is None or not (s.replaced or pooled):
+        return None
+    return exponential_families.scheduled_mean_error(*s.variance_function, s.sizes, accumulate=pooled)[s.fits - 1]
+
+
+@prediction(
+    "squared_mean_error",
+    formula="e' = (1-g)^2 e + [V(m_0) + (1-g) w e]/M, w = v2 (fixed count), v2 + g (each draw real with probability g)",
+    conditions="mean refitted, variance a quadratic function of it, fresh real data, constant M and g, no old data, exact",
+    function="exponential_families.fresh_mean_error",
+)
+def _(s: Setting) -> Any:
+    if s.variance_function is None or s.size is None:
+        return None
+    if isinstance(s.regime, regimes.FreshReal) and _number(s.regime.share) is not None:
+        share, mixed = _rows(s.regime.share, s.size) / s.size, False
+    elif isinstance(s.regime, regimes.Mixture) and _number(s.regime.gamma) is not None and np.all(s.regime.beta == 0):
+        share, mixed = float(s.regime.gamma), True
+    else:
+        return None
+    return exponential_families.fresh_mean_error(*s.variance_function, s.size, share, s.fits, random_count=mixed)
+
+
+@prediction(
+    "mean",
+    formula="E m_n = m_0",
+    conditions="mean refitted by the sample mean, any regime, exact",
+    function="exponential_families.scheduled_mean_error",
+)
+def _(s: Setting) -> Any:
+    if type(s.family) not in _VARIANCE or not s.independent or s.truth is None:
+        return None
+    mean = np.asarray(s.truth.mean)
+    return np.broadcast_to(mean, (s.fits.size, mean.size))
+
+
+@prediction(
+    "extinct",
+    formula="P(m_n = 0) = exp(-M m_0 a_n), a_{n+1} = 1 - exp(-a_n)",
+    conditions="Poisson, replacement, constant M, exact",
+    function="exponential_families.poisson_extinction",
+)
+def _(s: Setting) -> Any:
+    params = s.walk(Poisson)
+    if params is None or s.size is None:
+        return None
+    mean = float(params.mean[0])
+    return np.array([exponential_families.poisson_extinction(mean, s.size, int(n)) for n in s.fits])
+
+
+@prediction(
+    "absorbed",
+    formula="P(T <= n) of two states in trials * M items",
+    conditions="binomial, replacement, constant M, exact",
+    function="fixation.fixation_time_cdf",
+)
+def _(s: Setting) -> Any:
+    params, items = s.walk(Binomial, "trials"), (s.size or 0) * getattr(s.family, "trials", 0)
+    if params is None or not 0 < items <= 5000:
+        return None
+    share = float(params.mean[0]) / s.family.trials
+    return fixation.fixation_time_cdf(np.array([share, 1 - share]), items, s.fits)
+
+
+def _log_walk(s: Setting, start: Any, step: Callable[..., Any], **options: Any) -> np.ndarray:
+    """Start (1,) plus the sum of the mean steps of all fits so far, ``(generations, 1)``."""
+    steps = step(s.sizes, 1, **options)[0]
+    return np.asarray(start, np.float64)[None] + np.cumsum(steps)[s.fits - 1][:, None]
+
+
+@prediction(
+    "log_mean",
+    formula="E ln m_n = ln m_0 + sum [psi(k M_i) - ln(k M_i)]",
+    conditions="gamma of shape k, replacement, exact",
+    function="special_families.gamma_log_mean",
+)
+def _(s: Setting) -> Any:
+    params = s.walk(Gamma, "shape")
+    if params is None:
+        return None
+    return _log_walk(s, params.log_mean, special_families.gamma_log_mean, shape=float(s.family.shape))
+
+
+@prediction(
+    "log_end",
+    formula="E ln b_n = ln b_0 - sum 1/M_i (unbiased: + sum ln(1 + 1/M_i))",
+    conditions="uniform, replacement, exact",
+    function="special_families.uniform_log_end",
+)
+def _(s: Setting) -> Any:
+    params = s.walk(Uniform)
+    if params is None:
+        return None
+    unbiased = s.family.estimator == "unbiased"
+    return _log_walk(s, params.log_end, special_families.uniform_log_end, unbiased=unbiased)
+
+
+@prediction(
+    "log_index",
+    formula="E ln alpha_n = ln alpha_0 + sum [ln M_i - psi(M_i)] (unbiased: ln(M_i - 1) for ln M_i)",
+    conditions="Pareto, replacement, exact",
+    function="special_families.pareto_log_index",
+)
+def _(s: Setting) -> Any:
+    params = s.walk(Pareto, "minimum")
+    if params is None:
+        return None
+    unbiased = s.family.estimator == "unbiased"
+    return _log_walk(s, params.log_index, special_families.pareto_log_index, unbiased=unbiased)
+
+
+@prediction(
+    "log_variance",
+    formula="E ln V_n = ln V_0 + 2 (E ln m_n - ln m_0)",
+    conditions="gamma of known shape or uniform, replacement, exact",
+    function="special_families.gamma_log_mean",
+)
+def _(s: Setting) -> Any:
+    params = s.walk(Gamma, "shape") or s.walk(Uniform)
+    if params is None:
+        return None
+    zero = np.zeros(1)
+    if isinstance(s.family, Gamma):
+        walked = _log_walk(s, zero, special_families.gamma_log_mean, shape=float(s.family.shape))
+    else:
+        unbiased = s.family.estimator == "unbiased"
+        walked = _log_walk(s, zero, special_families.uniform_log_end, unbiased=unbiased)
+    return np.asarray(params.log_variance)[None] + 2 * walked

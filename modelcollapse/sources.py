@@ -12,9 +12,12 @@ from numpy.typing import ArrayLike
 
 from modelcollapse.data import Rows
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, normal_params
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
+from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
+from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.pytree import part, static
 
 
@@ -234,6 +237,75 @@ def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray)
     pivot = np.diagonal(lower)
     exact = normal_params(jnp.asarray(mean, dtype), jnp.eye(mean.size, dtype=dtype))
     return type(exact)(exact.mean, jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+
+
+def bernoulli(chance: float) -> Law:
+    """A law on 0 and 1, with probability ``chance`` in [0, 1] of a 1; the ``Binomial`` law of one trial. ValueError outside."""
+    return binomial(1, chance)
+
+
+def binomial(trials: int, chance: float) -> Law:
+    """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
+    p = _number("chance", chance, 0, 1)
+    family = Binomial(trials)
+    return Law(family, family.law(family.trials * p))
+
+
+def poisson(mean: float) -> Law:
+    """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
+    return Law(Poisson(), Poisson().law(_number("mean", mean, 0)))
+
+
+def negative_binomial(mean: float, successes: float) -> Law:
+    """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
+
+    The variance is ``mean + mean**2 / successes``. ValueError for arguments out of range.
+    """
+    family = NegativeBinomial(successes)
+    return Law(family, family.law(_number("mean", mean, 0)))
+
+
+def exponential(mean: float = 1.0) -> Law:
+    """Exponential waiting times with a positive mean; the ``Gamma`` law of shape 1. ValueError for a mean out of range."""
+    return gamma(mean, 1.0)
+
+
+def gamma(mean: float, shape: float) -> Law:
+    """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
+    family = Gamma(shape)
+    return Law(family, family.law(_log("mean", mean)))
+
+
+def uniform(end: float = 1.0) -> Law:
+    """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
+    return Law(Uniform(), Interval(_log("end", end)))
+
+
+def pareto(index: float, minimum: float = 1.0) -> Law:
+    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
+
+    The mean is infinite for an index of 1 or less, the variance for one of 2 or less. ValueError unless both are positive.
+    """
+    family = Pareto(minimum)
+    return Law(family, family.law(_log("index", index)))
+
+
+def _log(name: str, value: float) -> jax.Array:
+    return jnp.log(jnp.asarray([_number(name, value, 0, above=True)], jnp.result_type(float)))
+
+
+def _number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be one number, got {value!r}")
+    if not low <= number <= high or not np.isfinite(number) or (above and number == low):
+        where = (
+            f"lie in [{low:g}, {high:g}]"
+            if np.isfinite(high)
+            else "be finite and " + ("positive" if above else "at least 0")
+        )
+        raise ValueError(f"{name} must {where}, got {value!r}")
+    return float(number)
 
 
 def table(rows: ArrayLike, *, replace: bool = True) -> Table:

@@ -9,7 +9,9 @@ from modelcollapse.checks import claims
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    page for page in ("docs/extending.md", "docs/kernels-and-regression.md", "README.md") if (ROOT / page).is_file()
+    page
+    for page in ("docs/extending.md", "docs/families.md", "docs/kernels-and-regression.md", "README.md")
+    if (ROOT / page).is_file()
 ]
 
 

@@ -85,3 +85,14 @@ def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
     assert predicted["golden ratio"] == min(
         predicted[k] for k in ("weight 0.3", "plain pooling", "golden ratio", "weight 0.8")
     )
+
+
+def test_the_estimator_decides_the_direction(example):
+    rows = example("estimators")
+    z = scores(rows)
+    assert len(z) == 4
+    assert max(map(abs, z.values())) < 5
+    ends = {label.split(": mean")[0]: simulated for label, (_, simulated, _) in by_label(rows).items()}
+    assert ends["Pareto tail index, maximum likelihood"] > 1
+    assert ends["Pareto tail index, unbiased"] < -1
+    assert ends["end of a uniform law, maximum likelihood"] < 10 * ends["end of a uniform law, unbiased"] < 0

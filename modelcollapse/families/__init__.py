@@ -16,19 +16,29 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.exponential import Binomial, Gamma, GaussianMean, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, NormalRows, Regression
+from modelcollapse.families.uniform import Uniform
 
 __all__ = [
+    "Binomial",
     "Damped",
     "Design",
     "Discrete",
+    "Gamma",
     "Gaussian",
+    "GaussianMean",
     "GaussianMixture",
     "KernelDensity",
+    "NegativeBinomial",
     "Normal",
     "NormalRows",
+    "Pareto",
+    "Poisson",
     "Regression",
+    "Uniform",
 ]
