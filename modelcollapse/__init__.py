@@ -13,8 +13,8 @@ sees) and *observables* (what is kept).
 
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
-from modelcollapse.families import Damped, Discrete, Gaussian, GaussianMixture
-from modelcollapse.observables import absorption_time, first_below, tail_mass
+from modelcollapse.families import PPCA, VAE, Conditional, Damped, Discrete, Gaussian, GaussianMixture
+from modelcollapse.observables import absorption_time, first_below, of, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -26,12 +26,15 @@ from modelcollapse.regimes import (
     Switch,
 )
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.sources import Law, categorical, normal, normal_mixture, sampler, table
+from modelcollapse.sources import Law, categorical, images, normal, normal_mixture, sampler, table
 
 __all__ = [
+    "PPCA",
+    "VAE",
     "Accumulate",
     "AccumulateSubsample",
     "ChainFailure",
+    "Conditional",
     "Damped",
     "Discrete",
     "FixedReal",
@@ -47,8 +50,10 @@ __all__ = [
     "absorption_time",
     "categorical",
     "first_below",
+    "images",
     "normal",
     "normal_mixture",
+    "of",
     "sampler",
     "simulate",
     "simulate_models",

@@ -12,9 +12,23 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 (for a partial refit), ``project(source)`` (the fit to infinitely many draws, where it is known) and ``check(source, size)``.
 """
 
+from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ppca import PPCA
+from modelcollapse.families.vae import MLP, VAE, Convolutional
 
-__all__ = ["Damped", "Discrete", "Gaussian", "GaussianMixture", "Normal"]
+__all__ = [
+    "MLP",
+    "PPCA",
+    "VAE",
+    "Conditional",
+    "Convolutional",
+    "Damped",
+    "Discrete",
+    "Gaussian",
+    "GaussianMixture",
+    "Normal",
+]
