@@ -29,16 +29,8 @@ class Images:
     family: Any
     draws: int = static(default=10)
 
-    settles = True
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        return _drawn(self.family, state.params, self.draws)
+    def __call__(self, params: Any) -> jax.Array:
+        return _drawn(self.family, params, self.draws)
 
 
 @part
@@ -48,37 +40,17 @@ class PixelVariance:
     family: Any
     draws: int = static(default=1000)
 
-    settles = True
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        return _drawn(self.family, state.params, self.draws).var(0).mean()
+    def __call__(self, params: Any) -> jax.Array:
+        return _drawn(self.family, params, self.draws).var(0).mean()
 
 
 @part
 class EvidenceBound:
-    """Mean evidence bound (ELBO) of held-out ``images`` (n, pixels), in nats an image, at one fixed latent draw each, ``()``.
-
-    Of a class-conditional model, each image ends with its class and is held against the model of that class.
-    """
+    """Mean evidence bound (ELBO) of held-out ``images`` (n, pixels), in nats an image, at one fixed latent draw each, ``()``."""
 
     images: jax.Array
 
-    settles = True
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        params = state.params
+    def __call__(self, params: Any) -> jax.Array:
         latent = jax.eval_shape(params.encode, self.images)[0].shape[1]
         normals = sampling.normal(sampling.key(SEED), (self.images.shape[0], latent), self.images.dtype)
         likelihood, divergence = params.bound(self.images, normals)
@@ -138,16 +110,8 @@ class ClassHistogram:
     classifier: Any
     draws: int = static(default=1000)
 
-    settles = True
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        scores = self.classifier.scores(_drawn(self.family, state.params, self.draws))
+    def __call__(self, params: Any) -> jax.Array:
+        scores = self.classifier.scores(_drawn(self.family, params, self.draws))
         return jax.nn.one_hot(scores.argmax(1), scores.shape[1], dtype=scores.dtype).mean(0)
 
 
@@ -159,22 +123,24 @@ class NearestReal:
     images: jax.Array
     draws: int = static(default=200)
 
-    settles = True
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        points = _drawn(self.family, state.params, self.draws)
+    def __call__(self, params: Any) -> jax.Array:
+        points = _drawn(self.family, params, self.draws)
 
         def nearest(point: jax.Array) -> jax.Array:
             # differences, not |a|^2 - 2ab + |b|^2, which would lose a small distance to rounding
             return jnp.sqrt(((self.images - point[None]) ** 2).sum(1).min())
 
         return jax.lax.map(nearest, points).mean()
+
+
+@part
+class Each:
+    """A function of one model, for each class of a class-conditional one, ``(K, ...)``: ``of("models", Each(PixelVariance(family)))``."""
+
+    function: Any
+
+    def __call__(self, models: Any) -> jax.Array:
+        return jax.vmap(self.function)(models)
 
 
 @part
@@ -246,4 +212,4 @@ def train_classifier(
 def _drawn(family: Any, params: Any, draws: int) -> jax.Array:
     """Images of the model, always from the same latents; of a class-conditional model without the class."""
     rows = family.draw_rows(sampling.key(SEED), params, jnp.int32(draws), draws).points
-    return rows[:, :-1] if hasattr(params, "frequencies") else rows
+    return family.features(rows) if hasattr(family, "features") else rows

@@ -140,6 +140,12 @@ def decoder_variances(params: Any) -> jax.Array:
     return jnp.linalg.svd(params.weights, compute_uv=False) ** 2
 
 
+@observable()
+def decoder_variance(params: Any) -> jax.Array:
+    """Total variance of a linear decoder's means, the trace of W W^T, ``()``."""
+    return (params.weights**2).sum()
+
+
 @observable("nats")
 def training_loss(params: Any) -> jax.Array:
     """Mean training loss of an image over the last tenth of the steps of a refit, in nats, ``()``."""
@@ -312,6 +318,24 @@ class Read:
         return self.function(state.params, truth) if self.needs_truth else self.function(state.params)
 
 
+@part
+class Call:
+    """A part with ``__call__(params)`` as an observable: what it holds are leaves, not constants of the program."""
+
+    function: Any
+
+    settles = True
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return self.function(state.params)
+
+
 def as_observable(given: Any) -> Any:
     """The observable behind a name, a function, or an object that is one already."""
     if isinstance(given, str):
@@ -326,7 +350,7 @@ def as_observable(given: Any) -> Any:
         )
     if len(_required(given)) not in (1, 2):
         raise TypeError(f"an observable must take (params) or (params, truth), got {given!r}{inspect.signature(given)}")
-    return Read(given)
+    return Call(given) if dataclasses.is_dataclass(given) else Read(given)
 
 
 def named(observe: Any) -> dict[str, Any]:

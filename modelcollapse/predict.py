@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.families import Discrete, Gaussian
+from modelcollapse.families import PPCA, Discrete, Gaussian
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
@@ -22,6 +22,7 @@ from modelcollapse_theory import (
     fixation,
     gaussian,
     mixture,
+    ppca,
     support,
     wasserstein,
     wishart,
@@ -370,3 +371,22 @@ def _(s: Setting) -> Any:
     if not s.normal or not s.replaced or s.covariance is None or s.covariance.shape != (1, 1):
         return None
     return wasserstein.scheduled_squared_distance(s.sizes, ddof=s.family.ddof)[s.fits - 1] * s.covariance[0, 0]
+
+
+@prediction(
+    "decoder_variance",
+    formula="E tr W W^T = a^n tr Sigma_0 - r beta sigma^2 M (1 - a^n), a = 1 - 1/M, r the rank of Sigma_0",
+    conditions="replacement, given noise, decoder means, latent >= r, while no direction is dropped (then a lower bound)",
+    function="ppca.finite_decoder_trace",
+)
+def _(s: Setting) -> Any:
+    if not isinstance(s.family, PPCA) or s.family.noise is None or s.family.output != "mean" or s.truth is None:
+        return None
+    if not s.replaced or not s.independent or s.size is None:
+        return None
+    variances = np.linalg.eigvalsh(np.asarray(s.source.moments()[1], np.float64))
+    rank = int((variances > variances[-1] * 1e-12).sum())
+    if rank > s.family.latent:
+        return None
+    loss = {"kl_weight": float(s.family.kl_weight)}
+    return ppca.finite_decoder_trace(variances.sum(), rank, float(s.family.noise), s.size, s.fits, **loss)

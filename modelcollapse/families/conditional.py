@@ -58,6 +58,10 @@ class Conditional:
     def summarise(self, rows: Rows) -> Rows:
         return rows
 
+    def features(self, points: jax.Array) -> jax.Array:
+        """Rows without their class."""
+        return points[:, :-1]
+
     def fit(self, key: jax.Array, data: Rows, previous: Conditioned | None) -> Conditioned:
         points, labels = data.points[:, :-1], data.points[:, -1].astype(jnp.int32)
         counts = Discrete(self.classes).summarise(Rows(labels, data.count))
