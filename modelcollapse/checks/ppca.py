@@ -83,7 +83,7 @@ def direction_dies(seed: int, chains: int) -> Evidence:
     "PPCA with fitted noise, refitted to decoder means: one loss to noise, then the Gaussian chain with ddof 0 in q dimensions",
     source=SOURCE,
     section=SECTION,
-    chains=4_000,
+    chains=6_000,
     tier="quick",
     theorems=["ppca.learned_noise_log_determinant", "ppca.learned_noise"],
 )
