@@ -132,6 +132,10 @@ def _idx(path: Path, dimensions: int) -> np.ndarray:
     content = gzip.decompress(path.read_bytes())
     header = 4 * (1 + dimensions)
     shape = np.frombuffer(content, ">u4", min(1 + dimensions, len(content) // 4))
-    if shape.size <= dimensions or shape[0] != 0x800 + dimensions or len(content) != header + np.prod(shape[1:].tolist()):
+    if (
+        shape.size <= dimensions
+        or shape[0] != 0x800 + dimensions
+        or len(content) != header + np.prod(shape[1:].tolist())
+    ):
         raise ValueError(f"{path} is no idx file of bytes in {dimensions} dimensions")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape[1:])

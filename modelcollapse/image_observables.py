@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import sampling
-from modelcollapse.families._networks import MLP
+from modelcollapse.families._networks import MLP, dense, descend
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
 
@@ -152,7 +152,7 @@ class Classifier:
 
     def scores(self, images: jax.Array) -> jax.Array:
         """Logits ``(n, K)`` of ``images`` (n, pixels)."""
-        return MLP._layers(self.layers, images)
+        return dense(self.layers, images)
 
 
 def train_classifier(
@@ -175,37 +175,23 @@ def train_classifier(
     ValueError
         As ``images`` does, or if ``held_out`` leaves no image on either side.
     """
-    import optax
-
     rows = np.asarray(image_rows(pixels, labels).points)
     order = np.random.default_rng(seed).permutation(len(rows))
     apart = round(held_out * len(rows))
     if not 0 < apart < len(rows):
         raise ValueError(f"held_out must leave images on both sides of {len(rows)}, got {held_out!r}")
     test, train = (jnp.asarray(rows[chosen]) for chosen in (order[:apart], order[apart:]))
-    classes, dtype = int(rows[:, -1].max()) + 1, train.dtype
-    adam = optax.adam(rate)
-    key = sampling.key(seed)
-    # the encoder of a network with K / 2 latents would need an even K, so the decoder serves: from pixels to scores
-    _, layers = MLP((hidden,)).init(jax.random.fold_in(key, 0), classes, train.shape[1] - 1, dtype)
+    classes, key = int(rows[:, -1].max()) + 1, sampling.key(seed)
+    # of a network from K latents to pixels and back, the decoder; here it goes from pixels to K scores
+    _, layers = MLP((hidden,)).init(jax.random.fold_in(key, 0), classes, train.shape[1] - 1, train.dtype)
 
-    def loss(layers: Any, chosen: jax.Array) -> jax.Array:
-        scores = MLP._layers(layers, chosen[:, :-1])
-        return optax.softmax_cross_entropy_with_integer_labels(scores, chosen[:, -1].astype(jnp.int32)).mean()
+    def loss(layers: Any, key: jax.Array) -> jax.Array:
+        chosen = train[jax.random.randint(key, (batch,), 0, train.shape[0], jnp.int32)]
+        scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
+        return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
 
-    @jax.jit
-    def trained(layers: Any) -> Any:
-        def step(carry: Any, index: jax.Array) -> tuple[Any, None]:
-            layers, state = carry
-            here = jax.random.fold_in(key, index)
-            chosen = train[jax.random.randint(here, (batch,), 0, train.shape[0], jnp.int32)]
-            moves, state = adam.update(jax.grad(loss)(layers, chosen), state, layers)
-            return (optax.apply_updates(layers, moves), state), None
-
-        return jax.lax.scan(step, (layers, adam.init(layers)), 1 + jnp.arange(steps, dtype=jnp.int32))[0][0]
-
-    layers = trained(layers)
-    right = MLP._layers(layers, test[:, :-1]).argmax(1) == test[:, -1].astype(jnp.int32)
+    layers, _ = jax.jit(lambda layers: descend(loss, layers, jax.random.fold_in(key, 1), steps, rate))(layers)
+    right = dense(layers, test[:, :-1]).argmax(1) == test[:, -1].astype(int)
     return Classifier(layers, float(right.mean()))
 
 

@@ -22,9 +22,7 @@ def fit(family: mc.PPCA) -> Any:
     return family.fit(jax.random.key(0), Rows(jnp.asarray(room), jnp.int32(12)), None)
 
 
-@pytest.mark.parametrize(
-    ("noise", "kl_weight"), [(None, 1.0), (0.3, 1.0), (0.3, 2.0), (50.0, 1.0)]
-)
+@pytest.mark.parametrize(("noise", "kl_weight"), [(None, 1.0), (0.3, 1.0), (0.3, 2.0), (50.0, 1.0)])
 @pytest.mark.parametrize("latent", [1, 3])
 def test_a_fit_keeps_the_first_eigenvectors(latent: int, noise: float | None, kl_weight: float) -> None:
     found = fit(mc.PPCA(latent, noise, kl_weight))

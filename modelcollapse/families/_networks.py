@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from modelcollapse.pytree import part, static
 
@@ -33,25 +35,13 @@ class MLP:
     def init(self, key: jax.Array, pixels: int, latent: int, dtype: Any) -> tuple[Any, Any]:
         inwards = (pixels, *self.hidden, 2 * latent)
         outwards = (latent, *self.hidden[::-1], pixels)
-        return tuple(
-            [
-                layer(jax.random.fold_in(jax.random.fold_in(key, side), i), (a, b), b, a, dtype)
-                for i, (a, b) in enumerate(itertools.pairwise(widths))
-            ]
-            for side, widths in enumerate((inwards, outwards))
-        )  # type: ignore[return-value]
+        return begun(key, [[((a, b), b, a) for a, b in itertools.pairwise(w)] for w in (inwards, outwards)], dtype)
 
     def encode(self, encoder: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _halves(self._layers(encoder, images))
+        return _halves(dense(encoder, images))
 
     def decode(self, decoder: Any, latents: jax.Array) -> jax.Array:
-        return self._layers(decoder, latents)
-
-    @staticmethod
-    def _layers(layers: Any, x: jax.Array) -> jax.Array:
-        for one in layers[:-1]:
-            x = jax.nn.relu(affine(one, x))
-        return affine(layers[-1], x)
+        return dense(decoder, latents)
 
 
 @part
@@ -85,10 +75,7 @@ class Convolutional:
         # weights, offsets, and the inputs that bound them: PyTorch counts those of a transposed convolution by its outputs
         inwards = (((16, c), c, 16), ((16 * c, 2 * c), 2 * c, 16 * c), ((flat, 2 * latent), 2 * latent, flat))
         outwards = (((latent, flat), flat, latent), ((2 * c, 16 * c), c, 16 * c), ((c, 16), 1, 16))
-        return tuple(
-            [layer(jax.random.fold_in(jax.random.fold_in(key, side), i), *s, dtype) for i, s in enumerate(sizes)]
-            for side, sizes in enumerate((inwards, outwards))
-        )  # type: ignore[return-value]
+        return begun(key, (inwards, outwards), dtype)
 
     def encode(self, encoder: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         x = images.reshape(-1, *self.shape, 1)
@@ -102,12 +89,61 @@ class Convolutional:
         return spread(decoder[2], x).reshape(latents.shape[0], -1)
 
 
-def layer(key: jax.Array, shape: tuple[int, int], offsets: int, inputs: int, dtype: Any) -> dict[str, jax.Array]:
-    bound = inputs**-0.5
-    weights, offset = (
-        jax.random.uniform(jax.random.fold_in(key, i), s, dtype, -bound, bound) for i, s in enumerate((shape, (offsets,)))
+def descend(
+    loss: Callable[[Any, jax.Array], jax.Array], weights: Any, key: jax.Array, steps: int, rate: Any, decay: Any = 0.0
+) -> tuple[Any, jax.Array]:
+    """``steps`` steps of Adam on ``loss(weights, key)``, each with a key of its own: weights, and the losses ``(steps,)`` before each step.
+
+    ``decay`` times the weights is added to the gradient.
+    """
+    import optax
+
+    dtype = jax.tree.leaves(weights)[0].dtype
+    rate, decay = jnp.asarray(rate, dtype), jnp.asarray(decay, dtype)
+    adam = optax.chain(optax.add_decayed_weights(decay), optax.scale_by_adam())
+
+    # one vector: a dozen arrays would take twice as long to compile, and no less to run
+    flat, restored = ravel_pytree(weights)
+
+    def step(carry: tuple[Any, Any], index: jax.Array) -> tuple[tuple[Any, Any], jax.Array]:
+        flat, state = carry
+        here = jax.random.fold_in(key, index)
+        value, slope = jax.value_and_grad(lambda flat: loss(restored(flat), here))(flat)
+        # optax raises a float to the power of its integer counter
+        with jax.numpy_dtype_promotion("standard"):
+            move, state = adam.update(slope, state, flat)
+        return (flat - rate * move, state), value
+
+    (flat, _), losses = jax.lax.scan(step, (flat, adam.init(flat)), jnp.arange(steps, dtype=jnp.int32))
+    return restored(flat), losses
+
+
+def begun(key: jax.Array, sides: Any, dtype: Any) -> Any:
+    """Weights and offsets of layers ``(shape, offsets, inputs)``, uniform on +-1 / sqrt(inputs), from one long draw."""
+    sizes = [(math.prod(shape), offsets) for layers in sides for shape, offsets, _ in layers]
+    ends = iter(itertools.accumulate(itertools.chain(*sizes), initial=0))
+    draw = jax.random.uniform(key, (sum(map(sum, sizes)),), dtype, -1.0, 1.0)
+    start = next(ends)
+
+    def cut(shape: tuple[int, ...], bound: float) -> jax.Array:
+        nonlocal start
+        before, start = start, next(ends)
+        return bound * draw[before:start].reshape(shape)
+
+    return tuple(
+        [
+            {"weights": cut(shape, inputs**-0.5), "offset": cut((offsets,), inputs**-0.5)}
+            for shape, offsets, inputs in layers
+        ]
+        for layers in sides
     )
-    return {"weights": weights, "offset": offset}
+
+
+def dense(layers: Any, x: jax.Array) -> jax.Array:
+    """Layers with ReLU between them."""
+    for one in layers[:-1]:
+        x = jax.nn.relu(affine(one, x))
+    return affine(layers[-1], x)
 
 
 def affine(one: Any, x: jax.Array) -> jax.Array:

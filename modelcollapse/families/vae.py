@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import sampling
 from modelcollapse.data import Rows, row_type
-from modelcollapse.families._networks import MLP, Convolutional
+from modelcollapse.families._networks import MLP, Convolutional, descend
 from modelcollapse.pytree import part, static
 
 __all__ = ["MLP", "VAE", "Autoencoder", "Convolutional"]
 
-INIT, BATCH, LATENT, PIXELS = range(4)
+INIT, TRAIN, BATCH, LATENT, PIXELS = range(5)
 
 
 @part
@@ -118,7 +118,12 @@ class VAE:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
         if self.warm_steps is not None and self.start == "fresh":
             raise ValueError(f"warm_steps must be None for start='fresh', got {self.warm_steps}")
-        for name, low in (("rate", "positive"), ("kl_weight", "not negative"), ("weight_decay", "not negative"), ("noise", "positive")):
+        for name, low in (
+            ("rate", "positive"),
+            ("kl_weight", "not negative"),
+            ("weight_decay", "not negative"),
+            ("noise", "positive"),
+        ):
             value = getattr(self, name)
             plain = isinstance(value, (int, float))
             if plain and not (0 < value < math.inf or (value == 0 and low == "not negative")):
@@ -143,37 +148,25 @@ class VAE:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Autoencoder | None) -> Autoencoder:
-        import optax
-
         dtype = data.points.dtype
-        warm = previous is not None and self.start == "warm"
-        if warm:
+        if previous is not None and self.start == "warm":
             weights, steps = (previous.encoder, previous.decoder), self.warm_steps or self.steps
         else:
             init = jax.random.fold_in(key, INIT)
             weights, steps = self.network.init(init, data.points.shape[1], self.latent, dtype), self.steps
-        rate, kl_weight = jnp.asarray(self.rate, dtype), jnp.asarray(self.kl_weight, dtype)
+        kl_weight = jnp.asarray(self.kl_weight, dtype)
         noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
-        adam = optax.chain(optax.add_decayed_weights(jnp.asarray(self.weight_decay, dtype)), optax.scale_by_adam())
 
-        def loss(weights: Any, images: jax.Array, normals: jax.Array) -> jax.Array:
+        def loss(weights: Any, key: jax.Array) -> jax.Array:
+            chosen = jax.random.randint(jax.random.fold_in(key, BATCH), (self.batch,), 0, data.count, jnp.int32)
+            normals = sampling.normal(jax.random.fold_in(key, LATENT), (self.batch, self.latent), dtype)
             model = Autoencoder(self.network, *weights, noise, jnp.zeros((), dtype))
-            likelihood, divergence = model.bound(images, normals)
+            likelihood, divergence = model.bound(data.points[chosen], normals)
             return (kl_weight * divergence - likelihood).sum()
 
-        def step(carry: tuple[Any, Any], index: jax.Array) -> tuple[tuple[Any, Any], jax.Array]:
-            weights, state = carry
-            here = jax.random.fold_in(key, index)
-            chosen = jax.random.randint(jax.random.fold_in(here, BATCH), (self.batch,), 0, data.count, jnp.int32)
-            normals = sampling.normal(jax.random.fold_in(here, LATENT), (self.batch, self.latent), dtype)
-            value, slope = jax.value_and_grad(loss)(weights, data.points[chosen], normals)
-            moves, state = adam.update(slope, state, weights)
-            return (jax.tree.map(lambda w, m: w - rate * m, weights, moves), state), value / self.batch
-
-        start = (weights, adam.init(weights))
-        # the roles of this fit are 0, 1, ..., and its steps come after
-        (weights, _), losses = jax.lax.scan(step, start, jnp.arange(steps, dtype=jnp.int32) + PIXELS + 1)
-        return Autoencoder(self.network, *weights, noise, losses[-max(steps // 10, 1) :].mean())
+        train = jax.random.fold_in(key, TRAIN)
+        weights, losses = descend(loss, weights, train, steps, self.rate, self.weight_decay)
+        return Autoencoder(self.network, *weights, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
 
     def workspace(self, params: Autoencoder) -> int:
         """Floats that are held for each row: the row itself, its logits and means."""
@@ -190,7 +183,9 @@ class VAE:
             )
         self.network.check(shape[0])
         if sizes.min() < self.batch:
-            raise ValueError(f"size must be at least the batch of {self.batch} images, got {sizes.min()}: lower `batch`")
+            raise ValueError(
+                f"size must be at least the batch of {self.batch} images, got {sizes.min()}: lower `batch`"
+            )
         if self.noise is None:
             # of a law or sampler, some draws
             sample = getattr(source, "points", None)

@@ -87,7 +87,9 @@ def gain(size):
 def mean_over(size, function, start=0.0):
     law = gain(size)
     low, high = max(start, law.ppf(1e-15)), law.isf(1e-15)
-    return integrate.quad(lambda g: law.pdf(g) * function(g), low, high, epsabs=1e-12, limit=300)[0] if low < high else 0.0
+    return (
+        integrate.quad(lambda g: law.pdf(g) * function(g), low, high, epsabs=1e-12, limit=300)[0] if low < high else 0.0
+    )
 
 
 def test_finite_trace_is_the_mean_over_two_fits():

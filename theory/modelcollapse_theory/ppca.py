@@ -157,7 +157,9 @@ def alive_probability(
     size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
     n = int(whole("fits", fits))
     if size > 10_000:
-        raise ValueError(f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}")
+        raise ValueError(
+            f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"
+        )
     if n == 0:
         return (x > 0).astype(np.float64)[()]
     law = stats.chi2(size - 1)
