@@ -6,6 +6,7 @@ parameters alone and a change from one generation to the next is the model's.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -185,14 +186,21 @@ def train_classifier(
     # of a network from K latents to pixels and back, the decoder; here it goes from pixels to K scores
     _, layers = MLP((hidden,)).init(jax.random.fold_in(key, 0), classes, train.shape[1] - 1, train.dtype)
 
+    layers = _trained(layers, train, jax.random.fold_in(key, 1), rate, steps, batch)
+    right = dense(layers, test[:, :-1]).argmax(1) == test[:, -1].astype(int)
+    return Classifier(layers, float(right.mean()))
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "batch"))
+def _trained(layers: Any, train: jax.Array, key: jax.Array, rate: Any, steps: int, batch: int) -> Any:
+    """Layers trained on rows that end with their class."""
+
     def loss(layers: Any, key: jax.Array) -> jax.Array:
         chosen = train[jax.random.randint(key, (batch,), 0, train.shape[0], jnp.int32)]
         scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
         return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
 
-    layers, _ = jax.jit(lambda layers: descend(loss, layers, jax.random.fold_in(key, 1), steps, rate))(layers)
-    right = dense(layers, test[:, :-1]).argmax(1) == test[:, -1].astype(int)
-    return Classifier(layers, float(right.mean()))
+    return descend(loss, layers, key, steps, rate)[0]
 
 
 def _drawn(family: Any, params: Any, draws: int) -> jax.Array:

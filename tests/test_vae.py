@@ -96,8 +96,8 @@ def test_one_step_follows_the_gradient_by_finite_differences() -> None:
     before = jax.tree.leaves(family.network.init(jax.random.fold_in(key, vae.INIT), PIXELS, 1, jnp.float64))
     after = jax.tree.leaves(((found := family.fit(key, rows, None)).encoder, found.decoder))
     here = jax.random.fold_in(jax.random.fold_in(key, vae.TRAIN), 0)  # the first step's own address
-    chosen = np.asarray(jax.random.randint(jax.random.fold_in(here, vae.BATCH), (4,), 0, 4, jnp.int32))
-    normals = np.asarray(sampling.normal(jax.random.fold_in(here, vae.LATENT), (4, 1), jnp.float64))
+    chosen = np.asarray(sampling.keys.words(here, (4,), vae.BATCH)[0]) % 4
+    normals = np.asarray(sampling.normal(here, (4, 1), jnp.float64, vae.LATENT))
     images = np.asarray(rows.points)[chosen]
 
     def loss(flat: np.ndarray) -> float:
@@ -231,7 +231,7 @@ def test_the_network_of_the_paper_has_its_647081_parameters() -> None:
 
 
 def test_a_convolutional_vae_trains() -> None:
-    family = mc.VAE(LATENT, Convolutional(2, (4, 4)), steps=600, batch=16, rate=1e-2)
+    family = mc.VAE(LATENT, Convolutional(4, (4, 4)), steps=1000, batch=16, rate=1e-2)
     found = fit(family, jax.random.key(0), Rows(SOURCE.points, jnp.int32(64)))
     assert float(found.loss) < -independent_pixels(SOURCE.points)
     assert family.draw_rows(jax.random.key(0), found, jnp.int32(3), 3).points.shape == (3, PIXELS)
@@ -272,29 +272,14 @@ def test_chains_do_not_know_each_other_and_go_on_after_saving(three: mc.Run, tmp
     assert longer.params.network.hidden == (8,)
 
 
-@pytest.mark.parametrize(
-    "regime", [mc.FixedReal(0.25), mc.Retain(0.25, 0.25)], ids=lambda regime: type(regime).__name__
-)
-def test_real_images_can_be_kept(regime: Any, three: mc.Run) -> None:
-    run = simulate(regime=regime, observe=OBSERVE, chains=3)
-    # generation 0 is fitted to real images alone, and the fits after it to other data than under replacement
-    if isinstance(regime, mc.Retain):
-        np.testing.assert_allclose(run["loss"][:, 0], three["loss"][:, 0], rtol=1e-7)
-    assert np.isfinite(run["loss"]).all()
-    assert np.abs(run["loss"] - three["loss"])[:, 1:].min() > 1e-6
-
-
-def test_real_images_alone_heal_a_fresh_start_at_once_and_a_warm_one_partly() -> None:
-    fresh = dataclasses.replace(SMALL, steps=300, network=MLP((16,)))
-    after = 4
-    regime = mc.Switch(mc.Replace(), mc.FreshReal(1.0), after)
-    left = {}
-    for name, family in (("fresh", fresh), ("warm", dataclasses.replace(fresh, start="warm", warm_steps=20))):
-        run = simulate(family, regime, io.PixelVariance(family, 200), generations=after, size=64)
-        variance = run["PixelVariance"].mean(0)
-        assert variance[after - 1] < 0.7 * variance[0]
-        left[name] = variance[after] / variance[0]
-    assert left["warm"] < 0.8 < left["fresh"]
+def test_real_images_alone_heal_a_warm_start_partly() -> None:
+    family = dataclasses.replace(SMALL, steps=300, network=MLP((16,)), start="warm", warm_steps=20)
+    regime = mc.Switch(mc.Replace(), mc.FreshReal(1.0), 4)
+    run = simulate(family, regime, io.PixelVariance(family, 200), generations=8, size=64)
+    variance = run["PixelVariance"].mean(0) / run["PixelVariance"][:, 0].mean()
+    assert variance[3] < 0.2
+    assert 2 * variance[3] < variance[4] < variance[8] < 1
+    assert variance[4] < 0.5
 
 
 # --- observables ------------------------------------------------------------------------------------------------------
@@ -344,7 +329,7 @@ def test_a_classifier_learns_and_reports_what_it_cannot_know() -> None:
     assert io.train_classifier(pixels, labels, **options).accuracy > 0.9
     chance = io.train_classifier(pixels, rng.permutation(labels), **options).accuracy
     assert 0.15 < chance < 0.55
-    with pytest.raises(ValueError, match="held_out must leave images on both sides of 300, got 1.0"):
+    with pytest.raises(ValueError, match=r"held_out must leave images on both sides of 300, got 1\.0"):
         io.train_classifier(pixels, labels, held_out=1.0)
 
 
@@ -376,7 +361,8 @@ def absurd(key: jax.Array) -> jax.Array:
     return jax.random.uniform(jax.random.fold_in(key, 99)) < 0.2
 
 
-def test_training_that_diverges_stops_its_chain_alone() -> None:
+def test_training_that_diverges_stops_its_chain_alone(three: mc.Run) -> None:
+    """Here in a regime that keeps images, where an absurd rate strikes some fits."""
     chains, generations = 5, 2
     fold = functools.partial(functools.reduce, jax.random.fold_in)
     # the key of a fit: chain, generation, role
@@ -388,7 +374,7 @@ def test_training_that_diverges_stops_its_chain_alone() -> None:
     assert 0 < lost.sum() < chains
     assert first[lost].max() > 0
     with pytest.raises(mc.ChainFailure, match="the fit of Reckless was not finite in chain") as failure:
-        simulate(Reckless(SMALL), chains=chains)
+        simulate(Reckless(SMALL), mc.Retain(0.25, 0.25), chains=chains)
     np.testing.assert_array_equal(failure.value.chains, np.flatnonzero(lost))
     np.testing.assert_array_equal(failure.value.generations, first[lost])
     kept = failure.value.run["training_loss"]
@@ -396,6 +382,10 @@ def test_training_that_diverges_stops_its_chain_alone() -> None:
         alive = first[chain] if lost[chain] else generations + 1
         assert np.isfinite(kept[chain, :alive]).all()
         assert np.isnan(kept[chain, alive:]).all()
+        if chain < 3 and alive > 1:
+            # generation 0 is that of any regime, and what comes after is not
+            assert kept[chain, 0] == pytest.approx(three["loss"][chain, 0], rel=1e-7)
+            assert abs(kept[chain, 1] - three["loss"][chain, 1]) > 1e-6
 
 
 @pytest.mark.parametrize(

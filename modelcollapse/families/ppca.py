@@ -37,7 +37,7 @@ class LinearDecoder:
     @property
     def factor(self) -> jax.Array:
         """Lower triangular ``(d, d)``, covariance = factor @ factor.T."""
-        d, q = self.weights.shape
+        d = self.weights.shape[0]
         level = jnp.sqrt(self.noise) if self.sampled else jnp.zeros((), self.noise.dtype)
         return _trapezoid(jnp.concatenate([self.weights.T, level * jnp.eye(d, dtype=level.dtype)]))
 

@@ -14,6 +14,7 @@ from modelcollapse import sampling
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families._networks import MLP, Convolutional, descend
 from modelcollapse.pytree import part, static
+from modelcollapse.sampling import keys
 
 __all__ = ["MLP", "VAE", "Autoencoder", "Convolutional"]
 
@@ -158,8 +159,10 @@ class VAE:
         noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
 
         def loss(weights: Any, key: jax.Array) -> jax.Array:
-            chosen = jax.random.randint(jax.random.fold_in(key, BATCH), (self.batch,), 0, data.count, jnp.int32)
-            normals = sampling.normal(jax.random.fold_in(key, LATENT), (self.batch, self.latent), dtype)
+            words, _ = keys.words(key, (self.batch,), BATCH)
+            normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
+            # the remainder favours some rows by a share of count / 2^32
+            chosen = words % data.count.astype(jnp.uint32)
             model = Autoencoder(self.network, *weights, noise, jnp.zeros((), dtype))
             likelihood, divergence = model.bound(data.points[chosen], normals)
             return (kl_weight * divergence - likelihood).sum()
