@@ -163,13 +163,14 @@ class VAE:
             normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
             # the remainder favours some rows by a share of count / 2^32
             chosen = words % data.count.astype(jnp.uint32)
-            model = Autoencoder(self.network, *weights, noise, jnp.zeros((), dtype))
+            encoder, decoder = weights
+            model = Autoencoder(self.network, encoder, decoder, noise, jnp.zeros((), dtype))
             likelihood, divergence = model.bound(data.points[chosen], normals)
             return (kl_weight * divergence - likelihood).sum()
 
         train = jax.random.fold_in(key, TRAIN)
-        weights, losses = descend(loss, weights, train, steps, self.rate, self.weight_decay)
-        return Autoencoder(self.network, *weights, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
+        (encoder, decoder), losses = descend(loss, weights, train, steps, self.rate, self.weight_decay)
+        return Autoencoder(self.network, encoder, decoder, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
 
     def workspace(self, params: Autoencoder) -> int:
         """Floats that are held for each row: the row itself, its logits and means."""
