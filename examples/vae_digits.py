@@ -40,7 +40,7 @@ def main(argv=None):
             mc.images(pixels[train]),
             mc.Switch(mc.FixedReal(share), mc.FreshReal(1.0), moment),
             {
-                "bound": io.EvidenceBound(jnp.asarray(pixels[held].reshape(1000, -1), jnp.float32)),
+                "bound": io.EvidenceBound(jnp.asarray(pixels[held].reshape(1000, -1))),
                 "latents": io.Latents(family),
                 "variance": io.PixelVariance(family),
                 "digits": io.ClassHistogram(family, classifier),
