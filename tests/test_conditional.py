@@ -23,7 +23,7 @@ SOURCE = mc.images(PIXELS, LABELS)
 
 def rows(labels: Any) -> Rows:
     chosen = np.isin(LABELS, labels)
-    room = np.vstack([np.asarray(SOURCE.points)[chosen], np.full((4, 4), 1e9)])
+    room = np.vstack([np.asarray(SOURCE.points)[chosen], np.tile([1e9, 1e9, 1e9, 0.0], (4, 1))])
     return Rows(jnp.asarray(room), jnp.int32(chosen.sum()))
 
 

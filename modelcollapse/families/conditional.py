@@ -67,8 +67,8 @@ class Conditional:
         counts = Discrete(self.classes).summarise(Rows(labels, data.count))
 
         def one(k: jax.Array, count: jax.Array, before: Any) -> Any:
-            mine = data.present & (labels == k)
-            rows = Rows(points[jnp.argsort(~mine, stable=True)], count)
+            # in order, so that the room at the end of the data set stays behind the rows that are there
+            rows = Rows(points[jnp.argsort(labels != k, stable=True)], count)
             fitted = self.family.fit(_address(key, k), self.family.summarise(rows), before)
             kept = jax.tree.map(jnp.zeros_like, fitted) if before is None else before
             return jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), fitted, kept)
