@@ -1,7 +1,6 @@
 """A VAE computes the bound it says, trains, reaches the optimum of its linear case, and fails with its chain and generation named."""
 
 import dataclasses
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -338,7 +337,7 @@ def test_a_classifier_learns_and_reports_what_it_cannot_know() -> None:
 
 @part
 class Reckless:
-    """A VAE whose learning rate is absurd at some addresses."""
+    """A VAE whose learning rate is absurd after some losses."""
 
     family: Any
 
@@ -353,39 +352,35 @@ class Reckless:
         return self.family.draw(key, params, n, capacity)
 
     def fit(self, key: jax.Array, data: Rows, previous: Any) -> Any:
-        rate = jnp.where(absurd(key), 1e200, 1e-2)
+        rate = 1e-2 if previous is None else jnp.where(unlucky(previous.loss), 1e200, 1e-2)
         return dataclasses.replace(self.family, rate=rate).fit(key, data, previous)
 
 
-def absurd(key: jax.Array) -> jax.Array:
-    return jax.random.uniform(jax.random.fold_in(key, 99)) < 0.2
+def unlucky(loss: Any) -> Any:
+    """True of about a quarter of all losses, by digits that are as good as random."""
+    return (1000 * loss) % 1 < 0.25
 
 
 def test_training_that_diverges_stops_its_chain_alone(three: mc.Run) -> None:
-    """Here in a regime that keeps images, where an absurd rate strikes some fits."""
-    chains, generations = 5, 2
-    fold = functools.partial(functools.reduce, jax.random.fold_in)
-    # the key of a fit: chain, generation, role
-    fits = np.array(
-        [[bool(absurd(fold((c, g, 1), sampling.key(0)))) for g in range(generations + 1)] for c in range(chains)]
-    )
-    lost = fits.any(1)
-    first = fits.argmax(1)
-    assert 0 < lost.sum() < chains
-    assert first[lost].max() > 0
+    """Here in a regime that keeps images; the recorded losses say which fits must diverge."""
+    chains, generations = 8, 2
     with pytest.raises(mc.ChainFailure, match="the fit of Reckless was not finite in chain") as failure:
         simulate(Reckless(SMALL), mc.Retain(0.25, 0.25), chains=chains)
+    kept = failure.value.run["training_loss"]
+    struck = np.isfinite(kept) & unlucky(kept)
+    # a loss at the last generation strikes no fit
+    lost, first = struck[:, :-1].any(1), 1 + struck[:, :-1].argmax(1)
+    assert 0 < lost.sum() < chains
     np.testing.assert_array_equal(failure.value.chains, np.flatnonzero(lost))
     np.testing.assert_array_equal(failure.value.generations, first[lost])
-    kept = failure.value.run["training_loss"]
     for chain in range(chains):
         alive = first[chain] if lost[chain] else generations + 1
         assert np.isfinite(kept[chain, :alive]).all()
         assert np.isnan(kept[chain, alive:]).all()
-        if chain < 3 and alive > 1:
-            # generation 0 is that of any regime, and what comes after is not
-            assert kept[chain, 0] == pytest.approx(three["loss"][chain, 0], rel=1e-7)
-            assert abs(kept[chain, 1] - three["loss"][chain, 1]) > 1e-6
+    # generation 0 is that of any regime, and what comes after is not
+    np.testing.assert_allclose(kept[:3, 0], three["loss"][:, 0], rtol=1e-7)
+    alive_still = ~struck[:3, 0]
+    assert np.all(np.abs(kept[:3, 1] - three["loss"][:, 1])[alive_still] > 1e-6)
 
 
 @pytest.mark.parametrize(
