@@ -14,7 +14,10 @@ sees) and *observables* (what is kept).
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
 from modelcollapse.families import (
+    PPCA,
+    VAE,
     Binomial,
+    Conditional,
     Damped,
     Design,
     Discrete,
@@ -29,7 +32,7 @@ from modelcollapse.families import (
     Regression,
     Uniform,
 )
-from modelcollapse.observables import absorption_time, first_below, tail_mass
+from modelcollapse.observables import absorption_time, first_below, of, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -49,6 +52,7 @@ from modelcollapse.sources import (
     categorical,
     exponential,
     gamma,
+    images,
     linear,
     negative_binomial,
     normal,
@@ -61,10 +65,13 @@ from modelcollapse.sources import (
 )
 
 __all__ = [
+    "PPCA",
+    "VAE",
     "Accumulate",
     "AccumulateSubsample",
     "Binomial",
     "ChainFailure",
+    "Conditional",
     "Damped",
     "Design",
     "Discrete",
@@ -94,10 +101,12 @@ __all__ = [
     "exponential",
     "first_below",
     "gamma",
+    "images",
     "linear",
     "negative_binomial",
     "normal",
     "normal_mixture",
+    "of",
     "pareto",
     "poisson",
     "sampler",

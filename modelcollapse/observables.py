@@ -11,6 +11,7 @@ Logarithms are natural; lengths are in the unit of the rows, and entropies in na
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -172,6 +173,24 @@ def log_determinant(params: Any) -> jax.Array:
     return jnp.linalg.slogdet(params.covariance)[1]
 
 
+@observable(dims=("direction",))
+def decoder_variances(params: Any) -> jax.Array:
+    """Variances of a linear decoder's means along their principal directions, ``(q,)``, largest first."""
+    return jnp.linalg.svd(params.weights, compute_uv=False) ** 2
+
+
+@observable()
+def decoder_variance(params: Any) -> jax.Array:
+    """Total variance of a linear decoder's means, the trace of W W^T, ``()``."""
+    return (params.weights**2).sum()
+
+
+@observable("nats")
+def training_loss(params: Any) -> jax.Array:
+    """Mean training loss of an image over the last tenth of the steps of a refit, in nats, ``()``."""
+    return params.loss
+
+
 @observable()
 def squared_mean_error(params: Any, truth: Any) -> jax.Array:
     r"""Squared Euclidean distance :math:`|\mu_n - \mu_0|^2` of the means, ``()``."""
@@ -240,6 +259,42 @@ class Tail:
         if self.states is not None:
             return state.params[self.states].sum()
         return jnp.where(truth < self.below, state.params, 0.0).sum()
+
+
+def of(field: str, observable: Any) -> Of:
+    """An observable (a function, part or name) of one field of the parameters: ``of("frequencies", "heterozygosity")``."""
+    return Of(field, as_observable(observable))
+
+
+@part
+class Of:
+    """An observable of one field of the parameters, and of the same field of the truth."""
+
+    field: str = static()
+    observable: Any
+
+    @property
+    def settles(self) -> bool:
+        return getattr(self.observable, "settles", False)
+
+    @property
+    def needs_truth(self) -> bool:
+        return getattr(self.observable, "needs_truth", False)
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return self.observable.start(*self._within(truth, first))
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        truth, state = self._within(truth, state)
+        return self.observable.update(carry, state, truth)
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        truth, state = self._within(truth, state)
+        return self.observable.read(carry, state, truth)
+
+    def _within(self, truth: Any, state: Any) -> tuple[Any, Any]:
+        inner = dataclasses.replace(state, params=getattr(state.params, self.field))
+        return None if truth is None else getattr(truth, self.field), inner
 
 
 @part
@@ -332,6 +387,24 @@ class Read:
         return self.function(state.params, truth) if self.needs_truth else self.function(state.params)
 
 
+@part
+class Call:
+    """A part with ``__call__(params)`` as an observable: what it holds are leaves, not constants of the program."""
+
+    function: Any
+
+    settles = True
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return self.function(state.params)
+
+
 def as_observable(given: Any) -> Any:
     """The observable behind a name, a function, or an object that is one already."""
     if isinstance(given, str):
@@ -346,7 +419,7 @@ def as_observable(given: Any) -> Any:
         )
     if len(_required(given)) not in (1, 2):
         raise TypeError(f"an observable must take (params) or (params, truth), got {given!r}{inspect.signature(given)}")
-    return Read(given)
+    return Call(given) if dataclasses.is_dataclass(given) else Read(given)
 
 
 def named(observe: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from modelcollapse import regimes
 from modelcollapse.families import (
+    PPCA,
     Binomial,
     Design,
     Discrete,
@@ -38,6 +39,7 @@ from modelcollapse_theory import (
     gaussian,
     kde,
     mixture,
+    ppca,
     regression,
     special_families,
     support,
@@ -732,3 +734,22 @@ def _(s: Setting) -> Any:
         unbiased = s.family.estimator == "unbiased"
         walked = _log_walk(s, zero, special_families.uniform_log_end, unbiased=unbiased)
     return np.asarray(params.log_variance)[None] + 2 * walked
+
+
+@prediction(
+    "decoder_variance",
+    formula="E tr W W^T = a^n tr Sigma_0 - r beta sigma^2 M (1 - a^n), a = 1 - 1/M, r the rank of Sigma_0",
+    conditions="replacement, given noise, decoder means, latent >= r, while no direction is dropped (then a lower bound)",
+    function="ppca.finite_decoder_trace",
+)
+def _(s: Setting) -> Any:
+    if not isinstance(s.family, PPCA) or s.family.noise is None or s.family.output != "mean" or s.truth is None:
+        return None
+    if not s.replaced or not s.independent or s.size is None:
+        return None
+    variances = np.linalg.eigvalsh(np.asarray(s.source.moments()[1], np.float64))
+    rank = int((variances > variances[-1] * 1e-12).sum())
+    if rank > s.family.latent:
+        return None
+    loss = {"kl_weight": float(s.family.kl_weight)}
+    return ppca.finite_decoder_trace(variances.sum(), rank, float(s.family.noise), s.size, s.fits, **loss)

@@ -18,6 +18,7 @@ from modelcollapse.families.mixture import GaussianMixture, NormalMixture
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
+from modelcollapse.families.vae import check_pixels
 from modelcollapse.pytree import part, static
 
 
@@ -335,6 +336,34 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
             f"rows must be finite, got {points[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)"
         )
     return Table(jnp.asarray(points, jnp.result_type(float)), bool(replace))
+
+
+def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
+    """Real images ``(n, height, width)`` in [0, 1] as a table of rows ``(n, height * width)``; flat ones may be given as they are.
+
+    With ``labels`` ``(n,)``, integers from 0, each row ends with its label, as ``Conditional`` wants it.
+
+    Raises
+    ------
+    ValueError
+        For another shape, for pixels that are not in [0, 1], and for labels that are not as many whole numbers from 0.
+    """
+    array = np.asarray(pixels)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
+        raise ValueError(
+            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+        )
+    rows = array.reshape(array.shape[0], -1).astype(np.float64)
+    check_pixels(rows)
+    if labels is not None:
+        classes = np.asarray(labels)
+        if classes.shape != rows.shape[:1] or classes.dtype.kind not in "iu" or classes.min() < 0:
+            raise ValueError(
+                f"labels must be {rows.shape[0]} whole numbers from 0, one for each image, "
+                f"got {classes.dtype} of shape {classes.shape}" + (f" from {classes.min()}" if classes.size else "")
+            )
+        rows = np.concatenate([rows, classes[:, None].astype(np.float64)], axis=1)
+    return table(rows, replace=replace)
 
 
 def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:

@@ -14,6 +14,7 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 ``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have).
 """
 
+from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Binomial, Gamma, GaussianMean, NegativeBinomial, Poisson
@@ -21,11 +22,18 @@ from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
 from modelcollapse.families.uniform import Uniform
+from modelcollapse.families.vae import MLP, VAE, Convolutional
 
 __all__ = [
+    "MLP",
+    "PPCA",
+    "VAE",
     "Binomial",
+    "Conditional",
+    "Convolutional",
     "Damped",
     "Design",
     "Discrete",
