@@ -59,4 +59,4 @@ def over_lanes(kernel: Callable[..., Any]) -> Callable[..., Any]:
         function.defjvp(lambda primals, tangents: (rule(*primals), jax.jvp(plain, primals, tangents)[1]))
         return function
 
-    return functools.wraps(kernel)(lambda *args: batching(jax.config.jax_enable_x64)(*args))
+    return functools.wraps(kernel)(lambda *args: batching(jnp.result_type(float) == jnp.float64)(*args))
