@@ -82,20 +82,18 @@ class Moments:
         underflow, as an LQ step over rows of such unequal scale would.
         """
         dtype = self.mean.dtype
-        total = self.count + other.count
-        mine, theirs = self.count.astype(dtype), other.count.astype(dtype)
-        both = jnp.maximum(total, 1).astype(dtype)
-        gap = other.mean - self.mean
-        # from the larger side, so that pooling with an empty set returns the very same mean
-        mean = jnp.where(self.count >= other.count, self.mean + (theirs / both) * gap, other.mean - (mine / both) * gap)
-        columns = jnp.concatenate([other.unit.T, gap[None]])
-        scales = jnp.concatenate([other.log_scale, 0.5 * jnp.log(mine * theirs / both)[None]])
+        return _weighed(self, other, self.count.astype(dtype), other.count.astype(dtype))
 
-        def add(factor: tuple[jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
-            return rank_one_update(*factor, *column), None
-
-        (unit, log_scale), _ = jax.lax.scan(add, (self.unit, self.log_scale), (columns, scales))
-        return Moments(total, mean, unit, log_scale)
+    def mixed(self, other: Moments, weight: Any) -> Moments:
+        """The pool in which these rows weigh ``weight`` in all and the other's the rest, in units where the mean is 1."""
+        dtype = self.mean.dtype
+        total = (self.count + other.count).astype(dtype)
+        each = total * jnp.asarray(weight, dtype), total * (1 - jnp.asarray(weight, dtype))
+        first, second = (
+            Moments(m.count, m.mean, m.unit, m.log_scale + 0.5 * jnp.log(mass / m.count.astype(dtype)))
+            for m, mass in zip((self, other), each, strict=True)
+        )
+        return _weighed(first, second, *each)
 
     def with_room(self, capacity: int) -> Moments:
         return self
@@ -104,6 +102,22 @@ class Moments:
     def capacity_for(size: int) -> int:
         """0: moments take the same room whatever the size."""
         return 0
+
+
+def _weighed(first: Moments, second: Moments, mine: jax.Array, theirs: jax.Array) -> Moments:
+    """The pool of two scatters whose rows weigh ``mine`` and ``theirs`` in all."""
+    both = jnp.where(mine + theirs > 0, mine + theirs, 1.0)
+    gap = second.mean - first.mean
+    # from the larger side, so that pooling with an empty set returns the very same mean
+    mean = jnp.where(mine >= theirs, first.mean + (theirs / both) * gap, second.mean - (mine / both) * gap)
+    columns = jnp.concatenate([second.unit.T, gap[None]])
+    scales = jnp.concatenate([second.log_scale, 0.5 * jnp.log(mine * theirs / both)[None]])
+
+    def add(factor: tuple[jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+        return rank_one_update(*factor, *column), None
+
+    (unit, log_scale), _ = jax.lax.scan(add, (first.unit, first.log_scale), (columns, scales))
+    return Moments(first.count + second.count, mean, unit, log_scale)
 
 
 def rank_one_update(

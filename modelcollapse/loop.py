@@ -68,6 +68,10 @@ class Process:
         closed = getattr(self.regime, "closed", False) and hasattr(self.family, "fixed")
         return closed and all(getattr(o, "settles", False) for o in self.observables.values())
 
+    def with_room(self, params: Any) -> Any:
+        """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
+        return self.family.with_room(params, self.room) if hasattr(self.family, "with_room") else params
+
     def observing(self, observables: dict[str, Any]) -> Process:
         """The same process with other observables."""
         return dataclasses.replace(self, observables=observables)
@@ -103,7 +107,8 @@ def begin(key: jax.Array, process: Process) -> State:
     data, memory = process.regime.start(key, real, process.size(now))
     params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
     status = jnp.where(_finite(params), 0, 1).astype(jnp.int32)
-    return process.carrying(State(params, with_room(memory, process.room), {}, now, status))
+    memory = with_room(memory, process.room)
+    return process.carrying(State(process.with_room(params), memory, {}, now, status))
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
@@ -114,6 +119,7 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     real = process.stream(process.source)
     data, memory = process.regime.next(key, model, real, state.memory, process.size(now), now)
     params = _once(process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params))
+    params = process.with_room(params)
     failed = (state.status == 0) & ~_finite(params)
     status = jnp.where(failed, now + 1, state.status)
     moved = State(params, memory, state.carries, now, status)

@@ -11,6 +11,7 @@ Logarithms are natural; lengths are in the unit of the rows, and entropies in na
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -62,9 +63,17 @@ def lost(params: jax.Array, truth: jax.Array) -> jax.Array:
 
 
 @observable(unlabelled=True)
-def absorbed(params: jax.Array) -> jax.Array:
-    """Whether one state is left, boolean ``()``."""
+def absorbed(params: Any) -> jax.Array:
+    """Whether one state is left, or one value of a count, boolean ``()``."""
+    if hasattr(params, "variance"):
+        return (params.variance == 0).all()
     return (params > 0).sum() == 1
+
+
+@observable()
+def extinct(params: Any) -> jax.Array:
+    """Whether all counts are 0, boolean ``()``."""
+    return (params.mean == 0).all()
 
 
 @observable(unlabelled=True)
@@ -109,13 +118,39 @@ def mean(params: Any) -> jax.Array:
 
 
 @observable(dims=("dimension",))
+def log_mean(params: Any) -> jax.Array:
+    """Natural logarithm of the mean of a positive law, ``(d,)``; minus infinity for a mean of 0, infinity for an infinite one."""
+    return params.log_mean if hasattr(params, "log_mean") else jnp.log(params.mean)
+
+
+@observable(dims=("dimension",))
+def log_end(params: Any) -> jax.Array:
+    """Natural logarithm of the upper end of a uniform law, ``(1,)``."""
+    return params.log_end
+
+
+@observable(dims=("dimension",))
+def log_index(params: Any) -> jax.Array:
+    """Natural logarithm of the tail index of a Pareto law, ``(1,)``; the smaller the index, the heavier the tail."""
+    return params.log_index
+
+
+@observable(dims=("dimension",))
 def log_variance(params: Any) -> jax.Array:
     """Natural logarithm of the variance of each coordinate, ``(d,)``."""
+    if hasattr(params, "log_variance"):
+        return params.log_variance
     if hasattr(params, "log_scale"):
         # a row of the factor, squared and summed in log scale: no underflow
         terms = 2 * (jnp.log(jnp.abs(params.unit)) + params.log_scale[None, :])
         return jax.nn.logsumexp(terms, axis=1)
     return jnp.log(jnp.diagonal(params.covariance))
+
+
+@observable(dims=("dimension",))
+def variance(params: Any) -> jax.Array:
+    """Variance of each coordinate, ``(d,)``; underflows to 0 long after collapse, and its mean over chains hides that."""
+    return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
 
 
 @observable(dims=("dimension",))
@@ -138,6 +173,24 @@ def log_determinant(params: Any) -> jax.Array:
     return jnp.linalg.slogdet(params.covariance)[1]
 
 
+@observable(dims=("direction",))
+def decoder_variances(params: Any) -> jax.Array:
+    """Variances of a linear decoder's means along their principal directions, ``(q,)``, largest first."""
+    return jnp.linalg.svd(params.weights, compute_uv=False) ** 2
+
+
+@observable()
+def decoder_variance(params: Any) -> jax.Array:
+    """Total variance of a linear decoder's means, the trace of W W^T, ``()``."""
+    return (params.weights**2).sum()
+
+
+@observable("nats")
+def training_loss(params: Any) -> jax.Array:
+    """Mean training loss of an image over the last tenth of the steps of a refit, in nats, ``()``."""
+    return params.loss
+
+
 @observable()
 def squared_mean_error(params: Any, truth: Any) -> jax.Array:
     r"""Squared Euclidean distance :math:`|\mu_n - \mu_0|^2` of the means, ``()``."""
@@ -154,6 +207,24 @@ def w2_squared(params: Any, truth: Any) -> jax.Array:
 def l2_squared(params: Any, truth: Any) -> jax.Array:
     """Squared L2 distance of the densities of two normal mixtures, ``()``; unit 1 / volume."""
     return mixture_l2(params.weights, params.means, params.covariances, (truth.weights, truth.means, truth.covariances))
+
+
+@observable(dims=("feature",))
+def coefficients(params: Any) -> jax.Array:
+    """Weights ``(d,)`` of a regression, in the unit of y over that of x."""
+    return params.weights
+
+
+@observable()
+def squared_error(params: Any, truth: Any) -> jax.Array:
+    r"""Squared Euclidean distance :math:`|w_n - w_0|^2` of regression weights, ``()``."""
+    return ((params.weights - truth.weights) ** 2).sum()
+
+
+@observable()
+def excess_risk(params: Any, truth: Any) -> jax.Array:
+    r"""Mean squared error on a noiseless label of a new row, :math:`(w_n - w_0)^T E[x x^T] (w_n - w_0)`, ``()``; unit of y squared."""
+    return (((params.weights - truth.weights) @ truth.factor) ** 2).sum()
 
 
 def _factor(params: Any) -> jax.Array:
@@ -188,6 +259,42 @@ class Tail:
         if self.states is not None:
             return state.params[self.states].sum()
         return jnp.where(truth < self.below, state.params, 0.0).sum()
+
+
+def of(field: str, observable: Any) -> Of:
+    """An observable (a function, part or name) of one field of the parameters: ``of("frequencies", "heterozygosity")``."""
+    return Of(field, as_observable(observable))
+
+
+@part
+class Of:
+    """An observable of one field of the parameters, and of the same field of the truth."""
+
+    field: str = static()
+    observable: Any
+
+    @property
+    def settles(self) -> bool:
+        return getattr(self.observable, "settles", False)
+
+    @property
+    def needs_truth(self) -> bool:
+        return getattr(self.observable, "needs_truth", False)
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return self.observable.start(*self._within(truth, first))
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        truth, state = self._within(truth, state)
+        return self.observable.update(carry, state, truth)
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        truth, state = self._within(truth, state)
+        return self.observable.read(carry, state, truth)
+
+    def _within(self, truth: Any, state: Any) -> tuple[Any, Any]:
+        inner = dataclasses.replace(state, params=getattr(state.params, self.field))
+        return None if truth is None else getattr(truth, self.field), inner
 
 
 @part
@@ -280,6 +387,24 @@ class Read:
         return self.function(state.params, truth) if self.needs_truth else self.function(state.params)
 
 
+@part
+class Call:
+    """A part with ``__call__(params)`` as an observable: what it holds are leaves, not constants of the program."""
+
+    function: Any
+
+    settles = True
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+        return self.function(state.params)
+
+
 def as_observable(given: Any) -> Any:
     """The observable behind a name, a function, or an object that is one already."""
     if isinstance(given, str):
@@ -294,7 +419,7 @@ def as_observable(given: Any) -> Any:
         )
     if len(_required(given)) not in (1, 2):
         raise TypeError(f"an observable must take (params) or (params, truth), got {given!r}{inspect.signature(given)}")
-    return Read(given)
+    return Call(given) if dataclasses.is_dataclass(given) else Read(given)
 
 
 def named(observe: Any) -> dict[str, Any]:

@@ -28,6 +28,25 @@ def part(cls: type[T]) -> type[T]:
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     fixed = [f.name for f in fields if f.metadata.get("static")]
-    jax.tree_util.register_dataclass(cls, [f.name for f in fields if f.name not in fixed], fixed)
+    leaves = [f.name for f in fields if f.name not in fixed]
+    names = leaves + fixed
+    keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
+
+    def values(node: T) -> tuple[tuple, tuple]:
+        held = vars(node)
+        return tuple([held[name] for name in leaves]), tuple([held[name] for name in fixed])
+
+    def keyed(node: T) -> tuple[tuple, tuple]:
+        inner, aux = values(node)
+        return tuple(zip(keys, inner, strict=True)), aux
+
+    def assembled(aux: Any, inner: Any) -> T:
+        node = object.__new__(cls)
+        vars(node).update(zip(names, (*inner, *aux), strict=True))
+        return node
+
+    # not register_dataclass: its trees are equal whatever the class (jaxlib 0.10.2), and jit then now and then, where
+    # hashes collide, runs the program of another regime with the same leaves
+    jax.tree_util.register_pytree_with_keys(cls, keyed, assembled, values)
     PARTS[f"{cls.__module__}:{cls.__qualname__}"] = cls
     return cls

@@ -194,6 +194,43 @@ class AccumulateSubsample:
 
 
 @part
+class Weighted:
+    r"""``round(share * size)`` rows (halves up) are real and new, the rest model output, and the real ones weigh ``weight`` in all.
+
+    Each real row weighs ``weight / share`` and each synthetic one ``(1 - weight) / (1 - share)``, so that all weights sum to the
+    sample size. ``weight = share`` is plain pooling, ``FreshReal(share)``. With k real rows for one synthetic,
+    ``share = k / (1 + k)``, the best weight for a sample mean is :math:`(\sqrt{k^2 + 4k} - k) / 2`, the golden ratio at k = 1 (He, Xu
+    and Cheng, arXiv 2502.18049). Needs data sets that can be weighted (``mixed``): of ``Gaussian`` or ``Regression``.
+    """
+
+    weight: Any
+    share: Any = 0.5
+
+    needs_items = False
+
+    def check(self, sizes: np.ndarray) -> None:
+        _check_share("weight", self.weight)
+        _check_share("share", self.share)
+        real = np.floor(np.broadcast_to(np.asarray(self.share), sizes.shape) * sizes + 0.5)[1:]
+        if np.any((real < 1) | (real >= sizes[1:])):
+            raise ValueError(f"share must leave at least one real and one synthetic row to weigh, got {self.share!r}")
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
+        data = real.draw(fold(key, REAL), size)
+        if not hasattr(data, "mixed"):
+            raise TypeError(
+                f"Weighted needs data sets with a method `mixed`, which the {type(data).__name__} of "
+                f"{type(real.family).__name__} lack; use FreshReal for plain pooling"
+            )
+        return data, ()
+
+    def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
+        fresh = whole(at(self.share, generation), size)
+        drawn = real.draw(fold(key, REAL), fresh)
+        return drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation)), ()
+
+
+@part
 class Mixture:
     r"""The mixture of Shumailov et al. (2024): data set i + 1 is i.i.d. from
     :math:`p_{i+1} = \alpha\,p_{\theta_{i+1}} + \beta\,p_i + \gamma\,p_0`.

@@ -139,7 +139,8 @@ class Share:
         self.place = np.arange(batch)
         chosen = np.minimum(self.first + self.place, self.first + self.chains - 1)
         state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], self.mesh), state)
-        self.state = dataclasses.replace(state, memory=loop.with_room_each(state.memory, process.room))
+        params, memory = jax.vmap(process.with_room)(state.params), loop.with_room_each(state.memory, process.room)
+        self.state = dataclasses.replace(state, params=params, memory=memory)
 
     def change_form(self, process: loop.Process, sizes: np.ndarray) -> None:
         """Carry the chains over to the form that ``process`` keeps them in."""

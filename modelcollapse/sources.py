@@ -12,8 +12,13 @@ from numpy.typing import ArrayLike
 
 from modelcollapse.data import Rows
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, normal_params
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
+from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
+from modelcollapse.families.uniform import Interval, Uniform
+from modelcollapse.families.vae import check_pixels
 from modelcollapse.pytree import part, static
 
 
@@ -188,6 +193,34 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike)
     return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
 
 
+def linear(
+    weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
+) -> Law:
+    """Rows x with labels y = w . x + noise: weights ``(d,)``, covariance of x ``()`` or ``(d, d)``, deviation of the noise.
+
+    Covariates are normal with mean 0 and fresh each time; or those of ``design`` (T, d), the same each time: then n draws
+    are labels of its first n rows, and an error is judged on its own rows, unless a covariance matrix is given. The family
+    of the law refits it by least squares: ``simulate(source.family, source, ...)``.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite, the noise is negative, the covariance is not symmetric positive definite, or shapes differ.
+    """
+    w = np.atleast_1d(np.asarray(weights, np.float64))
+    if w.ndim != 1 or not np.all(np.isfinite(w)):
+        raise ValueError(f"weights must be a finite vector, got {weights!r}")
+    sigma = np.asarray(covariance, np.float64)
+    sigma = sigma * np.eye(w.size) if sigma.ndim == 0 else sigma
+    factor = _normal("weights", w, "covariance", sigma).factor
+    if design is None:
+        return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
+    rows = Design(np.asarray(design), None if np.ndim(covariance) == 0 else factor)
+    if rows.dimension != w.size:
+        raise ValueError(f"design must have {w.size} columns, one for each weight, got {rows.dimension}")
+    return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
+
+
 def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
     if not np.all(np.isfinite(mean)):
         raise ValueError(f"{mean_name} must be finite, got {mean}")
@@ -205,6 +238,75 @@ def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray)
     pivot = np.diagonal(lower)
     exact = normal_params(jnp.asarray(mean, dtype), jnp.eye(mean.size, dtype=dtype))
     return type(exact)(exact.mean, jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+
+
+def bernoulli(chance: float) -> Law:
+    """A law on 0 and 1, with probability ``chance`` in [0, 1] of a 1; the ``Binomial`` law of one trial. ValueError outside."""
+    return binomial(1, chance)
+
+
+def binomial(trials: int, chance: float) -> Law:
+    """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
+    p = _number("chance", chance, 0, 1)
+    family = Binomial(trials)
+    return Law(family, family.law(family.trials * p))
+
+
+def poisson(mean: float) -> Law:
+    """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
+    return Law(Poisson(), Poisson().law(_number("mean", mean, 0)))
+
+
+def negative_binomial(mean: float, successes: float) -> Law:
+    """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
+
+    The variance is ``mean + mean**2 / successes``. ValueError for arguments out of range.
+    """
+    family = NegativeBinomial(successes)
+    return Law(family, family.law(_number("mean", mean, 0)))
+
+
+def exponential(mean: float = 1.0) -> Law:
+    """Exponential waiting times with a positive mean; the ``Gamma`` law of shape 1. ValueError for a mean out of range."""
+    return gamma(mean, 1.0)
+
+
+def gamma(mean: float, shape: float) -> Law:
+    """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
+    family = Gamma(shape)
+    return Law(family, family.law(_log("mean", mean)))
+
+
+def uniform(end: float = 1.0) -> Law:
+    """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
+    return Law(Uniform(), Interval(_log("end", end)))
+
+
+def pareto(index: float, minimum: float = 1.0) -> Law:
+    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
+
+    The mean is infinite for an index of 1 or less, the variance for one of 2 or less. ValueError unless both are positive.
+    """
+    family = Pareto(minimum)
+    return Law(family, family.law(_log("index", index)))
+
+
+def _log(name: str, value: float) -> jax.Array:
+    return jnp.log(jnp.asarray([_number(name, value, 0, above=True)], jnp.result_type(float)))
+
+
+def _number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be one number, got {value!r}")
+    if not low <= number <= high or not np.isfinite(number) or (above and number == low):
+        where = (
+            f"lie in [{low:g}, {high:g}]"
+            if np.isfinite(high)
+            else "be finite and " + ("positive" if above else "at least 0")
+        )
+        raise ValueError(f"{name} must {where}, got {value!r}")
+    return float(number)
 
 
 def table(rows: ArrayLike, *, replace: bool = True) -> Table:
@@ -234,6 +336,34 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
             f"rows must be finite, got {points[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)"
         )
     return Table(jnp.asarray(points, jnp.result_type(float)), bool(replace))
+
+
+def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
+    """Real images ``(n, height, width)`` in [0, 1] as a table of rows ``(n, height * width)``; flat ones may be given as they are.
+
+    With ``labels`` ``(n,)``, integers from 0, each row ends with its label, as ``Conditional`` wants it.
+
+    Raises
+    ------
+    ValueError
+        For another shape, for pixels that are not in [0, 1], and for labels that are not as many whole numbers from 0.
+    """
+    array = np.asarray(pixels)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
+        raise ValueError(
+            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+        )
+    rows = array.reshape(array.shape[0], -1).astype(np.float64)
+    check_pixels(rows)
+    if labels is not None:
+        classes = np.asarray(labels)
+        if classes.shape != rows.shape[:1] or classes.dtype.kind not in "iu" or classes.min() < 0:
+            raise ValueError(
+                f"labels must be {rows.shape[0]} whole numbers from 0, one for each image, "
+                f"got {classes.dtype} of shape {classes.shape}" + (f" from {classes.min()}" if classes.size else "")
+            )
+        rows = np.concatenate([rows, classes[:, None].astype(np.float64)], axis=1)
+    return table(rows, replace=replace)
 
 
 def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:

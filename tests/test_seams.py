@@ -152,3 +152,15 @@ def test_a_sweep_over_a_part_of_ones_own() -> None:
     single, double = jax.vmap(final)(jnp.array([3.0, 6.0]))
     np.testing.assert_allclose(2 * single, double, rtol=1e-13)
     np.testing.assert_allclose(single, run(Alternate())["value"], rtol=1e-13)
+
+
+def test_parts_of_another_class_are_another_tree() -> None:
+    """Else ``jit`` would run the program of one regime for another with the same leaves, where their hashes collide."""
+    structure = jax.tree.structure
+    for first, second in ((mc.Replace(), mc.Accumulate()), (mc.FreshReal(0.5), mc.FixedReal(0.5))):
+        assert structure(first) != structure(second)
+        assert structure(first) == structure(type(first)(*jax.tree.leaves(first)))
+    assert structure(mc.Gaussian(0)) != structure(mc.Gaussian(1))
+    assert structure(jax.tree.map(lambda leaf: leaf + 1, mc.FreshReal(0.5))) == structure(mc.FreshReal(0.5))
+    ((path, _),) = jax.tree_util.tree_leaves_with_path(mc.FreshReal(0.5))
+    assert jax.tree_util.keystr(path) == ".share"

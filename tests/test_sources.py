@@ -1,5 +1,7 @@
 """Sources give rows and laws as described: tables with and without replacement, samplers, fitted models."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,3 +118,33 @@ def test_a_fitted_model_can_be_the_next_truth() -> None:
     again = mc.simulate(mc.Discrete(), law, observe="probabilities", size=4, generations=3, chains=4, seed=1)
     assert (again["probabilities"][..., gone] == 0).all()
     assert (run["probabilities"][..., gone] > 0).any()
+
+
+def test_images_become_rows_and_keep_their_labels() -> None:
+    pixels = np.arange(24).reshape(3, 2, 4) / 24
+    np.testing.assert_array_equal(mc.images(pixels).points, pixels.reshape(3, 8))
+    np.testing.assert_array_equal(mc.images(pixels.reshape(3, 8)).points, pixels.reshape(3, 8))
+    labelled = mc.images(pixels, [2, 0, 1], replace=False)
+    np.testing.assert_array_equal(labelled.points[:, -1], [2, 0, 1])
+    np.testing.assert_array_equal(labelled.points[:, :-1], pixels.reshape(3, 8))
+    assert not labelled.replace
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "message"),
+    [
+        (np.zeros((2, 3, 4, 1)), None, r"images must be numbers in an array \(n, height, width\).*shape \(2, 3, 4, 1\)"),
+        (np.zeros((0, 3, 4)), None, "images must be numbers"),
+        (np.array([["a"]]), None, "images must be numbers"),
+        (np.array([[0.0, 1.0], [0.5, 1.5]]), None, r"pixels must lie in \[0, 1\], got 1.5 in image 1 \(largest 1.5\)"),
+        (np.array([[0.0, -0.1]]), None, r"pixels must lie in \[0, 1\], got -0.1 in image 0"),
+        (np.array([[0.0, np.nan]]), None, r"pixels must lie in \[0, 1\], got nan in image 0"),
+        (np.full((2, 2), 200), None, "divide bytes by 255"),
+        (np.zeros((2, 2)), [0], r"labels must be 2 whole numbers from 0, one for each image, got int64 of shape \(1,\)"),
+        (np.zeros((2, 2)), [0.0, 1.0], "labels must be 2 whole numbers from 0"),
+        (np.zeros((2, 2)), [0, -1], "labels must be 2 whole numbers from 0.*from -1"),
+    ],
+)  # fmt: skip
+def test_images_that_make_no_sense_are_refused(pixels: Any, labels: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mc.images(pixels, labels)

@@ -11,6 +11,9 @@ from modelcollapse.checks.claims import claim, shared, stream
 from modelcollapse.checks.evidence import Evidence, NominalMean, Proportion
 from modelcollapse.checks.gaussian import SECTION as GAUSSIANS
 from modelcollapse.checks.replacement import LAW, SECTION
+from modelcollapse.driver import simulate
+from modelcollapse.families import GaussianMixture
+from modelcollapse.sources import normal
 from modelcollapse_theory import collapse, fixation, fixation_diffusion, hitting
 
 SIZE = 200
@@ -126,25 +129,56 @@ def hitting_time(seed: int, chains: int) -> list[Evidence]:
 
 
 @claim(
-    "eps added to every fitted variance stops the collapse: the variance settles at InvGamma(2, eps M)",
+    "eps added to every fitted variance stops the collapse: the variance settles at InvGamma(2 - ddof, eps M)",
     source="diffusion limit; theory/derivations/gaussian.md; the reg_covar of scikit-learn's mixtures",
     section=GAUSSIANS,
     chains=4_000,
     theorems=["collapse.regularised_variance_cdf"],
 )
 def regularised_variance(seed: int, chains: int) -> list[Evidence]:
-    size, eps = 100, 1e-6
-    random = np.random.default_rng(stream(seed, "regularised"))
-    variance = np.full(chains, eps * size)
-    for _ in range(8 * size):
-        variance = variance * random.chisquare(size - 1, chains) / size + eps
+    size, eps, out = 100, 1e-6, []
+    # what is left of the start after n fits: e^(-n/M) with ddof 0, e^(-n/(4M)) with ddof 1
+    for ddof, times in ((0, 8), (1, 32)):
+        random = np.random.default_rng(stream(seed, f"regularised {ddof}"))
+        variance = np.full(chains, eps * size)
+        for _ in range(times * size):
+            variance = variance * random.chisquare(size - 1, chains) / (size - ddof) + eps
+        out += _settled(variance, size, eps, ddof, "variance alone")
+    return out
+
+
+@claim(
+    "a mixture of one component with reg_covar does not collapse: its variance settles at InvGamma(2, reg_covar M)",
+    source="diffusion limit; theory/derivations/gaussian.md",
+    section=GAUSSIANS,
+    chains=2_000,
+    theorems=["collapse.regularised_variance_cdf"],
+)
+def regularised_mixture(seed: int, chains: int) -> list[Evidence]:
+    size, eps, last = 50, 1e-6, 400
+    run = simulate(
+        GaussianMixture(1, reg_covar=eps, tol=1e-5),
+        normal(0.0, eps * size),
+        observe="variance",
+        size=size,
+        generations=last,
+        chains=chains,
+        seed=stream(seed, "regularised mixture"),
+        record=[last],
+    )
+    return _settled(run["variance"][:, 0, 0], size, eps, 0, "mixture")
+
+
+def _settled(variance: np.ndarray, size: int, eps: float, ddof: int, what: str) -> list[Evidence]:
     out = []
+    cdf = functools.partial(collapse.regularised_variance_cdf, sample_size=size)
     for level in (0.25, 0.75):
-        point = float(collapse.regularised_variance_quantile(level, size, eps))
+        point = float(collapse.regularised_variance_quantile(level, size, eps, ddof=ddof))
         wrong = {
-            "unbiased: shape 1": float(collapse.regularised_variance_cdf(point, size, eps, ddof=1)),
-            "twice eps": float(collapse.regularised_variance_cdf(point, size, 2 * eps)),
+            f"ddof = {1 - ddof}": float(cdf(point, regularisation=eps, ddof=1 - ddof)),
+            "twice eps": float(cdf(point, regularisation=2 * eps, ddof=ddof)),
             "collapse to eps": 1.0,
         }
-        out.append(Evidence(Proportion.of(variance <= point), level, wrong, f"P(v < {point:.3g})", slack=2 / size))
+        label = f"{what}, ddof = {ddof}, P(v < {point:.3g})"
+        out.append(Evidence(Proportion.of(variance <= point), level, wrong, label, slack=1 / size))
     return out

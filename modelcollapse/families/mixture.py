@@ -174,7 +174,9 @@ class GaussianMixture:
     def _maximise(self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array) -> NormalMixture:
         """The M step from weighted sums over rows, in coordinates where each component was standard normal before.
 
-        There a step is close to the identity, so that neither a thin component nor a far one loses digits.
+        There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component that
+        becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it regular;
+        the next step, in those coordinates, has its digits again.
         """
         dtype = mass.dtype
         empty = mass <= jnp.finfo(dtype).eps * mass.sum()
@@ -182,10 +184,14 @@ class GaussianMixture:
         centre, square = first / divisor[:, None], second / divisor[:, None, None]
         inverse = _inverses(before.factors)
         ridge = jnp.asarray(self.reg_covar, dtype) * jnp.einsum("kij,klj->kil", inverse, inverse, precision=_EXACT)
-        step = jnp.linalg.cholesky(square - centre[:, :, None] * centre[:, None, :] + ridge)
-        pivots, length = (jnp.diagonal(matrix, axis1=1, axis2=2) for matrix in (step, square))
+        spread = square - centre[:, :, None] * centre[:, None, :] + ridge
+        step = jnp.linalg.cholesky(spread)
         # what is left of a difference that should be 0 is rounding: too few distinct rows, no full rank
-        singular = (pivots**2 <= 32 * jnp.finfo(dtype).eps * length).any(1)
+        rounding = 32 * jnp.finfo(dtype).eps * jnp.diagonal(square, axis1=1, axis2=2)
+        thin = ~(jnp.diagonal(step, axis1=1, axis2=2) ** 2 > rounding).all(1)
+        wider = jnp.linalg.cholesky(spread + rounding[:, :, None] * jnp.eye(rounding.shape[1], dtype=dtype)[None])
+        step = jnp.where(thin[:, None, None], wider, step)
+        singular = thin & (jnp.asarray(self.reg_covar, dtype) == 0)
         factors = jnp.einsum("kij,kjl->kil", before.factors, step, precision=_EXACT)
         means = before.means + jnp.einsum("kij,kj->ki", before.factors, centre, precision=_EXACT)
         kept = jnp.where(empty, 0.0, mass)

@@ -80,22 +80,44 @@ def test_normal_is_a_random_walk():
     assert ef.expected_mean_error(ef.normal(3.0), -7.0, 10, [0, 1, 10]) == pytest.approx([0, 0.3, 3.0])
 
 
-@pytest.mark.parametrize("fits", [1, 2, 4])
-def test_accumulation_by_enumeration_of_pools(fits):
-    """Every pool of Bernoulli batches of 3, in exact fractions."""
-    size, truth = 3, Fraction(1, 4)
-    pools = {0: Fraction(1)}
-    for batch in range(fits):
+def enumerated_error(sizes, truth, *, keep):
+    """E (m_n - m_0)^2 of Bernoulli batches of these sizes, all kept or the last one only, in exact fractions."""
+    pools, held = {0: Fraction(1)}, 0
+    for size in sizes:
         new: dict[int, Fraction] = {}
         for ones, chance in pools.items():
-            p = truth if batch == 0 else Fraction(ones, size * batch)
+            p = Fraction(ones, held) if held else truth
             for k in range(size + 1):
                 weight = Fraction(int(special.comb(size, k, exact=True))) * p**k * (1 - p) ** (size - k)
-                new[ones + k] = new.get(ones + k, Fraction(0)) + chance * weight
-        pools = new
-    exact = sum(chance * (Fraction(ones, size * fits) - truth) ** 2 for ones, chance in pools.items())
-    found = ef.accumulated_mean_error(ef.bernoulli(), 0.25, size, fits)
-    assert found == pytest.approx(float(exact), rel=1e-12)
+                total = ones + k if keep else k
+                new[total] = new.get(total, Fraction(0)) + chance * weight
+        pools, held = new, held + size if keep else size
+    return float(sum(chance * (Fraction(ones, held) - truth) ** 2 for ones, chance in pools.items()))
+
+
+@pytest.mark.parametrize("fits", [1, 2, 4])
+def test_accumulation_by_enumeration_of_pools(fits):
+    exact = enumerated_error([3] * fits, Fraction(1, 4), keep=True)
+    assert ef.accumulated_mean_error(ef.bernoulli(), 0.25, 3, fits) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_schedules_by_enumeration(keep):
+    sizes = [3, 1, 4, 2]
+    found = ef.scheduled_mean_error(ef.bernoulli(), 0.25, sizes, accumulate=keep)
+    exact = [enumerated_error(sizes[:n], Fraction(1, 4), keep=keep) for n in (1, 2, 3, 4)]
+    assert found == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("family", [ef.poisson(), ef.gamma(0.7), ef.negative_binomial(3.0), ef.binomial(4)])
+def test_constant_schedules_are_the_other_formulas(family):
+    fits = np.arange(1, 8)
+    assert ef.scheduled_mean_error(family, 0.8, np.full(7, 5)) == pytest.approx(
+        ef.expected_mean_error(family, 0.8, 5, fits), rel=1e-13
+    )
+    assert ef.scheduled_mean_error(family, 0.8, np.full(7, 5), accumulate=True) == pytest.approx(
+        [ef.accumulated_mean_error(family, 0.8, 5, int(n)) for n in fits], rel=1e-13
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,6 +187,7 @@ def test_poisson_extinction_against_the_truncated_chain():
         (lambda: ef.fresh_mean_error(ef.poisson(), 1.0, 10, 0.25), "whole number of real draws"),
         (lambda: ef.fresh_mean_error(ef.poisson(), 1.0, 10, 1.5), "share must lie in"),
         (lambda: ef.poisson_extinction(1.0, 5, 0), "fits must be at least 1"),
+        (lambda: ef.scheduled_mean_error(ef.poisson(), 1.0, 5), "vector with one size for each fit"),
         (lambda: ef.gamma(0.0), "shape must be positive"),
         (lambda: ef.binomial(0), "trials must be at least 1"),
         (lambda: ef.negative_binomial(-1.0), "successes must be positive"),

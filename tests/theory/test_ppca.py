@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import integrate, optimize, stats
 
 from modelcollapse_theory import ppca
 
@@ -79,9 +79,89 @@ def test_learned_noise_maximises_the_likelihood_and_then_stays():
     assert silence == 0
 
 
+def gain(size):
+    """The law of a sample variance with divisor M, relative to the true one."""
+    return stats.gamma((size - 1) / 2, scale=2 / size)
+
+
+def mean_over(size, function, start=0.0):
+    law = gain(size)
+    low, high = max(start, law.ppf(1e-15)), law.isf(1e-15)
+    return (
+        integrate.quad(lambda g: law.pdf(g) * function(g), low, high, epsabs=1e-12, limit=300)[0] if low < high else 0.0
+    )
+
+
+def test_finite_trace_is_the_mean_over_two_fits():
+    size, variance, noise = 40, 1.0, 0.01
+
+    def after_one(value):
+        return mean_over(size, lambda g: max(value * g - noise, 0.0), noise / value)
+
+    once, twice = ppca.finite_decoder_trace(variance, 1, noise, size, [1, 2])
+    assert once == pytest.approx(after_one(variance), rel=1e-9)
+    again = mean_over(size, lambda g: after_one(g - noise), noise)
+    assert twice == pytest.approx(again, rel=1e-9)
+    # a threshold that often drops the direction: a lower bound
+    assert ppca.finite_decoder_trace(1.0, 1, 0.9, 5, 1) < mean_over(5, lambda g: max(g - 0.9, 0.0), 0.9) - 0.1
+
+
+def test_finite_trace_has_both_limits():
+    fits = np.arange(6)
+    endless = ppca.finite_decoder_trace(5.0, 2, 0.1, 10**9, fits)
+    both = ppca.decoder_mean_variance([2.0, 3.0], 0.1, fits[:, None]).sum(1)
+    assert endless == pytest.approx(both, rel=1e-7)
+    silent = ppca.finite_decoder_trace(5.0, 2, 1e-12, 7, fits)
+    assert silent == pytest.approx(ppca.sampled_trace(5.0, 7, fits), rel=1e-10)
+    weighted = ppca.finite_decoder_trace(5.0, 2, 0.1, 7, fits, kl_weight=3.0)
+    assert weighted == pytest.approx(ppca.finite_decoder_trace(5.0, 2, 0.3, 7, fits))
+
+
+@pytest.mark.parametrize(("size", "ratio"), [(12, 4.0), (3, 2.5)])
+def test_life_of_a_direction_by_nested_quadrature(size, ratio):
+    law = gain(size)
+    assert ppca.alive_probability(ratio, 1.0, size, 1) == pytest.approx(law.sf(1 / ratio), abs=1e-9)
+    twice = mean_over(size, lambda g: law.sf(1 / (ratio * g - 1)) if ratio * g > 1 else 0.0, 1 / ratio)
+    assert ppca.alive_probability(ratio, 1.0, size, 2) == pytest.approx(twice, abs=1e-6)
+
+
+def test_life_of_a_direction_at_its_ends():
+    many = ppca.alive_probability([0.0, 0.5, 4.5, 5.0, 50.0], 1.0, 10_000, 4)
+    assert many[:2] == pytest.approx([0, 0], abs=1e-12)
+    assert many[2:] == pytest.approx([1, 1, 1], abs=1e-3)
+    assert ppca.alive_probability(3.5, 1.0, 10_000, 4) < 1e-3
+    assert list(ppca.alive_probability([0.0, 0.1], 1.0, 5, 0)) == [0, 1]
+    falling = [float(ppca.alive_probability(6.0, 1.0, 8, n)) for n in (1, 3, 9)]
+    assert falling == sorted(falling, reverse=True)
+    assert ppca.alive_probability(6.0, 0.5, 8, 3, kl_weight=2.0) == ppca.alive_probability(6.0, 1.0, 8, 3)
+
+
+def test_after_the_first_fit_the_determinant_moves_by_that_of_a_wishart_matrix():
+    size = 9
+
+    def mean_log(freedom):
+        return stats.chi2(freedom).expect(lambda x: np.log(x / size), epsabs=1e-12)
+
+    found = ppca.learned_noise_log_determinant(size, [1, 4], 2)
+    # Bartlett: one pivot a dimension
+    assert found == pytest.approx([0, 3 * (mean_log(size - 1) + mean_log(size - 2))], rel=1e-7)
+
+
+def test_a_fit_with_noise_keeps_the_trace():
+    eigenvalues = np.array([3.0, 1.5, 0.7, 0.2])
+    decoder, noise = ppca.learned_noise(eigenvalues, 2)
+    assert decoder.sum() + 4 * noise == pytest.approx(eigenvalues.sum())
+    assert ppca.sampled_trace(eigenvalues.sum(), 5, [0, 2]) == pytest.approx(eigenvalues.sum() * np.array([1, 0.64]))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: ppca.finite_decoder_trace(1.0, 0, 0.1, 5, 1), "rank must be at least 1"),
+        (lambda: ppca.sampled_trace(1.0, 1, 1), "a variance needs at least two draws"),
+        (lambda: ppca.alive_probability(1.0, 0.1, 10**6, 1), "sample_size must be at most 10000"),
+        (lambda: ppca.learned_noise_log_determinant(9, 0, 2), "fits must be at least 1"),
+        (lambda: ppca.learned_noise_log_determinant(2, 3, 2), "covariance of full rank"),
         (lambda: ppca.decoder_mean_variance(-1.0, 0.5, 1), "variance must lie in"),
         (lambda: ppca.decoder_mean_variance(1.0, 0.0, 1), "noise must be positive"),
         (lambda: ppca.lifetime(1.0, 0.5, kl_weight=0.0), "kl_weight must be positive"),

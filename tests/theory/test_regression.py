@@ -18,6 +18,16 @@ def test_replaced_risk_by_quadrature(size, dimension):
     assert rg.replaced_risk(size, 4, dimension, 2.5) == pytest.approx(4 * 2.5 * dimension * inverse, rel=1e-6)
 
 
+def test_law_of_one_step():
+    """d = 1: a t variable squared. Any d: the mean of the law is the risk, and raw rows follow it."""
+    assert rg.step_risk_cdf(0.3, 7, 1, 2.0) == pytest.approx(2 * stats.t(7).cdf(np.sqrt(0.15 * 7)) - 1, rel=1e-12)
+    mean = integrate.quad(lambda r: 1 - rg.step_risk_cdf(r, 12, 3, 0.5), 0, np.inf)[0]
+    assert mean == pytest.approx(rg.replaced_risk(12, 1, 3, 0.5), rel=1e-6)
+    error = chain_risk(12, 20_000, 6, 3, 1, True, False)
+    assert stats.kstest(error, lambda r: rg.step_risk_cdf(r, 6, 3)).pvalue > 1e-6
+    assert stats.kstest(error, lambda r: rg.step_risk_cdf(r, 7, 3)).pvalue < 1e-6
+
+
 def chain_risk(seed, repeats, size, dimension, fits, fresh, accumulate):
     """Squared error of least squares on its own labels, row by row; the referee for every closed form at once."""
     rng = np.random.default_rng(seed)
@@ -180,17 +190,78 @@ def test_the_golden_ratio():
     assert found.x == pytest.approx(float(rg.best_weight(1.0)), abs=1e-4)
 
 
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_a_given_design_by_matrices(accumulate):
+    """Least squares is linear in its labels, so the covariance of the weights is carried on exactly."""
+    rng = np.random.default_rng(2)
+    rows, moment, noise = rng.standard_normal((7, 3)), np.diag([1.0, 2.0, 5.0]), 0.6
+    solve = np.linalg.pinv(rows)
+    covariance = np.zeros((3, 3))
+    for fits in range(1, 5):
+        # the pool of n batches of labels is their average: w_n = ((n - 1) w_{n-1} + new) / n
+        share = fits if accumulate else 1
+        covariance = covariance + noise * solve @ solve.T / share**2
+        found = rg.fixed_design_risk(rows, fits, noise, second_moment=moment, accumulate=accumulate)
+        assert found == pytest.approx(np.trace(moment @ covariance), rel=1e-12)
+    assert rg.fixed_design_risk(rows, 4, noise) == pytest.approx(4 * noise * 3 / 7, rel=1e-12)
+
+
+@pytest.mark.parametrize(("real", "synthetic"), [(4, 3), (0, 6), (6, 0)])
+def test_fresh_real_rows_in_one_dimension(real, synthetic):
+    """d = 1: each fit keeps the square of a Beta(n2/2, n1/2) share of the last error."""
+    n = real + synthetic
+    kept, error = synthetic * (synthetic + 2) / (n * (n + 2)), 0.0
+    for fits in range(1, 6):
+        error = kept * error + 2.0 / (n - 2)
+        assert rg.fresh_real_risk(real, synthetic, fits, 1, 2.0) == pytest.approx(error, rel=1e-12)
+    if real == 0:
+        assert rg.fresh_real_risk(0, n, 5, 1, 2.0) == pytest.approx(rg.replaced_risk(n, 5, 1, 2.0), rel=1e-12)
+
+
+def test_ridge_refitted_to_itself_on_large_designs():
+    """Large fresh designs: the traces of each concentrate, and with an invariant law nothing but traces enters."""
+    rng = np.random.default_rng(4)
+    dimension, size, penalty, noise, norm = 300, 450, 0.15, 0.8, 1.5
+    along, square = 1.0, norm
+    for fits in range(1, 4):
+        rows = rng.standard_normal((size, dimension))
+        s = np.linalg.eigvalsh(rows.T @ rows / size)
+        along = along * np.mean(s / (s + penalty))
+        square = square * np.mean((s / (s + penalty)) ** 2) + noise / size * np.sum(s / (s + penalty) ** 2)
+        found = rg.replaced_ridge_risk(penalty, size, fits, dimension, noise, squared_norm=norm)
+        assert found == pytest.approx(norm - 2 * norm * along + square, rel=6e-3)
+    once = rg.ridge_risk(penalty, size, dimension, noise, squared_norm=norm)
+    assert rg.replaced_ridge_risk(penalty, size, 1, dimension, noise, squared_norm=norm) == pytest.approx(
+        once, rel=1e-12
+    )
+    assert rg.replaced_ridge_risk(penalty, size, 10**6, dimension, noise) < 10
+
+
+def test_weighted_means_on_the_way():
+    weight, ratio, size, variance = 0.4, 0.5, 100, 3.0
+    error = variance / (size * 3)
+    for fits in range(1, 5):
+        found = rg.weighted_mean_path(weight, ratio, size, fits, variance)
+        assert found == pytest.approx(error, rel=1e-12)
+        error = weight**2 * variance / size + (1 - weight) ** 2 * (error + ratio * variance / size)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: rg.replaced_risk(4, 1, 3), "at least dimension \\+ 2"),
         (lambda: rg.replaced_risk(10, 1, 3, -1.0), "noise_variance must lie in"),
+        (lambda: rg.step_risk_cdf(0.1, 2, 3), "at least dimension"),
         (lambda: rg.minimum_norm_risk(9, 1, 10), "at most dimension - 2"),
         (lambda: rg.minimum_norm_risk(4, 0, 10), "fits must be at least 1"),
         (lambda: rg.ridge_risk(0.0, 10, 3), "penalty must be positive"),
         (lambda: rg.ridge_risk(0.1, 10, 3, earlier_fits=2), "earlier_sample_size must be given"),
         (lambda: rg.shifted_label_risk(2, 2, 3), "at least dimension \\+ 2"),
         (lambda: rg.weighted_mean_error(0.0, 1.0, 10), "weight must lie in"),
+        (lambda: rg.fixed_design_risk(np.ones((5, 2)), 1), "full column rank"),
+        (lambda: rg.fresh_real_risk(2, 2, 1, 3), "at least dimension \\+ 2"),
+        (lambda: rg.replaced_ridge_risk(0.0, 10, 1, 3), "penalty must be positive"),
+        (lambda: rg.weighted_mean_path(0.5, 1.0, 10, 0), "fits must be at least 1"),
         (lambda: rg.best_weight(0.0), "ratio must be positive"),
     ],
 )

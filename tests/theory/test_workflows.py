@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from modelcollapse_theory import workflows
 
@@ -211,6 +212,29 @@ def test_retain_without_fresh_items_is_moran_and_wright_fisher():
     assert workflows.retain_limit(20, 20) == pytest.approx(1 / 20)
 
 
+@pytest.mark.parametrize(("real", "synthetic", "weight"), [(1, 2, 0.7), (2, 1, 0.25), (2, 2, 0.5)])
+def test_weights_by_exact_laws_of_two_states(real, synthetic, weight):
+    """The share x of one state is a Markov chain on few values: x' = w R/r + (1-w) S/s, R and S binomial."""
+    p, size = 0.3, real + synthetic
+    law = {k / size: stats.binom.pmf(k, size, p) for k in range(size + 1)}
+    for fits in (1, 2, 3):
+        left = sum(chance * x * (1 - x) for x, chance in law.items()) / (p * (1 - p))
+        assert 1 - workflows.weighted(size, fits, real, weight) == pytest.approx(left, rel=1e-12)
+        new: dict[float, float] = {}
+        for x, chance in law.items():
+            for i in range(real + 1):
+                for j in range(synthetic + 1):
+                    y = weight * i / real + (1 - weight) * j / synthetic
+                    step = stats.binom.pmf(i, real, p) * stats.binom.pmf(j, synthetic, x)
+                    new[y] = new.get(y, 0) + chance * step
+        law = new
+    path = workflows.weighted(size, [1, 2, 200], real, weight)
+    assert path[-1] == pytest.approx(workflows.weighted_limit(size, real, weight), rel=1e-12)
+    if weight == real / size:
+        assert path == pytest.approx(workflows.fresh_counts(size, [1, 2, 200], real), rel=1e-12)
+    assert workflows.weighted_limit(size, real, 0.0) == pytest.approx(1.0)
+
+
 def test_huge_and_long_keep_their_digits():
     mpmath = pytest.importorskip("mpmath")
     with mpmath.workdps(60):
@@ -241,6 +265,8 @@ def test_arguments_broadcast_and_bad_ones_are_named():
         (lambda: workflows.fresh_counts(4, 1, 5), "real"),
         (lambda: workflows.fixed_set(4, 1, 0), "kept"),
         (lambda: workflows.retain(4, 1, 3, 2), "retained"),
+        (lambda: workflows.weighted(4, 1, 4, 0.5), "real"),
+        (lambda: workflows.weighted(4, 1, 2, 1.5), "weight"),
         (lambda: workflows.pooled([1, 2], [[0, 0.1], [0.2, 0]]), "symmetric"),
         (lambda: workflows.pooled([0, 0], [[0, 0], [0, 0]]), "sizes"),
         (lambda: workflows.pooled([1, 2], [0, 1]), "shared"),

@@ -140,6 +140,30 @@ def accumulated_mean_error(family: VarianceFunction, mean: ArrayLike, sample_siz
 
 
 @theorem(
+    statement="With sample sizes M_i: Var mean_n = V(mean_0)/v2 [prod_{i<=n} (1 + v2/M_i) - 1]; with every batch kept, "
+    "M_i/N_i^2 for 1/M_i, N_i = M_1 + ... + M_i (v2 = 0: V(mean_0) times their sum)",
+    conditions="natural exponential family with quadratic variance function, replace or accumulate, M_i >= 1",
+    order="exact",
+    source=_OWN,
+)
+def scheduled_mean_error(
+    family: VarianceFunction, mean: ArrayLike, sample_sizes: ArrayLike, *, accumulate: bool = False
+) -> Array:
+    """``E (m_n - m_0)^2`` after each of the fits n = 1, 2, ..., of which fit i draws ``sample_sizes[i - 1]``. Exact.
+
+    ``accumulate``: each fit uses all batches so far. ValueError unless the sizes are a vector of whole numbers from 1.
+    """
+    sizes = _sizes(sample_sizes)
+    if sizes.ndim != 1:
+        raise ValueError(f"sample_sizes must be a vector with one size for each fit, got shape {sizes.shape}")
+    weights = sizes / np.cumsum(sizes) ** 2 if accumulate else 1 / sizes
+    if family.quadratic == 0:
+        return family(mean) * np.cumsum(weights)
+    with np.errstate(divide="ignore"):  # one Bernoulli draw is absorbed at once
+        return _growth(family, np.cumsum(np.log1p(family.quadratic * weights)), family(mean))
+
+
+@theorem(
     statement="Endless accumulation: Var mean -> V(mean_0)/v2 [sinh(x)/x - 1], x = pi sqrt(v2/M) (sin for v2 < 0); "
     "pi^2/6 V(mean_0)/M for v2 = 0",
     conditions="natural exponential family with quadratic variance function, accumulate, equal batches",

@@ -1,7 +1,8 @@
 """A kernel density does not collapse, it diffuses: every refit adds the kernel's variance and never takes it off.
 
 The model after a fit is the mixture of M kernels, one on each point, so its variance is that of the points (ddof=0)
-plus ``h^2``. Only that variance of the kernel enters, so any centred kernel will do, and any truth with a variance.
+plus ``h^2``. Only that variance of the kernel enters, so any centred kernel will do, and any truth with a variance; in
+several dimensions everything holds for each coordinate.
 ``fits`` counts fits, the first to real data; results come as ``(E variance of the model, E (mean - true mean)^2)``.
 """
 
@@ -43,20 +44,34 @@ def fixed_bandwidth(
     return variance + (settled - variance) * lost, (variance - settled) * lost + fits * square
 
 
-def rule_factor(sample_size: ArrayLike, *, constant: ArrayLike = 1.0, ddof: int = 1) -> Array:
-    """Factor on ``E variance`` in one fit with the bandwidth ``constant * s * M^(-1/5)``, s the points' deviation.
+def silverman_constant(dimension: ArrayLike = 1) -> Array:
+    """``(4/(d + 2))^(1/(d+4))``: Silverman's bandwidth as a multiple of Scott's. Exact."""
+    dimension = whole("dimension", dimension, 1).astype(np.float64)
+    return (4 / (dimension + 2)) ** (1 / (dimension + 4))
 
-    ``(1 - 1/M)(1 + constant^2 M^(-2/5) M/(M - ddof))``. Scott's rule is ``constant = 1``, Silverman's ``(4/3)^(1/5)``;
-    with ddof=1 both give a factor above 1 at every M, and ``h = s / sqrt(M)`` would give exactly 1. Exact.
-    """
+
+def _widening(size: ArrayLike, constant: ArrayLike, ddof: int, dimension: ArrayLike) -> Array:
+    """Variance of the kernel for ``size`` rows, relative to that of the rows with divisor ``size``."""
     choice("ddof", ddof, (0, 1))
+    size = np.asarray(size, dtype=np.float64)
+    power = -2 / (whole("dimension", dimension, 1) + 4)
+    return within("constant", constant, 0, np.inf) ** 2 * size**power * size / (size - ddof)
+
+
+def rule_factor(sample_size: ArrayLike, *, constant: ArrayLike = 1.0, ddof: int = 1, dimension: ArrayLike = 1) -> Array:
+    """Factor on ``E variance`` in one fit with the kernel's deviation ``constant * s * M^(-1/(d+4))``, s that of the points.
+
+    ``(1 - 1/M)(1 + constant^2 M^(-2/(d+4)) M/(M - ddof))``, of every coordinate and of the whole covariance alike. Scott's
+    rule is ``constant = 1``, Silverman's :func:`silverman_constant`; with ddof=1 both give a factor above 1 at every M and
+    d, and a kernel of deviation ``s / sqrt(M)`` would give exactly 1. Exact.
+    """
     size = _sizes(sample_size)
-    widened = within("constant", constant, 0, np.inf) ** 2 * size**-0.4 * size / (size - ddof)
-    return 1 + (widened * (size - 1) - 1) / size
+    return 1 + (_widening(size, constant, ddof, dimension) * (size - 1) - 1) / size
 
 
 @theorem(
-    statement="Kernel density, bandwidth c s M^(-1/5): E variance grows as [(1-1/M)(1 + c^2 M^(-2/5) M/(M-ddof))]^n",
+    statement="Kernel density, bandwidth c s M^(-1/(d+4)): E variance grows as "
+    "[(1-1/M)(1 + c^2 M^(-2/(d+4)) M/(M-ddof))]^n",
     conditions="replace, M >= 2; any truth with a variance, any kernel; s the sample deviation with that ddof",
     order="exact",
     source=_OWN,
@@ -67,14 +82,16 @@ def rule_bandwidth(
     *,
     constant: ArrayLike = 1.0,
     ddof: int = 1,
+    dimension: ArrayLike = 1,
     variance: ArrayLike = 1.0,
 ) -> tuple[Array, Array]:
     """Model variance and squared error of the mean under Scott's or Silverman's rule, see :func:`rule_factor`. Exact.
 
-    The variance is multiplied by the factor phi in every fit and the error is ``variance/M (phi^n - 1)/(phi - 1)``:
-    with the usual constants a kernel density explodes where a fitted normal would collapse. May reach inf.
+    ``variance`` is that of one coordinate in ``dimension`` dimensions. It is multiplied by the factor phi in every fit, and
+    the error is ``variance/M (phi^n - 1)/(phi - 1)``: with the usual constants a kernel density explodes where a fitted
+    normal would collapse. May reach inf.
     """
-    gap = rule_factor(sample_size, constant=constant, ddof=ddof) - 1
+    gap = rule_factor(sample_size, constant=constant, ddof=ddof, dimension=dimension) - 1
     size, fits, variance = _sizes(sample_size), whole("fits", fits), positive("variance", variance)
     log_growth = fits * np.log1p(gap)
     flat = gap == 0
@@ -90,19 +107,87 @@ def rule_bandwidth(
     order="exact",
     source=_OWN,
 )
-def accumulated(bandwidth: float, sample_size: int, fits: int, *, variance: float = 1.0) -> tuple[Array, Array]:
+def accumulated(bandwidth: ArrayLike, sample_size: int, fits: int, *, variance: float = 1.0) -> tuple[Array, Array]:
     r"""Model variance and squared error of the mean after each of n ``fits`` to all batches so far, two arrays (n,).
 
-    .. math:: S_n = \Bigl(1-\frac1{Mn^2}\Bigr)S_{n-1} + \frac{h^2}n\Bigl(1-\frac1{nM}\Bigr), \qquad
-              B_n = B_{n-1} + \frac{S_{n-1}+h^2}{Mn^2}, \qquad V_n = S_n + h^2
+    .. math:: S_n = \Bigl(1-\frac1{Mn^2}\Bigr)S_{n-1} + \frac{h_{n-1}^2}n\Bigl(1-\frac1{nM}\Bigr), \qquad
+              B_n = B_{n-1} + \frac{S_{n-1}+h_{n-1}^2}{Mn^2}, \qquad V_n = S_n + h_n^2
 
-    from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. Exact. Accumulation slows the diffusion to a logarithm.
+    from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. ``bandwidth`` is one h, or that of each fit (n,). Exact. Accumulation slows
+    the diffusion to a logarithm, and stops it if the bandwidth shrinks like any power of the pool's size.
+    """
+    last = int(whole("fits", fits, 1))
+    square = np.broadcast_to(within("bandwidth", bandwidth, 0, np.inf) ** 2, (last,))
+    return _accumulated(sample_size, square, np.zeros(last), variance)
+
+
+@theorem(
+    statement="Kernel density on all batches so far, bandwidth c s (nM)^(-1/(d+4)): E variance is multiplied by "
+    "1 - 1/(Mn^2) + (w/n)(1 - 1/(nM)), w the kernel's share, and converges",
+    conditions="accumulate, equal batches M >= 2; any truth with a variance, any kernel; s the pool's deviation",
+    order="exact",
+    source=_OWN,
+)
+def accumulated_rule(
+    sample_size: int,
+    fits: int,
+    *,
+    constant: float = 1.0,
+    ddof: int = 1,
+    dimension: int = 1,
+    variance: float = 1.0,
+) -> tuple[Array, Array]:
+    """Model variance and squared error of the mean, two arrays (n,): Scott's or Silverman's rule on all batches so far.
+
+    As :func:`accumulated` with ``h_n^2 = w_n S_n``, ``w_n = c^2 (nM)^(-2/(d+4)) nM/(nM - ddof)``. Exact. Where replacement
+    explodes this stays finite for ever, since the sum of ``w_n / n`` does.
+    """
+    last = int(whole("fits", fits, 1))
+    pool = float(_sizes(sample_size)) * np.arange(1, last + 1)
+    return _accumulated(sample_size, np.zeros(last), _widening(pool, constant, ddof, dimension), variance)
+
+
+def _accumulated(sample_size: ArrayLike, square: Array, share: Array, variance: ArrayLike) -> tuple[Array, Array]:
+    """The recursion for kernels of variance ``square + share * S_n``."""
+    size, truth = float(_sizes(sample_size)), float(positive("variance", variance))
+    spread, error = (1 - 1 / size) * truth, truth / size
+    out = [(spread, error)]
+    for n, (h2, w) in enumerate(zip(square[:-1], share[:-1], strict=True), 2):
+        kernel = h2 + w * spread
+        error += (spread + kernel) / (size * n**2)
+        spread += -spread / (size * n**2) + kernel / n * (1 - 1 / (n * size))
+        out.append((spread, error))
+    s, b = np.array(out).T
+    return s * (1 + share) + square, b
+
+
+@theorem(
+    statement="Kernel density with r of M rows real and fresh: variance and squared error of the mean together settle at "
+    "V + (M/r) h^2",
+    conditions="fixed bandwidth h, r real rows anew in each fit, M >= 2; any truth with variance V, any kernel",
+    order="exact",
+    source=_OWN,
+)
+def fresh_real(
+    bandwidth: ArrayLike, sample_size: int, fits: int, real: int, *, variance: float = 1.0
+) -> tuple[Array, Array]:
+    r"""Model variance and squared error of the mean after each of n ``fits``, ``real`` = r rows of each from the truth.
+
+    .. math:: B' = \frac{a E V + a^2 B + r\sigma^2}{M^2}, \qquad E V' + B' = \frac{a (E V + B) + r \sigma^2}M + h^2,
+              \qquad a = M - r
+
+    Two arrays (n,). Exact. Any steady share of real rows stops the diffusion.
     """
     size, last = float(_sizes(sample_size)), int(whole("fits", fits, 1))
-    truth, square = float(positive("variance", variance)), float(within("bandwidth", bandwidth, 0, np.inf)) ** 2
-    batch = np.arange(1, last + 1, dtype=np.float64)
-    kept = np.cumprod(1 - 1 / (size * batch**2))
-    added = np.where(batch > 1, square / batch * (1 - 1 / (batch * size)), 0.0)
-    spread = kept * (truth + np.cumsum(added / kept))
-    before = np.concatenate([[truth], spread[:-1] + square])
-    return spread + square, np.cumsum(before / (size * batch**2))
+    share, truth = float(whole("real", real)), float(positive("variance", variance))
+    if share > size:
+        raise ValueError(f"real must be at most sample_size = {sample_size}, got {real}")
+    square, kept = float(within("bandwidth", bandwidth, 0, np.inf)) ** 2, size - share
+    total, error = truth + square, truth / size
+    out = [(total - error, error)]
+    for _ in range(1, last):
+        error = (kept * (total - error) + kept**2 * error + share * truth) / size**2
+        total = (kept * total + share * truth) / size + square
+        out.append((total - error, error))
+    v, b = np.array(out).T
+    return v, b

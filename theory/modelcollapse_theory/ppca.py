@@ -2,14 +2,17 @@
 
 The model is ``x = W z + mu + e``, ``z`` standard normal in q dimensions, ``e`` of variance ``noise`` a coordinate.
 With the noise held fixed the best fit keeps the data's eigenvectors, and direction j with variance ``l_j`` gets
-``|w_j|^2 = max(l_j - kl_weight * noise, 0)``. Everything here is the population limit: endless data, exact optimum.
+``|w_j|^2 = max(l_j - kl_weight * noise, 0)``. First the population limit: endless data, exact optimum. Then fits by maximum
+likelihood to M draws (covariance with divisor M), where sampling takes its own share at every fit.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import interpolate, stats
 
+from modelcollapse_theory import wishart
 from modelcollapse_theory._domain import Array, positive, whole, within
 from modelcollapse_theory._register import theorem
 
@@ -98,3 +101,112 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     ordered = np.sort(values)[::-1]
     noise = float(ordered[kept:].mean())
     return ordered[:kept] - noise, noise
+
+
+def _kept(sample_size: ArrayLike) -> Array:
+    """1 - 1/M: what the mean of a sample variance with divisor M keeps."""
+    return 1 - 1 / whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+
+
+@theorem(
+    statement="Decoder means, fixed noise t, M draws: E tr falls as a^n tr_0 - t r M (1 - a^n), a = 1 - 1/M",
+    conditions="PPCA by maximum likelihood, any source of rank r <= q, replace, no direction dropped (else a lower bound)",
+    order="exact",
+    source=_OWN,
+)
+def finite_decoder_trace(
+    trace: ArrayLike,
+    rank: ArrayLike,
+    noise: ArrayLike,
+    sample_size: ArrayLike,
+    fits: ArrayLike,
+    *,
+    kl_weight: ArrayLike = 1.0,
+) -> Array:
+    r"""Mean total variance of the decoder's means after n ``fits`` to M = ``sample_size`` draws each.
+
+    .. math:: E\,\mathrm{tr}\,W_n W_n^T = a^n\,\mathrm{tr}\,\Sigma_0 - r\beta\sigma^2\,M (1 - a^n), \qquad a = 1 - 1/M
+
+    ``trace`` and ``rank`` r are those of the covariance of the real data, of which r <= q are kept. Exact as long as every sample eigenvalue
+    stays above the threshold :math:`\beta\sigma^2`; a dropped direction loses less than that, so it is a lower bound for ever. As
+    M goes to infinity it is r directions of :func:`decoder_mean_variance`.
+    """
+    trace, threshold = within("trace", trace, 0, np.inf), _threshold(noise, kl_weight)
+    kept, n = _kept(sample_size), whole("fits", fits)
+    lost = -np.expm1(n * np.log(kept)) / (1 - kept)  # sum of a^i, i < n
+    return kept**n * trace - whole("rank", rank, 1) * threshold * lost
+
+
+@theorem(
+    statement="Decoder means, fixed noise t, M draws, one direction: it lives after n fits with P(sum_k prod_{i<=k} 1/G_i < l_0/t)",
+    conditions="PPCA by maximum likelihood, rows of one number, normal source, replace; G_i = chi2_{M-1}/M",
+    order="exact (quadrature, absolute error below 1e-6)",
+    source=_OWN,
+)
+def alive_probability(
+    variance: ArrayLike, noise: float, sample_size: int, fits: int, *, kl_weight: float = 1.0
+) -> Array:
+    r"""Probability that the decoder still uses its one direction after n ``fits`` to M = ``sample_size`` draws each.
+
+    .. math:: F_n(x) = E\,F_{n-1}(x G - 1), \quad F_0(x) = [x > 0], \quad x = l_0 / (\beta\sigma^2), \quad G \sim \chi^2_{M-1}/M
+
+    Death is final, and comes in finite time with probability 1; :func:`lifetime` is its time at M = infinity. By
+    Gauss-Legendre quadrature in log G and interpolation in log x, absolute error below 1e-6.
+    """
+    x = _variance(variance) / _threshold(noise, kl_weight)
+    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
+    n = int(whole("fits", fits))
+    if size > 10_000:
+        raise ValueError(
+            f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"
+        )
+    if n == 0:
+        return (x > 0).astype(np.float64)[()]
+    law = stats.chi2(size - 1)
+    low, high = np.log(law.ppf(1e-14) / size), np.log(law.isf(1e-16) / size)
+    nodes, weights = np.polynomial.legendre.leggauss(256)
+    nodes = 0.5 * (high - low) * nodes + 0.5 * (high + low)
+    # the density of log G is g f(g)
+    weights = 0.5 * (high - low) * weights * law.pdf(size * np.exp(nodes)) * size * np.exp(nodes)
+    # the sum of the 1/prod lies between the first term at the largest G and n terms at the smallest
+    grid = np.linspace(-high, np.logaddexp.reduce(-low * np.arange(1, n + 1)), 1500)
+    left = np.expm1(grid[:, None] + nodes)
+    there = left > np.exp(grid[0])
+    moved = np.minimum(np.log(np.where(there, left, 1.0)), grid[-1])
+    chance = interpolate.CubicSpline(grid, law.sf(size * np.exp(-grid)))
+    for _ in range(n - 1):
+        chance = interpolate.CubicSpline(grid, np.where(there, chance(moved), 0.0) @ weights)
+    start = np.clip(np.log(np.maximum(x, np.exp(grid[0]))), grid[0], grid[-1])
+    return np.where(x > np.exp(grid[0]), np.clip(chance(start), 0, 1), 0.0)[()]
+
+
+@theorem(
+    statement="Decoder means, fitted noise, M draws: after the first fit the decoder is a Gaussian chain (ddof 0) in q dimensions",
+    conditions="PPCA by maximum likelihood, q < d, replace, M >= q + 1; nothing else is lost",
+    order="exact",
+    source=_OWN,
+)
+def learned_noise_log_determinant(sample_size: ArrayLike, fits: ArrayLike, latent_dimension: int) -> Array:
+    r"""Mean change of :math:`\log\det W_n^T W_n` between fit 1 and fit n = ``fits`` (at least 1).
+
+    .. math:: E \log\det W_n^T W_n - E \log\det W_1^T W_1 = (n-1) \sum_{j=1}^{q} [\psi((M-j)/2) + \log 2 - \log M]
+
+    Draws :math:`\mu + W_1 z` span q dimensions and no more, so the d - q eigenvalues left over, and with them the noise, are 0
+    from the second fit on, and what remains is a normal law in q dimensions refitted by maximum likelihood. Exact.
+    """
+    n = whole("fits", fits, 1)
+    return wishart.expected_log_determinant(sample_size, n - 1, latent_dimension, ddof=0)
+
+
+@theorem(
+    statement="Sampled pixels, fitted noise, M draws: E tr of the model's covariance is (1 - 1/M)^n tr Sigma_0",
+    conditions="PPCA by maximum likelihood, any source with two moments, replace",
+    order="exact",
+    source=_OWN,
+)
+def sampled_trace(trace: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
+    """Mean trace of the fitted covariance, noise included, after n ``fits`` to M = ``sample_size`` draws with noise.
+
+    The fit replaces the d - q small eigenvalues by their mean, which leaves their sum as it was: only the divisor M loses. Exact.
+    """
+    return _kept(sample_size) ** whole("fits", fits) * within("trace", trace, 0, np.inf)

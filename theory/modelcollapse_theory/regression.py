@@ -55,6 +55,25 @@ def replaced_risk(
 
 
 @theorem(
+    statement="The risk of one least-squares fit is sigma^2 d/(T-d+1) times F(d, T-d+1)",
+    conditions="Gaussian rows, T >= d; of each step w_n - w_{n-1} with fresh rows",
+    order="exact",
+    source="multivariate t; " + _OWN,
+)
+def step_risk_cdf(
+    risk: ArrayLike, sample_size: ArrayLike, dimension: ArrayLike, noise_variance: ArrayLike = 1.0
+) -> Array:
+    """``P((w_n - w_{n-1})^T S (w_n - w_{n-1}) <= risk)`` of one fit to ``sample_size`` >= d rows. Exact."""
+    d, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
+    if np.any(size < d):
+        raise ValueError(f"sample_size must be at least dimension, got {sample_size!r} at dimension {dimension!r}")
+    left = size - d + 1
+    return special.fdtr(
+        d, left, within("risk", risk, 0, np.inf) / positive("noise_variance", noise_variance) * left / d
+    )
+
+
+@theorem(
     statement="Least squares on all labels so far, same rows: excess risk sigma^2 d/(T - d - 1) sum_{i<=n} 1/i^2",
     conditions="Gaussian rows reused by every batch, T >= d + 2, accumulate",
     order="exact",
@@ -144,6 +163,63 @@ def minimum_norm_risk(
     return (norm + step / (1 - share)) * -np.expm1(fits * np.log(share))
 
 
+@theorem(
+    statement="Least squares on a given design X: excess risk sigma^2 tr(S (X'X)^-1) times n, or sum_{i<=n} 1/i^2 if all "
+    "labels are kept",
+    conditions="the same rows X of full rank at every fit; S = E x x' of the rows it is judged on",
+    order="exact",
+    source=_OWN,
+)
+def fixed_design_risk(
+    design: ArrayLike,
+    fits: ArrayLike,
+    noise_variance: ArrayLike = 1.0,
+    *,
+    second_moment: ArrayLike | None = None,
+    accumulate: bool = False,
+) -> Array:
+    """Excess risk after ``fits`` fits to labels of the rows of ``design`` (T, d).
+
+    ``second_moment`` S (d, d) defaults to that of the design itself, X'X/T: then one fit costs ``sigma^2 d/T``, not the
+    ``sigma^2 d/(T-d-1)`` of new normal rows. Exact, conditionally on X. ValueError unless X has full column rank.
+    """
+    rows = np.asarray(design, dtype=np.float64)
+    if rows.ndim != 2 or np.linalg.matrix_rank(rows) < rows.shape[1]:
+        raise ValueError(f"design must be (T, d) of full column rank, got shape {rows.shape}")
+    moment = rows.T @ rows / len(rows) if second_moment is None else np.asarray(second_moment, dtype=np.float64)
+    fits = whole("fits", fits)
+    times = np.pi**2 / 6 - special.zeta(2, fits + 1.0) if accumulate else fits
+    corner = np.linalg.qr(rows)[1]
+    half = np.linalg.solve(corner.T, moment)
+    return _noise(noise_variance) * np.trace(np.linalg.solve(corner.T, half.T)) * times
+
+
+@theorem(
+    statement="Least squares on n1 fresh real and n2 synthetic rows: excess risk c (1 - a^n)/(1 - a), "
+    "c = sigma^2 d/(T-d-1), a = B/d from matrix-beta moments",
+    conditions="isotropic Gaussian rows, fresh in every fit, T = n1 + n2 >= d + 2",
+    order="exact",
+    source=_OWN,
+)
+def fresh_real_risk(
+    real_size: ArrayLike,
+    synthetic_size: ArrayLike,
+    fits: ArrayLike,
+    dimension: ArrayLike,
+    noise_variance: ArrayLike = 1.0,
+) -> Array:
+    """Excess risk after ``fits`` fits, of which all but the first share their rows between truth and last fit.
+
+    The synthetic labels are shifted by the last fit's error, so each fit keeps the share ``a`` of its square (see
+    :func:`shifted_label_risk`): between ``(n2/T)^2`` for small d and 1. Exact. Without real rows it is :func:`replaced_risk`.
+    """
+    step = shifted_label_risk(real_size, synthetic_size, dimension, noise_variance, squared_shift=0.0)
+    kept = shifted_label_risk(real_size, synthetic_size, dimension, 0.0, squared_shift=1.0)
+    fits, forgets = whole("fits", fits), kept < 1
+    lost = -np.expm1(fits * np.log(np.clip(kept, np.finfo(np.float64).tiny, 1)))
+    return step * np.where(forgets, lost / np.where(forgets, 1 - kept, 1), fits)
+
+
 def companion(penalty: ArrayLike, ratio: ArrayLike) -> tuple[Array, Array]:
     r"""``m = int (s + l)^{-1}`` and ``m' = int (s + l)^{-2}`` over the Marchenko-Pastur law with ratio f = d/T.
 
@@ -191,6 +267,36 @@ def ridge_risk(
         inherited = replaced_risk(earlier_sample_size, earlier_fits, dimension, earlier_noise_variance)
     fitted = _noise(noise_variance) * dimension / size * (m - penalty * slope)
     return penalty**2 * slope * norm + fitted + inherited * (1 - 2 * penalty * m + penalty**2 * slope)
+
+
+@theorem(
+    statement="Ridge on its own labels: risk |w|^2 (1 - 2 a^n + b^n) + v (1 - b^n)/(1 - b), a = 1 - lm, b = 1 - 2lm + l^2 m', "
+    "v = s^2 f (m - l m')",
+    conditions="isotropic rows, fresh in every fit, d and T large with d/T = f, penalty l > 0, replace",
+    order="o(1) as d grows (deterministic equivalent)",
+    source=_OWN,
+)
+def replaced_ridge_risk(
+    penalty: ArrayLike,
+    sample_size: ArrayLike,
+    fits: ArrayLike,
+    dimension: ArrayLike,
+    noise_variance: ArrayLike = 1.0,
+    *,
+    squared_norm: ArrayLike = 1.0,
+) -> Array:
+    """Excess risk of ridge refitted to its own labels ``fits`` times; isotropic rows, fresh in each fit.
+
+    The penalty forgets the truth, ``E w_n = a^n w``, and bounds the noise: the risk tends to ``|w|^2 + v/(1 - b)`` where
+    that of least squares grows for ever. Deterministic equivalent as d and T grow together.
+    """
+    dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
+    penalty, norm = positive("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
+    m, slope = companion(penalty, dimension / size)
+    mean, square = 1 - penalty * m, 1 - 2 * penalty * m + penalty**2 * slope
+    step = _noise(noise_variance) * dimension / size * (m - penalty * slope)
+    fits = whole("fits", fits)
+    return norm * (1 - 2 * mean**fits + square**fits) + step * (1 - square**fits) / (1 - square)
 
 
 @theorem(
@@ -247,6 +353,24 @@ def weighted_mean_error(
     size = whole("sample_size", sample_size, 1)
     real_alone = positive("variance", variance) / size
     return real_alone * (weight**2 + ratio * (1 - weight) ** 2) / (weight * (2 - weight))
+
+
+@theorem(
+    statement="A weighted mean forgets its start by (1 - w)^2 a fit on the way to its stationary error",
+    conditions="as for weighted_mean_error, the first fit to n + n/k real draws",
+    order="exact",
+    source=_OWN,
+)
+def weighted_mean_path(
+    weight: ArrayLike, ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, variance: ArrayLike = 1.0
+) -> Array:
+    """Squared error on the way to :func:`weighted_mean_error`, after ``fits`` >= 1 fits, the first to n + n/k real draws.
+
+    The distance from the limit falls by ``(1 - w)^2`` a fit. Exact.
+    """
+    limit = weighted_mean_error(weight, ratio, sample_size, variance)
+    first = positive("variance", variance) / (whole("sample_size", sample_size, 1) * (1 + 1 / positive("ratio", ratio)))
+    return limit + (1 - within("weight", weight, 0, 1)) ** (2 * (whole("fits", fits, 1) - 1)) * (first - limit)
 
 
 @theorem(

@@ -299,3 +299,33 @@ def retain_limit(sample_size: ArrayLike, retained: ArrayLike, real: ArrayLike = 
     b, r = np.broadcast_arrays(_part("retained", retained, size), _part("real", real, size))
     source, gap = _retain_map(size, b, r)
     return np.where(gap == 0, 1 / size, source / np.where(gap == 0, 1.0, gap))
+
+
+@theorem(
+    statement="v' = w^2/r + (1-w)^2 [v + (1-v)/s]: r fresh real items weigh w in all, s model draws 1 - w",
+    conditions="weights on items in the fit; families that reproduce weighted mean and covariance (divisor: all weights)",
+    order="exact",
+    source="setting of arXiv 2502.18049; theory/derivations/variance-conservation.md",
+)
+def weighted(sample_size: ArrayLike, fits: ArrayLike, real: ArrayLike, weight: ArrayLike) -> Array:
+    r"""v_n when r = ``real`` fresh real items weigh w = ``weight`` in all, and s = M - r model draws the rest.
+
+    .. math:: v' = \frac{w^2}r + (1-w)^2\left[v + \frac{1-v}s\right], \qquad v_1 = \frac1M
+
+    ``w = r/M`` is :func:`fresh_counts`. Exact. Raises ValueError unless 1 <= real <= M - 1.
+    """
+    size = _sample_size(sample_size)
+    source, gap = _weighted_map(size, real, weight)
+    return _from_first_fit(size, fits, source, gap)
+
+
+def _weighted_map(size: Array, real: ArrayLike, weight: ArrayLike) -> tuple[Array, Array]:
+    r, w = _part("real", real, size - 1, 1), within("weight", weight, 0, 1)
+    rest = (1 - w) ** 2 / (size - r)
+    return w**2 / r + rest, w * (2 - w) + rest
+
+
+def weighted_limit(sample_size: ArrayLike, real: ArrayLike, weight: ArrayLike) -> Array:
+    """Stationary v of ``weighted``: 1 without weight on real items. Exact."""
+    source, gap = _weighted_map(_sample_size(sample_size), real, weight)
+    return source / gap

@@ -1,0 +1,137 @@
+"""A model for each class: the classes are the discrete chain, and what a class looks like is a chain of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse.data import Rows, row_type
+from modelcollapse.families.discrete import Discrete
+from modelcollapse.pytree import part, static
+
+LABEL, MODEL = range(2)
+
+
+@part
+class Conditioned:
+    """Frequencies of the classes ``(K,)``, and a model of each: the leaves of ``models`` have K as first axis."""
+
+    frequencies: jax.Array
+    models: Any
+
+
+@part
+class Conditional:
+    """``family`` fitted to the rows of each class, and the frequencies of the classes. Parameters: a ``Conditioned``.
+
+    A row ends with its class, 0 to ``classes`` - 1; ``images(pixels, labels)`` makes such rows. A draw is a class by its frequency and
+    then a row by that class's model, so under every regime the classes are the chain of ``Discrete``, whatever the family.
+    A class without rows has frequency 0 and keeps the model that it had, so that real data can bring it back.
+
+    Rows are drawn from every model and one is chosen, K times the work of one model.
+    """
+
+    family: Any
+    classes: int = static()
+
+    data = Rows
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.classes, int) or self.classes < 1:
+            raise ValueError(f"classes must be a whole number of at least 1, got {self.classes!r}")
+
+    def draw(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
+        classes, n = jnp.arange(self.classes, dtype=jnp.int32), jnp.asarray(n, jnp.int32)
+        chosen = Discrete().draw_rows(jax.random.fold_in(key, LABEL), params.frequencies, n, capacity).points
+        one = lambda k, model: self.family.draw_rows(_address(key, k), model, n, capacity).points  # noqa: E731
+        each = jax.vmap(one)(classes, params.models)
+        points = each[chosen, jnp.arange(capacity, dtype=jnp.int32)]
+        return Rows(jnp.concatenate([points, chosen[:, None].astype(points.dtype)], axis=1), n)
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def features(self, points: jax.Array) -> jax.Array:
+        """Rows without their class."""
+        return points[:, :-1]
+
+    def fit(self, key: jax.Array, data: Rows, previous: Conditioned | None) -> Conditioned:
+        points, labels = data.points[:, :-1], data.points[:, -1].astype(jnp.int32)
+        counts = Discrete(self.classes).summarise(Rows(labels, data.count))
+
+        def one(k: jax.Array, count: jax.Array, before: Any) -> Any:
+            # in order, so that the room at the end of the data set stays behind the rows that are there
+            rows = Rows(points[jnp.argsort(labels != k, stable=True)], count)
+            fitted = self.family.fit(_address(key, k), self.family.summarise(rows), before)
+            kept = jax.tree.map(jnp.zeros_like, fitted) if before is None else before
+            return jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), fitted, kept)
+
+        classes = jnp.arange(self.classes, dtype=jnp.int32)
+        if previous is None:
+            models = jax.vmap(lambda k, count: one(k, count, None))(classes, counts.n)
+        else:
+            models = jax.vmap(one)(classes, counts.n, previous.models)
+        return Conditioned(Discrete().fit(key, counts, None if previous is None else previous.frequencies), models)
+
+    def workspace(self, params: Conditioned) -> int:
+        """Floats that are held for each row: what each class holds."""
+        one = jax.eval_shape(lambda models: jax.tree.map(lambda leaf: leaf[:, 0], models), params.models)
+        inner = self.family.workspace(one) if hasattr(self.family, "workspace") else 4
+        return self.classes * inner
+
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse rows without a class, classes out of range, and what the family refuses of the rows without it."""
+        shape, dtype = row_type(source)
+        if len(shape) != 1 or shape[0] < 2 or not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"source must give rows of real numbers that end with a class, shape (n, d + 1), for Conditional; this "
+                f"{type(source).__name__} gives {dtype} of shape {('n', *shape)}: use images(pixels, labels)"
+            )
+        sample = getattr(source, "points", None)
+        rows = source.draw_rows(jax.random.key(0), jnp.int32(64), 64).points if sample is None else sample
+        labels = np.asarray(rows[:, -1])
+        bad = ~((labels >= 0) & (labels < self.classes) & (labels == np.floor(labels)))
+        if bad.any():
+            raise ValueError(
+                f"the last entry of a row must be its class, 0 to {self.classes - 1}, got {labels[bad][0]:g} in row {int(bad.argmax())}"
+            )
+        if hasattr(self.family, "check"):
+            self.family.check(_unlabelled(source), sizes)
+
+    def project(self, source: Any) -> Conditioned | None:
+        """The frequencies of the classes in a table; what infinitely many rows of a class would give is left out."""
+        if not hasattr(source, "points"):
+            return None
+        labels = dataclasses.replace(source, points=source.points[:, -1].astype(jnp.int32))
+        return Conditioned(labels.frequencies(self.classes), None)
+
+
+@part
+class Unlabelled:
+    """A source without the last entry of its rows."""
+
+    source: Any
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        rows = self.source.draw_rows(key, n, capacity)
+        return Rows(rows.points[:, :-1], rows.count)
+
+    def moments(self) -> None:
+        return None
+
+
+def _unlabelled(source: Any) -> Any:
+    if hasattr(source, "points"):
+        return dataclasses.replace(source, points=source.points[:, :-1])
+    return Unlabelled(source)
+
+
+def _address(key: jax.Array, k: jax.Array) -> jax.Array:
+    return jax.random.fold_in(jax.random.fold_in(key, MODEL), k)

@@ -1,0 +1,166 @@
+"""A kernel density keeps every row it was fitted to, and each refit spreads them by one more kernel: it diffuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+
+from modelcollapse import sampling
+from modelcollapse.data import Rows
+from modelcollapse.families.gaussian import Gaussian, Normal, dimension
+from modelcollapse.pytree import part, static
+
+
+@part
+class Kernels:
+    """Equal normal kernels on ``count`` points: points ``(capacity, d)``, one lower triangular factor ``(d, d)`` for all."""
+
+    points: jax.Array
+    count: jax.Array  # (), int32
+    factor: jax.Array
+
+    @property
+    def mean(self) -> jax.Array:
+        """Of the density, ``(d,)``."""
+        return _moments(self.points, self.count)[0]
+
+    @property
+    def covariance(self) -> jax.Array:
+        """Of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
+        return _moments(self.points, self.count)[1] + self.factor @ self.factor.T
+
+    def log_density(self, points: jax.Array) -> jax.Array:
+        """Natural logarithm of the density at ``points`` (n, d) -> (n,); takes n times ``capacity`` kernels."""
+        d = self.points.shape[1]
+        there = _present(self.points, self.count)
+        gap = points[:, None] - self.points[None]
+        white = solve_triangular(self.factor, gap.reshape(-1, d).T, lower=True)
+        squared = (white**2).sum(0).reshape(gap.shape[:2])
+        logs = jax.nn.logsumexp(jnp.where(there[None], -0.5 * squared, -jnp.inf), axis=1)
+        scale = jnp.log(jnp.abs(jnp.diagonal(self.factor))).sum()
+        constant = jnp.asarray(0.5 * d * np.log(2 * np.pi), scale.dtype)
+        return logs - jnp.log(self.count.astype(scale.dtype)) - scale - constant
+
+
+@part
+class KernelDensity:
+    r"""A normal kernel on each of n rows. Parameters: ``Kernels``. Data sets are rows, and a fit keeps them all.
+
+    The kernel's covariance is :math:`h^2 I`, or :math:`h^2 S` with the rows' covariance S (divisor n - 1), where
+
+    .. math:: h = c \cdot \begin{cases} 1 & \text{fixed} \\ n^{-1/(d+4)} & \text{scott} \\
+              (n (d+2)/4)^{-1/(d+4)} & \text{silverman}\end{cases}
+
+    Rows are drawn by picking one of the n at random and adding a kernel's noise, so no density is ever evaluated. The
+    variance of the density is that of its rows plus the kernel's: under a fixed h it settles at ``M h^2``, by a rule it
+    grows for ever. Rows are kept as floats: a density much narrower than its mean is far from 0 loses the digits that they
+    share, and one that outgrows the type fails its chain.
+
+    Parameters
+    ----------
+    bandwidth
+        c > 0. For ``rule="fixed"`` it is h itself, in the unit of the rows.
+    rule
+        ``"fixed"``, ``"scott"`` or ``"silverman"``.
+    scaled
+        Whether the kernel has the shape of the rows' covariance. Default: for the two rules, as ``scipy.stats.gaussian_kde``
+        does. scikit-learn's ``KernelDensity(bandwidth="scott")`` uses the same factor without it: ``scaled=False``, for rows
+        that were standardised.
+    """
+
+    bandwidth: Any = 1.0
+    rule: str = static(default="fixed")
+    scaled: bool | None = static(default=None)
+
+    data = Rows
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("fixed", "scott", "silverman"):
+            raise ValueError(f"rule must be 'fixed', 'scott' or 'silverman', got {self.rule!r}")
+        if self.scaled not in (None, True, False):
+            raise ValueError(f"scaled must be True, False or None, got {self.scaled!r}")
+        if isinstance(self.bandwidth, str):
+            raise TypeError(
+                f"bandwidth must be a number, got {self.bandwidth!r}; name a rule by rule={self.bandwidth!r}"
+            )
+        if isinstance(self.bandwidth, (int, float)) and not 0 < self.bandwidth < float("inf"):
+            raise ValueError(f"bandwidth must be finite and above 0, got {self.bandwidth!r}")
+
+    @property
+    def follows(self) -> bool:
+        """Whether the kernel follows the rows' covariance."""
+        return self.rule != "fixed" if self.scaled is None else self.scaled
+
+    def factor(self, size: Any, d: int) -> Any:
+        """h for ``size`` rows in d dimensions, before any scaling by their covariance; ``size`` is a float."""
+        if self.rule == "fixed":
+            return self.bandwidth
+        return self.bandwidth * (size if self.rule == "scott" else size * ((d + 2) / 4)) ** (-1 / (d + 4))
+
+    def draw(self, key: jax.Array, params: Kernels, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: Kernels, n: Any, capacity: int) -> Rows:
+        dtype, d = params.points.dtype, params.points.shape[1]
+        words, _ = sampling.keys.words(sampling.settled(key), (capacity,))
+        with sampling.float64():
+            # every point by a chance exact to 2**-32
+            scaled = words.astype(jnp.uint64) * params.count.astype(jnp.uint64)
+            picked = sampling.once((scaled >> np.uint64(32)).astype(jnp.int32))
+        noise = sampling.normal(key, (d, capacity), dtype, 1)
+        spread = (params.factor[:, :, None] * noise[None]).sum(1)
+        return Rows(params.points[picked] + spread.T, jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: Kernels | None) -> Kernels:
+        dtype, d = data.points.dtype, data.points.shape[1]
+        size = data.size.astype(dtype)
+        h = jnp.asarray(self.factor(size, d), dtype)
+        if not self.follows:
+            return Kernels(data.points, data.size, h * jnp.eye(d, dtype=dtype))
+        unbiased = _moments(data.points, data.size)[1] * (size / (size - 1))
+        return Kernels(data.points, data.size, h * jnp.linalg.cholesky(unbiased))
+
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse sources without numeric rows, and too few rows for a covariance to scale by."""
+        d = dimension(self, source)
+        if np.any(np.asarray(self.bandwidth) <= 0) or not np.all(np.isfinite(np.asarray(self.bandwidth))):
+            raise ValueError(f"bandwidth must be finite and above 0, got {self.bandwidth!r}")
+        if self.follows and sizes.min() < d + 1:
+            raise ValueError(
+                f"size must be at least d + 1 = {d + 1} for a kernel scaled by the covariance of the rows, got "
+                f"{sizes.min()}: fewer leave it singular; or give scaled=False"
+            )
+
+    def with_room(self, params: Kernels, capacity: int) -> Kernels:
+        """The same density with room for ``capacity`` points."""
+        return Kernels(Rows(params.points, params.count).with_room(capacity).points, params.count, params.factor)
+
+    def workspace(self, params: Kernels) -> int:
+        """Floats that a step of a fit holds for each row."""
+        return 3 * params.points.shape[-1]
+
+    def project(self, source: Any) -> Normal | None:
+        """The normal law with the true mean and covariance, where they are known: what observables compare with."""
+        return Gaussian().project(source)
+
+
+def _present(points: jax.Array, count: jax.Array) -> jax.Array:
+    return jnp.arange(points.shape[0], dtype=jnp.int32) < count
+
+
+def _moments(points: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean ``(d,)`` and covariance ``(d, d)``, divisor ``count``, of the first rows of ``points``."""
+    there = _present(points, count)[:, None]
+    size = count.astype(points.dtype)
+    mean = jnp.where(there, points, 0.0).sum(0) / size
+    centred = jnp.where(there, points - mean[None], 0.0)
+    # the rounding of the mean leaves a drift, whose square is taken off again
+    drift = centred.sum(0) / size
+    return mean + drift, centred.T @ centred / size - drift[:, None] * drift[None]

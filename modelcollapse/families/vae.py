@@ -1,0 +1,208 @@
+r"""A variational autoencoder trained anew each generation: one compiled scan a refit, so that many chains train at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modelcollapse import sampling
+from modelcollapse.data import Rows, row_type
+from modelcollapse.families._networks import MLP, Convolutional, descend
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import keys
+
+__all__ = ["MLP", "VAE", "Autoencoder", "Convolutional"]
+
+INIT, TRAIN, BATCH, LATENT, PIXELS = range(5)
+
+
+@part
+class Autoencoder:
+    """A trained model: weights of encoder and decoder, and the mean loss of an image over the last tenth of the steps, in nats."""
+
+    network: Any
+    encoder: Any
+    decoder: Any
+    noise: Any  # variance of a Gaussian decoder; None for Bernoulli pixels
+    loss: jax.Array  # ()
+
+    def encode(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mean and log variance of the latents of ``images`` (n, pixels), each ``(n, latent)``."""
+        return self.network.encode(self.encoder, images)
+
+    def decode(self, latents: jax.Array) -> jax.Array:
+        """The mean image of each row of ``latents`` (n, latent), ``(n, pixels)``."""
+        out = self.network.decode(self.decoder, latents)
+        return jax.nn.sigmoid(out) if self.noise is None else out
+
+    def bound(self, images: jax.Array, normals: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r"""Both parts of the evidence bound of each image, in nats, each ``(n,)``: expected log likelihood, and KL.
+
+        .. math:: \log p(x) \ge E_q \log p(x|z) - KL(q(z|x)\,\|\,N(0, I)), \quad
+                  KL = \tfrac12 \sum_j (\mu_j^2 + e^{s_j} - 1 - s_j)
+
+        with :math:`q = N(\mu, \mathrm{diag}\,e^{s})` by the encoder. The expectation is taken at one draw
+        :math:`\mu + e^{s/2} \epsilon` an image, :math:`\epsilon` the rows of ``normals`` (n, latent). Pixels between 0 and 1 enter the
+        Bernoulli likelihood as :math:`x \log p + (1 - x) \log(1 - p)`.
+        """
+        mean, log_variance = self.encode(images)
+        out = self.network.decode(self.decoder, mean + jnp.exp(0.5 * log_variance) * normals)
+        if self.noise is None:
+            likelihood = (images * out - jax.nn.softplus(out)).sum(1)
+        else:
+            noise = jnp.asarray(self.noise, out.dtype)
+            density = (images - out) ** 2 / noise + jnp.log(2 * math.pi * noise)
+            likelihood = -0.5 * density.sum(1)
+        divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - 1 - log_variance).sum(1)
+        return likelihood, divergence
+
+
+@part
+class VAE:
+    r"""A variational autoencoder (Kingma and Welling 2013) with a standard normal prior. Parameters: an ``Autoencoder``; data sets are rows.
+
+    A refit takes ``steps`` steps of Adam on :math:`\sum (-\log p(x|z) + \beta\,KL)` over a batch of rows, drawn from the data set with
+    replacement, at one latent draw a row. The defaults are the protocol of Shumailov et al. (2024): a new network from
+    random weights each generation, whose training images are the previous decoder's *mean* images. Their code draws these anew for every
+    batch; here a data set is drawn once a generation, so that real images can be kept in it; let its size grow for their case. Weights
+    have the floating type of the rows: float32 is three times as fast.
+
+    Parameters
+    ----------
+    latent
+        Number of latent dimensions.
+    network
+        ``MLP(hidden)`` or ``Convolutional(channels, shape)``, or a part with the same methods.
+    steps, batch, rate
+        Of Adam: number of steps, rows in each, learning rate.
+    kl_weight
+        :math:`\beta`.
+    weight_decay
+        Adds this multiple of the weights to the gradient, as Adam in PyTorch does; 1e-5 in the paper's code.
+    output
+        What the next generation sees: ``"mean"``, the decoder's mean images, or ``"sampled"``, pixels drawn from its likelihood.
+    start
+        ``"fresh"``: from random weights. ``"warm"``: from the previous generation's.
+    warm_steps
+        Steps of a warm start, where they differ from ``steps``: few make a partial refit. Generation 0 takes ``steps``.
+    noise
+        None for Bernoulli pixels in [0, 1]. A number makes the decoder Gaussian with this variance a pixel, for any real rows; with
+        ``MLP(())`` its optimum is that of ``PPCA``.
+    """
+
+    latent: int = static(default=20)
+    network: Any = MLP()
+    steps: int = static(default=400)
+    batch: int = static(default=128)
+    rate: Any = 1e-3
+    kl_weight: Any = 1.0
+    weight_decay: Any = 0.0
+    output: str = static(default="mean")
+    start: str = static(default="fresh")
+    warm_steps: int | None = static(default=None)
+    noise: Any = None
+
+    data = Rows
+
+    def __post_init__(self) -> None:
+        for name in ("latent", "steps", "batch", "warm_steps"):
+            value = getattr(self, name)
+            if (not isinstance(value, int) or value < 1) and not (name == "warm_steps" and value is None):
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        for name, choices in (("output", ("mean", "sampled")), ("start", ("fresh", "warm"))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        if self.warm_steps is not None and self.start == "fresh":
+            raise ValueError(f"warm_steps must be None for start='fresh', got {self.warm_steps}")
+        for name, low in (
+            ("rate", "positive"),
+            ("kl_weight", "not negative"),
+            ("weight_decay", "not negative"),
+            ("noise", "positive"),
+        ):
+            value = getattr(self, name)
+            plain = isinstance(value, (int, float))
+            if plain and not (0 < value < math.inf or (value == 0 and low == "not negative")):
+                raise ValueError(f"{name} must be finite and {low}, got {value!r}")
+
+    def draw(self, key: jax.Array, params: Autoencoder, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: Autoencoder, n: Any, capacity: int) -> Rows:
+        latents = sampling.normal(jax.random.fold_in(key, LATENT), (capacity, self.latent), params.loss.dtype)
+        points = params.decode(latents)
+        if self.output == "sampled":
+            pixels = jax.random.fold_in(key, PIXELS)
+            if self.noise is None:
+                points = (jax.random.uniform(pixels, points.shape, points.dtype) < points).astype(points.dtype)
+            else:
+                spread = jnp.sqrt(jnp.asarray(self.noise, points.dtype))
+                points = points + spread * sampling.normal(pixels, points.shape, points.dtype)
+        return Rows(points, jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: Autoencoder | None) -> Autoencoder:
+        dtype = data.points.dtype
+        if previous is not None and self.start == "warm":
+            weights, steps = (previous.encoder, previous.decoder), self.warm_steps or self.steps
+        else:
+            init = jax.random.fold_in(key, INIT)
+            weights, steps = self.network.init(init, data.points.shape[1], self.latent, dtype), self.steps
+        kl_weight = jnp.asarray(self.kl_weight, dtype)
+        noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
+
+        def loss(weights: Any, key: jax.Array) -> jax.Array:
+            words, _ = keys.words(key, (self.batch,), BATCH)
+            normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
+            # the remainder favours some rows by a share of count / 2^32
+            chosen = words % data.count.astype(jnp.uint32)
+            encoder, decoder = weights
+            model = Autoencoder(self.network, encoder, decoder, noise, jnp.zeros((), dtype))
+            likelihood, divergence = model.bound(data.points[chosen], normals)
+            return (kl_weight * divergence - likelihood).sum()
+
+        train = jax.random.fold_in(key, TRAIN)
+        (encoder, decoder), losses = descend(loss, weights, train, steps, self.rate, self.weight_decay)
+        return Autoencoder(self.network, encoder, decoder, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
+
+    def workspace(self, params: Autoencoder) -> int:
+        """Floats that are held for each row: the row itself, its logits and means."""
+        image = jax.vmap(lambda one: one.decode(jnp.zeros((1, self.latent), one.loss.dtype)))
+        return 3 * jax.eval_shape(image, params).size
+
+    def check(self, source: Any, sizes: np.ndarray) -> None:
+        """Refuse rows that are no images, images of another size than the network's, and data sets smaller than a batch."""
+        shape, dtype = row_type(source)
+        if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"source must give images as rows of real numbers, shape (n, pixels), for VAE; this {type(source).__name__} "
+                f"gives {dtype} of shape {('n', *shape)}: use images(array)"
+            )
+        self.network.check(shape[0])
+        if sizes.min() < self.batch:
+            raise ValueError(
+                f"size must be at least the batch of {self.batch} images, got {sizes.min()}: lower `batch`"
+            )
+        if self.noise is None:
+            # of a law or sampler, some draws
+            sample = getattr(source, "points", None)
+            check_pixels(source.draw_rows(jax.random.key(0), jnp.int32(64), 64).points if sample is None else sample)
+
+
+def check_pixels(rows: ArrayLike) -> None:
+    """Refuse rows ``(n, pixels)`` with a value outside [0, 1], or that is no number, by a ValueError that names the first."""
+    values = np.asarray(rows)
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        image, pixel = np.unravel_index(bad.argmax(), bad.shape)
+        raise ValueError(
+            f"pixels must lie in [0, 1], got {values[image, pixel]:g} in image {image} (largest {np.nanmax(values):g}): "
+            "divide bytes by 255"
+        )
