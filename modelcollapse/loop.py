@@ -25,9 +25,14 @@ from modelcollapse.sources import Law, Stream
 
 FIT, LOOK = 2**16, 2**16 + 1
 """Roles of a generation beside those of its regime, which are small numbers: the fit, and an observable's own draws."""
-FAST = {"xla_cpu_prefer_vector_width": 512, "xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; and no loop split over its cores, whose threads would wait
-for each other a thousand times a millisecond: shares of the chains run on them side by side."""
+FAST = {
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+}
+"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; no loop split over its cores, whose threads would wait for each
+other a thousand times a millisecond; and operations one after another: two factorisations of many matrices that run at once in one process
+may wait for each other for ever (jaxlib 0.10.2)."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import devices, loop
@@ -211,32 +208,11 @@ class Share:
 
 
 def advance_all(shares: list[Share], stage: Stage, report: Callable[[int], Any]) -> None:
-    """All shares through a stage, side by side on the processor's cores; ``report`` hears of chain-generations."""
-
-    def through(share: Share, portions: list[Portion]) -> None:
-        for portion in portions:
+    """All shares through a stage, one after another; ``report`` hears of chain-generations."""
+    for share in shares:
+        for portion in stage.portions:
             share.advance(stage, portion)
             report(share.chains * int(portion.gaps.sum()))
-
-    def beside(share: Share, portions: list[Portion]) -> None:
-        # a context of the caller, such as double precision, is not one of another thread
-        with jax.enable_x64(wide):
-            through(share, portions)
-
-    wide = jnp.result_type(float) == jnp.float64
-    # the first compiles for all
-    through(shares[0], stage.portions[:1])
-    rests = [stage.portions[1:], *[stage.portions] * (len(shares) - 1)]
-    if len(shares) == 1 or shares[0].mesh is not None or jax.default_backend() != "cpu":
-        for share, portions in zip(shares, rests, strict=True):
-            through(share, portions)
-        return
-    with ThreadPoolExecutor(min(len(shares), _cores())) as pool:
-        list(pool.map(beside, shares, rests))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def merged(shares: list[Share], most: int) -> list[Share]:
