@@ -21,6 +21,7 @@ from modelcollapse.families import (
     Damped,
     Design,
     Discrete,
+    Exact,
     Gamma,
     Gaussian,
     GaussianMean,
@@ -30,6 +31,7 @@ from modelcollapse.families import (
     Pareto,
     Poisson,
     Regression,
+    Rounded,
     Uniform,
 )
 from modelcollapse.observables import absorption_time, first_below, of, tail_mass
@@ -75,6 +77,7 @@ __all__ = [
     "Damped",
     "Design",
     "Discrete",
+    "Exact",
     "FixedReal",
     "FreshReal",
     "Gamma",
@@ -90,6 +93,7 @@ __all__ = [
     "Regression",
     "Replace",
     "Retain",
+    "Rounded",
     "Run",
     "Switch",
     "Uniform",

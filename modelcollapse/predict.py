@@ -497,6 +497,7 @@ class _Regression:
             not isinstance(source, Regression)
             or not isinstance(family, Regression)
             or np.any(np.asarray(family.penalty))
+            or family.steps is not None
         ):
             return None
         rows = [
