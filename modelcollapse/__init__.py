@@ -11,6 +11,7 @@ A run is put together from a *source* (what is real), a *family* (what is refitt
 sees) and *observables* (what is kept).
 """
 
+from modelcollapse.decomposition import Decomposition, decompose
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
 from modelcollapse.families import (
@@ -34,7 +35,7 @@ from modelcollapse.families import (
     Rounded,
     Uniform,
 )
-from modelcollapse.observables import absorption_time, first_below, of, tail_mass
+from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -75,6 +76,7 @@ __all__ = [
     "ChainFailure",
     "Conditional",
     "Damped",
+    "Decomposition",
     "Design",
     "Discrete",
     "Exact",
@@ -102,6 +104,8 @@ __all__ = [
     "bernoulli",
     "binomial",
     "categorical",
+    "decompose",
+    "excess_log_loss",
     "exponential",
     "first_below",
     "gamma",

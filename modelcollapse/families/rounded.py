@@ -51,9 +51,23 @@ def written(params: Any) -> Any:
     return params
 
 
+@functools.singledispatch
+def unwritten(params: Any) -> Any:
+    """The parameters that ``written`` was given, but for rounding."""
+    return params
+
+
 @written.register
 def _(params: Normal) -> Written:
     return Written(params.mean, params.factor)
+
+
+@unwritten.register
+def _(params: Written) -> Normal:
+    pivots = jnp.diagonal(params.factor)
+    there = pivots > 0
+    unit = jnp.where(there[None], params.factor / jnp.where(there, pivots, 1.0)[None], jnp.eye(pivots.size, dtype=pivots.dtype))
+    return Normal(params.mean, unit, jnp.log(pivots))
 
 
 @part
@@ -93,10 +107,12 @@ class Rounded:
         return Rows if self.rows else self.family.data
 
     def draw(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Any:
-        return (self.draw_rows if self.rows else self.family.draw)(key, params, n, capacity)
+        if self.rows:
+            return self.draw_rows(key, params, n, capacity)
+        return self.family.draw(key, unwritten(params), n, capacity)
 
     def draw_rows(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Rows:
-        return self._kept(self.family.draw_rows(key, params, n, capacity))
+        return self._kept(self.family.draw_rows(key, unwritten(params), n, capacity))
 
     def summarise(self, rows: Rows) -> Any:
         return self._kept(rows) if self.rows else self.family.summarise(rows)
