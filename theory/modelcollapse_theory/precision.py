@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import signal, sparse, special, stats
+from scipy import interpolate, signal, sparse, special, stats
 
 from modelcollapse_theory import gaussian, hitting
 from modelcollapse_theory._domain import Array, choice, positive, real, whole, within
@@ -126,7 +126,8 @@ def fed_variance_cdf(
     chance = law.cdf(divisor * np.exp(grid) / (start + ridge))
     for _ in range(n - 1):
         chance = step @ chance
-    return np.interp(np.log(x), grid, np.clip(chance, 0, 1), left=0.0, right=1.0)
+    found = interpolate.CubicSpline(grid, chance)(np.clip(np.log(x), grid[0], grid[-1]))
+    return np.where(np.log(x) < grid[0], 0.0, np.clip(found, 0, 1))[()]
 
 
 @theorem(
