@@ -83,13 +83,18 @@ class Decomposition:
         at = -1 if generation is None else int(np.flatnonzero(self.recorded == generation)[0])
         width = max(24, *(len(" + ".join(on)) for on in self.sets))
         head = f"{self.observable} at generation {self.recorded[at]}"
-        lines = [head, f"{'errors that are on':{width}s} {'theory':>12s} {'mean':>12s}   {'std. error':>10s} {'this set adds':>14s}"]
+        lines = [
+            head,
+            f"{'errors that are on':{width}s} {'theory':>12s} {'mean':>12s}   {'std. error':>10s} {'this set adds':>14s}",
+        ]
         for on in self.sets:
             values, theory = self.values[frozenset(on)][:, at], self.predicted[frozenset(on)]
             shown = "-" if theory is None else f"{theory[at]:.6g}"
             error = f"{values.std(ddof=1) / np.sqrt(values.size):.2g}" if values.size > 1 else "exact"
             added = f"{self.interaction(*on)[at]:14.6g}" if on else ""
-            lines.append(f"{' + '.join(on) or 'none':{width}s} {shown:>12s} {values.mean():12.6g}   {error:>10s} {added}")
+            lines.append(
+                f"{' + '.join(on) or 'none':{width}s} {shown:>12s} {values.mean():12.6g}   {error:>10s} {added}"
+            )
         total, parts = self.effect(*self.errors)[at], sum(self.effect(e)[at] for e in self.errors)
         lines.append(f"each alone, summed {parts:.6g}; all together {total:.6g}; the difference is interaction")
         return "\n".join(lines)
@@ -121,7 +126,9 @@ class Decomposition:
     def _known(self, on: Iterable[str]) -> frozenset[str]:
         chosen = frozenset(on)
         if not chosen <= set(self.errors):
-            raise KeyError(f"unknown errors {sorted(chosen - set(self.errors))}; the errors are {', '.join(self.errors)}")
+            raise KeyError(
+                f"unknown errors {sorted(chosen - set(self.errors))}; the errors are {', '.join(self.errors)}"
+            )
         return chosen
 
     def _combined(self, on: frozenset[str], *, whole: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -275,7 +275,7 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     TypeError, ValueError
         If the source is no such law, or its grid would need more than 20,000 points.
     """
-    params = getattr(source, "params", None)
+    params: Any = getattr(source, "params", None)
     if not hasattr(params, "covariance"):
         raise TypeError(f"source must be a normal law or a mixture of them, got {type(source).__name__}")
     if params.covariance.shape != (1, 1):
@@ -283,7 +283,11 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     mixed = hasattr(params, "weights")
     if not (mixed or hasattr(params, "log_scale")):
         raise TypeError(f"source must be a normal law or a mixture of them, got a law of {type(params).__name__}")
-    each = (params.weights, params.means[:, 0], params.factors[:, 0, 0]) if mixed else ([1.0], params.mean, params.factor[0])
+    each = (
+        (params.weights, params.means[:, 0], params.factors[:, 0, 0])
+        if mixed
+        else ([1.0], params.mean, params.factor[0])
+    )
     weights, means, deviations = (np.asarray(x, np.float64) for x in each)
     low, high = (means - 9 * deviations).min(), (means + 9 * deviations).max()
     # the trapezoidal rule is exact to rounding for what is smooth at this scale
@@ -297,7 +301,9 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     there = density > 0
     entropy = -step * (density[there] * np.log(density[there])).sum()
     kind = jnp.result_type(float)
-    return ExcessLogLoss(jnp.asarray(x[there], kind), jnp.asarray(step * density[there], kind), jnp.asarray(entropy, kind))
+    return ExcessLogLoss(
+        jnp.asarray(x[there], kind), jnp.asarray(step * density[there], kind), jnp.asarray(entropy, kind)
+    )
 
 
 @part

@@ -608,10 +608,16 @@ def _(s: Setting) -> Any:
 )
 def _(s: Setting) -> Any:
     family, source = s.family, getattr(s.source, "family", None)
-    if not all(isinstance(f, Regression) and isinstance(f.rows, Design) for f in (family, source)) or not s.replaced:
+    if not isinstance(family, Regression) or not isinstance(source, Regression) or not s.replaced:
+        return None
+    if not isinstance(family.rows, Design) or not isinstance(source.rows, Design):
         return None
     rows = np.asarray(family.rows.given, np.float64)
-    same = np.array_equal(rows, np.asarray(source.rows.given)) and family.rows.factor is None and source.rows.factor is None
+    same = (
+        np.array_equal(rows, np.asarray(source.rows.given))
+        and family.rows.factor is None
+        and source.rows.factor is None
+    )
     penalty = _number(family.penalty)
     if not same or s.size != len(rows) or float(source.noise) != float(family.noise) or penalty is None:
         return None

@@ -26,7 +26,9 @@ POOLS = [
 ]  # fmt: skip
 
 
-def exact(family: Any, source: Any, regime: Any = None, observe: Any = "mean", generations: int = 4, **options: Any) -> Any:
+def exact(
+    family: Any, source: Any, regime: Any = None, observe: Any = "mean", generations: int = 4, **options: Any
+) -> Any:
     run = mc.simulate(
         mc.Exact(family), source, regime, observe, **({"size": 10, "generations": generations, "chains": 2} | options)
     )
@@ -195,9 +197,13 @@ def test_biased_learners_are_predicted_on_their_own_design_only() -> None:
         error = run["excess_risk"].std(0) / np.sqrt(2000)
         assert np.all(np.abs(run["excess_risk"].mean(0) - found.values) < 5 * error)
         for other in (
-            mc.simulate(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
-            mc.simulate(family, GIVEN, None, "excess_risk", size=10, generations=1),
-        ) if "penalty" in changes else ():
+            (
+                mc.simulate(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
+                mc.simulate(family, GIVEN, None, "excess_risk", size=10, generations=1),
+            )
+            if "penalty" in changes
+            else ()
+        ):
             assert not other.predict()
 
 
@@ -221,7 +227,9 @@ def test_rounding_is_that_of_the_type(value: float, dtype: str) -> None:
 
 def test_all_that_is_kept_has_few_digits() -> None:
     family = mc.Rounded(mc.Gaussian(), "bfloat16")
-    run = mc.simulate(family, mc.normal([1.0, 2.0], [[1.0, 0.5], [0.5, 2.0]]), mc.Retain(0.5), size=8, generations=3, chains=4)
+    run = mc.simulate(
+        family, mc.normal([1.0, 2.0], [[1.0, 0.5], [0.5, 2.0]]), mc.Retain(0.5), size=8, generations=3, chains=4
+    )
     kept = jax.tree.leaves((run.params, run.state.memory.points))
     assert len(kept) == 3
     for leaf in kept:
@@ -229,7 +237,9 @@ def test_all_that_is_kept_has_few_digits() -> None:
 
 
 def test_a_wide_type_changes_little() -> None:
-    run = functools.partial(mc.simulate, source=mc.normal(1.0), regime=mc.Retain(0.0), observe="mean", size=8, generations=3)
+    run = functools.partial(
+        mc.simulate, source=mc.normal(1.0), regime=mc.Retain(0.0), observe="mean", size=8, generations=3
+    )
     assert 0 < np.max(np.abs(run(mc.Rounded(mc.Gaussian(), "float32"))["mean"] - run(mc.Gaussian())["mean"])) < 1e-6
 
 
@@ -272,7 +282,9 @@ def test_without_rows_the_mean_stands_still_below_half_a_spacing() -> None:
 
 
 def test_endless_data_round_once() -> None:
-    run = mc.simulate(mc.Rounded(mc.Exact(mc.Gaussian()), "bfloat16", rows=False), BUMPS, observe="mean", size=9, generations=3)
+    run = mc.simulate(
+        mc.Rounded(mc.Exact(mc.Gaussian()), "bfloat16", rows=False), BUMPS, observe="mean", size=9, generations=3
+    )
     assert run.family.deterministic
     expected = float(rounded(jnp.asarray(MOMENTS[0]), "bfloat16"))
     assert run["mean"].tolist() == [[[expected]] * 4]

@@ -48,14 +48,19 @@ def errors_of_a_misfit(seed: int, chains: int) -> list[Evidence]:
     exact = functools.partial(errors.expected_divergence, WEIGHTS, MEANS, 1.0, SIZE)
     added = gap + float(errors.expected_divergence([1.0], [0.0], 1.0, SIZE, FITS))
     out = []
-    for what, options in {"full refits": {}, "ddof = 0": {"ddof": 0}, "half refits": {"rate": 0.5}}.items():
+    cases: dict[str, dict[str, Any]] = {"full refits": {}, "ddof = 0": {"ddof": 0}, "half refits": {"rate": 0.5}}
+    for what, options in cases.items():
         at = float(exact(FITS, **options))
         wrong = {
             "samples alone": at - gap,
             "the gap at every fit": at + (FITS - 1) * gap,
             "one generation early": float(exact(FITS - 1, **options)),
         }
-        wrong |= {"errors of a normal truth, added up": added} if not options else {"full unbiased refits": float(exact(FITS))}
+        wrong |= (
+            {"errors of a normal truth, added up": added}
+            if not options
+            else {"full unbiased refits": float(exact(FITS))}
+        )
         out.append(Evidence(NominalMean(misfit(seed, chains, **options)), at, wrong, f"E KL, {what}"))
     return out
 
@@ -160,7 +165,10 @@ def rounding_feeds(seed: int, chains: int) -> list[Evidence]:
             "E variance/h^2, first fit",
         ),
         Evidence(
-            NominalMean(run["variance"][:, 1, 0] / H**2), float(grown(1 / 12, size, fits)), wrong, f"E variance/h^2, {fits} fits"
+            NominalMean(run["variance"][:, 1, 0] / H**2),
+            float(grown(1 / 12, size, fits)),
+            wrong,
+            f"E variance/h^2, {fits} fits",
         ),
     ]
 

@@ -66,7 +66,9 @@ def _(params: Normal) -> Written:
 def _(params: Written) -> Normal:
     pivots = jnp.diagonal(params.factor)
     there = pivots > 0
-    unit = jnp.where(there[None], params.factor / jnp.where(there, pivots, 1.0)[None], jnp.eye(pivots.size, dtype=pivots.dtype))
+    unit = jnp.where(
+        there[None], params.factor / jnp.where(there, pivots, 1.0)[None], jnp.eye(pivots.size, dtype=pivots.dtype)
+    )
     return Normal(params.mean, unit, jnp.log(pivots))
 
 

@@ -152,7 +152,9 @@ def test_a_normal_truth_has_no_gap_and_large_samples_leave_only_the_gap():
     found = errors.expected_divergence([1.0], [3.0], 2.0, 9, np.array([1, 4]))
     alike = errors.expected_divergence([0.5, 0.5], [3.0, 3.0], 2.0, 9, np.array([1, 4]))
     assert found == pytest.approx(alike, rel=1e-12)
-    assert found[0] == pytest.approx(0.5 * ((8 / 6) * (1 + 1 / 9) - 1 + gaussian.expected_log_variance(9, 1)), rel=1e-12)
+    assert found[0] == pytest.approx(
+        0.5 * ((8 / 6) * (1 + 1 / 9) - 1 + gaussian.expected_log_variance(9, 1)), rel=1e-12
+    )
     gap = errors.expressivity_gap([0.3, 0.7], [-2.0, 1.0], [0.8, 0.8])
     assert errors.expected_divergence([0.3, 0.7], [-2.0, 1.0], 0.8, 10**4, 1) == pytest.approx(gap, abs=2e-4)
     still = errors.expected_divergence([1.0], [0.0], 1.0, 9, np.array([1, 4]), rate=0.0)

@@ -142,7 +142,9 @@ def expected_divergence(
     w, m = law("weights", weights), real("means", means)
     v = float(positive("variance", variance))
     if w.shape != m.shape or w.size > 2:
-        raise ValueError(f"weights and means must have one entry for each of at most two components, got {w.shape}, {m.shape}")
+        raise ValueError(
+            f"weights and means must have one entry for each of at most two components, got {w.shape}, {m.shape}"
+        )
     size = int(whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below"))
     n = whole("fits", fits, 1)
     r, half, divisor = float(within("rate", rate, 0, 1)), (size - 1) / 2, size - ddof
@@ -153,7 +155,9 @@ def expected_divergence(
     power = factor ** (n - 1)
     with np.errstate(invalid="ignore"):
         added = r**2 / size * np.where(factor == 1, n - 1, factor * (power - 1) / (factor - 1 if factor != 1 else 1.0))
-    inner = whole_variance * inverse * power + gap * power + added - 1 + log + (n - 1) * r * drift - np.log(whole_variance)
+    inner = (
+        whole_variance * inverse * power + gap * power + added - 1 + log + (n - 1) * r * drift - np.log(whole_variance)
+    )
     return expressivity_gap(w, m, np.full(w.size, v)) + 0.5 * inner
 
 
@@ -218,7 +222,9 @@ def shrunken_risk(
     s, a = within("eigenvalues", eigenvalues, 0, np.inf), within("kept", kept, 0, 1)
     w, n = real("weights", weights), whole("fits", fits)[..., None]
     if not s.shape == a.shape == w.shape or s.ndim != 1:
-        raise ValueError(f"eigenvalues, weights and kept must be vectors of one length, got {s.shape}, {w.shape}, {a.shape}")
+        raise ValueError(
+            f"eigenvalues, weights and kept must be vectors of one length, got {s.shape}, {w.shape}, {a.shape}"
+        )
     noise = within("noise_variance", noise_variance, 0, np.inf) / whole("sample_size", sample_size, 1)
     square = np.where(a < 1, a**2, 0.0)
     heard = np.where(a < 1, square * (1 - square**n) / (1 - square), n)

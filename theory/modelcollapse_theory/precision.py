@@ -137,9 +137,7 @@ def fed_variance_cdf(
     order="O(1) fits",
     source="hitting.expected_hitting_time at the threshold (h/(2 s_0))^2",
 )
-def resolution_time(
-    deviation: ArrayLike, spacing: ArrayLike, sample_size: ArrayLike, *, ddof: int = 1
-) -> Array:
+def resolution_time(deviation: ArrayLike, spacing: ArrayLike, sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     """Mean number of fits until the deviation is below ``spacing / 2``: from there on the mean stands still.
 
     A truth of ``deviation`` near a mean where numbers are ``spacing`` apart. For ``deviation`` = mean = 1: 73 M fits in float64, 33 M in
@@ -162,7 +160,9 @@ def pair_absorbed(deviation: float, spacing: float, fits: ArrayLike) -> Array:
     The rounded mean is on the grid again, so only the distance D counts: the next rows are ``round(D z_1/sqrt 2)`` and ``round(D z_2/sqrt 2)``
     spacings away. The error of the cut is below the chance to get there, ``2 (s^2/h^2 + n/12)/1000^2`` (Markov).
     """
-    start = float(within("deviation / spacing", positive("deviation", deviation) / positive("spacing", spacing), 0, 100))
+    start = float(
+        within("deviation / spacing", positive("deviation", deviation) / positive("spacing", spacing), 0, 100)
+    )
     n = whole("fits", fits, 1)
     most = 1000
 
