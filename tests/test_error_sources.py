@@ -93,6 +93,18 @@ def test_pools_are_mixtures_by_hand() -> None:
         now = share * covariance + (1 - share) * kept
 
 
+def test_pooled_laws_have_the_moments_of_their_mixture() -> None:
+    first, second = mc.normal([0.0, 1.0], [[2.0, 0.3], [0.3, 1.0]]), mc.normal([3.0, -1.0], np.diag([0.5, 0.2]))
+    family = mc.Exact(mc.Gaussian())
+    pool = family.population(first, jnp.int32(3)) | family.population(second, jnp.int32(7))
+    mixture = mc.normal_mixture(
+        [0.3, 0.7], [[0.0, 1.0], [3.0, -1.0]], [first.params.covariance, second.params.covariance]
+    )
+    assert int(pool.size) == 10
+    for found, expected in zip(pool.law.moments(), mixture.moments(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 def test_a_mixture_of_models_is_drawn_from_exactly() -> None:
     """p' = alpha * model + beta * p + gamma * real, by means and covariances alone; means are equal here."""
     alpha, beta, gamma, noise = 0.5, 0.3, 0.2, 0.2
@@ -115,9 +127,15 @@ def test_endless_data_of_a_linear_vae_lose_the_noise(latent: int) -> None:
 LINE = mc.linear([1.0, -2.0], [[2.0, 0.3], [0.3, 1.0]], noise=0.5)
 ROWS = np.random.default_rng(0).normal(size=(12, 2)) * [1.0, 0.4]
 GIVEN = mc.linear([1.0, -2.0], noise=0.5, design=ROWS)
+ELSEWHERE = mc.linear(
+    [1.0, -2.0], [[3.0, 0.0], [0.0, 5.0]], noise=0.5, design=ROWS
+)  # judged on other rows than learnt from
 
 
-@pytest.mark.parametrize(("source", "second"), [(LINE, [[2.0, 0.3], [0.3, 1.0]]), (GIVEN, ROWS.T @ ROWS / 12)])
+@pytest.mark.parametrize(
+    ("source", "second"),
+    [(LINE, [[2.0, 0.3], [0.3, 1.0]]), (GIVEN, ROWS.T @ ROWS / 12), (ELSEWHERE, ROWS.T @ ROWS / 12)],
+)
 @pytest.mark.parametrize("changes", [{}, {"penalty": 0.3}, {"steps": 5, "rate": 0.3}, {"minimum_norm": True}], ids=str)
 def test_a_learner_keeps_its_bias(source: Any, second: Any, changes: dict[str, Any]) -> None:
     family = dataclasses.replace(source.family, **changes)
