@@ -518,5 +518,4 @@ def _required(function: Callable[..., Any]) -> list[str]:
 
 
 OBSERVABLES["absorption_time"] = absorption_time()
-LABELS["excess_log_loss"] = LABELS["ExcessLogLoss"] = ("nats", ())
 LABELS["absorption_time"] = ("generations", ())
