@@ -11,6 +11,7 @@ A run is put together from a *source* (what is real), a *family* (what is refitt
 sees) and *observables* (what is kept).
 """
 
+from modelcollapse.decomposition import Decomposition, decompose
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
 from modelcollapse.families import (
@@ -21,6 +22,7 @@ from modelcollapse.families import (
     Damped,
     Design,
     Discrete,
+    Exact,
     Gamma,
     Gaussian,
     GaussianMean,
@@ -30,9 +32,10 @@ from modelcollapse.families import (
     Pareto,
     Poisson,
     Regression,
+    Rounded,
     Uniform,
 )
-from modelcollapse.observables import absorption_time, first_below, of, tail_mass
+from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -73,8 +76,10 @@ __all__ = [
     "ChainFailure",
     "Conditional",
     "Damped",
+    "Decomposition",
     "Design",
     "Discrete",
+    "Exact",
     "FixedReal",
     "FreshReal",
     "Gamma",
@@ -90,6 +95,7 @@ __all__ = [
     "Regression",
     "Replace",
     "Retain",
+    "Rounded",
     "Run",
     "Switch",
     "Uniform",
@@ -98,6 +104,8 @@ __all__ = [
     "bernoulli",
     "binomial",
     "categorical",
+    "decompose",
+    "excess_log_loss",
     "exponential",
     "first_below",
     "gamma",

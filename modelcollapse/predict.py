@@ -34,6 +34,7 @@ from modelcollapse.sources import Table
 from modelcollapse_theory import (
     accumulation,
     divergence,
+    errors,
     exponential_families,
     fixation,
     gaussian,
@@ -497,6 +498,7 @@ class _Regression:
             not isinstance(source, Regression)
             or not isinstance(family, Regression)
             or np.any(np.asarray(family.penalty))
+            or family.steps is not None
         ):
             return None
         rows = [
@@ -596,6 +598,41 @@ def _(s: Setting) -> Any:
         return None
     real = _rows(s.regime.share, s.size)
     return regression.fresh_real_risk(real, s.size - real, s.fits, d, r.own)
+
+
+@prediction(
+    "excess_risk",
+    formula="sum_j [s_j w_j^2 (1 - a_j^n)^2 + sigma^2/T sum_i a_j^(2i)], a = s/(s + l) or 1 - (1 - eta s)^k",
+    conditions="ridge or stopped gradient descent on one design, judged on its own rows, replacement, exact",
+    function="errors.shrunken_risk",
+)
+def _(s: Setting) -> Any:
+    family, source = s.family, getattr(s.source, "family", None)
+    if not isinstance(family, Regression) or not isinstance(source, Regression) or not s.replaced:
+        return None
+    if not isinstance(family.rows, Design) or not isinstance(source.rows, Design):
+        return None
+    rows = np.asarray(family.rows.given, np.float64)
+    same = (
+        np.array_equal(rows, np.asarray(source.rows.given))
+        and family.rows.factor is None
+        and source.rows.factor is None
+    )
+    penalty = _number(family.penalty)
+    if not same or s.size != len(rows) or float(source.noise) != float(family.noise) or penalty is None:
+        return None
+    if family.steps is None and penalty == 0:
+        return None
+    values, axes = np.linalg.eigh(rows.T @ rows / len(rows))
+    values = np.maximum(values, 0.0)
+    if family.steps is None:
+        kept = errors.ridge_shrinkage(values, penalty, 1)
+    elif float(family.rate) * values.max() <= 1:
+        kept = errors.gradient_shrinkage(values, float(family.rate), family.steps, 1)
+    else:
+        return None
+    weights = axes.T @ np.asarray(s.truth.weights, np.float64)
+    return sum(errors.shrunken_risk(values, weights, kept, float(family.noise) ** 2, s.size, s.fits))
 
 
 @prediction(

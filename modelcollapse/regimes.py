@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import multinomial
 from modelcollapse.sources import Law, Stream
 
 MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
@@ -302,7 +301,7 @@ class Mixture:
             stream = Stream(Law(model.family, mixed), model.family, model.capacity, model.items)
             return stream.draw(jax.random.fold_in(key, role), size), mixed
         past = memory.pushed(model.law.params, alpha, beta, gamma, generation)
-        counts = multinomial(fold(key, CHOICE), size, jnp.append(past.weights, past.real))
+        counts = model.split(fold(key, CHOICE), size, jnp.append(past.weights, past.real))
         data = model.draw(fold(key, MODEL), counts[0]) | real.draw(fold(key, REAL), counts[-1])
         if past.weights.size == 1:
             return data, past

@@ -20,6 +20,7 @@ from modelcollapse.families.regression import Design, Linear, NormalRows, Regres
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
 from modelcollapse.pytree import part, static
+from modelcollapse.sampling import multinomial
 
 
 @part
@@ -97,7 +98,8 @@ class Stream:
     """Draws of one law, as the data sets that a family is fitted to.
 
     If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
-    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows.
+    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family with
+    ``population(law, n)`` sees the law itself.
     """
 
     law: Any
@@ -112,11 +114,19 @@ class Stream:
 
     def draw(self, key: jax.Array, n: Any) -> Any:
         """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced."""
+        if hasattr(self.family, "population"):
+            return self.family.population(self.law, n)
         own = getattr(self.law, "family", None)
         if own is not None and own.data is self.family.data and not self.rows:
             return own.draw(key, self.law.params, n, self.capacity)
         rows = self.law.draw_rows(key, n, self.capacity)
         return rows if self.rows else self.family.summarise(rows)
+
+    def split(self, key: jax.Array, n: Any, shares: jax.Array) -> jax.Array:
+        """How many of ``n`` draws come from each part of a mixture; ``shares`` (k,) sum to 1. Where a law is seen, exactly its share."""
+        if hasattr(self.family, "population"):
+            return n.astype(shares.dtype) * shares
+        return multinomial(key, n, shares)
 
 
 def categorical(weights: ArrayLike, *, normalise: bool = False) -> Law:

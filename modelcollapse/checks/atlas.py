@@ -28,7 +28,7 @@ GROUPS = {
     "Gaussians": ("gaussian", "hitting", "collapse", "wasserstein", "wishart", "fresh_gaussian"),
     "Other families": ("exponential_families", "special_families", "kde", "ppca"),
     "Regression, tails, selection": ("regression", "tails", "selection"),
-    "Sources of error": ("errors",),
+    "Sources of error": ("errors", "precision"),
 }
 
 INTRO = """# Theory of recursive training

@@ -9,7 +9,8 @@ A family is a frozen PyTree dataclass with
 * ``fit(key, data, previous) -> params``: ``previous`` is None at generation 0. Parameters that are not finite mean failure.
 
 and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are laws of the family), ``blend(previous, fitted, rate)``
-(for a partial refit), ``project(source)`` (the fit to infinitely many draws, where it is known), ``check(source, size)``,
+(for a partial refit), ``project(source)`` (the truth that observables compare with: the fit to infinitely many draws, where it is known), ``limit(source)`` (what
+infinitely many draws teach this learner, biases included; ``source`` may be a law, or moments alone), ``check(source, size)``,
 ``fixed(params)`` (whether all its draws are the same, for good), ``workspace(params)`` (floats that a fit holds for each row) and
 ``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have).
 """
@@ -17,6 +18,7 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, Gamma, GaussianMean, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.kde import KernelDensity
@@ -24,6 +26,7 @@ from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
+from modelcollapse.families.rounded import Rounded
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 
@@ -37,6 +40,7 @@ __all__ = [
     "Damped",
     "Design",
     "Discrete",
+    "Exact",
     "Gamma",
     "Gaussian",
     "GaussianMean",
@@ -48,5 +52,6 @@ __all__ = [
     "Pareto",
     "Poisson",
     "Regression",
+    "Rounded",
     "Uniform",
 ]

@@ -104,3 +104,5 @@ class Discrete:
             return law
         frequencies = getattr(source, "frequencies", None)
         return None if frequencies is None or self.states is None else frequencies(self.states)
+
+    limit = project

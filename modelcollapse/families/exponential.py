@@ -214,6 +214,8 @@ class OfCounts(abc.ABC):
         mean = source_mean(source)
         return None if mean is None else self.law(mean)
 
+    limit = project
+
 
 @part
 class Binomial(OfCounts):
@@ -359,6 +361,8 @@ class Gamma:
         mean = source_mean(source)
         return None if mean is None else self.law(jnp.log(mean))
 
+    limit = project
+
 
 @part
 class GaussianMean:
@@ -415,6 +419,8 @@ class GaussianMean:
         """The law with the mean of ``source``, where it is known."""
         moments = source.moments()
         return None if moments is None else self.law(moments[0])
+
+    limit = project
 
 
 def source_mean(source: Any) -> jax.Array | None:

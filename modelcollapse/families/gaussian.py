@@ -155,6 +155,8 @@ class Gaussian:
         moments = source.moments()
         return None if moments is None else normal_params(*moments)
 
+    limit = project
+
 
 def dimension(family: Any, source: Any) -> int:
     """d of the rows ``(n, d)`` of ``source``; TypeError if it gives anything else."""

@@ -142,6 +142,8 @@ class PPCA:
         variances, axes = jnp.linalg.eigh(moments[1])
         return self._spanned(moments[0], jnp.maximum(variances[::-1], 0.0), axes.T[::-1])
 
+    limit = project
+
     def _spanned(self, mean: jax.Array, variances: jax.Array, axes: jax.Array) -> LinearDecoder:
         """From eigenvalues ``(r,)``, largest first, and eigenvectors ``(r, d)``; the other d - r variances are 0."""
         d, q, dtype = mean.size, self.latent, mean.dtype

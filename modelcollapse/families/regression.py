@@ -93,6 +93,8 @@ class NormalRows:
     def spread(self) -> jax.Array:
         return self.factor
 
+    drawn = spread
+
     def triangle(self, key: jax.Array, n: jax.Array, dtype: Any) -> jax.Array:
         """R ``(d, d)`` of n rows, in law: the Bartlett factor of a Wishart matrix."""
         unit, pivots = sampling.wishart_factor(key, n, self.dimension, dtype=dtype)
@@ -132,6 +134,11 @@ class Design:
     def spread(self) -> jax.Array:
         if self.factor is not None:
             return self.factor
+        return self.drawn
+
+    @property
+    def drawn(self) -> jax.Array:
+        """The factor ``(d, d)`` of X'X / T of its own rows."""
         return triangle(self.given, self.dimension).T / jnp.sqrt(jnp.asarray(self.given.shape[0], self.given.dtype))
 
     def triangle(self, key: jax.Array, n: jax.Array, dtype: Any) -> jax.Array:
@@ -182,6 +189,10 @@ class Regression:
         :math:`\lambda` of the ridge fit, which minimises the mean squared error plus :math:`\lambda |w|^2`. 0: least squares.
     minimum_norm
         Of all weights with the smallest squared error, the shortest: also for fewer rows than features.
+    steps, rate
+        Stop gradient descent on the mean squared error, started at 0, after so many ``steps`` at this learning rate
+        :math:`\eta`: a step is :math:`w - \eta\,X^T(Xw - y)/T`, and it diverges where :math:`\eta` times an eigenvalue of
+        :math:`X^TX/T` passes 2. None: the exact optimum.
     alone
         Draw estimates in place of data sets: for ``Replace`` and least squares on fresh normal rows.
     """
@@ -191,8 +202,16 @@ class Regression:
     penalty: Any = 0.0
     minimum_norm: bool = static(default=False)
     alone: bool = static(default=False)
+    steps: int | None = static(default=None)
+    rate: Any = None
 
     def __post_init__(self) -> None:
+        if self.steps is not None and (not isinstance(self.steps, int) or self.steps < 1):
+            raise ValueError(f"steps must be a whole number of at least 1, or None; got {self.steps!r}")
+        if (self.steps is None) != (self.rate is None):
+            raise ValueError(f"give both steps and rate or neither, got steps={self.steps!r} and rate={self.rate!r}")
+        if isinstance(self.rate, (int, float)) and not 0 < self.rate < float("inf"):
+            raise ValueError(f"rate must be positive and finite, got {self.rate!r}")
         for name in ("noise", "penalty"):
             value = getattr(self, name)
             if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
@@ -200,10 +219,12 @@ class Regression:
         ridge = isinstance(self.penalty, (int, float)) and self.penalty > 0
         if self.minimum_norm and ridge:
             raise ValueError(f"penalty must be 0 for the shortest solution, got {self.penalty!r}")
-        if self.alone and (self.minimum_norm or ridge or isinstance(self.rows, Design)):
+        if self.alone and (self.minimum_norm or ridge or self.steps or isinstance(self.rows, Design)):
             raise ValueError(
-                "alone=True needs least squares on fresh normal rows: no penalty, no minimum_norm, no Design"
+                "alone=True needs least squares on fresh normal rows: no penalty, no minimum_norm, no steps, no Design"
             )
+        if self.steps and (self.minimum_norm or ridge):
+            raise ValueError("steps stop plain gradient descent: no penalty, no minimum_norm")
 
     @property
     def data(self) -> Any:
@@ -235,12 +256,20 @@ class Regression:
     def fit(self, key: jax.Array, data: Any, previous: Linear | None) -> Linear:
         if self.alone:
             return Linear(data.weights)
+        return Linear(self._learned(data.rows, data.count.astype(data.rows.dtype)))
+
+    def _learned(self, system: jax.Array, size: jax.Array) -> jax.Array:
+        """What this learner makes of [R | z] with X'X = R'R of ``size`` rows, ``(d,)``."""
         if self.minimum_norm:
-            return Linear(shortest(data.rows))
-        dtype, d = data.rows.dtype, data.rows.shape[0]
-        weight = jnp.sqrt(jnp.asarray(self.penalty, dtype) * data.count.astype(dtype))
+            return shortest(system)
+        dtype, d = system.dtype, system.shape[0]
+        if self.steps is not None:
+            corner, right, stride = system[:, :-1], system[:, -1], jnp.asarray(self.rate, dtype) / size
+            descend = lambda _, w: w - stride * (corner.T @ (corner @ w - right))  # noqa: E731
+            return jax.lax.fori_loop(0, self.steps, descend, jnp.zeros(d, dtype))
+        weight = jnp.sqrt(jnp.asarray(self.penalty, dtype) * size)
         ridge = jnp.concatenate([weight * jnp.eye(d, dtype=dtype), jnp.zeros((d, 1), dtype)], 1)
-        return Linear(solved(triangle(jnp.concatenate([data.rows, ridge]))))
+        return solved(triangle(jnp.concatenate([system, ridge])))
 
     def blend(self, previous: Linear, fitted: Linear, rate: Any) -> Linear:
         """Linear in the weights."""
@@ -265,7 +294,7 @@ class Regression:
                 raise ValueError(
                     f"size must be at most the {rows.given.shape[0]} rows of the {which}'s design, got {sizes[0]}"
                 )
-        if self.minimum_norm or np.any(np.asarray(self.penalty) > 0):
+        if self.minimum_norm or self.steps or np.any(np.asarray(self.penalty) > 0):
             return
         instead = "; give more rows, penalty > 0 or minimum_norm=True"
         if sizes.min() < d + 1:
@@ -293,6 +322,16 @@ class Regression:
         square = covariance + mean[:, None] * mean[None]
         factor = jnp.linalg.cholesky(square[:-1, :-1])
         return Target(jax.scipy.linalg.cho_solve((factor, True), square[:-1, -1]), factor)
+
+    def limit(self, source: Any) -> Linear | None:
+        """What this learner makes of infinitely many rows of ``source``; of a design, of infinitely many labels for all its rows."""
+        target = self.project(source)
+        if target is None:
+            return None
+        own = getattr(source, "family", None)
+        spread = own.rows.drawn if isinstance(own, Regression) else target.factor
+        system = jnp.concatenate([spread.T, (spread.T @ target.weights)[:, None]], 1)
+        return Linear(self._learned(system, jnp.ones((), system.dtype)))
 
 
 def triangle(points: jax.Array, columns: int | None = None) -> jax.Array:

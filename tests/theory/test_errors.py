@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from modelcollapse_theory import errors, gaussian
 
@@ -105,6 +105,88 @@ def test_ridge_and_gradient_descent_by_iteration():
     assert errors.gradient_shrinkage(0.0, 0.25, 9, 2) == 0
 
 
+def normal_divergence(mean, variance, centre, whole):
+    """KL(N(centre, whole) || N(mean, variance))."""
+    return 0.5 * ((whole + (mean - centre) ** 2) / variance - 1 + np.log(variance / whole))
+
+
+def test_the_divergence_of_a_misfit_is_a_sum():
+    """KL(p0 || N) by a plain sum: the gap, and the divergence between normals."""
+    x, step = np.linspace(-25, 25, 100_001, retstep=True)
+    density = sum(w * stats.norm.pdf(x, m, np.sqrt(v)) for w, m, v in zip(*MIXTURE, strict=True))
+    centre, whole, _ = errors.mixture_moments(*MIXTURE)
+    for mean, variance in ((0.0, 1.0), (2.0, 9.0)):
+        loss = np.log(np.maximum(density, 1e-300)) - stats.norm.logpdf(x, mean, np.sqrt(variance))
+        expected = errors.expressivity_gap(*MIXTURE) + normal_divergence(mean, variance, centre, whole)
+        assert step * density @ loss == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("ddof", "rate"), [(1, 1.0), (0, 1.0), (1, 0.4)])
+def test_divergence_of_samples_and_misfit_by_other_sums(ddof, rate):
+    """Every set of labels in turn, SciPy's noncentral chi-square for its scatter, and one fit after the other by quadrature."""
+    weights, means, v, size = np.array([0.3, 0.7]), np.array([-2.0, 1.0]), 0.8, 5
+    centre, whole, _ = errors.mixture_moments(weights, means, [v, v])
+    inverse = gap = log = 0.0
+    for labels in itertools.product((0, 1), repeat=size):
+        chosen = means[list(labels)]
+        chance = weights[list(labels)].prod()
+        scatter = stats.ncx2(size - 1, np.maximum(((chosen - chosen.mean()) ** 2).sum() / v, 1e-12))
+        grid = {"epsabs": 1e-11, "limit": 200}
+        one = integrate.quad(lambda x, s=scatter: s.pdf(x) / x, 0, 200, **grid)[0] * (size - ddof) / v
+        inverse += chance * one
+        gap += chance * one * ((chosen.mean() - centre) ** 2 + v / size)
+        log += chance * integrate.quad(lambda x, s=scatter: s.pdf(x) * np.log(x), 0, 200, **grid)[0]
+    log -= np.log((size - ddof) / v)
+    chi = stats.chi2(size - 1)
+    factor = integrate.quad(lambda x: chi.pdf(x) * (x / (size - ddof)) ** -rate, 0, 200, epsabs=1e-12)[0]
+    drift = integrate.quad(lambda x: chi.pdf(x) * np.log(x / (size - ddof)), 0, 200, epsabs=1e-12)[0]
+    base = errors.expressivity_gap(weights, means, [v, v])
+    for n in range(1, 5):
+        expected = base + 0.5 * (whole * inverse + gap - 1 + log - np.log(whole))
+        found = errors.expected_divergence(weights, means, v, size, n, ddof=ddof, rate=rate)
+        assert found == pytest.approx(expected, rel=1e-7)
+        inverse, gap, log = factor * inverse, factor * (gap + rate**2 / size), log + rate * drift
+
+
+def test_a_normal_truth_has_no_gap_and_large_samples_leave_only_the_gap():
+    found = errors.expected_divergence([1.0], [3.0], 2.0, 9, np.array([1, 4]))
+    alike = errors.expected_divergence([0.5, 0.5], [3.0, 3.0], 2.0, 9, np.array([1, 4]))
+    assert found == pytest.approx(alike, rel=1e-12)
+    assert found[0] == pytest.approx(
+        0.5 * ((8 / 6) * (1 + 1 / 9) - 1 + gaussian.expected_log_variance(9, 1)), rel=1e-12
+    )
+    gap = errors.expressivity_gap([0.3, 0.7], [-2.0, 1.0], [0.8, 0.8])
+    assert errors.expected_divergence([0.3, 0.7], [-2.0, 1.0], 0.8, 10**4, 1) == pytest.approx(gap, abs=2e-4)
+    still = errors.expected_divergence([1.0], [0.0], 1.0, 9, np.array([1, 4]), rate=0.0)
+    assert still[0] == still[1]
+
+
+def test_partial_refits_in_the_log():
+    one = gaussian.expected_log_variance(20, 1)
+    assert errors.damped_log_variance(0.25, 20, 5) == pytest.approx(2 * one)
+    assert errors.damped_log_variance(1.0, 20, 5) == pytest.approx(gaussian.expected_log_variance(20, 5))
+
+
+def test_risk_of_a_biased_learner_by_matrices():
+    """Mean and covariance of the weights through the least squares operator itself, fit by fit."""
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((15, 3)) * [1.0, 0.7, 0.4]
+    size, noise, truth = len(rows), 0.6, np.array([1.0, -2.0, 0.5])
+    second = rows.T @ rows / size
+    values, axes = np.linalg.eigh(second)
+    solve = np.linalg.solve(second + 0.2 * np.eye(3), rows.T / size)
+    kept = errors.ridge_shrinkage(values, 0.2, 1)
+    mean, spread = truth, np.zeros((3, 3))
+    for n in range(1, 5):
+        mean, spread = solve @ rows @ mean, solve @ (rows @ spread @ rows.T + noise * np.eye(size)) @ solve.T
+        bias, heard = errors.shrunken_risk(values, axes.T @ truth, kept, noise, size, n)
+        assert bias == pytest.approx((mean - truth) @ second @ (mean - truth), rel=1e-12)
+        assert heard == pytest.approx(np.trace(second @ spread), rel=1e-12)
+    exact = errors.shrunken_risk(values, axes.T @ truth, np.ones(3), noise, size, np.array([1, 7]))
+    assert exact[0].tolist() == [0, 0]
+    assert exact[1] == pytest.approx(np.array([1, 7]) * 3 * noise / size)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -115,6 +197,11 @@ def test_ridge_and_gradient_descent_by_iteration():
         (lambda: errors.misfitted_fourth_moment(1.0, 0.0, 5, 0), "fits must be at least 1"),
         (lambda: errors.biased_log_variance(0.0, 5, 1), "factor must be positive"),
         (lambda: errors.gradient_shrinkage(3.0, 1.0, 1, 1), "rate must lie in"),
+        (lambda: errors.expected_divergence([1.0], [0.0], 1.0, 3, 1), "sample_size must be at least 4"),
+        (lambda: errors.expected_divergence([0.2, 0.3, 0.5], [0, 1, 2], 1.0, 9, 1), "at most two components"),
+        (lambda: errors.expected_divergence([1.0], [0.0], 1.0, 9, 1, rate=2.0), "rate must lie in"),
+        (lambda: errors.shrunken_risk([1.0], [1.0, 2.0], [0.5], 1.0, 9, 1), "vectors of one length"),
+        (lambda: errors.shrunken_risk([1.0], [1.0], [1.5], 1.0, 9, 1), "kept must lie in"),
     ],
 )
 def test_refusals(call, message):

@@ -8,7 +8,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
-* sources of error: ``errors``
+* sources of error: ``errors``, ``precision``
 * answers for those who must decide: ``plan``
 """
 
@@ -36,6 +36,7 @@ __all__ = [
     "moments",
     "plan",
     "ppca",
+    "precision",
     "rare",
     "regression",
     "replacement",

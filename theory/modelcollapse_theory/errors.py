@@ -1,7 +1,8 @@
 """Three sources of error: finite samples act at every fit, a poor family at the first, a biased learner by a power.
 
 Finite samples are the subject of the other modules. Here: what one normal makes of a truth that is not normal
-(expressivity), and what a learner that shrinks by a fixed factor does (functional approximation).
+(expressivity), what a learner that shrinks by a fixed factor does (functional approximation), and what becomes of two or three at
+once. Finite precision has a module of its own, ``precision``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import Array, law, positive, real, whole, within
@@ -109,6 +110,125 @@ def expressivity_gap(weights: ArrayLike, means: ArrayLike, variances: ArrayLike)
     cuts = np.unique(np.concatenate([means + k * sds for k in (-39, -8, -3, 0, 3, 8, 39)]))
     pieces = [integrate.quad(integrand, a, b, epsabs=1e-13, limit=200)[0] for a, b in pairwise(cuts)]
     return float(max(0.0, np.sum(pieces)))
+
+
+@theorem(
+    statement="One normal fitted to p0: E KL(p0 || N_n) = KL(p0 || N(mu, V)) + E KL(N(mu, V) || N_n): expressivity adds exactly, "
+    "once, and sampling comes on top",
+    conditions="replace, M >= 4; p0 one normal, or two of one variance; ddof 0 or 1; refits in part, by a share r",
+    order="exact (sums over labels)",
+    source=_OWN,
+)
+def expected_divergence(
+    weights: ArrayLike,
+    means: ArrayLike,
+    variance: ArrayLike,
+    sample_size: int,
+    fits: ArrayLike,
+    *,
+    ddof: int = 1,
+    rate: float = 1.0,
+) -> Array:
+    r"""``E KL(p0 || N_n)`` in nats: the mean excess log loss on real data of one normal after n ``fits`` (at least 1).
+
+    .. math:: E\,KL(p_0\|N_n) = KL(p_0\|N(\mu,V))
+              + \tfrac12\left[V a_n + b_n - 1 + E\log\frac{\sigma_n^2}{V}\right]
+
+    with :math:`a_n = E\sigma_n^{-2}`, :math:`b_n = E(\mu_n-\mu)^2/\sigma_n^2`. Both multiply by :math:`c = E[G^{-r}]`,
+    :math:`G = \chi^2_{M-1}/(M-d)`, at every fit after the first, and b gains :math:`c\,r^2/M`. ``p0`` has components
+    ``weights`` (K,), ``means`` (K,), K at most 2, of one ``variance`` (), so that given the labels a first scatter is a noncentral
+    chi-square. ``rate`` r is that of a partial refit in mean and log deviation, of all but the first. Exact.
+    """
+    w, m = law("weights", weights), real("means", means)
+    v = float(positive("variance", variance))
+    if w.shape != m.shape or w.size > 2:
+        raise ValueError(
+            f"weights and means must have one entry for each of at most two components, got {w.shape}, {m.shape}"
+        )
+    size = int(whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below"))
+    n = whole("fits", fits, 1)
+    r, half, divisor = float(within("rate", rate, 0, 1)), (size - 1) / 2, size - ddof
+    mean, whole_variance, _ = mixture_moments(w, m, np.full(w.size, v))
+    drift = float(gaussian.expected_log_variance(size, 1, ddof=ddof))
+    inverse, gap, log = _first_fit(w, m - mean, v, size, divisor)
+    factor = np.exp(r * np.log(divisor / 2) + special.gammaln(half - r) - special.gammaln(half))
+    power = factor ** (n - 1)
+    with np.errstate(invalid="ignore"):
+        added = r**2 / size * np.where(factor == 1, n - 1, factor * (power - 1) / (factor - 1 if factor != 1 else 1.0))
+    inner = (
+        whole_variance * inverse * power + gap * power + added - 1 + log + (n - 1) * r * drift - np.log(whole_variance)
+    )
+    return expressivity_gap(w, m, np.full(w.size, v)) + 0.5 * inner
+
+
+def _first_fit(w: Array, shift: Array, v: float, size: int, divisor: int) -> tuple[float, float, float]:
+    """``E 1/s^2``, ``E (mean - mu)^2/s^2`` and ``E log s^2`` of the first fit to a mixture of one or two normals of variance v."""
+    labels = np.arange(size + 1)
+    chance = stats.binom.pmf(labels, size, w[0])
+    labels, chance = labels[chance > 1e-20], chance[chance > 1e-20]
+    gap = shift[0] - shift[-1]
+    centre = shift[-1] + labels / size * gap
+    half, loads = (size - 1) / 2, labels * (size - labels) / size * gap**2 / (2 * v)
+    inverse, log = np.empty(labels.size), np.empty(labels.size)
+    for i, load in enumerate(loads):  # a noncentral chi-square is a central one with a Poisson number of pairs more
+        width = 12 * np.sqrt(load) + 40
+        pairs = np.arange(max(0, int(load - width)), int(load + width) + 1)
+        weight = stats.poisson.pmf(pairs, load)
+        inverse[i] = weight @ (0.5 / (half - 1 + pairs))
+        log[i] = weight @ (special.digamma(half + pairs) + np.log(2))
+    scale = divisor / v
+    return (
+        float(chance @ inverse * scale),
+        float(chance @ ((centre**2 + v / size) * inverse) * scale),
+        float(chance @ log - np.log(scale)),
+    )
+
+
+@theorem(
+    statement="A refit that goes only the share r of the way: E log variance drifts r times as fast after the first fit",
+    conditions="normal, replace, M >= 2; mean and log deviation blended",
+    order="exact",
+    source=_OWN,
+)
+def damped_log_variance(rate: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
+    """``E log(sigma_n^2/sigma_0^2)`` after ``fits`` (at least 1), the first in full. A warm start with few steps is slower collapse. Exact."""
+    n, rate = whole("fits", fits, 1), within("rate", rate, 0, 1)
+    return (1 + rate * (n - 1)) * gaussian.expected_log_variance(sample_size, 1, ddof=ddof)
+
+
+@theorem(
+    statement="A learner biased by factors a_j on a given design: risk sum_j [s_j w_j^2 (1 - a_j^n)^2 + sigma^2/T sum_i a_j^(2i)]: "
+    "bias of the learner plus noise of the samples, less what the bias takes off the noise",
+    conditions="ridge, a = s/(s + l), or gradient descent stopped, a = 1 - (1 - eta s)^k; the same T rows at every fit; "
+    "s, w: eigenvalues of X'X/T and weights along them",
+    order="exact",
+    source=_OWN,
+)
+def shrunken_risk(
+    eigenvalues: ArrayLike,
+    weights: ArrayLike,
+    kept: ArrayLike,
+    noise_variance: ArrayLike,
+    sample_size: ArrayLike,
+    fits: ArrayLike,
+) -> tuple[Array, Array]:
+    r"""Mean excess risk on the design's own rows after n ``fits``: the part of the learner's bias and that of noise, each ``fits.shape``.
+
+    .. math:: \sum_j s_j w_j^2 (1 - a_j^n)^2, \qquad \frac{\sigma^2}{T} \sum_j \sum_{i=1}^n a_j^{2i}
+
+    ``eigenvalues``, ``weights`` and ``kept`` a are vectors (d,); ``kept`` as of :func:`ridge_shrinkage` or
+    :func:`gradient_shrinkage` at one fit. The first part is what infinitely many labels give; at a = 1 the second is n d sigma^2/T. Exact.
+    """
+    s, a = within("eigenvalues", eigenvalues, 0, np.inf), within("kept", kept, 0, 1)
+    w, n = real("weights", weights), whole("fits", fits)[..., None]
+    if not s.shape == a.shape == w.shape or s.ndim != 1:
+        raise ValueError(
+            f"eigenvalues, weights and kept must be vectors of one length, got {s.shape}, {w.shape}, {a.shape}"
+        )
+    noise = within("noise_variance", noise_variance, 0, np.inf) / whole("sample_size", sample_size, 1)
+    square = np.where(a < 1, a**2, 0.0)
+    heard = np.where(a < 1, square * (1 - square**n) / (1 - square), n)
+    return (s * w**2 * (1 - a**n) ** 2).sum(-1), noise * heard.sum(-1)
 
 
 @theorem(

@@ -1,0 +1,141 @@
+"""Finite precision: parameters, and the rows that are drawn, are kept in a floating type of few digits."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse.data import Rows
+from modelcollapse.families.gaussian import Normal
+from modelcollapse.pytree import part, static
+
+TYPES = ("float16", "bfloat16", "float32")
+
+
+def rounded(values: jax.Array, dtype: str) -> jax.Array:
+    """The nearest numbers of the type ``dtype``, ties to even, subnormal numbers included, in the type of ``values``."""
+    info = jnp.finfo(dtype)
+    if jnp.finfo(values.dtype).nmant <= info.nmant:
+        return values
+    # not a cast there and back, which a compiler may leave out
+    exponent = jnp.maximum(jnp.frexp(values)[1] - 1, info.minexp) - info.nmant
+    nearest = jnp.ldexp(jnp.rint(jnp.ldexp(values, -exponent)), exponent)
+    largest = np.asarray(float(info.max), values.dtype)
+    return jnp.where(jnp.abs(nearest) > largest, jnp.copysign(jnp.asarray(jnp.inf, values.dtype), values), nearest)
+
+
+@part
+class Written:
+    """A normal law as plain numbers: mean ``(d,)`` and lower triangular factor ``(d, d)``, which may be 0."""
+
+    mean: jax.Array
+    factor: jax.Array
+
+    @property
+    def covariance(self) -> jax.Array:
+        return self.factor @ self.factor.T
+
+    @property
+    def variance(self) -> jax.Array:
+        """``(d,)``."""
+        return (self.factor**2).sum(1)
+
+
+@functools.singledispatch
+def written(params: Any) -> Any:
+    """Parameters in the form in which a program would keep them: no logarithms in place of scales."""
+    return params
+
+
+@functools.singledispatch
+def unwritten(params: Any) -> Any:
+    """The parameters that ``written`` was given, but for rounding."""
+    return params
+
+
+@written.register
+def _(params: Normal) -> Written:
+    return Written(params.mean, params.factor)
+
+
+@unwritten.register
+def _(params: Written) -> Normal:
+    pivots = jnp.diagonal(params.factor)
+    there = pivots > 0
+    unit = jnp.where(
+        there[None], params.factor / jnp.where(there, pivots, 1.0)[None], jnp.eye(pivots.size, dtype=pivots.dtype)
+    )
+    return Normal(params.mean, unit, jnp.log(pivots))
+
+
+@part
+class Rounded:
+    r"""``family`` as a program with few digits runs it: every fit is rounded to ``dtype``, and so is every row that is drawn.
+
+    Rows of a standard deviation :math:`\sigma` around :math:`\mu`, where numbers are h apart, gain the variance :math:`h^2/12` of
+    the rounding at every fit (Sheppard 1898), as long as :math:`\sigma` is not far below h. So a ``Gaussian`` chain does not die out
+    once :math:`\sigma` passes h: rounding feeds it, as a ridge :math:`h^2/12` would, and its variance settles near
+    :math:`M h^2/12`. Only small samples are ever absorbed: all rows equal, the standard deviation exactly 0, for good
+    (``absorbed``). See ``modelcollapse_theory.precision``.
+
+    Fits are computed in the type of the run (``float32``, or ``float64`` if enabled) and then rounded, to nearest and ties to
+    even. A type no shorter than that changes nothing.
+
+    Parameters
+    ----------
+    dtype
+        ``"float16"``, ``"bfloat16"`` or ``"float32"``.
+    rows
+        False: only the fits are rounded, and data sets are the family's own. Then no draw is ever absorbed: once
+        :math:`\sigma` is below h/2 the mean stands still, and :math:`\sigma` goes on to the smallest number of the type.
+    """
+
+    family: Any
+    dtype: str = static(default="float16")
+    rows: bool = static(default=True)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in TYPES:
+            raise ValueError(f"dtype must be one of {', '.join(TYPES)}, got {self.dtype!r}")
+        if self.rows and hasattr(self.family, "population"):
+            raise TypeError("infinitely many draws are no rows: use Rounded(Exact(family), dtype, rows=False)")
+
+    @property
+    def data(self) -> Any:
+        return Rows if self.rows else self.family.data
+
+    def draw(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Any:
+        if self.rows:
+            return self.draw_rows(key, params, n, capacity)
+        return self.family.draw(key, unwritten(params), n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Rows:
+        return self._kept(self.family.draw_rows(key, unwritten(params), n, capacity))
+
+    def summarise(self, rows: Rows) -> Any:
+        return self._kept(rows) if self.rows else self.family.summarise(rows)
+
+    def fit(self, key: jax.Array, data: Any, previous: Any) -> Any:
+        fitted = written(self.family.fit(key, self.family.summarise(data) if self.rows else data, previous))
+        return self._rounded(fitted)
+
+    def blend(self, previous: Any, fitted: Any, rate: Any) -> Any:
+        """That of the family, of what is kept."""
+        return self._rounded(self.family.blend(previous, fitted, rate))
+
+    def _kept(self, rows: Rows) -> Rows:
+        return Rows(self._rounded(rows.points), rows.count)
+
+    def _rounded(self, tree: Any) -> Any:
+        real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)  # noqa: E731
+        return jax.tree.map(lambda leaf: rounded(leaf, self.dtype) if real(leaf) else leaf, tree)
+
+    def __getattr__(self, name: str) -> Any:
+        # what compares with the truth or looks at a source is that of the family within
+        if name in ("project", "check") or (name in ("population", "deterministic") and not self.rows):
+            return getattr(self.family, name)
+        raise AttributeError(name)
