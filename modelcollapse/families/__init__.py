@@ -12,7 +12,8 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 (for a partial refit), ``project(source)`` (the truth that observables compare with: the fit to infinitely many draws, where it is known), ``limit(source)`` (what
 infinitely many draws teach this learner, biases included; ``source`` may be a law, or moments alone), ``check(source, size)``,
 ``fixed(params)`` (whether all its draws are the same, for good), ``workspace(params)`` (floats that a fit holds for each row) and
-``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have).
+``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have). ``forms(truth, sizes)`` says in which
+other families of the same law a chain may be kept that sees nothing but its own output; their parameters read by ``law(labelled)``.
 """
 
 from modelcollapse.families.conditional import Conditional
