@@ -17,8 +17,8 @@ def options(description, argv=None):
     return parser.parse_args(argv)
 
 
-def save(figure, name, chosen):
-    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output")
+def save(figure, name, chosen, under=""):
+    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output") / under
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
     figure.savefig(path, dpi=100 if chosen.docs else 150)
