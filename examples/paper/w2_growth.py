@@ -35,7 +35,7 @@ def run(size, generations, chains, seed, observe, record=None):
 
 
 def numbers(small=False, seed=0, progress=False):
-    chains = 20_000 if small else 200_000
+    chains = 20_000 if small else 500_000
     fits = np.arange(1, GROWN + 1)
     return {
         "w2": run(SIZE, UNTIL - 1, chains, seed, "w2_squared"),
