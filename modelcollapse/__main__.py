@@ -63,10 +63,17 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="run one process", description=_simulate.__doc__)
     simulate.set_defaults(run=_simulate)
-    simulate.add_argument("--family", default="gaussian", choices=["discrete", "gaussian", "gmm"])
+    simulate.add_argument("--family", default="gaussian", choices=sorted(_FAMILIES))
     simulate.add_argument("--ddof", type=int, default=1, choices=[0, 1], help="gaussian: divisor M - ddof")
     simulate.add_argument("--components", type=int, default=2, help="gmm: number of components")
     simulate.add_argument("--reg-covar", type=float, default=0.0, help="gmm: added to every variance")
+    simulate.add_argument("--bandwidth", type=float, help="kde: in the unit of the rows (default: by Scott's rule)")
+    simulate.add_argument(
+        "--estimator",
+        default="mle",
+        choices=["mle", "unbiased"],
+        help="uniform, pareto: of the end, or of the tail index",
+    )
     source = simulate.add_mutually_exclusive_group()
     source.add_argument(
         "--probabilities", type=_numbers, metavar="P,P,...", help="categorical source (weights are normalised)"
@@ -77,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     source.add_argument(
         "--normal", type=_numbers, metavar="MEAN,VARIANCE", help="normal source in one dimension (default 0,1)"
+    )
+    source.add_argument(
+        "--parameter",
+        type=float,
+        metavar="X",
+        help="source of the family's own kind: bernoulli, its chance (default 0.5); poisson and exponential, the mean (1); "
+        "uniform, the end (1); pareto, the tail index (2)",
     )
     source.add_argument("--iris", action="store_true", help="Fisher's iris measurements")
     source.add_argument("--table", type=Path, metavar="FILE.csv", help="rows of numbers, one header line allowed")
@@ -197,18 +211,31 @@ _REGIMES = {
 }
 
 
+_FAMILIES = {
+    "bernoulli": (lambda f, o: f.Binomial(), ("bernoulli", 0.5), ["mean", "absorbed"]),
+    "discrete": (lambda f, o: f.Discrete(), None, ["heterozygosity", "support_size"]),
+    "exponential": (lambda f, o: f.Gamma(), ("exponential", 1.0), ["log_mean"]),
+    "gaussian": (lambda f, o: f.Gaussian(ddof=o.ddof), None, ["log_variance", "w2_squared"]),
+    "gmm": (lambda f, o: f.GaussianMixture(o.components, reg_covar=o.reg_covar), None, ["log_determinant"]),
+    "kde": (
+        lambda f, o: f.KernelDensity(rule="scott") if o.bandwidth is None else f.KernelDensity(o.bandwidth),
+        None,
+        ["variance", "squared_mean_error"],
+    ),
+    "pareto": (lambda f, o: f.Pareto(estimator=o.estimator), ("pareto", 2.0), ["log_index"]),
+    "poisson": (lambda f, o: f.Poisson(), ("poisson", 1.0), ["mean", "extinct"]),
+    "uniform": (lambda f, o: f.Uniform(o.estimator), ("uniform", 1.0), ["log_end"]),
+}
+"""The family by its options; the source of its own kind, with its usual ``--parameter``, if it has one; what is observed."""
+
+
 def _simulate(options: argparse.Namespace) -> int:
     """Run one recursive training process and print a summary with the predictions beside it."""
     from modelcollapse import driver, regimes
     from modelcollapse.results import ChainFailure
 
     family, source = _family_and_source(options)
-    default = {
-        "discrete": ["heterozygosity", "support_size"],
-        "gaussian": ["log_variance", "w2_squared"],
-        "gmm": ["log_determinant"],
-    }
-    observe = options.observe or default[options.family]
+    observe = options.observe or _FAMILIES[options.family][2]
     for path in (options.plot, options.save):
         if path and not path.resolve().parent.is_dir():
             raise ValueError(f"the folder of {os.fspath(path)} does not exist")
@@ -244,12 +271,12 @@ def _family_and_source(options: argparse.Namespace) -> tuple[Any, Any]:
 
     from modelcollapse import datasets, families, sources
 
-    if options.family == "discrete":
-        family: Any = families.Discrete()
-    elif options.family == "gaussian":
-        family = families.Gaussian(ddof=options.ddof)
-    else:
-        family = families.GaussianMixture(options.components, reg_covar=options.reg_covar)
+    made, own, _ = _FAMILIES[options.family]
+    family: Any = made(families, options)
+    if options.parameter is not None and own is None:
+        raise ValueError(
+            f"--parameter is not for --family {options.family}: its sources are --probabilities, --normal, ..."
+        )
     if options.probabilities is not None:
         return family, sources.categorical(options.probabilities, normalise=True)
     if options.zipf is not None:
@@ -262,9 +289,12 @@ def _family_and_source(options: argparse.Namespace) -> tuple[Any, Any]:
     if options.iris:
         return family, sources.table(datasets.iris()[0])
     if options.table:
-        return family, sources.table(
-            np.genfromtxt(options.table, delimiter=",", skip_header=_header_lines(options.table))
-        )
+        rows = np.genfromtxt(options.table, delimiter=",", skip_header=_header_lines(options.table))
+        whole = options.family in ("bernoulli", "poisson") and bool(np.all(rows == np.floor(rows)))
+        return family, sources.table(rows.astype(np.int64) if whole else rows)
+    if own is not None and options.normal is None:
+        name, usual = own
+        return family, getattr(sources, name)(usual if options.parameter is None else options.parameter)
     if options.family == "discrete":
         return family, sources.categorical(1 / np.arange(1, 11), normalise=True)
     mean, variance = (*(options.normal or [0.0, 1.0]), 1.0)[:2]

@@ -29,10 +29,12 @@ def part(cls: type[T]) -> type[T]:
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     fixed = [f.name for f in fields if f.metadata.get("static")]
     leaves = [f.name for f in fields if f.name not in fixed]
+    names = leaves + fixed
     keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
 
     def values(node: T) -> tuple[tuple, tuple]:
-        return tuple(getattr(node, name) for name in leaves), tuple(getattr(node, name) for name in fixed)
+        held = vars(node)
+        return tuple([held[name] for name in leaves]), tuple([held[name] for name in fixed])
 
     def keyed(node: T) -> tuple[tuple, tuple]:
         inner, aux = values(node)
@@ -40,8 +42,7 @@ def part(cls: type[T]) -> type[T]:
 
     def assembled(aux: Any, inner: Any) -> T:
         node = object.__new__(cls)
-        for name, value in (*zip(leaves, inner, strict=True), *zip(fixed, aux, strict=True)):
-            object.__setattr__(node, name, value)
+        vars(node).update(zip(names, (*inner, *aux), strict=True))
         return node
 
     # not register_dataclass: its trees are equal whatever the class (jaxlib 0.10.2), and jit then now and then, where

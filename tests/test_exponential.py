@@ -22,7 +22,7 @@ from modelcollapse.families.uniform import Largest
 from modelcollapse.predict import predict
 from modelcollapse_theory import exponential_families, special_families
 
-DRAWS, SIZE = 20_000, 5
+DRAWS, SIZE = 40_000, 5
 RATE = 1e-6 / 40  # false alarms a comparison: about forty in this file
 
 SHAPE, TRIALS, SUCCESSES = 0.7, 3, 1.7

@@ -99,8 +99,8 @@ class Survivors:
 
     def draw(self, key: jax.Array, params: Surviving, n: Any, capacity: int) -> Surviving:
         with float64():
-            lists = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
-        return Surviving(*lists, self.states)
+            labels, counts = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
+        return Surviving(labels, counts, self.states)
 
     def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
         return data
@@ -123,8 +123,7 @@ class Survivors:
         left = counts > 0
         place = jnp.where(left, jnp.cumsum(left, dtype=jnp.int32) - 1, room)
         here, labels = jnp.zeros(room, jnp.int32), jnp.arange(self.states, dtype=jnp.int32)
-        lists = (here.at[place].set(values, mode="drop") for values in (labels, counts))
-        return Surviving(*lists, self.states)
+        return Surviving(here.at[place].set(labels, mode="drop"), here.at[place].set(counts, mode="drop"), self.states)
 
     def room(self, support: int) -> int:
         """Of a list that holds so many: a power of 8, so that few programs are compiled."""

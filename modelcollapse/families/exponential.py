@@ -32,6 +32,8 @@ from modelcollapse.pytree import part, static
 from modelcollapse.sampling import binomial, log_gamma, poisson
 
 LARGEST = 2**31 - 1
+POISSON = 2**16
+"""Stream of a Poisson draw whose rate is drawn from the same key."""
 
 
 @part
@@ -293,8 +295,8 @@ class NegativeBinomial(OfCounts):
 
     def sums(self, key: jax.Array, mean: jax.Array, n: jax.Array) -> jax.Array:
         size = n.astype(mean.dtype)
-        log_ratio = log_gamma(jax.random.fold_in(key, 1), self.successes * size, mean.dtype, per_shape=True)
-        return poisson(jax.random.fold_in(key, 0), mean * size * jnp.exp(log_ratio))
+        log_ratio = log_gamma(key, self.successes * size, mean.dtype, per_shape=True)
+        return poisson(key, mean * size * jnp.exp(log_ratio), POISSON)
 
 
 @part

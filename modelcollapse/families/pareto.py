@@ -12,7 +12,7 @@ from modelcollapse.data import Rows
 from modelcollapse.families.exponential import LogMean, check_one_column, check_positive, check_table, log_mean_of
 from modelcollapse.families.uniform import check_estimator
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import log_gamma
+from modelcollapse.sampling import exponential, log_gamma
 
 
 @part
@@ -90,8 +90,7 @@ class Pareto:
     def draw_rows(self, key: jax.Array, params: PowerLaw, n: Any, capacity: int) -> Rows:
         """Points ``(capacity, 1)``."""
         dtype = params.log_index.dtype
-        log_exponential = log_gamma(key, jnp.ones((capacity, 1), dtype), dtype)
-        excess = jnp.exp(log_exponential - params.log_index[None, :])
+        excess = exponential(key, (capacity, 1), dtype) * jnp.exp(-params.log_index)[None, :]
         # a product, because the exponential of ln(minimum) may round to less than the minimum
         return Rows(jnp.asarray(self.minimum, dtype) * jnp.exp(excess), jnp.asarray(n, jnp.int32))
 

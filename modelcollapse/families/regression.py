@@ -13,6 +13,9 @@ from modelcollapse import sampling
 from modelcollapse.data import Rows, row_type
 from modelcollapse.pytree import part, static
 
+NOISE = 2**16
+"""Stream of the labels' noise, apart from those of the covariates."""
+
 
 @part
 class LinearSystem:
@@ -210,18 +213,18 @@ class Regression:
         weights = params.weights
         n, dtype, d = jnp.asarray(n, jnp.int32), weights.dtype, weights.size
         noise = jnp.asarray(self.noise, dtype)
-        normals = sampling.normal(jax.random.fold_in(key, 0), (d,), dtype)
+        normals = sampling.normal(key, (d,), dtype, NOISE)
         if self.alone:
-            scale = jnp.exp(-0.5 * sampling.log_chi_square(jax.random.fold_in(key, 1), n - (d - 1), dtype))
+            scale = jnp.exp(-0.5 * sampling.log_chi_square(key, n - (d - 1), dtype))
             step = solve_triangular(jnp.asarray(self.rows.factor, dtype).T, normals, lower=False)
             return Estimate(n, jnp.where(n > d, weights + noise * scale * step, jnp.nan))
-        corner = self.rows.triangle(jax.random.fold_in(key, 1), n, dtype)
+        corner = self.rows.triangle(key, n, dtype)
         return LinearSystem(n, jnp.concatenate([corner, (corner @ weights + noise * normals)[:, None]], 1))
 
     def draw_rows(self, key: jax.Array, params: Linear, n: Any, capacity: int) -> Rows:
         dtype = params.weights.dtype
-        x = self.rows.points(jax.random.fold_in(key, 1), capacity, dtype)
-        noise = sampling.normal(jax.random.fold_in(key, 0), (capacity,), dtype)
+        x = self.rows.points(key, capacity, dtype)
+        noise = sampling.normal(key, (capacity,), dtype, NOISE)
         y = x @ params.weights + jnp.asarray(self.noise, dtype) * noise
         return Rows(jnp.concatenate([x, y[:, None]], 1), jnp.asarray(n, jnp.int32))
 

@@ -11,7 +11,7 @@ import numpy as np
 from modelcollapse.data import Rows
 from modelcollapse.families.exponential import check_one_column, check_table
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import log_gamma
+from modelcollapse.sampling import exponential
 
 
 @part
@@ -88,9 +88,8 @@ class Uniform:
 
     def draw(self, key: jax.Array, params: Interval, n: Any, capacity: int = 0) -> Largest:
         n, dtype = jnp.asarray(n, jnp.int32), params.log_end.dtype
-        exponential = jnp.exp(log_gamma(key, jnp.ones(1, dtype), dtype))
         # n draws below the end: ln max = ln b - E / n; of none, minus infinity
-        return Largest(n, params.log_end - exponential / n.astype(dtype))
+        return Largest(n, params.log_end - exponential(key, (1,), dtype) / n.astype(dtype))
 
     def draw_rows(self, key: jax.Array, params: Interval, n: Any, capacity: int) -> Rows:
         """Points ``(capacity, 1)``, above 0."""

@@ -4,7 +4,7 @@ from modelcollapse.sampling import keys
 from modelcollapse.sampling._binomial import binomial
 from modelcollapse.sampling._chi_square import chi_square, log_chi_square
 from modelcollapse.sampling._exact import float64
-from modelcollapse.sampling._gamma import log_gamma
+from modelcollapse.sampling._gamma import exponential, log_gamma
 from modelcollapse.sampling._hypergeometric import hypergeometric
 from modelcollapse.sampling._lanes import axis_of_chains, over_lanes
 from modelcollapse.sampling._multinomial import categories, multinomial, multivariate_hypergeometric
@@ -19,6 +19,7 @@ __all__ = [
     "binomial",
     "categories",
     "chi_square",
+    "exponential",
     "float64",
     "fold",
     "hypergeometric",

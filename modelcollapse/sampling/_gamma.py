@@ -1,17 +1,30 @@
-"""Gamma variates of any real shape, as logarithms: a cubed normal, accepted almost always."""
+"""Gamma variates of any real shape, as logarithms: a cubed normal, accepted almost always. Of shape 1: exponentials, by inversion."""
 
 from __future__ import annotations
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from modelcollapse.sampling import _exact, keys
-from modelcollapse.sampling._normal import normal
+from modelcollapse.sampling._lanes import over_lanes
+from modelcollapse.sampling._normal import draws
 
 # a float64 normal from 53 bits stays within 8.3: with this added it is positive, as what is accepted must be
 _RAISE = 16.0
+
+
+def exponential(key: jax.Array, shape: tuple[int, ...] = (), dtype=None) -> jax.Array:
+    r"""Independent exponential draws of mean 1: :math:`-\log u` with u of 52 bits, so from 1e-16 to 36.7.
+
+    ``dtype`` defaults to the float type in force; computed in float64 and rounded.
+    """
+    dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
+    with _exact.float64():
+        return (-jnp.log(_exact.unit(keys.wrap(key), shape))).astype(dtype)
 
 
 def log_gamma(key: jax.Array, shape: jax.Array | float, dtype=None, *, per_shape: bool = False) -> jax.Array:
@@ -40,17 +53,25 @@ def log_gamma(key: jax.Array, shape: jax.Array | float, dtype=None, *, per_shape
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _log_gamma(key, shape, dtype, per_shape):
     shape = shape.astype(jnp.float64)
+    log_ratio = over_lanes(_per_shape)(keys.settled(key), shape)
+    log_shape = 0.0 if per_shape else jnp.log(shape)
+    return jnp.where(jnp.isfinite(log_ratio), log_ratio + log_shape, log_ratio).astype(dtype)
+
+
+def _per_shape(key, shape):
+    """log(gamma / shape) in float64; ``key`` is settled, its lanes are the last axes of ``shape``."""
+    (shape,) = keys.broadcast(key, shape)
     proper = (shape > 0.0) & jnp.isfinite(shape)
     safe = jnp.where(proper, shape, 1.0)
     raised = jnp.where(safe < 1.0, safe + 1.0, safe)
-    third = 1.0 / (3.0 * raised)
     d = raised - 1.0 / 3.0
     c = 1.0 / jnp.sqrt(9.0 * d)
+    size = math.prod(shape.shape[: shape.ndim - len(keys.lanes(key))])
 
     def round_(state):
         raised_z, turn = state
-        z = normal(key, shape.shape, jnp.float64, 2 * turn + 1)
-        u = _exact.unit(key, shape.shape, 2 * turn + 2)
+        z = draws(key, size, jnp.float64, 2 * turn + 1).reshape(shape.shape)
+        u = _exact.unit_like(key, shape, 2 * turn + 2)
         inside = c * z > -1.0
         t = jnp.where(inside, c * z, 0.0)
         # z^2/2 + d (1 - v + log v) with v = (1 + t)^3, written so that nothing of the size of d is left to cancel
@@ -58,10 +79,12 @@ def _log_gamma(key, shape, dtype, per_shape):
         accept = inside & (jnp.log(u) <= log_ratio)
         return jnp.where((raised_z < 0.0) & accept, z + _RAISE, raised_z), turn + 1
 
+    def lowered():
+        """Of the shape below 1: Gamma(a) = Gamma(a + 1) U^(1/a)."""
+        log_power = jnp.log(_exact.unit_like(key, shape)) / safe + jnp.log1p(1.0 / safe)
+        return jnp.where(safe < 1.0, log_power, 0.0)
+
     z = jnp.where(proper, _exact.until_accepted(round_, proper) - _RAISE, 0.0)
-    log_ratio = 3.0 * jnp.log1p(c * z) + jnp.log1p(-third)
-    # of the shape below 1: Gamma(a) = Gamma(a + 1) U^(1/a)
-    small = jnp.log(_exact.unit(key, shape.shape)) / safe + jnp.log1p(1.0 / safe)
-    log_ratio = log_ratio + jnp.where(safe < 1.0, small, 0.0)
-    drawn = log_ratio if per_shape else log_ratio + jnp.log(safe)
-    return jnp.where(proper, drawn, jnp.where(jnp.isnan(shape), jnp.nan, -jnp.inf)).astype(dtype)
+    log_ratio = 3.0 * jnp.log1p(c * z) + jnp.log1p(-1.0 / (3.0 * raised))
+    log_ratio = log_ratio + lax.cond(jnp.any(safe < 1.0), lowered, lambda: jnp.zeros_like(safe))
+    return jnp.where(proper, log_ratio, jnp.where(jnp.isnan(shape), jnp.nan, -jnp.inf))

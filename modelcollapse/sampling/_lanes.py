@@ -31,23 +31,32 @@ def over_lanes(kernel: Callable[..., Any]) -> Callable[..., Any]:
     trailing axis of length 1, to be broadcast. Derivatives are those of the plain call.
     """
 
-    def plain(*args: Any) -> Any:
-        out = kernel(*jax.tree.map(lambda leaf: jnp.expand_dims(leaf, -1), args))
-        return jax.tree.map(lambda leaf: jnp.squeeze(leaf, -1), out)
+    @functools.cache
+    def batching(wide: bool) -> Callable[..., Any]:
+        """``wide``: whether 64 bits are in force where the kernel is called. A batch may be formed later, outside of that."""
 
-    def batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
-        def laned(leaf: jax.Array, has: bool) -> jax.Array:
-            return jnp.moveaxis(leaf, 0, -1) if has else jnp.expand_dims(leaf, -1)
+        def plain(*args: Any) -> Any:
+            with jax.enable_x64(wide):
+                out = kernel(*jax.tree.map(lambda leaf: jnp.expand_dims(leaf, -1), args))
+                return jax.tree.map(lambda leaf: jnp.squeeze(leaf, -1), out)
 
-        def chains_first(leaf: jax.Array) -> jax.Array:
-            return jnp.moveaxis(jnp.broadcast_to(leaf, (*leaf.shape[:-1], size)), -1, 0)
+        def batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
+            def laned(leaf: jax.Array, has: bool) -> jax.Array:
+                return jnp.moveaxis(leaf, 0, -1) if has else jnp.expand_dims(leaf, -1)
 
-        out = jax.tree.map(chains_first, kernel(*jax.tree.map(laned, args, tuple(batched))))
-        return out, jax.tree.map(lambda _: True, out)
+            def chains_first(leaf: jax.Array) -> jax.Array:
+                return jnp.moveaxis(jnp.broadcast_to(leaf, (*leaf.shape[:-1], size)), -1, 0)
 
-    batching = custom_vmap(plain)
-    batching.def_vmap(batch)
-    # what has a batching rule of its own has no reverse derivative; the value stays that of the rule, whose batch axes are known
-    function = jax.custom_jvp(lambda *args: batching(*args))
-    function.defjvp(lambda primals, tangents: (batching(*primals), jax.jvp(plain, primals, tangents)[1]))
-    return functools.wraps(kernel)(function)
+            with jax.enable_x64(wide):
+                out = jax.tree.map(chains_first, kernel(*jax.tree.map(laned, args, tuple(batched))))
+            return out, jax.tree.map(lambda _: True, out)
+
+        # compiled as one, it keeps its constants to itself: a branch over chains batches them, which custom_vmap refuses
+        rule = custom_vmap(jax.jit(plain))
+        rule.def_vmap(batch)
+        # what has a batching rule of its own has no reverse derivative; the value stays that of the rule, whose batch axes are known
+        function = jax.custom_jvp(lambda *args: rule(*args))
+        function.defjvp(lambda primals, tangents: (rule(*primals), jax.jvp(plain, primals, tangents)[1]))
+        return function
+
+    return functools.wraps(kernel)(lambda *args: batching(jnp.result_type(float) == jnp.float64)(*args))

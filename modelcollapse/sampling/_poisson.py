@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from modelcollapse.sampling import _exact, keys
+from modelcollapse.sampling._lanes import over_lanes
 
 # below this rate, summing the probabilities from zero costs less than the rounds of rejection of a batch
-_SMALL_RATE = 40.0
+_SMALL_RATE = 100.0
 _LARGEST = 2.0**31 - 1
 
 
-def poisson(key: jax.Array, rate: jax.Array | float) -> jax.Array:
+def poisson(key: jax.Array, rate: jax.Array | float, stream: int = 0) -> jax.Array:
     r"""Poisson counts, int32, one for each entry of ``rate``.
 
     .. math:: P(X = k) = e^{-\lambda} \lambda^k / k!
@@ -20,35 +24,44 @@ def poisson(key: jax.Array, rate: jax.Array | float) -> jax.Array:
     ``rate`` may be traced. A rate of 0 gives 0. What is no count gives -1, which no count can be: a rate that is negative
     or not a number, and a draw above 2**31 - 1. Exact up to the rounding of float64 arithmetic (relative error of a
     probability below 1e-9), also where ``jax_enable_x64`` is off; the counts are the same in both settings for the same
-    float32 ``rate``. Raises TypeError if ``rate`` is not a real number. Source: inversion by summing up from zero for a
-    small rate; otherwise transformed rejection (PTRS), Hörmann, "The transformed rejection method for generating Poisson
-    random variables", Insurance: Math. Econ. 12 (1993).
+    float32 ``rate``. ``stream`` numbers independent draws from one key, some hundreds of which are used. Raises TypeError
+    if ``rate`` is not a real number. Source: inversion by summing up from zero for a small rate; otherwise transformed
+    rejection (PTRS), Hörmann, "The transformed rejection method for generating Poisson random variables", Insurance: Math.
+    Econ. 12 (1993).
     """
     rate = jnp.asarray(rate)
     if not jnp.issubdtype(rate.dtype, jnp.floating) and not jnp.issubdtype(rate.dtype, jnp.integer):
         raise TypeError(f"rate must be a real number, got {rate.dtype}")
     key = keys.wrap(key)
     with _exact.float64():
-        return _cast_and_draw(key, rate)
+        return _cast_and_draw(key, rate, stream)
 
 
-@jax.jit
-def _cast_and_draw(key, rate):
-    rate = rate.astype(jnp.float64)
+@functools.partial(jax.jit, static_argnums=2)
+def _cast_and_draw(key, rate, stream):
+    kernel = over_lanes(functools.partial(draw, stream=stream))
+    return kernel(keys.settled(key), rate.astype(jnp.float64)).astype(jnp.int32)
+
+
+def draw(key, rate, stream):
+    """The same in float64 throughout; ``key`` is settled, its lanes are the last axes of ``rate``."""
+    (rate,) = keys.broadcast(key, rate)
     # a rate that reached the loops as NaN would never be accepted; twice the largest count always gives -1
     proper = jnp.where(rate >= 0.0, jnp.minimum(rate, 2 * _LARGEST), 0.0)
     small = proper < _SMALL_RATE
     few = _exact.sum_up(
-        _exact.unit(key, rate.shape),
-        jnp.exp(-jnp.where(small, proper, 0.0)),
-        lambda k, inverse: proper * inverse,
-        small,
+        _exact.unit_like(key, rate, stream), jnp.exp(-proper), lambda k, inverse: proper * inverse, small
     )
-    count = jnp.where(small, few, _transformed_rejection(key, proper, ~small))
-    return jnp.where((rate >= 0.0) & (count <= _LARGEST), count, -1.0).astype(jnp.int32)
+    many = lax.cond(
+        jnp.any(~small),
+        lambda: _transformed_rejection(key, proper, ~small, stream + 1),
+        lambda: jnp.zeros_like(rate),
+    )
+    count = jnp.where(small, few, many)
+    return jnp.where((rate >= 0.0) & (count <= _LARGEST), count, -1.0)
 
 
-def _transformed_rejection(key, rate, wanted):
+def _transformed_rejection(key, rate, wanted, stream):
     """PTRS in lock-step: a round draws one candidate for every lane; the loop ends with the last lane."""
     rate = jnp.maximum(rate, _SMALL_RATE)
     b = 0.931 + 2.53 * jnp.sqrt(rate)
@@ -59,8 +72,8 @@ def _transformed_rejection(key, rate, wanted):
 
     def round_(state):
         count, turn = state
-        u = _exact.unit(key, rate.shape, 2 * turn + 1) - 0.5
-        v = _exact.unit(key, rate.shape, 2 * turn + 2)
+        u = _exact.unit_like(key, rate, stream + 2 * turn) - 0.5
+        v = _exact.unit_like(key, rate, stream + 2 * turn + 1)
         inner = 0.5 - jnp.abs(u)
         k = jnp.floor((2.0 * a / inner + b) * u + rate + 0.43)
         inside = k >= 0.0

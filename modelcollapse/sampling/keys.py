@@ -121,7 +121,7 @@ def key(seed: int | jax.Array) -> jax.Array:
     return wrap(stock)
 
 
-def wrap(key: Any) -> jax.Array:
+def wrap(key: Any) -> Any:
     """The same key, ready for the fast kernels: any typed key, or a raw uint32 array ``(..., 2)``.
 
     A threefry2x32 key is read by the unrolled implementation on a CPU; keys of other implementations, and every typed
@@ -147,7 +147,7 @@ def raw(key: Any) -> jax.Array:
     return jax.random.key_data(wrap(key))
 
 
-def fold(key: Any, *addresses: int | jax.Array) -> jax.Array:
+def fold(key: Any, *addresses: int | jax.Array) -> Any:
     """The key at an address: ``fold_in`` by each integer in turn, so ``fold(key, a, b)`` is ``fold(fold(key, a), b)``.
 
     The key that :func:`jax.random.fold_in` gives, but written in the open, where XLA fuses it with what follows.

@@ -91,3 +91,15 @@ def test_batched_and_without_x64():
         narrow = jax.jit(jax.vmap(sampling.log_gamma))(keys, shapes)
         assert narrow.dtype == jnp.float32
     np.testing.assert_allclose(narrow, batched, rtol=1e-6)
+
+
+def test_exponential():
+    draws = np.asarray(sampling.exponential(sampling.key(3), (DRAWS,)))
+    assert stats.kstest(draws, "expon").pvalue > ACCEPT
+    assert stats.kstest(draws * 1.05, "expon").pvalue < REJECT
+    assert stats.kstest(draws, stats.gamma(1.05).cdf).pvalue < REJECT
+    assert draws.min() > 0
+    with jax.enable_x64(False):
+        narrow = sampling.exponential(sampling.key(3), (DRAWS,))
+    assert narrow.dtype == jnp.float32
+    np.testing.assert_allclose(narrow, draws, rtol=1e-7)

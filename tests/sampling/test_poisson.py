@@ -18,7 +18,7 @@ def draw(key, rate):
 
 
 # small and large, both sides of the switch between methods
-@pytest.mark.parametrize("rate", [1e-4, 0.3, 1.0, 7.5, 39.0, 39.99, 40.0, 41.0, 60.0, 250.0, 2000.0])
+@pytest.mark.parametrize("rate", [1e-4, 0.3, 1.0, 7.5, 39.0, 99.0, 99.99, 100.0, 101.0, 250.0, 2000.0])
 def test_law(rate):
     counts = np.asarray(draw(sampling.key(int(rate) + 1), rate))
     support = np.arange(int(rate + 12 * rate**0.5 + 30))
@@ -37,7 +37,7 @@ def test_law_of_large_counts(rate):
         assert stats.binomtest(int((counts > high).sum()), DRAWS, law.sf(high)).pvalue > ACCEPT
 
 
-@pytest.mark.parametrize("rate", [0.3, 7.5, 39.0, 41.0])
+@pytest.mark.parametrize("rate", [0.3, 7.5, 39.0, 101.0])
 def test_near_misses_fail(rate):
     counts = np.concatenate([np.asarray(draw(sampling.key(seed), rate)) for seed in range(5)])
     support = np.arange(int(rate + 12 * rate**0.5 + 30))
@@ -47,7 +47,7 @@ def test_near_misses_fail(rate):
     assert chi_square_p(counts, lambda k: stats.nbinom.pmf(k, 200, 200 / (200 + rate)), support) < REJECT or rate < 1
 
 
-@pytest.mark.parametrize("rate", [20.0, 80.0])
+@pytest.mark.parametrize("rate", [20.0, 120.0])
 def test_tails(rate):
     counts = np.asarray(jax.jit(lambda key: sampling.poisson(key, jnp.full(2_000_000, rate)))(sampling.key(4)))
     law = stats.poisson(rate)
