@@ -7,6 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from modelcollapse.sampling import _exact, _once, keys
 
@@ -44,8 +45,14 @@ def draws(key, size, dtype, stream=0):
     else:
         high, low = keys.words(key, (pairs,), stream)
         u = (high.astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
-        both = _polar(u, ((low >> np.uint32(3)).astype(jnp.float32) + 0.5) * np.float32(2.0**-29), low)
+        both = _polar(u, _scaled((low >> np.uint32(3)).astype(jnp.float32) + 0.5, -29), low)
     return jnp.concatenate(_once.together(*both))[:size]
+
+
+def _scaled(x, exponent):
+    """``x * 2**exponent`` by its bits: in an array of one number XLA gathers constant factors, and powers of ``x`` alone overflow."""
+    bits = lax.bitcast_convert_type(x, jnp.int32) + np.int32(exponent << 23)
+    return lax.bitcast_convert_type(bits, jnp.float32)
 
 
 def _polar(u, octave, bits):
