@@ -59,6 +59,9 @@ class Made(NamedTuple):
     cpu: float
 
 
+parser = _common.parser
+
+
 def judged(evidence):
     """Verdicts of one figure: all predictions of all figures together are wrongly rejected with probability 1e-6."""
     return [claims.judge(e, SHARE / len(evidence)) for e in evidence]
