@@ -24,7 +24,7 @@ from modelcollapse.transport import mixture_l2
 from modelcollapse_theory import collapse
 
 RIDGE, LAST = 1e-6, 2050
-FULL = {500: (LAST, 20), 1000: (LAST, 20), 10_000: (LAST, 2), 50_000: (LAST, 1), 200_000: (300, 1)}
+FULL = {500: (LAST, 20), 1000: (LAST, 20), 10_000: (LAST, 10), 50_000: (LAST, 1), 200_000: (300, 1)}
 SMALL = {100: (60, 10)}
 """Generations and chains of each N."""
 READ_OFF = {500: 700.0, 1000: 190.0, 10_000: 0.42, 50_000: 1.3e-3, 200_000: 5e-4}
@@ -220,7 +220,7 @@ def draw(found):
     if generations[-1] == LAST:
         right.plot([LAST] * 2, PRINTED_DEVIATION, "x", color=plot.VERMILION, ms=7, mew=2, clip_on=False, zorder=5, label="printed in the notebook")
     right.axhline(np.sqrt(RIDGE), color="0.3", lw=1, ls=":", label="root of the ridge")
-    right.set(yscale="log", xlabel="generation", ylabel="standard deviation", xlim=(0, generations[-1]))
+    right.set(yscale="log", xlabel="generation", ylabel="standard deviation", xlim=(0, generations[-1]), ylim=(1e-5, 4))
     right.set_title(f"N = {size}, {deviation.shape[0]} chains", fontsize=10)
     right.legend(frameon=False, fontsize=8, loc="lower left")
     return figure

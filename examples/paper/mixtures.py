@@ -30,7 +30,7 @@ def numbers(small=False, seed=0, progress=False):
     for i, (alpha, beta, gamma) in enumerate(SETTINGS):
         run = mc.simulate(
             mc.Gaussian(), mc.normal(), mc.Mixture(alpha, beta, gamma), ["variance", "squared_mean_error"], size=SIZE,
-            generations=last, chains=40_000 if small else 50_000, seed=seed + i,
+            generations=last, chains=20_000 if small else 50_000, seed=seed + i,
         )  # fmt: skip
         found[alpha, beta, gamma] = {
             "V": np.asarray(run["variance"][:, :, 0], np.float64), "B": np.asarray(run["squared_mean_error"], np.float64),
@@ -51,9 +51,7 @@ def evidence(found):
         (right, early, without) = (
             np.array(mixture.gaussian_fit(SIZE, n, g, b)) for n, g, b in ((TESTED, gamma, beta), (TESTED - 1, gamma, beta), (TESTED, 0.0, 0.0))
         )
-        wrong = {"one fit early": early[1]}
-        if alpha < 1:
-            wrong["alpha = 1"] = without[1]
+        wrong = {"alpha = 1": without[1]} if alpha < 1 else {"one fit early": early[1]}
         if beta:
             wrong["beta taken for alpha"] = mixture.gaussian_fit(SIZE, TESTED, gamma, 0.0)[1]
         out.append(

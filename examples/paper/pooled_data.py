@@ -17,7 +17,7 @@ from modelcollapse import plot
 from modelcollapse.checks.evidence import Evidence, NominalMean
 from modelcollapse_theory import accumulation, gaussian
 
-SIZES, FITS = (100, 500, 1000, 10_000), 1000
+SIZES = (100, 500, 1000, 10_000)
 SUBSET = 100
 SMALL_SIZE, SMALL_FITS = 10, 30
 """Of the many chains that test the subsample, whose pools must be held in memory."""
@@ -32,15 +32,15 @@ def means(regime, size, fits, chains, seed, record=None, progress=False):
 
 
 def numbers(small=False, seed=0, progress=False):
-    shown = np.unique(np.geomspace(1, FITS, 25).round().astype(int))
-    found = {"shown": shown, "pooled": {}, "path": {}, "replaced": {}}
+    fits = 200 if small else 1000
+    shown = np.unique(np.geomspace(1, fits, 25).round().astype(int))
+    found = {"fits": fits, "shown": shown, "pooled": {}, "path": {}, "replaced": {}}
     for i, size in enumerate(SIZES):
-        found["pooled"][size] = means(mc.Accumulate(), size, FITS, 20_000 if small else 100_000, seed + i, shown - 1)
+        found["pooled"][size] = means(mc.Accumulate(), size, fits, 20_000 if small else 100_000, seed + i, shown - 1)
         found["path"][size] = [
-            np.abs(values[0]) for values in means(mc.Accumulate(), size, FITS, 1, seed + i)
+            np.abs(values[0]) for values in means(mc.Accumulate(), size, fits, 1, seed + i)
         ]
-        found["replaced"][size] = means(mc.Replace(), size, FITS, 1, seed + i)[0][0]
-    fits = 100 if small else FITS
+        found["replaced"][size] = means(mc.Replace(), size, fits, 1, seed + i)[0][0]
     found["subset"] = means(mc.AccumulateSubsample(), SUBSET, fits, 1, seed + 10, None, progress)
     found["whole"] = means(mc.Accumulate(), SUBSET, fits, 1, seed + 10)
     found["tested"] = means(mc.AccumulateSubsample(), SMALL_SIZE, SMALL_FITS, 4000 if small else 20_000, seed + 20)
@@ -48,17 +48,17 @@ def numbers(small=False, seed=0, progress=False):
 
 
 def evidence(found):
-    out = []
+    out, fits = [], found["fits"]
     for size in SIZES:
         mean, deviation = (values[:, -1] for values in found["pooled"][size])
-        exact = float(accumulation.accumulate(size, FITS))
-        replaced = 1 - (1 - 1 / size) ** FITS
+        exact = float(accumulation.accumulate(size, fits))
+        replaced = 1 - (1 - 1 / size) ** fits
         out.append(
             Evidence(
                 NominalMean(mean**2),
                 exact,
-                {"replacement": replaced, "of the first fit": 1 / size, "independent real data": 1 / size / FITS},
-                f"E mean^2 of the pool, M = {size}, {FITS} fits",
+                {"replacement": replaced, "of the first fit": 1 / size, "independent real data": 1 / size / fits},
+                f"E mean^2 of the pool, M = {size}, {fits} fits",
             )
         )
         out.append(
@@ -66,7 +66,7 @@ def evidence(found):
                 NominalMean(deviation**2),
                 1 - exact,
                 {"replacement": 1 - replaced} | ({"of one fit": 1 - 1 / size} if size == 100 and mean.size > 5e4 else {}),
-                f"E variance of the pool, M = {size}, {FITS} fits",
+                f"E variance of the pool, M = {size}, {fits} fits",
             )
         )
     model, pool = accumulation.accumulate_subsample(SMALL_SIZE, SMALL_FITS)
@@ -86,19 +86,19 @@ def evidence(found):
 
 
 def table(found):
-    rows = []
+    rows, fits = [], found["fits"]
     for size in SIZES:
         square = found["pooled"][size][0][:, -1] ** 2
         rows.append(
             _paper.Row(
                 f"E mean^2, all data kept, M = {size}",
                 "errors settle",
-                f"{float(accumulation.accumulate(size, FITS)):.4g} ({1 - (1 - 1 / size) ** FITS:.3g} by replacement)",
+                f"{float(accumulation.accumulate(size, fits)):.4g} ({1 - (1 - 1 / size) ** fits:.3g} by replacement)",
                 _paper.spread(square.mean(), _paper.standard_error(square)),
-                f"agrees: {float(accumulation.accumulate(size, FITS)) * size:.2f}/M, as the first fit has 1/M",
+                f"agrees: {float(accumulation.accumulate(size, fits)) * size:.2f}/M, as the first fit has 1/M",
             )
         )
-    model, pool = accumulation.accumulate_subsample(SUBSET, FITS)
+    model, pool = accumulation.accumulate_subsample(SUBSET, fits)
     limit = accumulation.accumulate_subsample_limit(SUBSET)[0]
     rows.append(
         _paper.Row(
@@ -114,7 +114,7 @@ def table(found):
 
 def draw(found):
     figure, axes = pyplot.subplots(2, 3, figsize=(12.5, 6), layout="constrained")
-    every, shown = np.arange(1, FITS + 1), found["shown"]
+    every, shown = np.arange(1, found["fits"] + 1), found["shown"]
     for ax, size in zip(axes.flat[:4], SIZES, strict=True):
         ax.plot(every, np.abs(found["replaced"][size]), color="0.7", lw=0.7, label="one run, replaced")
         ax.plot(every, found["path"][size][0], color=plot.BLUE, lw=0.9, label="one run, all kept")
@@ -124,7 +124,7 @@ def draw(found):
         ax.plot(
             every, np.sqrt(gaussian.expected_mean_error(size, every, ddof=0)), "--", color=plot.VERMILION, lw=1.4, label="exact rms, replaced"
         )
-        ax.set(xscale="log", yscale="log", xlim=(1, FITS), ylim=(1e-4, 2), xlabel="fits", ylabel="|mean|")
+        ax.set(xscale="log", yscale="log", xlim=(1, every[-1]), ylim=(1e-4, 2), xlabel="fits", ylabel="|mean|")
         ax.set_title(f"M = {size}", fontsize=10)
     axes.flat[0].legend(frameon=False, fontsize=8, loc="lower left")
     mean, deviation = found["subset"]

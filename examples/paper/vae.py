@@ -50,9 +50,9 @@ def numbers(small=False, seed=0, progress=False):
     record = [g for g in range(last + 1) if g <= 10 or g % 5 == 0]
     run = mc.simulate(
         family,
-        mc.images(pixels, replace=False),
+        mc.images(pixels),
         observe={"latents": io.Latents(family), "images": io.Images(family, IMAGES), "loss": "training_loss", "variance": io.PixelVariance(family)},
-        size=np.array([len(pixels)] + [size] * last),
+        size=size,
         generations=last,
         chains=chains,
         seed=seed,
