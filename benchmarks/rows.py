@@ -56,7 +56,8 @@ def discrete(states: int, size: int, chains: int, fits: int, slow: int, target: 
     )
 
 
-def absorption(states: int, size: int, chains: int) -> Row:
+def absorption(states: int, size: int, chains: int, few: int) -> Row:
+    """``few``: chains that the rivals are given."""
     p = rivals.zipf(states)
     long = 40 * size  # the chance that a chain lasts longer is below exp(-39)
     return Row(
@@ -69,9 +70,9 @@ def absorption(states: int, size: int, chains: int) -> Row:
             "modelcollapse ancestry": Entry(
                 lambda seed: ancestry.fixation(sampling.key(seed), p, size, chains), chains
             ),
-            "NumPy index resample": Entry(lambda seed: rivals.resample_until_fixed(seed, p, size, chains), chains),
+            "NumPy index resample": Entry(lambda seed: rivals.resample_until_fixed(seed, p, size, few), few),
             "NumPy multinomial, survivors only": Entry(
-                lambda seed: rivals.multinomial_until_fixed(seed, p, size, chains), chains
+                lambda seed: rivals.multinomial_until_fixed(seed, p, size, few), few
             ),
         },
         "10x",
@@ -163,6 +164,12 @@ def mixture(components: int, size: int, chains: int, fits: int, compared: int) -
     )
 
 
+def call() -> Row:
+    """What a call costs that has nothing to compile and next to nothing to compute."""
+    run = last(mc.Gaussian(), mc.normal(), "mean", 100, 1, 10)
+    return Row("one call of simulate, 10 chains, 1 generation", "call", {"modelcollapse": Entry(run)})
+
+
 def moments(size: int) -> Row:
     p = 0.3
     ours = fixation.fixation_time_moments([p, 1 - p], size)
@@ -193,18 +200,19 @@ def whole_law(size: int) -> Row:
 
 def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     """Names for ``--only``, and what makes each row."""
-    yield "discrete-10", lambda: discrete(10, 100, 1000, 100, 10, "2.5x")
-    yield "discrete-1000", lambda: discrete(1000, 1000, 100, 20, 10, "4x")
-    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 4, 4, "4x")
-    yield "absorption", lambda: absorption(1000, 1000, 16)
+    yield "discrete-10", lambda: discrete(10, 100, 4000, 100, 40, "2.5x")
+    yield "discrete-1000", lambda: discrete(1000, 1000, 1000, 20, 100, "4x")
+    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 16, 4, "4x")
+    yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")
     yield "fixation", lambda: fixation_draw(10**6, 1)
     yield "stationary", lambda: stationary(10**5, 50_000)
-    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 250, "3x")
-    yield "gaussian-10", lambda: gaussian(10, 100, 1000, 25, "2x")
+    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 1000, "3x")
+    yield "gaussian-10", lambda: gaussian(10, 100, 1000, 100, "2x")
     yield "mixture-2", lambda: mixture(2, 500, 1000, 50, 20)
     yield "mixture-3", lambda: mixture(3, 1000, 1000, 50, 20)
+    yield "call", call
     yield "moments", lambda: moments(1000)
     yield "law", lambda: whole_law(1000)
 
@@ -216,13 +224,23 @@ def growth() -> Iterator[tuple[str, str, list[int], Callable[[int], Callable[[in
     def forward(states: int, size: int, generations: int, chains: int) -> Callable[[int], Any]:
         return last(mc.Discrete(), mc.categorical(p(states)), "heterozygosity", size, generations, chains)
 
-    yield "growth-n", "forward, generations", [100, 400, 1600], lambda n: forward(10, 100, n, 200)
-    yield "growth-M", "forward, sample size", [1000, 4000, 16000], lambda m: forward(100, m, 10, 8)
-    yield "growth-K", "forward, states", [1000, 4000, 16000], lambda k: forward(k, 1000, 10, 8)
-    yield "growth-chains", "forward, chains", [500, 1000, 2000], lambda c: forward(10, 100, 50, c)
     yield (
-        "growth-d", "Gaussian, dimension", [4, 8, 16],
-        lambda d: last(mc.Gaussian(), mc.normal(np.zeros(d), np.eye(d)), "log_determinant", 100, 50, 200),
+        "growth-n",
+        "Gaussian, generations",
+        [1000, 4000, 16_000],
+        lambda n: last(mc.Gaussian(), mc.normal(), "log_determinant", 100, n, 1000),
+    )
+    yield "growth-M", "discrete, sample size (K = 1000)", [1000, 4000, 16_000], lambda m: forward(1000, m, 50, 64)
+    yield "growth-K", "discrete, states (M = 1000)", [1000, 4000, 16_000], lambda k: forward(k, 1000, 50, 64)
+    yield (
+        "growth-chains",
+        "discrete, chains (K = 10, M = 100)",
+        [1000, 4000, 16_000],
+        lambda c: forward(10, 100, 100, c),
+    )
+    yield (
+        "growth-d", "Gaussian, dimension", [4, 8, 16, 32],
+        lambda d: last(mc.Gaussian(), mc.normal(np.zeros(d), np.eye(d)), "log_determinant", 100, 200, 400),
     )  # fmt: skip
     yield (
         "growth-ancestry", "final state by ancestry, generations", [100, 1000, 10_000, 100_000],

@@ -16,6 +16,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+# a first call is to show what compiling costs
+os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+
 import numpy as np
 import rows
 from timing import Row, Timed, exponent, timed
@@ -141,8 +144,7 @@ def write_page(results: list[Timed], grown: list[str], seconds: float) -> None:
 
 Written by `make bench` in {seconds / 60:.0f} minutes. Each row runs ours and its rivals in turn in one process; a ratio is
 of the rival that needs the least CPU time to ours: the median over the turns, and their range. CPU time counts all threads.
-The last column is what the first call costs beyond a later one: tracing, and compiling unless the program was in the
-persistent cache. Only ratios travel to other machines. A ratio below its target is a target missed.
+The last column is what the first call costs beyond a later one: tracing and compiling, without the persistent cache. Only ratios travel to other machines. A ratio below its target is a target missed.
 
 Machine: {machine()}. Float32, as JAX starts.
 

@@ -50,9 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         const="extended",
         help="all claims, each with ten times its budget",
     )
-    verify.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="sections that run at once (default: one a core)"
-    )
     verify.add_argument("--json", type=Path, metavar="FILE", help="write all evidence")
     verify.add_argument("--figures", type=Path, metavar="DIR", help="draw the evidence into DIR")
     verify.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -130,17 +127,13 @@ def _verify(options: argparse.Namespace) -> int:
         for claim in chosen:
             print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
         return 0
-    if options.jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     begun = time.perf_counter()
     results = []
     print(claims.HEADER)
     section = ""
     with tqdm(total=len(chosen), disable=options.quiet or None, unit="claim", leave=False) as bar:
         times = 10 if options.tier == "extended" else 1
-        for result in claims.run_claims(
-            chosen, options.seed, chains=options.chains, times=times, jobs=options.jobs, done=bar.update
-        ):
+        for result in claims.run_claims(chosen, options.seed, chains=options.chains, times=times, done=bar.update):
             results.append(result)
             if result.claim.section != section:
                 section = result.claim.section

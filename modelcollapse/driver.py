@@ -25,7 +25,9 @@ CACHE = 2**21
 TEMPORARY = 2**11
 """Bytes that the arithmetic of a chain takes beside its state and its rows."""
 LARGEST = 2**31 - 1
-_begin = jax.jit(loop.begin)  # its trace is kept
+# their traces are kept
+_begin = jax.jit(loop.begin)
+_first_read = jax.jit(lambda state, process: process.read(process.carrying(state)))
 
 
 def simulate(
@@ -133,13 +135,13 @@ def trace(
     key, _ = _key(seed)
     process = prepare(family, source, regime, observe, size, generations)
     sizes, index = _sizes(size, generations), np.arange(chains, dtype=np.uint32)
-    state, first = loop.start_chains(key, index, shares.forms(process, sizes)[0][1])
+    state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     for stage in shares.stages(process, sizes, 0, np.arange(generations + 1), generations, False):
         if shares.changes(state, stage.process):
             now = sum(r[next(iter(r))].shape[1] for r in records) - 1
             state = shares.changed(state, stage.process, sizes[now], stage.process.family.room(int(sizes.max())))
-        state, out = loop.advance_chains(key, index, state, stage.process, stage.portions[0].gaps, True)
+        state, out = loop.advance_within(key, index, state, stage.process, stage.portions[0].gaps, True)
         records.append(out)
     whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
     return _masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
@@ -217,10 +219,7 @@ def drive(
                 part.change_form(stage.process, sizes)
             if batch_size is None and mesh is None:
                 parts = shares.merged(parts, _most(stage.process, parts[0].state, recorded.size))
-            for part in parts:
-                for portion in stage.portions:
-                    part.advance(stage, portion)
-                    bar.update(part.chains * int(portion.gaps.sum()))
+            shares.advance_all(parts, stage, bar.update)
     finished = [part.finish() for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = shares.stacked([state for _, state in finished])
@@ -247,7 +246,7 @@ def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[
 
 
 def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:
-    state, _ = jax.eval_shape(lambda: loop.start_chains(key, np.zeros(1, np.uint32), process))
+    state, _ = jax.eval_shape(loop.start_within, key, np.zeros(1, np.uint32), process)
     # equal shares: the last one would otherwise run chains that nobody asked for
     return -(-chains // -(-chains // _most(process, state, records)))
 
@@ -371,11 +370,11 @@ def _check_observables(process: loop.Process) -> None:
                 f"infinitely many draws of this {type(process.source).__name__} is not known"
             )
     bare = process.observing({})
-    state = jax.eval_shape(lambda: _begin(sampling.key(0), bare))
+    state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
         alone = process.observing({name: observable})
         try:
-            jax.eval_shape(lambda state, alone=alone: alone.read(alone.carrying(state)), state)
+            jax.eval_shape(_first_read, state, alone)
         except (AttributeError, TypeError) as error:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"

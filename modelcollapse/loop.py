@@ -20,11 +20,19 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import axis_of_chains, once
+from modelcollapse.sampling import axis_of_chains, keys, once
 from modelcollapse.sources import Law, Stream
 
 FIT, LOOK = 2**16, 2**16 + 1
 """Roles of a generation beside those of its regime, which are small numbers: the fit, and an observable's own draws."""
+FAST = {
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+    "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
+}
+"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; no loop split over its cores, whose threads would wait for each
+other a thousand times a millisecond; and operations one after another: two factorisations of many matrices that run at once in one process
+may wait for each other for ever (jaxlib 0.10.2)."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
@@ -127,7 +135,7 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
 
 
-def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool) -> tuple[State, dict]:
+def advance(chains: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool) -> tuple[State, dict]:
     """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves ``(chain, record, ...)``.
 
     ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative. Where every
@@ -135,7 +143,7 @@ def advance(keys: jax.Array, states: State, process: Process, gaps: jax.Array, *
     """
 
     def every(states: State) -> State:
-        return jax.vmap(step, (0, axes, None), axes)(keys, states, process)
+        return jax.vmap(step, (0, axes, None), axes)(chains, states, process)
 
     def several(states: State, count: jax.Array) -> State:
         return every(states) if single else jax.lax.fori_loop(0, count, lambda _, s: every(s), states)
@@ -184,11 +192,11 @@ def _until_rest(
 
 def chain_keys(key: jax.Array, index: Any) -> jax.Array:
     """Keys of the chains of the given numbers."""
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.asarray(index, jnp.uint32))
+    # stored, so that the loop over generations does not begin with a program for each word of their schedule
+    return keys.stored(jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.asarray(index, jnp.uint32)))
 
 
-@functools.partial(jax.jit, static_argnames=("mesh",))
-def start_chains(
+def start(
     key: jax.Array, index: jax.Array, process: Process, mesh: jax.sharding.Mesh | None = None
 ) -> tuple[State, dict]:
     """Generation 0 of the chains of these numbers, and its record; an equal share of them on each device of the mesh."""
@@ -200,8 +208,7 @@ def start_chains(
     return _shared(share, mesh, 1)(key, process, index)
 
 
-@functools.partial(jax.jit, static_argnames=("single", "mesh"))
-def advance_chains(
+def resume(
     key: jax.Array,
     index: jax.Array,
     states: State,
@@ -218,6 +225,11 @@ def advance_chains(
     return _shared(share, mesh, 2)(key, process, gaps, index, states)
 
 
+start_chains = jax.jit(start, static_argnames=("mesh",), compiler_options=FAST)
+advance_chains = jax.jit(resume, static_argnames=("single", "mesh"), compiler_options=FAST)
+start_within = jax.jit(start, static_argnames=("mesh",))
+"""``start_chains`` and ``advance_chains`` for use inside other compiled functions, which alone may have options."""
+advance_within = jax.jit(resume, static_argnames=("single", "mesh"))
 read_chains = jax.jit(lambda states, process: jax.vmap(process.read)(states))
 """The record ``(chain, ...)`` of states as they are."""
 

@@ -92,19 +92,21 @@ class Run:
         regime: Any = None,
         batch_size: int | None = None,
         progress: bool = False,
+        mesh: Any = None,
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
         ``size`` and ``regime`` are needed only where they hold schedules: give them in full, from generation 0 to the new end. Their past
-        is not run again.
+        is not run again. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
 
         Raises
         ------
         ValueError
             If a schedule ends too early, or its past is not what was run.
         """
-        from modelcollapse import driver
+        from modelcollapse import devices, driver
 
+        devices.check(mesh)
         generations = driver._integer("generations", generations, 1)
         last = self.generations + generations
         size = self.size if size is None else np.asarray(size)
@@ -123,6 +125,7 @@ class Run:
             last,
             batch_size=batch_size,
             progress=progress,
+            mesh=mesh,
         )
 
     def summary(self, level: float = 0.95) -> Summary:

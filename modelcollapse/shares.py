@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,6 +15,8 @@ from modelcollapse import devices, loop
 
 FEWEST = 16
 """Chains that run at once at least: enough to make the calls between kernels cheap."""
+FEWER = 256
+"""To how many at least, that others may rest: below, another program costs more to compile than it saves."""
 PAUSES = 16
 """Looks at who has come to rest, half a sample size of generations apart."""
 
@@ -179,7 +182,7 @@ class Share:
     def _let_rest(self) -> None:
         """Once three quarters of the chains only reproduce themselves, the others go on alone, in a quarter of the room."""
         fewer = self.place.size // 4
-        if fewer < FEWEST:
+        if fewer < FEWER:
             return
         rest = np.asarray(loop.at_rest(self.state, self.process))
         live = np.flatnonzero(~rest)
@@ -202,6 +205,14 @@ class Share:
             for name, leaf in shown.items():
                 self.trace[name][self.place[which], self.column :] = leaf[which][:, None]
         self.resting.append((self.place[which], state))
+
+
+def advance_all(shares: list[Share], stage: Stage, report: Callable[[int], Any]) -> None:
+    """All shares through a stage, one after another; ``report`` hears of chain-generations."""
+    for share in shares:
+        for portion in stage.portions:
+            share.advance(stage, portion)
+            report(share.chains * int(portion.gaps.sum()))
 
 
 def merged(shares: list[Share], most: int) -> list[Share]:

@@ -25,13 +25,18 @@ def runs(mesh: Any) -> dict[str, mc.Run]:
     """Five chains: one more than two devices share evenly, and with a mesh in two batches."""
     discrete = mc.simulate(
         mc.Discrete(), mc.categorical([0.5, 0.3, 0.2]), observe=["probabilities", "absorption_time"], size=40,
-        generations=6, record=[2, 6], chains=5, batch_size=None if mesh is None else 3, mesh=mesh,
+        generations=4, record=[2], chains=5, batch_size=None if mesh is None else 3, mesh=mesh,
+    ).extend(2, record=[6], batch_size=None if mesh is None else 3, mesh=mesh)  # fmt: skip
+    # kept as items first, as survivors later
+    many = mc.simulate(
+        mc.Discrete(), mc.categorical(np.full(100, 0.01)), observe=["probabilities", "support_size"], size=40,
+        generations=8, record=[2, 8], chains=5, mesh=mesh,
     )  # fmt: skip
     normal = mc.simulate(
         mc.Gaussian(), mc.normal([0.0, 0.0]), observe=["log_variance", "mean"],
         size=9, generations=3, chains=5, mesh=mesh,
     )  # fmt: skip
-    return {"discrete": discrete, "normal": normal}
+    return {"discrete": discrete, "many": many, "normal": normal}
 
 
 def traces(mesh: Any) -> dict[str, Any]:

@@ -6,16 +6,12 @@ import dataclasses
 import importlib
 import json
 import pkgutil
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import groupby
 from typing import Any, TypeVar
 
-import jax
 import numpy as np
 from scipy.special import ndtri_exp
 
@@ -163,46 +159,17 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
 
 
 def run_claims(
-    chosen: Sequence[Claim],
-    seed: int,
-    *,
-    chains: int | None = None,
-    times: int = 1,
-    jobs: int = 1,
-    done: Callable = lambda: None,
+    chosen: Sequence[Claim], seed: int, *, chains: int | None = None, times: int = 1, done: Callable = lambda: None
 ) -> Iterator[Result]:
-    """Run several claims, ``jobs`` sections at a time; the results come in the given order, whatever is finished first.
-
-    Most of the time is compilation, which other threads can share. ``times`` multiplies every claim's own budget. ``done`` is called
-    after each claim.
-    """
-    wide = bool(jax.config.read("jax_enable_x64"))
-
-    def run(section: Sequence[Claim]) -> list[Result]:
-        results = []
-        with jax.enable_x64(wide):  # the setting is local to a thread
-            for claim in section:
-                results.append(run_claim(claim, seed, claim.chains * times if chains is None else chains))
-                done()
-        return results
-
-    sections = [list(group) for _, group in groupby(chosen, key=lambda claim: claim.section)]
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        # the sections that compile most come late in the alphabet
-        futures = [pool.submit(run, section) for section in reversed(sections)][::-1]
-        for future in futures:
-            yield from future.result()
+    """Run several claims in the given order. ``times`` multiplies every claim's own budget. ``done`` is called after each claim."""
+    for claim in chosen:
+        yield run_claim(claim, seed, claim.chains * times if chains is None else chains)
+        done()
 
 
 def shared(function: F) -> F:
-    """A run that several claims read: made once for each seed and budget, also if they ask from different threads."""
-    cached, lock = lru_cache(maxsize=8)(function), threading.Lock()
-
-    def call(*arguments: Any) -> Any:
-        with lock:
-            return cached(*arguments)
-
-    return call  # type: ignore[return-value]
+    """A run that several claims read: made once for each seed and budget."""
+    return lru_cache(maxsize=8)(function)  # type: ignore[return-value]
 
 
 def stream(seed: int, name: str) -> int:

@@ -61,7 +61,7 @@ class Items:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Any) -> Copied:
-        return Copied(data.points, data.count, self.states)
+        return Copied(data.points, data.count, states=self.states)
 
     def fixed(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
@@ -99,8 +99,8 @@ class Survivors:
 
     def draw(self, key: jax.Array, params: Surviving, n: Any, capacity: int) -> Surviving:
         with float64():
-            labels, counts = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
-        return Surviving(labels, counts, self.states)
+            lists = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
+        return Surviving(lists[0], lists[1], states=self.states)
 
     def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
         return data
@@ -123,7 +123,8 @@ class Survivors:
         left = counts > 0
         place = jnp.where(left, jnp.cumsum(left, dtype=jnp.int32) - 1, room)
         here, labels = jnp.zeros(room, jnp.int32), jnp.arange(self.states, dtype=jnp.int32)
-        return Surviving(here.at[place].set(labels, mode="drop"), here.at[place].set(counts, mode="drop"), self.states)
+        names, numbers = (here.at[place].set(values, mode="drop") for values in (labels, counts))
+        return Surviving(names, numbers, states=self.states)
 
     def room(self, support: int) -> int:
         """Of a list that holds so many: a power of 8, so that few programs are compiled."""

@@ -1,7 +1,7 @@
 """Counts over many states: the total is exact, and a state of weight zero stays empty.
 
-Weights become integers first (multiples of 2**-61 of their sum), so that every partial sum is exact: no rounding can
-give an extinct state a probability, or make the counts miss the total.
+No rounding can give an extinct state a probability, or make the counts miss the total: few weights are summed one after another,
+where equal sums are equal bit for bit, and many become integers first (multiples of 2**-61 of their sum).
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int 
 
     ``p`` holds nonnegative weights, floats or integers, which need not be normalised; a state of weight zero gets exactly
     0. ``n`` in [0, 2**31 - 1] may be traced. ``capacity``, a static bound ``n <= capacity``, allows drawing the items one
-    by one where that is cheaper; the result then depends on it, its law does not. Every probability is exact to 2**-60
-    absolutely and to float64 rounding, also where ``jax_enable_x64`` is off. All weights zero, or one that is negative or
-    not finite, gives counts of -1. Raises ValueError for a ``p`` that is not a vector, a concrete ``n`` outside
-    [0, capacity]. Source: conditional binomials, in blocks of sqrt(K).
+    by one where that is cheaper; the result then depends on it, its law does not. Every probability is right to float64
+    rounding, also where ``jax_enable_x64`` is off; items drawn one by one share the rounding of their thresholds to 32 bits, so that
+    they are independent to 2**-32. All weights zero, or one that is negative or not finite, or a sum that is not, gives counts of
+    -1. Raises ValueError for a ``p`` that is not a vector, a concrete ``n`` outside [0, capacity]. Source: conditional
+    binomials, beyond 64 states in blocks of sqrt(K); or one word an item, compared with the cumulated weights.
     """
     n, p = jnp.asarray(n), jnp.asarray(p)
     if not jnp.issubdtype(n.dtype, jnp.integer) or n.ndim:

@@ -167,6 +167,15 @@ def _folded(words, addresses):
     return words
 
 
+def stored(key: Any) -> jax.Array:
+    """The same keys, their words written to memory: what reads them copies no derivation into its own program."""
+    key = wrap(key)
+    if not is_threefry(key):
+        return key
+    data = _pair(*together(*_halves(jax.random.key_data(key))))
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
+
+
 class Address(NamedTuple):
     """The two words of a threefry key, as a kernel computes with them; both ``(lanes,)`` for a key a lane."""
 

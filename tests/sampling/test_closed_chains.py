@@ -1,0 +1,188 @@
+"""A chain that sees its own output alone is kept as items, then as survivors: the same law, and no seam in the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sampling_laws import ACCEPT, REJECT, chi_square_p
+from scipy import stats
+
+import modelcollapse as mc
+from modelcollapse import sampling, shares
+from modelcollapse.families import _resampled
+
+SIZE, STATES = 40, 100
+LAW = np.r_[0.3, 0.2, np.full(STATES - 2, 0.5 / (STATES - 2))]
+CHANGE = 3  # four fits of 40 items are more than a twelfth of the sample size in generations
+OBSERVE = ["probabilities", "support_size", "heterozygosity", "absorption_time", "lost"]
+
+
+def run(**options: Any) -> mc.Run:
+    settings: dict[str, Any] = {"size": SIZE, "generations": 20, "chains": 24, "observe": OBSERVE, "seed": 3}
+    return mc.simulate(mc.Discrete(), mc.categorical(LAW), **(settings | options))
+
+
+def marginal(fits: int, size: int) -> np.ndarray:
+    """Law of the count of state 0 after so many fits, from the transition matrix of one state against the rest."""
+    count = np.arange(size + 1)
+    law = stats.binom.pmf(count, size, LAW[0])
+    for _ in range(fits - 1):
+        law = law @ stats.binom.pmf(count[None], size, count[:, None] / size)
+    return law
+
+
+def test_the_forms_of_this_run() -> None:
+    forms = mc.Discrete().forms(jnp.asarray(LAW), np.full(21, SIZE))
+    assert [(start, type(family).__name__) for start, family in forms] == [(0, "Items"), (CHANGE, "Survivors")]
+    # few states are drawn as counts at first; many items a state always are
+    few = mc.Discrete().forms(jnp.ones(3), np.full(200, 50))
+    assert [type(family).__name__ for _, family in few] == ["Discrete", "Survivors"]
+    assert few[1][0] == 49
+    many = mc.Discrete().forms(jnp.ones(100), np.full(200, 10**7))
+    assert [type(family).__name__ for _, family in many] == ["Discrete"]
+
+
+def test_every_item_is_as_likely_a_parent() -> None:
+    family, size = _resampled.Items(STATES), 37
+    items = _resampled.Copied(jnp.arange(48, dtype=jnp.int32), jnp.int32(size), states=STATES)
+    keys = jax.random.split(sampling.key(0), 20_000)
+    rows = jax.jit(jax.vmap(lambda key: family.draw(key, items, 29, 48)))(keys)
+    assert (np.asarray(rows.count) == 29).all()
+    parents = np.asarray(rows.points)[:, :29]
+    counts = np.bincount(parents.ravel(), minlength=48)
+    assert not counts[size:].any()
+    assert stats.chisquare(counts[:size]).pvalue > ACCEPT
+    assert stats.chisquare(counts[: size + 1]).pvalue < REJECT
+    for parent in (0, size - 1):
+        copies = (parents == parent).sum(1)
+        assert chi_square_p(copies, lambda k: stats.binom.pmf(k, 29, 1 / size), np.arange(30)) > ACCEPT
+    # first and second half come from different words
+    assert stats.binomtest(int((parents[:, 0] == parents[:, 24]).sum()), len(parents), 1 / size).pvalue > ACCEPT
+
+
+@pytest.mark.parametrize("fits", [1, 2, 6, 15])
+def test_law_of_one_state(fits: int) -> None:
+    found = run(chains=40_000, generations=fits - 1, record=[fits - 1], observe="probabilities")
+    counts = np.round(found["probabilities"][:, 0, 0] * SIZE).astype(int)
+    law, support = marginal(fits, SIZE), np.arange(SIZE + 1)
+    assert chi_square_p(counts, lambda k: law[k], support) > ACCEPT
+    for wrong in (marginal(fits + 1, SIZE), stats.binom.pmf(support, SIZE, LAW[0] + 0.02)):
+        assert chi_square_p(counts, lambda k, wrong=wrong: wrong[k], support) < REJECT
+
+
+@pytest.mark.parametrize(("states", "size"), [(3, 30), (40, 1000)])
+def test_law_where_few_states_are_counted(states: int, size: int) -> None:
+    p = np.r_[0.4, np.full(states - 1, 0.6 / (states - 1))]
+    found = mc.simulate(
+        mc.Discrete(), mc.categorical(p), observe="probabilities", size=size, generations=2 * size,
+        chains=3000, record=[1, 2 * size], seed=1,
+    )["probabilities"]  # fmt: skip
+    count = np.arange(size + 1)
+    law = stats.binom.pmf(count, size, p[0])
+    step = stats.binom.pmf(count[None], size, count[:, None] / size)
+    early = law @ step
+    late = law @ np.linalg.matrix_power(step, 2 * size)
+    for column, exact in ((0, early), (1, late)):
+        drawn = np.round(found[:, column, 0] * size).astype(int)
+        assert chi_square_p(drawn, lambda k, exact=exact: exact[k], count) > ACCEPT
+        assert chi_square_p(drawn, lambda k: law[k], count) < REJECT
+
+
+def test_what_is_observed_does_not_depend_on_the_form() -> None:
+    found = run()
+    p = found["probabilities"]
+    np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-6)
+    np.testing.assert_allclose(np.round(p * SIZE), p * SIZE, rtol=1e-12)
+    np.testing.assert_array_equal(found["support_size"], (p > 0).sum(-1))
+    np.testing.assert_allclose(found["heterozygosity"], 1 - (p**2).sum(-1), atol=1e-12)
+    np.testing.assert_array_equal(found["lost"], p == 0)
+    # what is lost stays lost
+    assert (np.diff(found["lost"].astype(int), axis=1) >= 0).all()
+    np.testing.assert_array_equal(found.params, p[:, -1])
+    assert found["support_size"][:, -1].max() < STATES / 4
+
+
+def assert_same(a: mc.Run, b: mc.Run) -> None:
+    for name in OBSERVE:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    np.testing.assert_array_equal(a.params, b.params)
+    np.testing.assert_array_equal(a.state.generation, b.state.generation)
+
+
+@pytest.mark.parametrize("pause", [CHANGE - 1, CHANGE, CHANGE + 1, 13])
+def test_a_run_may_stop_anywhere(pause: int) -> None:
+    whole = run()
+    assert_same(whole, run(generations=pause).extend(20 - pause))
+
+
+def test_batches_and_records_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run()
+    assert_same(whole, run(batch_size=7))
+    sparse = run(record=[0, 4, 20])
+    for name in OBSERVE:
+        np.testing.assert_array_equal(sparse[name], whole[name][:, [0, 4, 20]])
+    alone = run(chains=1)
+    np.testing.assert_array_equal(alone["probabilities"], whole["probabilities"][:1])
+    # shares of eight chains run alone while they are items, and are merged as survivors
+    monkeypatch.setattr(mc.driver, "_batch", lambda *rest: 8)
+    assert_same(whole, run())
+
+
+def test_the_pure_trace_has_the_same_numbers() -> None:
+    whole = run()
+    pure = jax.jit(
+        lambda: mc.trace(
+            mc.Discrete(), mc.categorical(LAW), observe=OBSERVE, size=SIZE, generations=20, chains=24, seed=3
+        )
+    )()
+    for name in OBSERVE:
+        np.testing.assert_array_equal(whole[name], pure[name])
+
+
+def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"generations": 800, "chains": 64, "record": [2, 80, 200, 800]}
+    whole = run(**options)
+    alive = (whole["support_size"] > 1).sum(0)
+    assert alive[1] > alive[2] > alive[3] == 0
+    monkeypatch.setattr(shares, "FEWER", 2)
+    sizes = []
+    advance = shares.loop.advance_chains
+
+    def counting(key: Any, index: Any, *rest: Any) -> Any:
+        sizes.append(index.size)
+        return advance(key, index, *rest)
+
+    monkeypatch.setattr(shares.loop, "advance_chains", counting)
+    assert_same(whole, run(**options))
+    assert sizes[-1] <= 4
+
+
+def test_saved_and_loaded(tmp_path: Any) -> None:
+    for generations in (CHANGE - 1, CHANGE + 9):
+        whole = run(generations=generations)
+        whole.save(tmp_path / "run.npz")
+        loaded = mc.Run.load(tmp_path / "run.npz")
+        assert_same(whole, loaded)
+        assert_same(whole.extend(3), loaded.extend(3))
+
+
+def test_sizes_may_vary() -> None:
+    sizes = np.array([12, 30, 7, 12, 200, 5] + [40] * 15)
+    found = run(size=sizes)
+    for generation, size in enumerate(sizes):
+        counts = found["probabilities"][:, generation] * size
+        np.testing.assert_allclose(counts, np.round(counts), atol=1e-9)
+    assert ((found["probabilities"] > 0).sum(-1) <= sizes).all()
+    assert _resampled.forms(mc.Discrete(), STATES, sizes)[1][0] < 6
+
+
+def test_a_damped_family_is_kept_as_it_is() -> None:
+    family = mc.Damped(mc.Discrete(), 0.5)
+    assert not hasattr(family, "forms")
+    found = mc.simulate(family, mc.categorical(LAW), observe="support_size", size=12, generations=3, chains=5)
+    # half of the old law stays, so that no state of it is lost
+    assert (found["support_size"][:, 1:] >= found["support_size"][:, :1]).all()
