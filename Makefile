@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
 
-.PHONY: verify test lint examples bench wheel clean
+.PHONY: verify test lint examples figures bench wheel clean
 
 verify: $(VENV)/installed
 	$(BIN)/modelcollapse verify --quick
@@ -23,6 +23,10 @@ lint: $(VENV)/installed-test
 
 examples: $(VENV)/installed
 	for script in examples/*.py; do $(BIN)/python $$script || exit 1; done
+
+# `make figures SMALL=1` takes a minute or two
+figures: $(VENV)/installed-test
+	$(BIN)/python examples/paper/make.py $(if $(SMALL),--small)
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py

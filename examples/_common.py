@@ -8,17 +8,21 @@ from PIL import Image
 HERE = Path(__file__).parent
 
 
-def options(description, argv=None):
+def parser(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--small", action="store_true", help="a few seconds instead of the full size")
     parser.add_argument("--docs", action="store_true", help="write the small picture of the documentation instead")
     parser.add_argument("--output", type=Path, help="folder of the figure (default: examples/output)")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+    return parser
 
 
-def save(figure, name, chosen):
-    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output")
+def options(description, argv=None):
+    return parser(description).parse_args(argv)
+
+
+def save(figure, name, chosen, under=""):
+    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output") / under
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
     figure.savefig(path, dpi=100 if chosen.docs else 150)

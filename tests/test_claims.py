@@ -134,7 +134,7 @@ def test_slack_forgives_the_stated_error_and_no_more(registered):
     tosses = Proportion(5_000, 10_000)
 
     def verdict(predicted, slack):
-        return claims._judge(Evidence(tosses, predicted, {"far": 0.9}, slack=slack), 1e-6).verdict
+        return claims.judge(Evidence(tosses, predicted, {"far": 0.9}, slack=slack), 1e-6).verdict
 
     assert verdict(0.55, 0.0) == claims.REJECTED
     assert verdict(0.55, 0.03) == claims.HELD

@@ -154,7 +154,7 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
     given = claim.function(seed, budget)
     evidence = [given] if isinstance(given, Evidence) else list(given)
     share = level(max(len(REGISTRY), 1), len(evidence), rate)
-    rows = tuple(_judge(e, share) for e in evidence)
+    rows = tuple(judge(e, share) for e in evidence)
     return Result(claim, budget, time.perf_counter() - begun, rows)
 
 
@@ -183,7 +183,8 @@ def exit_code(results: Iterable[Result]) -> int:
     return 1 if REJECTED in verdicts else 3 if UNDERPOWERED in verdicts else 0
 
 
-def _judge(evidence: Evidence, share: float) -> Row:
+def judge(evidence: Evidence, share: float) -> Row:
+    """The verdict at a false-alarm rate of ``share``."""
     observed = evidence.observed
 
     def compare(value: float) -> Comparison:
