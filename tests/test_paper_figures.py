@@ -54,7 +54,9 @@ def made(module, tmp_path):
 def values(out, what):
     """Numbers in the columns paper, exact and here of the one row that begins so."""
     (row,) = [row for row in out.rows if row.what.startswith(what)]
-    return [[float(x) for x in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", cell)] for cell in (row.paper, row.exact, row.ours)]
+    return [
+        [float(x) for x in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", cell)] for cell in (row.paper, row.exact, row.ours)
+    ]
 
 
 def test_the_cut_makes_two_laws_alike_and_one_fit_does_not(made):
@@ -75,7 +77,10 @@ def test_one_fit_agrees_with_all_that_the_notebook_prints(made, module):
         z.append((published - mean) / (deviation / fit.REPEATS**0.5))
     # a sum of nine squared normals is above 45 with probability 1e-6
     assert np.sum(np.square(z)) < 45
-    biased = [(m - fit.exact(s, 1)[0]) / (fit.exact(s)[1] / fit.REPEATS**0.5) for s, m in zip(fit.SIZES, fit.MEAN, strict=True)]
+    biased = [
+        (m - fit.exact(s, 1)[0]) / (fit.exact(s)[1] / fit.REPEATS**0.5)
+        for s, m in zip(fit.SIZES, fit.MEAN, strict=True)
+    ]
     assert np.sum(np.square(biased)) > 60
     mean, deviation = fit.ABSOLUTE_MEAN
     assert abs(mean / np.sqrt(2 / np.pi / 1e7) - 1) < 5 * 0.755 / 1000**0.5
@@ -102,7 +107,11 @@ def test_w2_follows_the_exact_mean_and_neither_expansion(made):
     out = made("w2_growth")
     misses = {name for row in out.verdicts for name, miss in row.near_misses.items() if miss.rejected}
     assert {"arXiv 2305.17493 eq. 7", "arXiv 2305.17493 eq. 8"} <= misses
-    for what, published in (("E W2^2, M = 100, 10", 0.105), ("E W2^2, M = 100, 50", 0.505), ("E W2^2, M = 1000", 0.0205)):
+    for what, published in (
+        ("E W2^2, M = 100, 10", 0.105),
+        ("E W2^2, M = 100, 50", 0.505),
+        ("E W2^2, M = 1000", 0.0205),
+    ):
         assert values(out, what)[0][0] == pytest.approx(published)
     # n >> 1: the expectation is carried by rare chains
     assert np.median(out.found["w2"][:, -1]) < 0.7 * values(out, "E W2^2, M = 100, 50")[1][0]

@@ -15,10 +15,10 @@ from matplotlib import pyplot
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import _common  # noqa: E402
+import _common
 
-from modelcollapse.checks import claims  # noqa: E402
-from modelcollapse.checks.evidence import NominalMean  # noqa: E402
+from modelcollapse.checks import claims
+from modelcollapse.checks.evidence import NominalMean
 
 FIGURES = (
     "tail_cut", "single_fit", "recursion", "w2_growth", "several_dimensions", "pooled_data", "mixtures", "discrete_chain",
@@ -75,9 +75,7 @@ def make(module, chosen):
     figure = module.draw(found)
     _common.save(figure, name(module), chosen, under="paper")
     pyplot.close(figure)
-    return Made(
-        module, found, module.table(found), verdicts, time.perf_counter() - wall, time.process_time() - cpu
-    )
+    return Made(module, found, module.table(found), verdicts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def main(module, argv=None):

@@ -76,7 +76,14 @@ def evidence(found):
         wrong = {"frozen": float((Q**2).sum()), "diploid, 2M": 1 - (1 - (Q**2).sum()) * (1 - 1 / (2 * SIZE)) ** n}
         if n == 1:
             wrong = {"a tenth generation": float(diversity(10)), "M / 4": 1 - (1 - (Q**2).sum()) * (1 - 4 / SIZE)}
-        out.append(Evidence(BoundedMean(found["diversity"][:, j], 0, 1), float(diversity(n)), wrong, f"E sum p^2, {n} fit" + "s" * (n > 1)))
+        out.append(
+            Evidence(
+                BoundedMean(found["diversity"][:, j], 0, 1),
+                float(diversity(n)),
+                wrong,
+                f"E sum p^2, {n} fit" + "s" * (n > 1),
+            )
+        )
     half = 70
     out.append(
         Evidence(
@@ -140,7 +147,13 @@ def draw(found):
     growth.plot(every, diversity(every), color=plot.BLACK, lw=1.4, label="exact, 1 - H₀ (1 - 1/M)ⁿ")
     shown = np.unique(np.linspace(1, LAST, 13).round().astype(int))
     growth.plot(
-        shown, found["path_diversity"][shown - 1], "o", color=plot.BLUE, mfc="white", ms=5, label=f"{len(found['lost_first'])} chains"
+        shown,
+        found["path_diversity"][shown - 1],
+        "o",
+        color=plot.BLUE,
+        mfc="white",
+        ms=5,
+        label=f"{len(found['lost_first'])} chains",
     )
     growth.set(xlabel="fits", ylabel="E sum p²", ylim=(0, 1.02), xlim=(0, LAST))
     growth.set_title("diversity is lost at a known rate", fontsize=10)

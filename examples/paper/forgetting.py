@@ -30,16 +30,33 @@ def numbers(small=False, seed=0, progress=False):
     found = {"alive": {}, "open": {}, "poisson": {}, "record": record + 1}
     for i, (p, n) in enumerate(BERNOULLI):
         law = np.asarray(
-            mc.simulate(mc.Binomial(), mc.bernoulli(p), observe="mean", size=n, generations=UNTIL - 1, chains=chains, seed=seed + i)["mean"]
+            mc.simulate(
+                mc.Binomial(),
+                mc.bernoulli(p),
+                observe="mean",
+                size=n,
+                generations=UNTIL - 1,
+                chains=chains,
+                seed=seed + i,
+            )["mean"]
         )[:, :, 0]
         found["alive"][p, n], found["open"][p, n] = law > 0, (law > 0) & (law < 1)
-    p, n, last, paths = PATHS
+    p, n, last, _paths = PATHS
     found["paths"] = np.asarray(
-        mc.simulate(mc.Binomial(), mc.bernoulli(p), observe="mean", size=n, generations=last - 1, chains=2000, seed=seed + 2)["mean"]
+        mc.simulate(
+            mc.Binomial(), mc.bernoulli(p), observe="mean", size=n, generations=last - 1, chains=2000, seed=seed + 2
+        )["mean"]
     )[:, :, 0]
     for i, mean in enumerate(POISSON):
         run = mc.simulate(
-            mc.Poisson(), mc.poisson(mean), observe="extinct", size=DRAWS, generations=LAST - 1, chains=chains, seed=seed + 3 + i, record=record
+            mc.Poisson(),
+            mc.poisson(mean),
+            observe="extinct",
+            size=DRAWS,
+            generations=LAST - 1,
+            chains=chains,
+            seed=seed + 3 + i,
+            record=record,
         )
         found["poisson"][mean] = ~np.asarray(run["extinct"])
     _, counts = datasets.word_counts()
@@ -52,9 +69,15 @@ def numbers(small=False, seed=0, progress=False):
         )["support_size"]
     )  # fmt: skip
     logs = np.asarray(
-        mc.simulate(mc.Gaussian(), mc.normal(), observe="log_variance", size=NORMAL, generations=FITS - 1, chains=chains, seed=seed + 6)[
-            "log_variance"
-        ][:, :, 0],
+        mc.simulate(
+            mc.Gaussian(),
+            mc.normal(),
+            observe="log_variance",
+            size=NORMAL,
+            generations=FITS - 1,
+            chains=chains,
+            seed=seed + 6,
+        )["log_variance"][:, :, 0],
         np.float64,
     )
     found["above"] = logs > 2 * np.log(THRESHOLD)
@@ -108,7 +131,12 @@ def evidence(found):
                 if k == UNTIL:
                     wrong = {"one fit": float(alive(p, n, 1)), "k / 2 fits": float(alive(p, n, k // 2))}
             out.append(
-                Evidence(Proportion.of(found["alive"][p, n][:, k - 1]), exact, wrong, f"P(alive), p_0 = {p:g}, n = {n}, k = {k}")
+                Evidence(
+                    Proportion.of(found["alive"][p, n][:, k - 1]),
+                    exact,
+                    wrong,
+                    f"P(alive), p_0 = {p:g}, n = {n}, k = {k}",
+                )
             )
     p, n = BERNOULLI[1]
     out.append(
@@ -232,12 +260,28 @@ def draw(found):
         low, high = bounds(p, n, k)
         survival.fill_between(k, low, high, color=colour, alpha=0.15, lw=0)
         survival.plot(k, alive(p, n, k), color=colour, lw=1.4)
-        survival.plot(some, found["alive"][p, n][:, some - 1].mean(0), "o", color=colour, mfc="white", ms=5, label=f"p₀ = {p:g}, n = {n}")
+        survival.plot(
+            some,
+            found["alive"][p, n][:, some - 1].mean(0),
+            "o",
+            color=colour,
+            mfc="white",
+            ms=5,
+            label=f"p₀ = {p:g}, n = {n}",
+        )
         low, high = open_bounds(p, n, k)
         neither.plot(k, low, "--", color=colour, lw=1)
         neither.plot(k, high, ":", color=colour, lw=1.2)
         neither.plot(k, still_open(p, n, k), color=colour, lw=1.4)
-        neither.plot(some, found["open"][p, n][:, some - 1].mean(0), "o", color=colour, mfc="white", ms=5, label=f"p₀ = {p:g}, n = {n}")
+        neither.plot(
+            some,
+            found["open"][p, n][:, some - 1].mean(0),
+            "o",
+            color=colour,
+            mfc="white",
+            ms=5,
+            label=f"p₀ = {p:g}, n = {n}",
+        )
     survival.set(xlabel="fits k", ylabel="P(event still there)", ylim=(0, 1.05))
     survival.set_title("lines exact, areas: published bounds", fontsize=10)
     survival.legend(frameon=False, fontsize=8)
@@ -255,7 +299,9 @@ def draw(found):
     for mean, colour in zip(POISSON, styles, strict=True):
         exact = [1 - float(exponential_families.poisson_extinction(mean, DRAWS, int(n))) for n in record]
         poisson.plot(record, exact, color=colour, lw=1.4)
-        poisson.plot(record, found["poisson"][mean].mean(0), "o", color=colour, mfc="white", ms=5, label=f"mean {mean:g}")
+        poisson.plot(
+            record, found["poisson"][mean].mean(0), "o", color=colour, mfc="white", ms=5, label=f"mean {mean:g}"
+        )
     poisson.set(xscale="log", xlabel="fits k", ylabel="P(not all counts 0)", ylim=(0, 1.05))
     poisson.set_title(f"Poisson, n = {DRAWS}; lines exact, as published", fontsize=10)
     poisson.legend(frameon=False, fontsize=8)
@@ -273,9 +319,15 @@ def draw(found):
     normal.plot(n, printed, ":", color=plot.VERMILION, lw=1.6, label="bound exp(-k/(4n - 1))/ε")
     normal.plot(n, sharp, "--", color=plot.GREEN, lw=1.4, label="bound c4(n)ᵏ/ε")
     normal.plot(
-        n[9::10], gaussian.log_variance_sf(2 * np.log(THRESHOLD), NORMAL, n[9::10]), color=plot.BLACK, lw=1.4, label="exact"
+        n[9::10],
+        gaussian.log_variance_sf(2 * np.log(THRESHOLD), NORMAL, n[9::10]),
+        color=plot.BLACK,
+        lw=1.4,
+        label="exact",
     )
-    normal.plot(n[9::10], found["above"][:, 9::10].mean(0), "o", color=plot.BLUE, mfc="white", ms=5, label="5000 chains")
+    normal.plot(
+        n[9::10], found["above"][:, 9::10].mean(0), "o", color=plot.BLUE, mfc="white", ms=5, label="5000 chains"
+    )
     normal.set(xlabel="fits k", ylabel=f"P(sigma > {THRESHOLD})", ylim=(0, 1.05))
     normal.set_title(f"normal law, n = {NORMAL}", fontsize=10)
     normal.legend(frameon=False, fontsize=8)

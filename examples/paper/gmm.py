@@ -44,7 +44,11 @@ def family(components=2, ridge=RIDGE):
 def unpacked(vectors):
     """Weights (..., 2), means (..., 2, 2) and covariances (..., 2, 2, 2) from ``parameters``."""
     factors = vectors[..., 6:].reshape(*vectors.shape[:-1], 2, 2, 2)
-    return vectors[..., :2], vectors[..., 2:6].reshape(*vectors.shape[:-1], 2, 2), factors @ np.swapaxes(factors, -1, -2)
+    return (
+        vectors[..., :2],
+        vectors[..., 2:6].reshape(*vectors.shape[:-1], 2, 2),
+        factors @ np.swapaxes(factors, -1, -2),
+    )
 
 
 def from_first(vectors):
@@ -121,7 +125,9 @@ def evidence(found):
                 Proportion.of(found["settled"] < at),
                 level,
                 {
-                    "InvGamma(1), as for ddof = 1": float(collapse.regularised_variance_cdf(at, RIDGED, LARGE_RIDGE, ddof=1)),
+                    "InvGamma(1), as for ddof = 1": float(
+                        collapse.regularised_variance_cdf(at, RIDGED, LARGE_RIDGE, ddof=1)
+                    ),
                     "half the ridge": float(collapse.regularised_variance_cdf(at, RIDGED, LARGE_RIDGE / 2)),
                 }
                 if level == 0.5
@@ -146,7 +152,13 @@ def table(found):
         elif paper:
             reading += ", not comparable: the paper's value is at 2050"
         rows.append(
-            _paper.Row(f"L2 to generation 0, N = {size}, generation {end}", f"{paper:g} [F]" if paper else "-", "-", ours, reading)
+            _paper.Row(
+                f"L2 to generation 0, N = {size}, generation {end}",
+                f"{paper:g} [F]" if paper else "-",
+                "-",
+                ours,
+                reading,
+            )
         )
     size = found["size"]
     first, last = found["deviation"][size][:, 0], found["deviation"][size][:, -1]
@@ -199,7 +211,9 @@ def draw(found):
         middle = np.median(values[:, later], 0) if chains > 2 else values[0, later]
         left.plot(generations[later], middle, color=colour, lw=1.3, label=label)
         if chains > 2:
-            left.fill_between(generations[later], values[:, later].min(0), values[:, later].max(0), color=colour, alpha=0.2, lw=0)
+            left.fill_between(
+                generations[later], values[:, later].min(0), values[:, later].max(0), color=colour, alpha=0.2, lw=0
+            )
         if size in READ_OFF and found["size"] == 1000:
             left.plot(LAST * 1.01, READ_OFF[size], "x", color=colour, ms=8, mew=2, clip_on=False, zorder=5)
     left.plot([], [], "x", color="0.3", ms=8, mew=2, label="published figure, at 2050")
@@ -212,13 +226,30 @@ def draw(found):
     generations, deviation = found["generations"][size], found["deviation"][size]
     for i, chain in enumerate(deviation):
         for k in (0, 1):
-            right.plot(generations, chain[:, k], color="0.6", lw=0.5, label="components of all chains" if i + k == 0 else None)
+            right.plot(
+                generations, chain[:, k], color="0.6", lw=0.5, label="components of all chains" if i + k == 0 else None
+            )
     right.plot(generations, np.median(deviation, (0, 2)), color=plot.BLUE, lw=1.8, label="their median")
     right.plot(
-        generations, np.sqrt(expected_variance(size, generations + 1)), "--", color=plot.BLACK, lw=1.3, label="root of the exact mean variance of the whole"
+        generations,
+        np.sqrt(expected_variance(size, generations + 1)),
+        "--",
+        color=plot.BLACK,
+        lw=1.3,
+        label="root of the exact mean variance of the whole",
     )
     if generations[-1] == LAST:
-        right.plot([LAST] * 2, PRINTED_DEVIATION, "x", color=plot.VERMILION, ms=7, mew=2, clip_on=False, zorder=5, label="printed in the notebook")
+        right.plot(
+            [LAST] * 2,
+            PRINTED_DEVIATION,
+            "x",
+            color=plot.VERMILION,
+            ms=7,
+            mew=2,
+            clip_on=False,
+            zorder=5,
+            label="printed in the notebook",
+        )
     right.axhline(np.sqrt(RIDGE), color="0.3", lw=1, ls=":", label="root of the ridge")
     right.set(yscale="log", xlabel="generation", ylabel="standard deviation", xlim=(0, generations[-1]), ylim=(1e-5, 4))
     right.set_title(f"N = {size}, {deviation.shape[0]} chains", fontsize=10)

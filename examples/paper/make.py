@@ -72,7 +72,9 @@ def sections_of(text):
 
 def main(argv=None):
     parser = _paper.parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=_paper.FIGURES, metavar="NAME", help=f"of {', '.join(_paper.FIGURES)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=_paper.FIGURES, metavar="NAME", help=f"of {', '.join(_paper.FIGURES)}"
+    )
     chosen = parser.parse_args(argv)
     if chosen.docs and chosen.small:
         parser.error("--docs writes the numbers of full runs: give one of --docs and --small")

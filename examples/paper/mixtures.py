@@ -49,7 +49,8 @@ def evidence(found):
     for setting in SETTINGS:
         alpha, beta, gamma = setting
         (right, early, without) = (
-            np.array(mixture.gaussian_fit(SIZE, n, g, b)) for n, g, b in ((TESTED, gamma, beta), (TESTED - 1, gamma, beta), (TESTED, 0.0, 0.0))
+            np.array(mixture.gaussian_fit(SIZE, n, g, b))
+            for n, g, b in ((TESTED, gamma, beta), (TESTED - 1, gamma, beta), (TESTED, 0.0, 0.0))
         )
         wrong = {"alpha = 1": without[1]} if alpha < 1 else {"one fit early": early[1]}
         if beta:
@@ -66,7 +67,9 @@ def evidence(found):
             Evidence(
                 NominalMean(spread + miss),
                 float(right.sum()),
-                {"V + B conserved, as with ddof 0": 1.0, "one fit early": float(early.sum())} if alpha == 1 else {"V + B conserved, as with ddof 0": 1.0},
+                {"V + B conserved, as with ddof 0": 1.0, "one fit early": float(early.sum())}
+                if alpha == 1
+                else {"V + B conserved, as with ddof 0": 1.0},
                 f"E variance + mean^2, {setting}, {TESTED} fits",
             )
         )

@@ -28,7 +28,9 @@ def means(regime, size, fits, chains, seed, record=None, progress=False):
         mc.Gaussian(ddof=0), mc.normal(), regime, ["mean", "log_variance"], size=size, generations=fits - 1, chains=chains,
         seed=seed, record=record, progress=progress,
     )  # fmt: skip
-    return np.asarray(run["mean"][:, :, 0], np.float64), np.exp(0.5 * np.asarray(run["log_variance"][:, :, 0], np.float64))
+    return np.asarray(run["mean"][:, :, 0], np.float64), np.exp(
+        0.5 * np.asarray(run["log_variance"][:, :, 0], np.float64)
+    )
 
 
 def numbers(small=False, seed=0, progress=False):
@@ -37,9 +39,7 @@ def numbers(small=False, seed=0, progress=False):
     found = {"fits": fits, "shown": shown, "pooled": {}, "path": {}, "replaced": {}}
     for i, size in enumerate(SIZES):
         found["pooled"][size] = means(mc.Accumulate(), size, fits, 20_000 if small else 100_000, seed + i, shown - 1)
-        found["path"][size] = [
-            np.abs(values[0]) for values in means(mc.Accumulate(), size, fits, 1, seed + i)
-        ]
+        found["path"][size] = [np.abs(values[0]) for values in means(mc.Accumulate(), size, fits, 1, seed + i)]
         found["replaced"][size] = means(mc.Replace(), size, fits, 1, seed + i)[0][0]
     found["subset"] = means(mc.AccumulateSubsample(), SUBSET, fits, 1, seed + 10, None, progress)
     found["whole"] = means(mc.Accumulate(), SUBSET, fits, 1, seed + 10)
@@ -65,7 +65,8 @@ def evidence(found):
             Evidence(
                 NominalMean(deviation**2),
                 1 - exact,
-                {"replacement": 1 - replaced} | ({"of one fit": 1 - 1 / size} if size == 100 and mean.size > 5e4 else {}),
+                {"replacement": 1 - replaced}
+                | ({"of one fit": 1 - 1 / size} if size == 100 and mean.size > 5e4 else {}),
                 f"E variance of the pool, M = {size}, {fits} fits",
             )
         )
@@ -98,7 +99,7 @@ def table(found):
                 f"agrees: {float(accumulation.accumulate(size, fits)) * size:.2f}/M, as the first fit has 1/M",
             )
         )
-    model, pool = accumulation.accumulate_subsample(SUBSET, fits)
+    model, _pool = accumulation.accumulate_subsample(SUBSET, fits)
     limit = accumulation.accumulate_subsample_limit(SUBSET)[0]
     rows.append(
         _paper.Row(
@@ -120,16 +121,23 @@ def draw(found):
         ax.plot(every, found["path"][size][0], color=plot.BLUE, lw=0.9, label="one run, all kept")
         rms = np.sqrt((found["pooled"][size][0] ** 2).mean(0))
         ax.plot(shown[::2], rms[::2], "o", color=plot.BLUE, mfc="white", ms=5, label="rms of many, all kept")
-        ax.plot(every, np.sqrt(accumulation.accumulate(size, every)), color=plot.BLACK, lw=1.4, label="exact rms, all kept")
         ax.plot(
-            every, np.sqrt(gaussian.expected_mean_error(size, every, ddof=0)), "--", color=plot.VERMILION, lw=1.4, label="exact rms, replaced"
+            every, np.sqrt(accumulation.accumulate(size, every)), color=plot.BLACK, lw=1.4, label="exact rms, all kept"
+        )
+        ax.plot(
+            every,
+            np.sqrt(gaussian.expected_mean_error(size, every, ddof=0)),
+            "--",
+            color=plot.VERMILION,
+            lw=1.4,
+            label="exact rms, replaced",
         )
         ax.set(xscale="log", yscale="log", xlim=(1, every[-1]), ylim=(1e-4, 2), xlabel="fits", ylabel="|mean|")
         ax.set_title(f"M = {size}", fontsize=10)
     axes.flat[0].legend(frameon=False, fontsize=8, loc="lower left")
     mean, deviation = found["subset"]
     fits = np.arange(1, mean.shape[1] + 1)
-    model, pool = accumulation.accumulate_subsample(SUBSET, len(fits))
+    model, _pool = accumulation.accumulate_subsample(SUBSET, len(fits))
     for ax, jumping, whole, label in (
         (axes.flat[4], mean[0], found["whole"][0][0], "mean"),
         (axes.flat[5], deviation[0] - 1, found["whole"][1][0] - 1, "sigma - 1"),

@@ -70,7 +70,10 @@ def evidence(found):
                 wrong[f"ddof = {1 - ddof}"] = below(middle, size, FITS, 1 - ddof)
             out.append(
                 Evidence(
-                    Proportion.of(found["sigma"][size, ddof] < middle), 0.5, wrong, f"|sigma - 1| < its median, M = {size:g}, ddof {ddof}"
+                    Proportion.of(found["sigma"][size, ddof] < middle),
+                    0.5,
+                    wrong,
+                    f"|sigma - 1| < its median, M = {size:g}, ddof {ddof}",
                 )
             )
             out.append(
@@ -138,7 +141,17 @@ def draw(found):
             bottom.plot(fits, rms, style, color=colour, lw=1.3)
         if size in READ_OFF:
             for ax, value in zip((top, bottom), READ_OFF[size], strict=True):
-                ax.plot(FITS, value, "x", color=plot.VERMILION, ms=8, mew=2, clip_on=False, zorder=5, label="published run, by eye")
+                ax.plot(
+                    FITS,
+                    value,
+                    "x",
+                    color=plot.VERMILION,
+                    ms=8,
+                    mew=2,
+                    clip_on=False,
+                    zorder=5,
+                    label="published run, by eye",
+                )
         exponent = int(np.log10(size))
         top.set_title(f"M = {size}" if size < 10**4 else f"M = $10^{exponent}$", fontsize=10)
         bottom.set_xlabel("fits")

@@ -98,7 +98,13 @@ def table(found):
     ]  # fmt: skip
     for name, gap in found["gap"].items():
         rows.append(
-            _paper.Row(f"W2^2 of a {name} law to its best normal", "at least 0 (Gelbrich)", f"{gap:.4g}", "-", "agrees; of variance 1, quadrature")
+            _paper.Row(
+                f"W2^2 of a {name} law to its best normal",
+                "at least 0 (Gelbrich)",
+                f"{gap:.4g}",
+                "-",
+                "agrees; of variance 1, quadrature",
+            )
         )
     return rows
 
@@ -115,7 +121,7 @@ def draw(found):
         )  # fmt: skip
         ax.set(xlabel="fits n", ylabel=label)
     left.plot(n, wishart.expected_mean_error(SIGMA, SIZE, n), color=plot.BLACK, lw=1.4, label="exact, tr Σ n/M")
-    lower, upper = wasserstein.bures_bounds(SIGMA, SIZE, n)
+    lower, _upper = wasserstein.bures_bounds(SIGMA, SIZE, n)
     right.plot(n, lower, color=plot.BLACK, lw=1.4, label="exact lower bound")
     right.plot(n, TRACE * n / SIZE, "--", color=plot.VERMILION, lw=1.4, label="the paper's bound, tr Σ n/M")
     right.plot(

@@ -33,7 +33,9 @@ def numbers(small=False, seed=0, progress=False):
         )
         for i, size in enumerate(SIZES)
     ]  # fmt: skip
-    return {name: np.stack([np.asarray(r[name][:, 0, 0], np.float64) for r in runs]) for name in ("mean", "log_variance")}
+    return {
+        name: np.stack([np.asarray(r[name][:, 0, 0], np.float64) for r in runs]) for name in ("mean", "log_variance")
+    }
 
 
 def exact(size, ddof=0):
@@ -47,9 +49,7 @@ def exact(size, ddof=0):
 
 def within(size, reach):
     """P(|log variance| <= reach) after one fit, ddof = 0."""
-    return float(
-        gaussian.log_variance_cdf(reach, size, 1, ddof=0) - gaussian.log_variance_cdf(-reach, size, 1, ddof=0)
-    )
+    return float(gaussian.log_variance_cdf(reach, size, 1, ddof=0) - gaussian.log_variance_cdf(-reach, size, 1, ddof=0))
 
 
 def evidence(found):
@@ -61,7 +61,10 @@ def evidence(found):
             Evidence(
                 Proportion.of(np.abs(logs) <= reach),
                 within(size, reach),
-                {"variance of sigma is 1/M": within(size, reach / np.sqrt(2)), "M + 50% draws": within(size, reach * np.sqrt(1.5))},
+                {
+                    "variance of sigma is 1/M": within(size, reach / np.sqrt(2)),
+                    "M + 50% draws": within(size, reach * np.sqrt(1.5)),
+                },
                 f"P(|log variance| < sqrt(2/M)), M = {size:g}",
             )
         )

@@ -81,7 +81,11 @@ def evidence(found):
             Evidence(
                 Proportion.of(lost[:, 1]),
                 float(exact[1]),
-                {"as after 1 fit": float(exact[0]), "1 - q, lost some day": 1 - q, "fits independent": 1 - (1 - exact[0]) ** 10},
+                {
+                    "as after 1 fit": float(exact[0]),
+                    "1 - q, lost some day": 1 - q,
+                    "fits independent": 1 - (1 - exact[0]) ** 10,
+                },
                 f"{name}: the same, 10 fits",
             )
         )
@@ -90,7 +94,8 @@ def evidence(found):
                 Evidence(
                     BoundedMean(found["bins"][i][:, j].astype(float), 0, p.size),
                     float(support.expected_support(p, SIZE, n)),
-                    {"one fit later": float(support.expected_support(p, SIZE, n + 1))} | ({"bins above the line": above} if n > 1 else {}),
+                    {"one fit later": float(support.expected_support(p, SIZE, n + 1))}
+                    | ({"bins above the line": above} if n > 1 else {}),
                     f"{name}: bins left, {n} fit" + "s" * (n > 1),
                 )
             )
@@ -155,7 +160,14 @@ def draw(found):
             fits = f"{FITS[j]} fit" + "s" * (FITS[j] > 1)
             bottom.plot(middle, found["exact"][i, j], style, color=colour, lw=1.4, label=f"exact, {fits}")
             bottom.plot(
-                middle, found["alive"][i, j], marker, color=colour, mfc="white", ms=4, ls="none", label=f"simulated, {fits}"
+                middle,
+                found["alive"][i, j],
+                marker,
+                color=colour,
+                mfc="white",
+                ms=4,
+                ls="none",
+                label=f"simulated, {fits}",
             )
         bottom.set_xlabel("x")
     axes[0, 0].set_ylabel("log(count)")

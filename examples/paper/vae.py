@@ -43,7 +43,11 @@ def linear(pixels, generations):
 def numbers(small=False, seed=0, progress=False):
     pixels, _ = datasets.mnist_digits()
     size, last, chains = (1000, 3, 1) if small else (20_000, 20, 3)
-    settings = {"latent": 10, "network": MLP((64,)), "steps": 800, "batch": 64, "rate": 3e-3} if small else {"steps": 2000, "weight_decay": 1e-5}
+    settings = (
+        {"latent": 10, "network": MLP((64,)), "steps": 800, "batch": 64, "rate": 3e-3}
+        if small
+        else {"steps": 2000, "weight_decay": 1e-5}
+    )
     if small:
         pixels = pixels[np.random.default_rng(seed).permutation(len(pixels))[:size]]
     family = mc.VAE(**settings)
@@ -51,7 +55,12 @@ def numbers(small=False, seed=0, progress=False):
     run = mc.simulate(
         family,
         mc.images(pixels),
-        observe={"latents": io.Latents(family), "images": io.Images(family, IMAGES), "loss": "training_loss", "variance": io.PixelVariance(family)},
+        observe={
+            "latents": io.Latents(family),
+            "images": io.Images(family, IMAGES),
+            "loss": "training_loss",
+            "variance": io.PixelVariance(family),
+        },
         size=size,
         generations=last,
         chains=chains,
@@ -93,8 +102,11 @@ def evidence(found):
             NominalMean(found["trace"]),
             exact,
             {
-                "a constant factor": total * float(ppca.finite_decoder_trace(total, r, TRIAL_NOISE, m, 1) / total) ** (2 * fits),
-                "noise lost at the first fit only": float(ppca.sampled_trace(ppca.finite_decoder_trace(total, r, TRIAL_NOISE, m, 1), m, fits - 1)),
+                "a constant factor": total
+                * float(ppca.finite_decoder_trace(total, r, TRIAL_NOISE, m, 1) / total) ** (2 * fits),
+                "noise lost at the first fit only": float(
+                    ppca.sampled_trace(ppca.finite_decoder_trace(total, r, TRIAL_NOISE, m, 1), m, fits - 1)
+                ),
                 "infinite data": float(ppca.decoder_mean_variance(found["spectrum"], TRIAL_NOISE, fits).sum()),
             },
             f"linear VAE: E trace of the decoder, M = {m}, {fits} fits",
@@ -151,11 +163,18 @@ def table(found):
 
 
 def draw(found):
-    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7.6), layout="constrained", gridspec_kw={"width_ratios": [1.1, 1]})
+    figure, axes = pyplot.subplots(
+        2, 2, figsize=(11, 7.6), layout="constrained", gridspec_kw={"width_ratios": [1.1, 1]}
+    )
     digits, densities, spreads, losses = axes.flat
     generations = list(found["generations"])
     shown = [g for g in (0, 1, 2, 5, 10, 20) if g in generations]
-    grid = np.concatenate([found["real"][None], found["images"][[generations.index(g) for g in shown]].reshape(len(shown), IMAGES, 28, 28)])
+    grid = np.concatenate(
+        [
+            found["real"][None],
+            found["images"][[generations.index(g) for g in shown]].reshape(len(shown), IMAGES, 28, 28),
+        ]
+    )
     digits.imshow(1 - grid.transpose(0, 2, 1, 3).reshape(28 * len(grid), 28 * IMAGES), cmap="gray", vmin=0, vmax=1)
     digits.set_yticks(28 * np.arange(len(grid)) + 14, ["real", *map(str, shown)])
     digits.set(xticks=[], ylabel="generation")
@@ -163,14 +182,20 @@ def draw(found):
     few = [g for g in (0, 1, 2, 3, 5, 9, 20) if g in generations]
     for i, g in enumerate(few):
         densities.stairs(
-            density(found["latents"][:, generations.index(g)]), EDGES, color=pyplot.cm.viridis(0.9 * i / len(few)), lw=1.4, label=f"generation {g}"
+            density(found["latents"][:, generations.index(g)]),
+            EDGES,
+            color=pyplot.cm.viridis(0.9 * i / len(few)),
+            lw=1.4,
+            label=f"generation {g}",
         )
     densities.set(xlabel="latent mean under the first encoder", ylabel="density", xlim=(-3, 3))
     densities.set_title("tails go, a peak at 0 is left", fontsize=10)
     densities.legend(frameon=False, fontsize=8)
     x = np.array(generations)
     for i, chain in enumerate(found["spread"]):
-        spreads.plot(x, chain, "o-", color=plot.BLUE, mfc="white", ms=4, lw=1, label="this VAE, each chain" if i == 0 else None)
+        spreads.plot(
+            x, chain, "o-", color=plot.BLUE, mfc="white", ms=4, lw=1, label="this VAE, each chain" if i == 0 else None
+        )
     spreads.errorbar(
         range(5), SPREAD, SPREAD_ERROR, fmt="s", color=plot.VERMILION, ms=5, label="notebook, ± sd of its runs"
     )
@@ -178,7 +203,9 @@ def draw(found):
     spreads.set(xlabel="generation", ylabel="deviation of the latent means", yscale="log")
     spreads.legend(frameon=False, fontsize=8)
     for i, chain in enumerate(found["loss"]):
-        losses.plot(x, chain, "o-", color=plot.BLUE, mfc="white", ms=4, lw=1, label="this VAE, each chain" if i == 0 else None)
+        losses.plot(
+            x, chain, "o-", color=plot.BLUE, mfc="white", ms=4, lw=1, label="this VAE, each chain" if i == 0 else None
+        )
     losses.plot(range(6), LOSS, "s", color=plot.VERMILION, ms=5, label="notebook")
     losses.set(xlabel="generation (0: real digits)", ylabel="training loss of an image (nats)")
     losses.legend(frameon=False, fontsize=8)

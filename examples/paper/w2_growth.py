@@ -29,7 +29,14 @@ SCHEDULES = {
 
 def run(size, generations, chains, seed, observe, record=None):
     simulated = mc.simulate(
-        mc.Gaussian(), mc.normal(), observe=observe, size=size, generations=generations, chains=chains, seed=seed, record=record
+        mc.Gaussian(),
+        mc.normal(),
+        observe=observe,
+        size=size,
+        generations=generations,
+        chains=chains,
+        seed=seed,
+        record=record,
     )
     return np.asarray(simulated[observe], np.float64)
 
@@ -68,7 +75,11 @@ def evidence(found):
         wrong = {"mean alone": fits / SIZE, "one fit early": float(exact(SIZE, fits - 1))}
         if fits > 1:
             wrong["arXiv 2305.17493 eq. 7"] = equation_7(SIZE, fits)
-        out.append(Evidence(NominalMean(found["w2"][:, fits - 1]), float(exact(SIZE, fits)), wrong, f"E W2^2, M = 100, {fits} fits"))
+        out.append(
+            Evidence(
+                NominalMean(found["w2"][:, fits - 1]), float(exact(SIZE, fits)), wrong, f"E W2^2, M = 100, {fits} fits"
+            )
+        )
     out.append(
         Evidence(
             NominalMean(found["larger"]),
@@ -167,11 +178,23 @@ def draw(found):
     some = np.array([1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50])
     left.plot(fits, wasserstein.expected_squared_distance(SIZE, fits), color=plot.BLACK, lw=1.4, label="exact mean")
     left.plot(
-        fits, wasserstein.arxiv_2305_17493_equation_7(np.full(UNTIL, SIZE)), "--", color=plot.VERMILION, lw=1.4, label="eq. 7 as printed"
+        fits,
+        wasserstein.arxiv_2305_17493_equation_7(np.full(UNTIL, SIZE)),
+        "--",
+        color=plot.VERMILION,
+        lw=1.4,
+        label="eq. 7 as printed",
     )
     values = w2[:, some - 1]
     left.errorbar(
-        some, values.mean(0), 2 * _paper.standard_error(values), fmt="o", color=plot.BLUE, mfc="white", ms=5, label=f"mean of {len(w2)} chains"
+        some,
+        values.mean(0),
+        2 * _paper.standard_error(values),
+        fmt="o",
+        color=plot.BLUE,
+        mfc="white",
+        ms=5,
+        label=f"mean of {len(w2)} chains",
     )
     left.plot(some, np.median(values, 0), "s", color=plot.GREEN, mfc="white", ms=4, label="their median")
     left.set(xlabel="fits n", ylabel="squared W2 distance to the truth")
@@ -200,7 +223,14 @@ def draw(found):
         right.plot(every, gaussian.scheduled_mean_error(size(every)), color=colour, lw=1.4)
         square = found["grown"][name][:, shown - 1] ** 2
         right.errorbar(
-            shown, square.mean(0), 2 * _paper.standard_error(square), fmt=marker, color=colour, mfc="white", ms=5, label=name
+            shown,
+            square.mean(0),
+            2 * _paper.standard_error(square),
+            fmt=marker,
+            color=colour,
+            mfc="white",
+            ms=5,
+            label=name,
         )
     right.axhline(np.pi**2 / 6 / FIRST, color="0.5", ls=":", lw=1.2, label="π²/(6 · 50)")
     right.set(xscale="log", yscale="log", xlabel="fits n", ylabel="E (mean - truth)²")
