@@ -148,7 +148,7 @@ def table(found):
         reading = "one chain" if last.size == 1 else f"{last.size} chains"
         if paper and end == LAST:
             inside = last.min() <= paper <= last.max() or np.abs(np.log(paper / np.median(last))) < np.log(10)
-            reading = f"{'agrees' if inside else 'disagrees'} in order of magnitude; {reading}"
+            reading = f"{'within' if inside else 'off by more than'} a factor of ten; {reading}"
         elif paper:
             reading += ", not comparable: the paper's value is at 2050"
         rows.append(
