@@ -133,7 +133,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "no EM step": (lambda: mc.GaussianMixture(1, max_iter=0), ValueError, ("max_iter", "at least 1", "0")),
     "negative ridge": (lambda: mc.GaussianMixture(1, reg_covar=-1.0), ValueError, ("reg_covar", "not negative", "-1.0")),
     "NaN tolerance": (lambda: mc.GaussianMixture(1, tol=float("nan")), ValueError, ("tol", "finite", "nan")),
-    "another start": (lambda: mc.GaussianMixture(1, init="random"), ValueError, ("init", "'parent' or 'k-means++'", "random")),
+    "another start": (lambda: mc.GaussianMixture(1, init="random"), ValueError, ("init", "'parent', 'k-means++' or 'k-means'", "random")),
     "rate 1.5": (lambda: mc.Damped(mc.Gaussian(), 1.5), ValueError, ("rate", "[0, 1]", "1.5")),
     "a damped mixture": (
         lambda: mc.Damped(mc.GaussianMixture(2), 0.5), TypeError, ("GaussianMixture", "blend", "Gaussian or Discrete")),

@@ -12,7 +12,7 @@ import pytest
 import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.mixture import NormalMixture
+from modelcollapse.families.mixture import NormalMixture, _settled
 
 
 def law(k: int, d: int, seed: int = 0, scale: float = 1.0) -> NormalMixture:
@@ -170,3 +170,38 @@ def test_chains_stop_one_by_one() -> None:
     )
     for i, params in enumerate(alone):
         np.testing.assert_allclose(together.means[i], params.means, rtol=1e-10)
+
+
+def test_a_start_by_k_means_is_that_of_scikit_learn() -> None:
+    # shapes that k-means needs many steps for: one blob, cut in two
+    points = np.random.default_rng(3).normal(size=(400, 2)) * np.array([1.0, 0.9]) + 50
+    seeds, present = points[:2], np.arange(400) < 300
+    peer = pytest.importorskip("sklearn.cluster").KMeans(2, init=seeds, n_init=1, tol=1e-4, algorithm="lloyd").fit(points[present])
+    assert peer.n_iter_ > 5
+    found = _settled(jnp.asarray(seeds), jnp.asarray(points), jnp.asarray(present, float))
+    np.testing.assert_allclose(found, peer.cluster_centers_, rtol=1e-12)
+    # rows that are not there count for nothing, and did move the centres
+    assert np.abs(_settled(jnp.asarray(seeds), jnp.asarray(points), jnp.ones(400)) - found).max() > 0.01
+
+
+def test_a_centre_without_rows_stays_and_thin_clouds_far_away_keep_their_digits() -> None:
+    points = np.random.default_rng(4).normal(size=(100, 2)).astype(np.float32) * np.float32(1e-3) + np.float32([64, -64])
+    seeds = np.stack([points[0], points[1], np.float32([1e6, 1e6])])
+    found = np.asarray(_settled(jnp.asarray(seeds), jnp.asarray(points), jnp.ones(100, jnp.float32)))
+    np.testing.assert_array_equal(found[2], seeds[2])
+    nearest = ((points[:, None].astype(float) - found[None]) ** 2).sum(2).argmin(1)
+    for k in (0, 1):
+        # two steps of the type at 64, or a hundredth of the cloud, where the iteration stops
+        assert np.abs(points[nearest == k].astype(float).mean(0) - found[k]).max() < 3e-5
+
+
+def test_a_fresh_start_by_k_means_cuts_a_blob_at_its_centres() -> None:
+    data = rows(np.random.default_rng(5).normal(size=(400, 2)))
+    present = jnp.ones(400)
+
+    def moved(init: str) -> Any:
+        """How far Lloyd's iteration still moves the means of the start."""
+        start = mc.GaussianMixture(2, init=init)._seeded(sampling.key(0), data.points, present)
+        return np.abs(_settled(start.means, data.points, present) - start.means).max()
+
+    assert moved("k-means") < 0.03 < 0.3 < moved("k-means++")
