@@ -142,7 +142,7 @@ def test_a_discrete_chain_ends_at_one_state(made):
     out = made("discrete_chain")
     assert values(out, "mean fits")[1][0] == pytest.approx(81.21, abs=0.01)
     assert values(out, "E sum p^2")[1] == [0.3109, 0.4254, 0.7439]
-    assert out.found["path"][-1].max() in (1.0, out.found["path"][-1].max())
+    assert out.found["path"][-1].max() == 1
 
 
 def test_published_bounds_hold_and_are_not_sharp(made, module):
@@ -179,13 +179,13 @@ def test_digits_narrow_generation_by_generation(made):
     found = out.found
     # there is no closed form for the network; a retraining that loses nothing has a ratio of 1, and ours is near the paper's
     assert np.all(np.diff(found["spread"]) < 0)
-    ratio = (found["spread"][0, -1] / found["spread"][0, 0]) ** (1 / 3)
-    assert 0.8 < ratio < 0.95
-    assert np.all(np.diff(found["loss"]) > 5)
+    ratio = (found["spread"][0, -1] / found["spread"][0, 0]) ** (1 / 2)
+    assert 0.75 < ratio < 0.95
+    assert np.all(np.diff(found["loss"]) > 20)
     # the peak of a histogram is a count of about 130 here, known to a tenth: told over the whole run only
-    assert found["peak"][-1] > 1.1 * found["peak"][0]
+    assert found["peak"][-1] > 1.2 * found["peak"][0]
     # the linear model loses far less
-    assert (found["linear"][-1] / found["linear"][0]) ** (1 / 3) > 0.98
+    assert (found["linear"][-1] / found["linear"][0]) ** (1 / 2) > 0.98
 
 
 def test_every_figure_is_in_the_gallery(module):

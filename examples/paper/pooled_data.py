@@ -19,7 +19,7 @@ from modelcollapse_theory import accumulation, gaussian
 
 SIZES = (100, 500, 1000, 10_000)
 SUBSET = 100
-SMALL_SIZE, SMALL_FITS = 10, 30
+SMALL_SIZE, SMALL_FITS = 10, 10
 """Of the many chains that test the subsample, whose pools must be held in memory."""
 
 
@@ -38,7 +38,7 @@ def numbers(small=False, seed=0, progress=False):
     shown = np.unique(np.geomspace(1, fits, 25).round().astype(int))
     found = {"fits": fits, "shown": shown, "pooled": {}, "path": {}, "replaced": {}}
     for i, size in enumerate(SIZES):
-        found["pooled"][size] = means(mc.Accumulate(), size, fits, 20_000 if small else 100_000, seed + i, shown - 1)
+        found["pooled"][size] = means(mc.Accumulate(), size, fits, 5000 if small else 100_000, seed + i, shown - 1)
         found["path"][size] = [np.abs(values[0]) for values in means(mc.Accumulate(), size, fits, 1, seed + i)]
         found["replaced"][size] = means(mc.Replace(), size, fits, 1, seed + i)[0][0]
     found["subset"] = means(mc.AccumulateSubsample(), SUBSET, fits, 1, seed + 10, None, progress)
