@@ -36,7 +36,7 @@ def spread(params):
 def mixtures(chosen, ridge):
     generations = 60 if chosen.small else SNAPSHOTS[-1]
     return mc.simulate(
-        mc.GaussianMixture(2, reg_covar=ridge, tol=1e-5, max_iter=2000, init="k-means++"),
+        mc.GaussianMixture(2, reg_covar=ridge, tol=1e-5, max_iter=2000, init="k-means"),
         mc.normal([0.0, 0.0], np.eye(2)),
         observe=[spread, parameters],
         size=100 if chosen.small else 1000,
