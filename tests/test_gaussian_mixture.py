@@ -176,7 +176,11 @@ def test_a_start_by_k_means_is_that_of_scikit_learn() -> None:
     # shapes that k-means needs many steps for: one blob, cut in two
     points = np.random.default_rng(3).normal(size=(400, 2)) * np.array([1.0, 0.9]) + 50
     seeds, present = points[:2], np.arange(400) < 300
-    peer = pytest.importorskip("sklearn.cluster").KMeans(2, init=seeds, n_init=1, tol=1e-4, algorithm="lloyd").fit(points[present])
+    peer = (
+        pytest.importorskip("sklearn.cluster")
+        .KMeans(2, init=seeds, n_init=1, tol=1e-4, algorithm="lloyd")
+        .fit(points[present])
+    )
     assert peer.n_iter_ > 5
     found = _settled(jnp.asarray(seeds), jnp.asarray(points), jnp.asarray(present, float))
     np.testing.assert_allclose(found, peer.cluster_centers_, rtol=1e-12)
@@ -185,7 +189,8 @@ def test_a_start_by_k_means_is_that_of_scikit_learn() -> None:
 
 
 def test_a_centre_without_rows_stays_and_thin_clouds_far_away_keep_their_digits() -> None:
-    points = np.random.default_rng(4).normal(size=(100, 2)).astype(np.float32) * np.float32(1e-3) + np.float32([64, -64])
+    cloud = 1e-3 * np.random.default_rng(4).normal(size=(100, 2)) + np.array([64, -64])
+    points = cloud.astype(np.float32)
     seeds = np.stack([points[0], points[1], np.float32([1e6, 1e6])])
     found = np.asarray(_settled(jnp.asarray(seeds), jnp.asarray(points), jnp.ones(100, jnp.float32)))
     np.testing.assert_array_equal(found[2], seeds[2])

@@ -7,6 +7,7 @@ are 1 - exp(-n p_0 g_k) from below and 1 - (1 - 3 n p_0^2 - 3 k p_0) exp(-n p_0 
 k counts data sets: the first is drawn from the truth.
 """
 
+import functools
 import sys
 
 import _paper
@@ -111,13 +112,25 @@ def markov_bounds(k):
     )
 
 
+@functools.cache
+def _present(p, n):
+    return support.present_probability(p, n, np.arange(1, UNTIL + 11))
+
+
+@functools.cache
+def _opposite_absent(p, n):
+    return support.absent_probability(1 - p, n, np.arange(1, UNTIL + 1))
+
+
 def alive(p, n, k):
-    return support.present_probability(p, n, k)
+    """P(the event is in data set k), exact, k up to 60."""
+    return _present(p, n)[np.asarray(k) - 1]
 
 
 def still_open(p, n, k):
     """P(neither gone nor certain), exact: both the event and its opposite are alive."""
-    return np.maximum(alive(p, n, k) - support.absent_probability(1 - p, n, k), 0)
+    k = np.asarray(k)
+    return np.maximum(alive(p, n, k) - _opposite_absent(p, n)[k - 1], 0)
 
 
 def evidence(found):

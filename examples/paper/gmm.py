@@ -169,7 +169,9 @@ def table(found):
         rows.append(
             _paper.Row(
                 f"L2 to generation 0, N = {size}, generation {end}",
-                (f"{paper:g} [F]" + (f", {BEFORE[size]:g} before its drop" if size in BEFORE else "")) if paper else "-",
+                (f"{paper:g} [F]" + (f", {BEFORE[size]:g} before its drop" if size in BEFORE else ""))
+                if paper
+                else "-",
                 "-",
                 ours,
                 reading,

@@ -19,10 +19,10 @@ from modelcollapse.checks.evidence import Evidence, Proportion
 from modelcollapse_theory import gaussian
 
 SIZES = (100, 500, 1000, 10**4, 10**5, 10**6, 10**7)
+SMALL_SIZES = (100, 500, 1000, 10**4, 10**7)
 FITS = 1000
 READ_OFF = {100: (1.0, 0.15), 500: (0.7, 0.6), 1000: (0.65, 0.9), 10**4: (0.1, 0.1)}
 """|sigma - 1| and |mean| after 1,000 fits, from the published figure."""
-MEDIANS = {100: (1.0, 0.523), 500: (0.873, 0.500), 1000: (0.647, 0.457), 10**4: (0.161, 0.209)}
 LEVELS = (0.1, 0.5, 0.9)
 
 
@@ -38,9 +38,9 @@ def quantile(level, size, fits, ddof=0):
 
 
 def numbers(small=False, seed=0, progress=False):
-    fits = np.unique(np.geomspace(1, FITS, 5 if small else 19).round().astype(int))
+    fits = np.unique(np.geomspace(1, FITS, 4 if small else 19).round().astype(int))
     found = {"fits": fits, "band": {}, "median_1": {}, "path": {}, "sigma": {}, "mean": {}, "score": {}}
-    for i, size in enumerate(SIZES):
+    for i, size in enumerate(SMALL_SIZES if small else SIZES):
         found["band"][size] = np.array([[quantile(level, size, n) for n in fits] for level in LEVELS])
         found["median_1"][size] = np.array([quantile(0.5, size, n, 1) for n in fits])
         for ddof in (0, 1):
@@ -62,7 +62,7 @@ def numbers(small=False, seed=0, progress=False):
 
 def evidence(found):
     out, at = [], stats.norm.ppf(0.75)
-    for size in SIZES:
+    for size in found["band"]:
         for ddof in (0, 1):
             middle = found["median_1"][size][-1] if ddof else found["band"][size][1, -1]
             wrong = {f"{n} fits": below(middle, size, n, ddof) for n in (FITS // 2, 2 * FITS)}
@@ -89,7 +89,7 @@ def evidence(found):
 
 def table(found):
     rows = []
-    for size in SIZES:
+    for size in found["band"]:
         gap, mean = found["sigma"][size, 0], found["mean"][size, 0]
         exact = found["band"][size][:, -1]
         paper, reading = "-", ""
@@ -128,10 +128,10 @@ def table(found):
 
 def draw(found):
     figure, axes = pyplot.subplots(
-        2, len(SIZES), figsize=(13, 5), layout="constrained", sharex=True, sharey="row", squeeze=False
+        2, len(found["band"]), figsize=(13, 5), layout="constrained", sharex=True, sharey="row", squeeze=False
     )
     fits, every = found["fits"], np.arange(1, FITS + 1)
-    for size, (top, bottom) in zip(SIZES, axes.T, strict=True):
+    for size, (top, bottom) in zip(found["band"], axes.T, strict=True):
         low, middle, high = found["band"][size]
         top.fill_between(fits, low, high, color=plot.SKY, alpha=0.4, lw=0, label="exact 10 to 90%, ddof 0")
         top.plot(fits, middle, color=plot.BLACK, lw=1.3, label="exact median (below: rms), ddof 0")
