@@ -80,6 +80,8 @@ class Decomposition:
 
         A row is a set of errors: the mean with these on, its closed form, and what this set adds beyond its subsets.
         """
+        if generation is not None and generation not in self.recorded:
+            raise ValueError(f"generation {generation} was not recorded; recorded are {self.recorded.tolist()}")
         at = -1 if generation is None else int(np.flatnonzero(self.recorded == generation)[0])
         width = max(24, *(len(" + ".join(on)) for on in self.sets))
         head = f"{self.observable} at generation {self.recorded[at]}"

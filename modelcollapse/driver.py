@@ -220,7 +220,7 @@ def drive(
             if batch_size is None and mesh is None:
                 parts = shares.merged(parts, _most(stage.process, parts[0].state, recorded.size))
             shares.advance_all(parts, stage, bar.update)
-    finished = [part.finish() for part in parts]
+    finished = [part.finish(last) for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = shares.stacked([state for _, state in finished])
     trace = _masked(trace, final.status, recorded, np)

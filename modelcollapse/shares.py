@@ -161,13 +161,12 @@ class Share:
         if stage.last and stage.process.settles and self.mesh is None:
             self._let_rest()
 
-    def finish(self) -> tuple[dict[str, np.ndarray], Any]:
-        """The trace, and the final states in the order of the chains."""
+    def finish(self, last: int) -> tuple[dict[str, np.ndarray], Any]:
+        """The trace, and the states at generation ``last`` in the order of the chains."""
         self._leave(np.arange(self.place.size))
-        generation = max(int(np.max(state.generation)) for _, state in self.resting)
         order = np.argsort(np.concatenate([place for place, _ in self.resting]))
         state = jax.tree.map(lambda leaf: leaf[order], stacked([state for _, state in self.resting]))
-        return self.trace, dataclasses.replace(state, generation=np.full_like(state.generation, generation))
+        return self.trace, dataclasses.replace(state, generation=np.full_like(state.generation, last))
 
     def _prepare(self, record: Any) -> None:
         shapes = {name: (leaf.shape[1:], leaf.dtype) for name, leaf in record.items()}

@@ -17,7 +17,7 @@ TYPES = ("float16", "bfloat16", "float32")
 
 
 def rounded(values: jax.Array, dtype: str) -> jax.Array:
-    """The nearest numbers of the type ``dtype``, ties to even, subnormal numbers included, in the type of ``values``."""
+    """The nearest numbers of the type ``dtype``, ties to even, subnormal numbers included (those of bfloat16 in double precision only), in the type of ``values``."""
     info = jnp.finfo(dtype)
     if jnp.finfo(values.dtype).nmant <= info.nmant:
         return values
@@ -120,6 +120,7 @@ class Rounded:
         return self._kept(rows) if self.rows else self.family.summarise(rows)
 
     def fit(self, key: jax.Array, data: Any, previous: Any) -> Any:
+        previous = None if previous is None else unwritten(previous)
         fitted = written(self.family.fit(key, self.family.summarise(data) if self.rows else data, previous))
         return self._rounded(fitted)
 

@@ -88,7 +88,7 @@ def _below_thresholds(key, size, p):
     before, total = _before(p)
     sound = _sound(p, total)
     offset = keys.words(key, (), 1)[0].astype(jnp.float64) * 2.0**-32 - 0.5
-    exact = jnp.minimum(before[1:] * (2.0**32 / total)[None] + offset[None], 2.0**32 - 1)
+    exact = jnp.minimum(before[1:] * (1.0 / total)[None] * 2.0**32 + offset[None], 2.0**32 - 1)
     # added to 2**52, a number is rounded to an integer that stands in its low bits
     upper = lax.bitcast_convert_type(jnp.maximum(exact, 0.0) + 2.0**52, jnp.uint64).astype(jnp.uint32)
     lanes = jnp.broadcast_shapes(size.shape, offset.shape, total.shape)
