@@ -24,7 +24,7 @@ python examples/paper/recursion.py                      # one, with all its numb
 ```
 
 In every figure what theory predicts is put to the test as `modelcollapse verify` does: all predictions of this page together are wrongly rejected with
-probability 1e-6, and near misses must be rejected. Times are CPU-seconds on two cores of an AMD EPYC, compiling included; all together took 19 minutes there.
+probability 1e-6, and near misses must be rejected. Times are CPU-seconds on two cores of an AMD EPYC, compiling included.
 """
 MARK = re.compile(r"^<!-- (\w+): (\d+) CPU-seconds -->\n", re.MULTILINE)
 
