@@ -171,9 +171,8 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
         regime = regime.prepared(family, source, sizes)
     truth = family.project(source) if hasattr(family, "project") else None
     rows = regime.needs_items and not hasattr(family.data, "take")
-    needs_rows = rows or getattr(getattr(source, "family", None), "data", None) is not family.data
     largest = int(sizes.max())
-    capacity = largest if needs_rows else family.data.capacity_for(largest)
+    capacity = largest if rows or _draws_rows(family, source) else family.data.capacity_for(largest)
     fixed = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
     process = loop.Process(
         family, source, regime, observables, truth, fixed, capacity, room if _holds_rows(family, rows) else 0
@@ -199,6 +198,7 @@ def drive(
     now = 0 if fresh else int(np.max(run.state.generation))
     sizes = run.sizes(last)
     first_form = shares.forms(process, sizes)[0][1]
+    current = shares.form_at(process, sizes, now)
     if batch_size is None:
         batch = _batch(first_form, key, chains, recorded.size) * devices.count(mesh)
     else:
@@ -212,7 +212,7 @@ def drive(
         if fresh:
             part.start(first_form, batch, bool(recorded.size) and recorded[0] == 0)
         else:
-            part.resume(run.state, process, batch)
+            part.resume(run.state, current, batch)
     with tqdm(total=chains * (last - now), disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
         for stage in shares.stages(process, sizes, now, recorded, last, progress):
             for part in parts:
@@ -257,11 +257,18 @@ def _most(process: loop.Process, state: loop.State, records: int) -> int:
     read = jax.eval_shape(loop.read_chains, one, process)
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))  # noqa: E731
     floats = process.family.workspace(one.params) if hasattr(process.family, "workspace") else 4
+    if not floats and _draws_rows(process.family, process.source):
+        floats = 4
     working = TEMPORARY + 4 * size(one) + 8 * floats * process.capacity
     most = MEMORY // (working + size(read) * records)
     if jax.default_backend() == "cpu":
         most = min(most, max(shares.FEWEST, CACHE // working))
     return max(most, 1)
+
+
+def _draws_rows(family: Any, source: Any) -> bool:
+    """Whether real data come as rows, which are then summarised."""
+    return getattr(getattr(source, "family", None), "data", None) is not family.data
 
 
 def _holds_rows(family: Any, rows: bool) -> bool:

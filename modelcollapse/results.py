@@ -97,7 +97,8 @@ class Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
         ``size`` and ``regime`` are needed only where they hold schedules: give them in full, from generation 0 to the new end. Their past
-        is not run again. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
+        is not run again; new sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
+        one long run, of the same law. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
 
         Raises
         ------

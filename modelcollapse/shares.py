@@ -15,7 +15,7 @@ from modelcollapse import devices, loop
 
 FEWEST = 16
 """Chains that run at once at least: enough to make the calls between kernels cheap."""
-FEWER = 256
+FEWER = 64
 """To how many at least, that others may rest: below, another program costs more to compile than it saves."""
 PAUSES = 16
 """Looks at who has come to rest, half a sample size of generations apart."""
@@ -46,24 +46,33 @@ def forms(process: loop.Process, sizes: np.ndarray) -> list[tuple[int, loop.Proc
     """
     if not (getattr(process.regime, "closed", False) and hasattr(process.family, "forms")):
         return [(0, process)]
-    largest = int(sizes.max())
-    return [
-        (start, dataclasses.replace(process, family=family, capacity=family.capacity(largest)))
-        if family is not process.family
-        else (start, process)
-        for start, family in process.family.forms(process.truth, sizes)
-    ]
+    found = process.family.forms(process.truth, sizes)
+    out = []
+    for i, (start, family) in enumerate(found):
+        if family is process.family:
+            out.append((start, process))
+            continue
+        # the largest data set while it is kept so
+        until = found[i + 1][0] + 1 if i + 1 < len(found) else len(sizes)
+        capacity = family.capacity(int(sizes[:until].max()))
+        room = capacity if hasattr(family, "with_room") else process.room
+        out.append((start, dataclasses.replace(process, family=family, capacity=capacity, room=room)))
+    return out
+
+
+def form_at(process: loop.Process, sizes: np.ndarray, generation: int) -> loop.Process:
+    """The process in the form that follows ``generation``."""
+    return [form for start, form in forms(process, sizes) if start <= generation][-1]
 
 
 def stages(
     process: loop.Process, sizes: np.ndarray, now: int, recorded: np.ndarray, last: int, progress: bool
 ) -> list[Stage]:
     """The way from generation ``now`` to ``last``: stops at recorded generations, and pauses to look up in between."""
-    starts, processes = zip(*forms(process, sizes), strict=True)
-    edges = [now, *(start for start in starts if now < start < last), last]
+    edges = [now, *(start for start, _ in forms(process, sizes) if now < start < last), last]
     out = []
     for begin, end in itertools.pairwise(edges):
-        form = processes[sum(start <= begin for start in starts) - 1]
+        form = form_at(process, sizes, begin)
         wanted = recorded[(recorded > begin) & (recorded <= end)]
         pauses = _pauses(form, sizes, begin, end, progress)
         stops = np.union1d(wanted, [*pauses, end]).astype(np.int64)

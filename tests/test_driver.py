@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.
     assert sum(taken) >= 8
     assert max(taken) < 8
     np.testing.assert_array_equal(whole["place"], parts["place"])
+
+
+def test_rows_of_a_table_take_room_where_counts_would_not() -> None:
+    def most(source: Any) -> int:
+        process = driver.prepare(mc.Discrete(10), source, mc.FreshReal(0.5), "heterozygosity", 10**6, 2)
+        state, _ = jax.eval_shape(driver.loop.start_within, mc.sampling.key(0), np.zeros(1, np.uint32), process)
+        return driver._most(process, state, 1)
+
+    # a word, a row and a copy of it for each of a million draws
+    assert most(mc.table(np.arange(10))) * 10**6 * 12 <= driver.MEMORY
+    assert most(mc.categorical(np.ones(10) / 10)) > 20 * most(mc.table(np.arange(10)))
 
 
 @pytest.mark.parametrize("record", [None, [2, 3, 6]])

@@ -69,6 +69,9 @@ class Items:
     def workspace(self, params: Any) -> int:
         return 1
 
+    def with_room(self, params: Copied, capacity: int) -> Copied:
+        return Copied(jnp.pad(params.points, (0, capacity - len(params.points))), params.count, states=self.states)
+
     def capacity(self, largest: int) -> int:
         """A little more, so that nearby sample sizes share one compilation."""
         step = max(1 << max(largest - 1, 1).bit_length() >> 4, 2)
@@ -145,14 +148,16 @@ _FEW_STATES = 64
 
 
 def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
-    """The forms that a chain takes, each with the generation from which on it is kept so; the same for all chains of a run."""
-    largest = int(sizes.max())
-    by_items = states > _FEW_STATES and largest <= _ITEMS_A_STATE * states
-    late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))
-    out: list[tuple[int, Any]] = [(0, Items(states) if by_items else family)]
-    if late.size and (by_items or largest <= _EXACT):
-        out.append((int(late[0]), Survivors(states)))
-    return out
+    """The forms that a chain takes, each with the generation from which on it is kept so; the same for all chains of a run.
+
+    Sizes that follow change no form before them, so that a run may go on with any.
+    """
+    by_items = states > _FEW_STATES and sizes[0] <= _ITEMS_A_STATE * states
+    late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))[:1]
+    if by_items:  # before the first data set that is too large to copy
+        late = np.concatenate([late, np.flatnonzero(sizes > _ITEMS_A_STATE * states) - 1])
+        return [(0, Items(states)), *((int(first), Survivors(states)) for first in np.sort(late)[:1])]
+    return [(0, family), *((int(first), Survivors(states)) for first in late if sizes[first] <= _EXACT)]
 
 
 @over_lanes

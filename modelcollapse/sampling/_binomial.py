@@ -21,7 +21,7 @@ def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Ar
     ``n`` integer in [0, 2**31 - 1] and ``p`` broadcast against each other; both may be traced. ``p <= 0`` gives 0,
     ``p >= 1`` gives ``n``, ``n <= 0`` gives 0; a ``p`` that is not a number gives -1, which no count can be.
     Exact up to the rounding of float64 arithmetic (relative error of a probability below 1e-9 up to n = 1e6, 1e-6 at
-    2**31), also where ``jax_enable_x64`` is off; the counts are the same in both settings for the same float32 ``p``.
+    2**31; where the mean is small, the cumulated probability is right to 2**-40 absolutely), also where ``jax_enable_x64`` is off; the counts are the same in both settings for the same float32 ``p``.
     Raises TypeError if ``n`` is not an integer. Source: inversion by summing up from zero for a small mean; otherwise
     transformed rejection (BTRS), Hörmann, "The generation of binomial random variates", J. Stat. Comput. Simul. 46 (1993).
     """

@@ -19,7 +19,7 @@ def hypergeometric(key: jax.Array, good: jax.Array | int, bad: jax.Array | int, 
 
     Integer arguments broadcast and may be traced; ``good + bad`` at most 2**31 - 1. ``n`` beyond the population takes all
     of it; negative arguments count as 0. Exact up to the rounding of float64 arithmetic (relative error of a probability
-    below 1e-9 for n <= 1e6, 1e-6 at 2**31), whatever ``jax_enable_x64`` says. Raises TypeError for arguments that are not
+    below 1e-9 for n <= 1e6, 1e-6 at 2**31; where the mean is small, the cumulated probability is right to 2**-40 absolutely), whatever ``jax_enable_x64`` says. Raises TypeError for arguments that are not
     integers. Source: inversion from zero for a small mean; otherwise ratio of uniforms (HRUA), Stadlober, "The ratio of
     uniforms approach for generating discrete random variates", J. Comput. Appl. Math. 31 (1990).
     """

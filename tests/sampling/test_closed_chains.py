@@ -186,3 +186,25 @@ def test_a_damped_family_is_kept_as_it_is() -> None:
     found = mc.simulate(family, mc.categorical(LAW), observe="support_size", size=12, generations=3, chains=5)
     # half of the old law stays, so that no state of it is lost
     assert (found["support_size"][:, 1:] >= found["support_size"][:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("states", "begun", "after"),
+    [(100, [1000] * 3, [3000] * 2), (100, [1000] * 3, [5000] * 2), (10, [2] * 6, [2**20 + 5] * 2), (100, [50], [9000])],
+)
+def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], after: list[int]) -> None:
+    sizes = begun + after
+    # what follows changes no form before it
+    short, long = (
+        [(at, repr(f)) for at, f in mc.Discrete().forms(jnp.ones(states), np.array(s)) if at < len(begun) - 1]
+        for s in (begun, sizes)
+    )
+    assert short == long
+    given = {"observe": "heterozygosity", "chains": 2000, "generations": len(begun) - 1, "seed": 3}
+    run = mc.simulate(mc.Discrete(), mc.categorical(np.ones(states) / states), size=begun, **given)
+    values = run.extend(len(after), size=sizes)["heterozygosity"][:, -1]
+    exact = (1 - 1 / states) * np.prod(1 - 1 / np.array(sizes))
+    error = values.std(ddof=1) / np.sqrt(values.size)
+    # a normal mean; false alarm 1e-6 each
+    assert abs(values.mean() - exact) < 4.9 * error
+    assert abs(values.mean() - exact / (1 - 1 / sizes[0])) > 4.9 * error
