@@ -319,6 +319,21 @@ def test_a_partial_refit_is_rounded_too() -> None:
 # --- the loss that sees all of them ---
 
 
+def test_a_partial_refit_within_reads_what_was_kept() -> None:
+    size, fits, chains = 20, 5, 4000
+    run = mc.simulate(
+        mc.Rounded(mc.Damped(mc.Gaussian(), 0.5), "float32"), mc.normal(), observe="log_variance", size=size,
+        generations=fits - 1, chains=chains, record=[fits - 1],
+    )  # fmt: skip
+    values = run["log_variance"].ravel()
+    z = [
+        (values.mean() - float(errors.damped_log_variance(rate, size, fits))) / (values.std(ddof=1) / chains**0.5)
+        for rate in (0.5, 1.0)
+    ]
+    # a normal mean; a false alarm once in 10^6
+    assert abs(z[0]) < 4.9 < abs(z[1])
+
+
 def test_excess_log_loss_of_a_normal_is_the_gap_and_more() -> None:
     run = exact(mc.Gaussian(), BUMPS, observe={"loss": mc.excess_log_loss(BUMPS)}, generations=1)
     np.testing.assert_allclose(run["loss"], GAP, atol=1e-12)
@@ -399,6 +414,8 @@ def test_it_prints_and_labels(table: mc.Decomposition) -> None:
     assert float(data.standard_error.sel(samples=False).max()) == 0
     with pytest.raises(KeyError, match="unknown errors"):
         table.effect("dust")
+    with pytest.raises(ValueError, match=r"generation 99 was not recorded; recorded are \["):
+        table.table(99)
 
 
 def test_theory_may_be_given(table: mc.Decomposition) -> None:

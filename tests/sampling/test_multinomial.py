@@ -115,6 +115,20 @@ def test_extreme_weights():
         assert sampling.multinomial(key, 9, jnp.array(bad)).tolist() == [-1, -1, -1]
 
 
+@pytest.mark.parametrize("capacity", [None, 10])
+def test_the_smallest_weights_are_shares_too(capacity):
+    keys = jax.random.split(sampling.key(0), 2000)
+    tiny = jnp.array([1e-300, 3e-300])
+    first = jax.vmap(lambda key: sampling.multinomial(key, 10, tiny, capacity))(keys)[:, 0]
+    counts = np.bincount(first, minlength=11)
+    law = stats.binom(10, np.array([0.25, 0.28])[:, None]).pmf(np.arange(11))
+    # cells of the tail together
+    cells = lambda x: np.append(x[:6], x[6:].sum())  # noqa: E731
+    right, near = (stats.chisquare(cells(counts), 2000 * cells(p)).pvalue for p in law)
+    assert right > ACCEPT
+    assert near < REJECT
+
+
 def test_refusals():
     key = sampling.key(0)
     with pytest.raises(ValueError, match="p must be a vector"):
