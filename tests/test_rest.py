@@ -76,8 +76,8 @@ def test_a_long_rest_costs_nothing() -> None:
 
 def test_a_run_whose_chains_all_rest_ends_at_its_last_generation():
     run = mc.simulate(
-        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=1024,
-        record=[100, 200], batch_size=1024,
+        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=4096,
+        record=[100, 200], batch_size=4096,
     )  # fmt: skip
     assert run.generations == 200
     assert run.extend(2).recorded.tolist() == [100, 200, 201, 202]
