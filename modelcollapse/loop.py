@@ -261,9 +261,9 @@ def _fitted(stream: Stream, data: Any) -> Any:
 
 
 def _once(params: Any) -> Any:
-    """A fit has many readers, each of which would compute it anew; large arrays are written to memory anyway."""
+    """A fit has many readers, each of which would compute it anew; large arrays, and counts, are written to memory anyway."""
     leaves, tree = jax.tree.flatten(params)
-    few = [axis_of_chains(leaf.shape) != 0 for leaf in leaves]
+    few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
     kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
     return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
 

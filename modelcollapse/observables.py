@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.pytree import part, static
+from modelcollapse.sampling import axis_of_chains, over_lanes
 from modelcollapse.transport import gaussian_w2, mixture_l2
 
 OBSERVABLES: dict[str, Any] = {}
@@ -54,7 +55,13 @@ def probabilities(params: jax.Array) -> jax.Array:
 @observable("states", unlabelled=True)
 def support_size(params: jax.Array) -> jax.Array:
     """Number of states with positive probability, int32 ``()``."""
-    return (params > 0).sum(dtype=jnp.int32)
+    # few numbers are summed along the chains: absorption times ask at every generation
+    return _positive(params) if axis_of_chains(params.shape) else (params > 0).sum(dtype=jnp.int32)
+
+
+@over_lanes
+def _positive(params: jax.Array) -> jax.Array:
+    return (params > 0).sum(0, dtype=jnp.int32)
 
 
 @observable(dims=("state",))
@@ -68,7 +75,7 @@ def absorbed(params: Any) -> jax.Array:
     """Whether one state is left, or one value of a count, boolean ``()``."""
     if hasattr(params, "variance"):
         return (params.variance == 0).all()
-    return (params > 0).sum() == 1
+    return support_size(params) == 1
 
 
 @observable()

@@ -174,7 +174,7 @@ class Share:
         """The trace, and the states at generation ``last`` in the order of the chains."""
         self._leave(np.arange(self.place.size))
         order = np.argsort(np.concatenate([place for place, _ in self.resting]))
-        state = jax.tree.map(lambda leaf: leaf[order], stacked([state for _, state in self.resting]))
+        state = _chosen(stacked([state for _, state in self.resting]), order)
         return self.trace, dataclasses.replace(state, generation=np.full_like(state.generation, last))
 
     def _prepare(self, record: Any) -> None:
@@ -207,7 +207,7 @@ class Share:
         which = which[self.place[which] < self.chains]
         if not which.size:
             return
-        state = jax.tree.map(lambda leaf: np.asarray(leaf)[which], devices.collect(self.state, self.mesh))
+        state = _chosen(devices.collect(self.state, self.mesh), which)
         if self.column < self.records:
             shown = devices.collect(loop.read_chains(self.state, self.process), self.mesh)
             for name, leaf in shown.items():
@@ -224,21 +224,27 @@ def advance_all(shares: list[Share], stage: Stage, report: Callable[[int], Any])
 
 
 def merged(shares: list[Share], most: int) -> list[Share]:
-    """Neighbours as one, while they run at most ``most`` chains: a form that takes less room than the last has room for more."""
-    out = [shares[0]]
-    for share in shares[1:]:
-        last = out[-1]
-        if last.place.size + share.place.size > most:
-            out.append(share)
-            continue
-        offset = share.first - last.first
-        # what ran beyond the chains of a share goes on as a chain beyond those of both
-        beyond = np.where(last.place >= last.chains, last.place + share.chains, last.place)
-        last.place = np.concatenate([beyond, share.place + offset])
-        last.state = stacked([last.state, share.state])
-        last.trace = {name: np.concatenate([leaf, share.trace[name]]) for name, leaf in last.trace.items()}
-        last.chains += share.chains
-    return out
+    """Neighbours as one, running at most ``most`` chains: a form that takes less room than the last has room for more.
+
+    All of one width, so that they run the same programs.
+    """
+    width = shares[0].place.size
+    groups = -(-len(shares) // max(most // width, 1))
+    each = -(-len(shares) // groups)
+    return [_joined(shares[i : i + each], each * width) for i in range(0, len(shares), each)] if each > 1 else shares
+
+
+def _joined(shares: list[Share], width: int) -> Share:
+    """Neighbours as one share that runs ``width`` chains; those beyond its own, nobody asked for."""
+    one = shares[0]
+    state = stacked([share.state for share in shares])
+    asked = [np.where(share.place < share.chains, share.first + share.place, -1) for share in shares]
+    index = np.concatenate([*asked, np.full(width - sum(map(len, asked)), -1)])
+    one.state = jax.tree.map(lambda leaf: np.resize(leaf, (width, *leaf.shape[1:])), state)
+    one.chains = sum(share.chains for share in shares)
+    one.trace = {name: np.concatenate([share.trace[name] for share in shares]) for name in one.trace}
+    one.place = np.where(index < 0, one.chains + np.arange(width), index - one.first)
+    return one
 
 
 def stacked(states: list[Any]) -> Any:
@@ -246,11 +252,17 @@ def stacked(states: list[Any]) -> Any:
 
     def join(*leaves: np.ndarray) -> np.ndarray:
         shape = np.max([leaf.shape[1:] for leaf in leaves], axis=0).astype(int) if leaves[0].ndim > 1 else ()
-        return np.concatenate(
-            [
-                np.pad(leaf, [(0, 0), *((0, n - m) for n, m in zip(shape, leaf.shape[1:], strict=True))])
-                for leaf in leaves
-            ]
-        )
+        return np.concatenate([filled(leaf, tuple(shape)) for leaf in leaves])
 
-    return jax.tree.map(join, *states)
+    def filled(leaf: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        gaps = [(0, n - m) for n, m in zip(shape, leaf.shape[1:], strict=True)]
+        return np.pad(leaf, [(0, 0), *gaps]) if any(gap for _, gap in gaps) else leaf
+
+    return jax.tree.map(join, *states) if len(states) > 1 else states[0]
+
+
+def _chosen(state: Any, which: np.ndarray) -> Any:
+    """The chains of these places, on the host."""
+    leaves = jax.tree.map(np.asarray, state)
+    everyone = np.array_equal(which, np.arange(len(jax.tree.leaves(leaves)[0])))
+    return leaves if everyone else jax.tree.map(lambda leaf: leaf[which], leaves)

@@ -21,5 +21,6 @@ else:
         jax.clear_caches()
         gc.collect()
 
+
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50, print_blob=True)
 hypothesis.settings.load_profile("ci")

@@ -14,12 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from modelcollapse.data import Counts, Rows
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import float64, keys, once, over_lanes, settled, together
-from modelcollapse.sampling._multinomial import conditional
+from modelcollapse.sampling import float64, keys, over_lanes, settled, together
+from modelcollapse.sampling._multinomial import in_turn
 
 
 @part
@@ -80,15 +79,17 @@ class Items:
 
 @part
 class Surviving:
-    """The states that are left, in order, then zeros: ``labels`` and ``counts`` ``(C,)`` int32."""
+    """The states that are left: the first ``number`` of ``labels`` and ``counts`` ``(C,)`` int32; what follows means nothing."""
 
     labels: jax.Array
     counts: jax.Array
+    number: jax.Array  # () int32
+    size: jax.Array  # () int32, the sum of the counts
     states: int = static()
 
     def law(self, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``; of the survivors alone, without the names that they go by, if not ``labelled``."""
-        shares = _shares(self.counts, self.counts.sum(dtype=jnp.int32))
+        shares = _shares(_first(self.counts, self.number), self.size)
         return jnp.zeros(self.states, shares.dtype).at[self.labels].add(shares) if labelled else shares
 
 
@@ -102,14 +103,14 @@ class Survivors:
 
     def draw(self, key: jax.Array, params: Surviving, n: Any, capacity: int) -> Surviving:
         with float64():
-            lists = _redraw(settled(key), jnp.asarray(n, jnp.int32), params.labels, params.counts)
-        return Surviving(lists[0], lists[1], states=self.states)
+            drawn = _redraw(settled(key), jnp.asarray(n, jnp.int32), params)
+        return drawn
 
     def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
         return data
 
     def fixed(self, params: Surviving) -> jax.Array:
-        return (params.counts[1:] == 0).all()
+        return params.number <= 1
 
     def capacity(self, largest: int) -> int:
         return 0
@@ -127,7 +128,7 @@ class Survivors:
         place = jnp.where(left, jnp.cumsum(left, dtype=jnp.int32) - 1, room)
         here, labels = jnp.zeros(room, jnp.int32), jnp.arange(self.states, dtype=jnp.int32)
         names, numbers = (here.at[place].set(values, mode="drop") for values in (labels, counts))
-        return Surviving(names, numbers, states=self.states)
+        return Surviving(names, numbers, left.sum(dtype=jnp.int32), jnp.asarray(size, jnp.int32), states=self.states)
 
     def room(self, support: int) -> int:
         """Of a list that holds so many: a power of 8, so that few programs are compiled."""
@@ -161,28 +162,38 @@ def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
 
 
 @over_lanes
-def _redraw(key: Any, n: jax.Array, labels: jax.Array, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """``n`` draws from ``counts`` (C, lanes), one survivor after another; those that stay move up."""
-    lanes = jnp.broadcast_shapes(n.shape, counts.shape[1:])
-    lane = jnp.arange(lanes[0], dtype=jnp.int32)
-    total = counts.sum(0, dtype=jnp.int32)
-    most = (counts > 0).sum(0, dtype=jnp.int32).max()
+def _redraw(key: Any, n: jax.Array, params: Surviving) -> Surviving:
+    """``n`` draws, one survivor after another; those that stay move up, to places that have been read already."""
+    lanes = jnp.broadcast_shapes(n.shape, params.number.shape)
+    lane, room = jnp.arange(lanes[0], dtype=jnp.int32), len(params.counts)
+    n, params = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*leaf.shape[:-1], *lanes)), (n, params))
 
-    def one(state: tuple[Any, ...]) -> tuple[Any, ...]:
-        index, left, after, place, to_labels, to_counts = state
-        own = counts[index]
-        after = after - own
-        taken = once(conditional(key, left, own.astype(left.dtype), after.astype(left.dtype), index.astype(jnp.uint32)))
-        stays = taken > 0
-        at = jnp.where(stays, place, len(counts))
-        to_labels = to_labels.at[at, lane].set(labels[index], mode="drop")
-        to_counts = to_counts.at[at, lane].set(taken.astype(jnp.int32), mode="drop")
-        return index + 1, left - taken, after, place + stays.astype(jnp.int32), to_labels, to_counts
+    def weigh(index: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        still, _, _, counts = state
+        own = counts[index, lane]
+        return own.astype(jnp.float64), (still - own).astype(jnp.float64)
 
-    blank = jnp.zeros((len(counts), *lanes), jnp.int32)
-    left = jnp.broadcast_to(n, lanes).astype(jnp.float64)
-    start = (jnp.int32(0), left, jnp.broadcast_to(total, lanes), jnp.zeros(lanes, jnp.int32), blank, blank)
-    return lax.while_loop(lambda state: state[0] < most, one, start)[-2:]
+    def put(
+        index: jax.Array, taken: jax.Array, after: jax.Array, done: jax.Array, state: tuple[jax.Array, ...]
+    ) -> tuple[jax.Array, ...]:
+        still, place, labels, counts = state
+        stays = done & (taken > 0)
+        at = jnp.where(stays, place, room)
+        labels = labels.at[at, lane].set(labels[index, lane], mode="drop")
+        counts = counts.at[at, lane].set(taken.astype(jnp.int32), mode="drop")
+        still = jnp.where(done, after.astype(jnp.int32), still)
+        return still, place + stays.astype(jnp.int32), labels, counts
+
+    state = (params.size, jnp.zeros_like(params.number), params.labels, params.counts)
+    _, number, labels, counts = in_turn(key, n.astype(jnp.float64), params.number, weigh, put, state)
+    return Surviving(labels, counts, number, n, states=params.states)
+
+
+@over_lanes
+def _first(counts: jax.Array, number: jax.Array) -> jax.Array:
+    """The first ``number`` of ``counts`` (C, lanes), then zeros."""
+    place = jnp.arange(len(counts), dtype=jnp.int32)[:, None]
+    return jnp.where(place < number[None], counts, 0)
 
 
 def _shares(counts: jax.Array, size: jax.Array) -> jax.Array:

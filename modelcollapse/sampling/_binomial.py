@@ -9,8 +9,8 @@ from jax import lax
 from modelcollapse.sampling import _exact, keys
 from modelcollapse.sampling._lanes import over_lanes
 
-# below this mean, summing the probabilities from zero costs less than the rounds of rejection of a batch
-_SMALL_MEAN = 60.0
+# below this mean, summing the probabilities from zero costs less than the rounds of rejection of a batch, or than one candidate
+_SMALL_MEAN, _SMALL_FOR_ONE = 60.0, 10.0
 
 
 def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Array:
@@ -55,60 +55,89 @@ def draw(key, trials, chance, stream=0):
     the most.
     """
     trials, chance = keys.broadcast(key, trials, chance)
+    rare, small, large = _kinds(trials, chance, _SMALL_MEAN)
+    few = _few(_exact.unit_like(key, trials, stream), trials, rare, small)
+    hat = _hat(trials, rare)
+
+    def round_(state):
+        count, turn = state
+        u = _exact.unit_like(key, trials, stream + 2 * turn + 1)
+        v = _exact.unit_like(key, trials, stream + 2 * turn + 2)
+        return jnp.where(count < 0.0, _transformed_rejection(u, v, hat), count), turn + 1
+
+    # in lock-step: a round draws one candidate for every lane, the loop ends with the last lane
+    many = lax.cond(jnp.any(large), lambda: _exact.until_accepted(round_, large), lambda: jnp.zeros_like(trials))
+    return _count(trials, chance, jnp.where(small, few, many))
+
+
+def attempt(u, v, trials, chance, wanted):
+    """One candidate from two uniforms: the number of successes, or -1 if it is rejected; a lane not ``wanted`` gives anything.
+
+    For callers whose lanes need not wait for each other. Repeated until it is accepted, it is the law of :func:`draw`.
+    """
+    rare, small, large = _kinds(trials, chance, _SMALL_FOR_ONE)
+    few = _few(u, trials, rare, small & wanted)
+    many = lax.cond(
+        jnp.any(large & wanted),
+        lambda: _transformed_rejection(u, v, _hat(trials, rare)),
+        lambda: jnp.zeros_like(trials),
+    )
+    found = jnp.where(large, many, few)
+    return jnp.where(found < 0.0, -1.0, _count(trials, chance, found))
+
+
+def _kinds(trials, chance, small_mean):
+    """The smaller of the two chances; whether the count is random and of a small mean, to be summed up; or of a large one, to be rejected."""
     # a NaN that reached the loops would never be accepted
     rare = jnp.where(jnp.isnan(chance), 0.0, jnp.clip(jnp.minimum(chance, 1.0 - chance), 0.0, 0.5))
     fixed = (trials < 1.0) | (rare == 0.0)
-    small = trials * rare < _SMALL_MEAN
+    small = trials * rare < small_mean
+    return rare, ~fixed & small, ~fixed & ~small
+
+
+def _few(u, trials, rare, wanted):
     odds = rare / (1.0 - rare)
-    few = _exact.sum_up(
-        _exact.unit_like(key, trials, stream),
-        jnp.exp(trials * jnp.log1p(-rare)),
-        lambda k, inverse: (odds * (trials - k)) * inverse,
-        ~fixed & small,
-    )
-    wanted = ~fixed & ~small
-    many = lax.cond(
-        jnp.any(wanted),
-        lambda: _transformed_rejection(key, trials, rare, wanted, stream + 1),
-        lambda: jnp.zeros_like(trials),
-    )
-    count = jnp.where(fixed, 0.0, jnp.where(small, few, many))
-    count = jnp.where(chance > 0.5, jnp.maximum(trials, 0.0) - count, count)
+    first = jnp.exp(trials * _exact.log1p(-rare))
+    few = _exact.sum_up(u, first, lambda k, inverse: (odds * (trials - k)) * inverse, wanted)
+    return jnp.where(wanted, few, 0.0)
+
+
+def _count(trials, chance, found):
+    """Of the successes themselves, where those of the rarer kind are found."""
+    count = jnp.where(chance > 0.5, jnp.maximum(trials, 0.0) - found, found)
     return jnp.where(jnp.isnan(chance), -1.0, count)
 
 
-def _transformed_rejection(key, trials, rare, wanted, stream):
-    """BTRS in lock-step: a round draws one candidate for every lane; the loop ends with the last lane."""
+def _hat(trials, rare):
+    """What BTRS needs to know of a law."""
     spread = jnp.sqrt(trials * rare * (1.0 - rare))
     b = 1.15 + 2.53 * spread
     a = -0.0873 + 0.0248 * b + 0.01 * rare
-    centre = trials * rare + 0.5
-    quick = 0.92 - 4.2 / b
     alpha = (2.83 + 5.1 / b) * spread
     mode = jnp.floor((trials + 1.0) * rare)
     odds = rare / (1.0 - rare)
     rest = trials - mode
     at_mode = (
-        (mode + 0.5) * jnp.log((mode + 1.0) / (odds * (rest + 1.0))) + _exact.stirling(mode) + _exact.stirling(rest)
+        (mode + 0.5) * _exact.log((mode + 1.0) / (odds * (rest + 1.0))) + _exact.stirling(mode) + _exact.stirling(rest)
     )
+    return trials, trials * rare + 0.5, odds, a, b, 0.92 - 4.2 / b, alpha, rest, at_mode
 
-    def round_(state):
-        count, turn = state
-        u = _exact.unit_like(key, trials, stream + 2 * turn) - 0.5
-        v = _exact.unit_like(key, trials, stream + 2 * turn + 1)
-        inner = 0.5 - jnp.abs(u)
-        k = jnp.floor((2.0 * a / inner + b) * u + centre)
-        inside = (k >= 0.0) & (k <= trials)
-        k = jnp.clip(k, 0.0, trials)
-        other = trials - k
-        log_ratio = (
-            at_mode
-            + (trials + 1.0) * jnp.log((rest + 1.0) / (other + 1.0))
-            + (k + 0.5) * jnp.log(odds * (other + 1.0) / (k + 1.0))
-            - _exact.stirling(k)
-            - _exact.stirling(other)
-        )
-        accept = ((inner >= 0.07) & (v <= quick)) | (jnp.log(v * alpha / (a / (inner * inner) + b)) <= log_ratio)
-        return jnp.where((count < 0.0) & inside & accept, k, count), turn + 1
 
-    return _exact.until_accepted(round_, wanted)
+def _transformed_rejection(u, v, hat):
+    """The candidate of BTRS, or -1."""
+    trials, centre, odds, a, b, quick, alpha, rest, at_mode = hat
+    u = u - 0.5
+    inner = 0.5 - jnp.abs(u)
+    k = jnp.floor((2.0 * a / inner + b) * u + centre)
+    inside = (k >= 0.0) & (k <= trials)
+    k = jnp.clip(k, 0.0, trials)
+    other = trials - k
+    log_ratio = (
+        at_mode
+        + (trials + 1.0) * _exact.log((rest + 1.0) / (other + 1.0))
+        + (k + 0.5) * _exact.log(odds * (other + 1.0) / (k + 1.0))
+        - _exact.stirling(k)
+        - _exact.stirling(other)
+    )
+    accept = ((inner >= 0.07) & (v <= quick)) | (v * alpha <= jnp.exp(log_ratio) * (a / (inner * inner) + b))
+    return jnp.where(inside & accept, k, -1.0)

@@ -57,6 +57,46 @@ def polynomial(coefficients, x):
     return terms[0]
 
 
+# log 2 in two parts, the first of which ends in zeros: a multiple of it is exact
+_LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42fee00000p-1"), float.fromhex("0x1.a39ef35793c76p-33")
+_ONE, _ROOT_HALF, _SHIFT = np.uint64(0x3FF0000000000000), np.uint64(0x3FE6A09E667F3BCD), np.uint64(52)
+_TO_FLOAT = np.uint64(0x4330000000000000)  # 2**52, in whose low bits a small integer stands
+
+
+def log(x):
+    r"""Natural logarithm of normal float64 numbers above 0, to two units in the last place; other numbers give nonsense.
+
+    .. math:: \log(2^e m) = e \log 2 + 2 \operatorname{artanh} \frac{m - 1}{m + 1}, \quad \sqrt{1/2} \le m < \sqrt 2
+
+    The series of artanh is cut after its 11th term, below 2**-58 of the sum. XLA on a CPU calls the C library for each number; this
+    vectorises, and takes a fifth of the time.
+    """
+    exponent, mantissa = _parts(x)
+    return _log(exponent, mantissa - 1.0)
+
+
+def log1p(x):
+    """``log(1 + x)`` for float64 ``x`` above -1, to three units in the last place, also where ``x`` is small."""
+    exponent, mantissa = _parts(1.0 + x)
+    return _log(exponent, jnp.where(exponent == 0.0, x, mantissa - 1.0))
+
+
+def _parts(x):
+    """``x`` as 2**e times m, where m is between the roots of 1/2 and 2."""
+    bits = lax.bitcast_convert_type(x, jnp.uint64)
+    biased = (bits + (_ONE - _ROOT_HALF)) >> _SHIFT
+    exponent = lax.bitcast_convert_type(biased | _TO_FLOAT, jnp.float64) - (2.0**52 + 1023.0)
+    return exponent, lax.bitcast_convert_type(bits - (biased << _SHIFT) + _ONE, jnp.float64)
+
+
+def _log(exponent, above):
+    """e log 2 + log(1 + f): with r = f / (2 + f), the last is 2 r + ... = f - r (f - ...), where what is large enters unrounded."""
+    ratio = above / (above + 2.0)
+    square = ratio * ratio
+    rest = square * polynomial([2.0 / (2 * k + 1) for k in range(1, 11)], square)
+    return exponent * _LN2_HIGH + (above - (ratio * (above - rest) - exponent * _LN2_LOW))
+
+
 def stirling(k):
     r"""The rest of Stirling's formula at an integer ``k >= 0``, absolute error below 1e-11.
 

@@ -27,8 +27,6 @@ _ITEMS_A_STATE = 32
 _ITEM, _COMPARISON = 1 / 32, 1 / 500
 # blocks of two words that are drawn and compared at once
 _AT_ONCE = 10
-# words that one binomial draw may use: streams are numbered by the state, times this
-_STREAMS = 2**16
 
 
 def multinomial(key: jax.Array, n: jax.Array | int, p: jax.Array, capacity: int | None = None) -> jax.Array:
@@ -113,28 +111,59 @@ def _below_thresholds(key, size, p):
 
 
 def _one_after_another(key, size, p):
-    """Conditional binomials: ``size`` (lanes,) split over ``p`` (K, lanes); a state that no lane has left costs nothing."""
+    """Conditional binomials: ``size`` (lanes,) split over ``p`` (K, lanes)."""
     after, total = _before(p[::-1])
     sound = _sound(p, total)
-
-    def split(left, item):
-        state, own, rest = item
-        taken = lax.cond(
-            jnp.any(own > 0.0), lambda: conditional(key, left, own, rest, state), lambda: jnp.zeros_like(left)
-        )
-        return left - taken, taken
-
     lanes = jnp.broadcast_shapes(size.shape, sound.shape, keys.lanes(key))
-    left = jnp.broadcast_to(jnp.where(sound, size, 0).astype(jnp.float64), lanes)
     own, after = (jnp.broadcast_to(a, (len(p), *lanes)) for a in (p.astype(jnp.float64), after[::-1]))
-    _, counts = lax.scan(split, left, (jnp.arange(len(p), dtype=jnp.uint32), own, after))
-    return jnp.where(sound[None], counts.astype(jnp.int32), -1)
+    lane = jnp.arange(lanes[0])
+
+    def put(index, taken, after, done, counts):
+        return counts.at[jnp.where(done, index, len(p)), lane].set(taken.astype(jnp.int32), mode="drop")
+
+    counts = in_turn(
+        key,
+        jnp.broadcast_to(jnp.where(sound, size, 0).astype(jnp.float64), lanes),
+        jnp.int32(len(p)),
+        lambda index, _: (own[index, lane], after[index, lane]),
+        put,
+        jnp.zeros((len(p), *lanes), jnp.int32),
+    )
+    return jnp.where(sound[None], counts, -1)
 
 
-def conditional(key, left, own, after, index):
-    """How many of ``left`` draws go to the state of weight ``own``, where ``after`` is the weight of all later states."""
-    chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.where(after == 0.0, 1.0, own + after))
-    return _binomial.draw(key, left, chance, index * np.uint32(_STREAMS))
+def in_turn(key, left, number, weigh, put, state):
+    """Draws ``left`` (lanes,) split by conditional binomials over the first ``number`` states of each lane, the last of which takes what is left.
+
+    ``weigh(index, state)`` gives the weight of a state and that of all later ones, ``put(index, taken, after, done, state)`` stores
+    what it took. A turn is one candidate for each lane, and a lane whose candidate is accepted goes on to its next state: no lane waits for
+    another before its end, where in lock-step each state would last until the last lane accepts. Returns the last ``state``.
+    """
+
+    last = number - 1
+
+    def going(index, left):
+        return (index < last) & (left > 0.0)
+
+    def one_turn(carry):
+        turn, index, left, state = carry
+        wanted = going(index, left)
+        own, after = weigh(jnp.minimum(index, last), state)
+        u, v = (_exact.unit_like(key, left, 2 * turn + i) for i in range(2))
+        # both written to memory before the state changes
+        taken, after = together(_binomial.attempt(u, v, left, _chance(own, after), wanted), after)
+        done = wanted & (taken >= 0.0)
+        left = jnp.where(done, left - taken, left)
+        return turn + 1, index + done.astype(jnp.int32), left, put(index, taken, after, done, state)
+
+    start = (jnp.uint32(0), jnp.zeros(left.shape, jnp.int32), left, state)
+    _, _, left, state = lax.while_loop(lambda carry: jnp.any(going(carry[1], carry[2])), one_turn, start)
+    return put(jnp.broadcast_to(last, left.shape), left, jnp.zeros_like(left), left > 0.0, state)
+
+
+def _chance(own, after):
+    """Of a draw to go to a state of weight ``own``, where ``after`` is the weight of all later states."""
+    return jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.where(after == 0.0, 1.0, own + after))
 
 
 def categories(key: jax.Array, p: jax.Array, size: int) -> jax.Array:
@@ -304,8 +333,7 @@ def _in_blocks(share, size, weights):
 
 
 def _share(key, stream, size, own, after):
-    chance = jnp.where(after == 0.0, jnp.where(own > 0.0, 1.0, 0.0), own / jnp.maximum(own + after, 1.0))
-    return over_lanes(_binomial.draw)(keys.settled(keys.fold(key, stream)), size, chance)
+    return over_lanes(_binomial.draw)(keys.settled(keys.fold(key, stream)), size, _chance(own, after))
 
 
 def _without_replacement(key, stream, size, own, after):

@@ -144,7 +144,7 @@ def test_the_pure_trace_has_the_same_numbers() -> None:
 
 
 def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"generations": 800, "chains": 64, "record": [2, 80, 200, 800]}
+    options: dict[str, Any] = {"generations": 800, "chains": 64, "record": [2, 60, 120, 800]}
     whole = run(**options)
     alive = (whole["support_size"] > 1).sum(0)
     assert alive[1] > alive[2] > alive[3] == 0

@@ -94,6 +94,33 @@ def test_a_rounded_remainder_would_revive():
     assert (share[dead] != 0).any()
 
 
+def test_marginals_where_each_chain_goes_at_its_own_pace():
+    """Means from 3 to 3000: some states are summed up and some rejected, so that chains of a batch are at different states."""
+    p, sizes = np.array([0.4, 0.0, 0.3, 0.001, 0.1, 0.199]), np.array([40, 3000, 7001])
+    which = np.arange(90_000) % 3
+    draw = jax.jit(jax.vmap(lambda key, n: sampling.multinomial(key, n, jnp.asarray(p))))
+    keys = jax.random.split(sampling.key(6), which.size)
+    counts = np.asarray(draw(keys, jnp.asarray(sizes)[which]))
+    assert (counts.sum(1) == sizes[which]).all()
+    for i, n in enumerate(sizes):
+        mine = counts[which == i]
+        for state, chance in enumerate(p):
+            support = np.arange(n + 1)
+            assert chi_square_p(mine[:, state], lambda k: stats.binom.pmf(k, n, chance), support) > ACCEPT
+            if chance * n > 1000:
+                for wrong in (stats.binom(n + 40, chance), stats.binom(n, chance + 0.005)):
+                    assert chi_square_p(mine[:, state], wrong.pmf, support) < REJECT
+        # and jointly: what the third state takes, given the first, is binomial too
+        left = n - mine[:, 0]
+        uniform = stats.binom.cdf(mine[:, 2] - 1, left, 0.5) + stats.binom.pmf(
+            mine[:, 2], left, 0.5
+        ) * np.random.default_rng(i).random(len(mine))
+        assert stats.kstest(uniform, "uniform").pvalue > ACCEPT
+    few = np.flatnonzero(which == 1)[:5]
+    alone = [sampling.multinomial(keys[i], sizes[1], jnp.asarray(p)) for i in few]
+    np.testing.assert_array_equal(alone, counts[few])
+
+
 @pytest.mark.parametrize("capacity", [None, 60])
 def test_vmap_over_everything(capacity):
     batch = jax.random.split(sampling.key(2), 6)
