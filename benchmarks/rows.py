@@ -53,6 +53,7 @@ def discrete(states: int, size: int, chains: int, fits: int, slow: int, target: 
             ),
         },
         target,
+        f"runs of {fits} fits; the last two rivals of {few}",
     )
 
 
@@ -201,8 +202,8 @@ def whole_law(size: int) -> Row:
 def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     """Names for ``--only``, and what makes each row."""
     yield "discrete-10", lambda: discrete(10, 100, 4000, 100, 40, "2.5x")
-    yield "discrete-1000", lambda: discrete(1000, 1000, 1000, 20, 100, "4x")
-    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 16, 4, "4x")
+    yield "discrete-1000", lambda: discrete(1000, 1000, 1000, 100, 50, "4x")
+    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 100, 50, "4x")
     yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")

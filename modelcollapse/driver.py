@@ -139,8 +139,7 @@ def trace(
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     for stage in shares.stages(process, sizes, 0, np.arange(generations + 1), generations, False):
         if shares.changes(state, stage.process):
-            now = sum(r[next(iter(r))].shape[1] for r in records) - 1
-            state = shares.changed(state, stage.process, sizes[now], stage.process.family.room(int(sizes.max())))
+            state = shares.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
         state, out = loop.advance_within(key, index, state, stage.process, stage.portions[0].gaps, True)
         records.append(out)
     whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
@@ -216,7 +215,7 @@ def drive(
     with tqdm(total=chains * (last - now), disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
         for stage in shares.stages(process, sizes, now, recorded, last, progress):
             for part in parts:
-                part.change_form(stage.process, sizes)
+                part.change_form(stage.process)
             if batch_size is None and mesh is None:
                 parts = shares.merged(parts, _most(stage.process, parts[0].state, recorded.size))
             shares.advance_all(parts, stage, bar.update)

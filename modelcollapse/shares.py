@@ -107,15 +107,15 @@ def changes(state: loop.State, process: loop.Process) -> bool:
 
 
 @functools.partial(jax.jit, static_argnames=("room",))
-def changed(state: loop.State, process: loop.Process, size: Any, room: int) -> loop.State:
-    """The same chains in the form of ``process``, after a generation with data sets of ``size``; ``room`` as the family counts it."""
-    params = jax.vmap(lambda params: process.family.received(params, size, room))(state.params)
+def changed(state: loop.State, process: loop.Process, room: int) -> loop.State:
+    """The same chains in the form of ``process``; ``room`` as the family counts it."""
+    params = jax.vmap(lambda params: process.family.received(params, room))(state.params)
     return dataclasses.replace(state, params=params)
 
 
 @jax.jit
-def _supports(state: loop.State, process: loop.Process, size: Any) -> jax.Array:
-    return jax.vmap(lambda params: process.family.support(params, size))(state.params)
+def _supports(state: loop.State, process: loop.Process) -> jax.Array:
+    return jax.vmap(process.family.support)(state.params)
 
 
 class Share:
@@ -148,12 +148,11 @@ class Share:
         params, memory = jax.vmap(process.with_room)(state.params), loop.with_room_each(state.memory, process.room)
         self.state = dataclasses.replace(state, params=params, memory=memory)
 
-    def change_form(self, process: loop.Process, sizes: np.ndarray) -> None:
+    def change_form(self, process: loop.Process) -> None:
         """Carry the chains over to the form that ``process`` keeps them in."""
         if changes(self.state, process):
-            now = int(np.max(devices.collect(self.state.generation, self.mesh)))
-            most = devices.collect(_supports(self.state, process, sizes[now]), self.mesh).max()
-            self.state = changed(self.state, process, sizes[now], process.family.room(int(most)))
+            most = devices.collect(_supports(self.state, process), self.mesh).max()
+            self.state = changed(self.state, process, process.family.room(int(most)))
         self.process = process
         if not self.trace:
             self._prepare(jax.eval_shape(loop.read_chains, self.state, process))

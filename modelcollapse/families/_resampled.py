@@ -1,9 +1,9 @@
-"""A chain that sees nothing but its own output, by what is left of it: its items while states are many, then its survivors.
+"""A chain that sees nothing but its own output, by what is left of it: its items or its counts, then its survivors.
 
 Where each data set is drawn from the last fit alone, a state that is lost stays lost, and drawing from the fit is copying items of the
 data set before. So the law on K states may be kept as the items themselves (:class:`Items`), whose work is the sample size
-whatever K is, or as the list of states that are left (:class:`Survivors`), whose work is their number. ``simulate`` runs a
-``Discrete`` family in these forms by itself; neither is a family for the user.
+whatever K is; as their counts (:class:`Tallies`); or as the list of states that are left (:class:`Survivors`), whose work is their
+number. ``simulate`` runs a ``Discrete`` family in these forms by itself; none is a family for the user.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from modelcollapse.data import Counts, Rows
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import float64, keys, over_lanes, settled, together
+from modelcollapse.sampling import float64, keys, multinomial, over_lanes, settled, together
 from modelcollapse.sampling._multinomial import in_turn
 
 
@@ -78,6 +78,45 @@ class Items:
 
 
 @part
+class Tally:
+    """How often each state occurs in a data set: ``counts`` ``(K,)`` int32."""
+
+    counts: jax.Array
+
+    def law(self, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``; not numbers, where the weights that were drawn from made no sense and the counts are -1."""
+        shares = _shares(self.counts, self.counts.sum(dtype=jnp.int32))
+        return jnp.where(self.counts < 0, jnp.nan, shares)
+
+
+@part
+class Tallies:
+    """K states by their counts; what ``family`` does with probabilities, in integers."""
+
+    family: Any
+
+    data = Counts
+
+    def draw(self, key: jax.Array, params: Tally, n: Any, capacity: int) -> Counts:
+        return Counts(multinomial(key, n, params.counts, capacity=capacity))
+
+    def summarise(self, rows: Rows) -> Counts:
+        return self.family.summarise(rows)
+
+    def fit(self, key: jax.Array, data: Counts, previous: Any) -> Tally:
+        return Tally(data.n)
+
+    def fixed(self, params: Tally) -> jax.Array:
+        return (params.counts > 0).sum() == 1
+
+    def workspace(self, params: Tally) -> int:
+        return self.family.workspace(params.counts)
+
+    def capacity(self, largest: int) -> int:
+        return Counts.capacity_for(largest)
+
+
+@part
 class Surviving:
     """The states that are left: the first ``number`` of ``labels`` and ``counts`` ``(C,)`` int32; what follows means nothing."""
 
@@ -118,33 +157,28 @@ class Survivors:
     def keeps(self, params: Any) -> bool:
         return isinstance(params, Surviving)
 
-    def support(self, params: Any, size: Any) -> jax.Array:
-        return (_counts(params, size) > 0).sum(dtype=jnp.int32)
+    def support(self, params: Copied | Tally) -> jax.Array:
+        return (params.counts > 0).sum(dtype=jnp.int32)
 
-    def received(self, params: Any, size: Any, room: int) -> Surviving:
-        """The list of the states that items, or frequencies of a data set of ``size``, have; at most ``room`` of them."""
-        counts = _counts(params, size)
+    def received(self, params: Copied | Tally, room: int) -> Surviving:
+        """The list of the states that items or counts have; at most ``room`` of them."""
+        counts = params.counts
         left = counts > 0
         place = jnp.where(left, jnp.cumsum(left, dtype=jnp.int32) - 1, room)
         here, labels = jnp.zeros(room, jnp.int32), jnp.arange(self.states, dtype=jnp.int32)
         names, numbers = (here.at[place].set(values, mode="drop") for values in (labels, counts))
-        return Surviving(names, numbers, left.sum(dtype=jnp.int32), jnp.asarray(size, jnp.int32), states=self.states)
+        number, size = left.sum(dtype=jnp.int32), counts.sum(dtype=jnp.int32)
+        return Surviving(names, numbers, number, size, states=self.states)
 
     def room(self, support: int) -> int:
         """Of a list that holds so many: a power of 8, so that few programs are compiled."""
         return min(self.states, next(8**k for k in itertools.count(1) if 8**k >= support))
 
 
-def _counts(params: Any, size: Any) -> jax.Array:
-    if isinstance(params, Copied):
-        return params.counts
-    return jnp.round(params * jnp.asarray(size, params.dtype)).astype(jnp.int32)
-
-
 # generations in units of the sample size, 1 / M_1 + 1 / M_2 + ..., after which so few states are left that a list of them is shorter work
 _SOON, _LATE = 1 / 12, 1.0
-# up to so many items a state, copying those is less work than drawing counts; and what float32 frequencies tell exactly
-_ITEMS_A_STATE, _EXACT = 32, 2**20
+# up to so many items a state, copying those is less work than drawing counts
+_ITEMS_A_STATE = 32
 _FEW_STATES = 64
 
 
@@ -156,9 +190,8 @@ def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
     by_items = states > _FEW_STATES and sizes[0] <= _ITEMS_A_STATE * states
     late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))[:1]
     if by_items:  # before the first data set that is too large to copy
-        late = np.concatenate([late, np.flatnonzero(sizes > _ITEMS_A_STATE * states) - 1])
-        return [(0, Items(states)), *((int(first), Survivors(states)) for first in np.sort(late)[:1])]
-    return [(0, family), *((int(first), Survivors(states)) for first in late if sizes[first] <= _EXACT)]
+        late = np.sort(np.concatenate([late, np.flatnonzero(sizes > _ITEMS_A_STATE * states) - 1]))[:1]
+    return [(0, Items(states) if by_items else Tallies(family)), *((int(first), Survivors(states)) for first in late)]
 
 
 @over_lanes

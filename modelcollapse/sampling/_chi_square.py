@@ -100,7 +100,7 @@ def _from_exponentials(key, z, dof):
             u = _exact.unit(key, own, pair + 1)
             product = jnp.where(2 * pair + 1 < dof, product * u, product)
         normals = draws(key, math.prod(own), jnp.float64, _FEW).reshape(z.shape)
-        total = jnp.where(dof % 2 == 1, normals**2, 0.0) - 2.0 * jnp.log(product)
+        total = jnp.where(dof % 2 == 1, normals**2, 0.0) - 2.0 * _exact.log(product)
         return jnp.log(total / dof.astype(jnp.float64)).astype(z.dtype)
 
 

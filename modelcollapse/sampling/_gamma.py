@@ -24,7 +24,7 @@ def exponential(key: jax.Array, shape: tuple[int, ...] = (), dtype=None) -> jax.
     """
     dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     with _exact.float64():
-        return (-jnp.log(_exact.unit(keys.wrap(key), shape))).astype(dtype)
+        return (-_exact.log(_exact.unit(keys.wrap(key), shape))).astype(dtype)
 
 
 def log_gamma(key: jax.Array, shape: jax.Array | float, dtype=None, *, per_shape: bool = False) -> jax.Array:
@@ -75,16 +75,16 @@ def _per_shape(key, shape):
         inside = c * z > -1.0
         t = jnp.where(inside, c * z, 0.0)
         # z^2/2 + d (1 - v + log v) with v = (1 + t)^3, written so that nothing of the size of d is left to cancel
-        log_ratio = 0.5 * z * z + d * (3.0 * (jnp.log1p(t) - t) - t * t * (3.0 + t))
-        accept = inside & (jnp.log(u) <= log_ratio)
+        log_ratio = 0.5 * z * z + d * (3.0 * (_exact.log1p(t) - t) - t * t * (3.0 + t))
+        accept = inside & (u <= jnp.exp(log_ratio))
         return jnp.where((raised_z < 0.0) & accept, z + _RAISE, raised_z), turn + 1
 
     def lowered():
         """Of the shape below 1: Gamma(a) = Gamma(a + 1) U^(1/a)."""
-        log_power = jnp.log(_exact.unit_like(key, shape)) / safe + jnp.log1p(1.0 / safe)
+        log_power = _exact.log(_exact.unit_like(key, shape)) / safe + jnp.log1p(1.0 / safe)
         return jnp.where(safe < 1.0, log_power, 0.0)
 
     z = jnp.where(proper, _exact.until_accepted(round_, proper) - _RAISE, 0.0)
-    log_ratio = 3.0 * jnp.log1p(c * z) + jnp.log1p(-1.0 / (3.0 * raised))
+    log_ratio = 3.0 * _exact.log1p(c * z) + _exact.log1p(-1.0 / (3.0 * raised))
     log_ratio = log_ratio + lax.cond(jnp.any(safe < 1.0), lowered, lambda: jnp.zeros_like(safe))
     return jnp.where(proper, log_ratio, jnp.where(jnp.isnan(shape), jnp.nan, -jnp.inf))

@@ -71,9 +71,9 @@ def _sum_up(u, rare, drawn, total, wanted):
     rest = total - rare - drawn
     whole, left_out = total + 1.0, total - drawn + 1.0
     log_none = (
-        (total - rare + 0.5) * jnp.log1p(-rare / whole)
-        - (rest + 0.5) * jnp.log1p(-rare / left_out)
-        + rare * jnp.log1p(-drawn / whole)
+        (total - rare + 0.5) * _exact.log1p(-rare / whole)
+        - (rest + 0.5) * _exact.log1p(-rare / left_out)
+        + rare * _exact.log1p(-drawn / whole)
         + (_exact.stirling(total - rare) - _exact.stirling(rest))
         - (_exact.stirling(total) - _exact.stirling(total - drawn))
     )
@@ -96,14 +96,14 @@ def _ratio_of_uniforms(key, rare, drawn, total, wanted, stream):
     beyond = jnp.minimum(jnp.minimum(rare, drawn) + 1.0, jnp.floor(centre + 16.0 * deviation))
     # the four factorials of the probability, and which way each grows with k
     parts = ((mode, 1.0), (rare - mode, -1.0), (drawn - mode, -1.0), (rest + mode, 1.0))
-    tilt = jnp.log((rare - mode + 1.0) * (drawn - mode + 1.0) / ((mode + 1.0) * (rest + mode + 1.0)))
+    tilt = _exact.log((rare - mode + 1.0) * (drawn - mode + 1.0) / ((mode + 1.0) * (rest + mode + 1.0)))
 
     def log_ratio(k):
         step = k - mode
         log = step * tilt
         for at_mode, way in parts:
             moved = at_mode + way * step
-            log = log - (moved + 0.5) * jnp.log1p(way * step / (at_mode + 1.0))
+            log = log - (moved + 0.5) * _exact.log1p(way * step / (at_mode + 1.0))
             log = log + (_exact.stirling(at_mode) - _exact.stirling(moved))
         return log
 
@@ -114,7 +114,7 @@ def _ratio_of_uniforms(key, rare, drawn, total, wanted, stream):
         w = centre + width * (y - 0.5) / x
         inside = (w >= 0.0) & (w < beyond)
         k = jnp.where(inside, jnp.floor(w), mode)
-        accept = 2.0 * jnp.log(x) <= log_ratio(k)
+        accept = x * x <= jnp.exp(log_ratio(k))
         return jnp.where((count < 0.0) & inside & accept, k, count), turn + 1
 
     return _exact.until_accepted(round_, wanted)

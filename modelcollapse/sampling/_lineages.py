@@ -163,7 +163,7 @@ def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, 
     def next_meeting(state):
         now, turn = state
         u = jax.vmap(lambda key: _exact.unit(key, (3,), turn))(chain_keys)
-        clock = hazard[now.taken] - jnp.log(u[:, 0])
+        clock = hazard[now.taken] - _exact.log(u[:, 0])
         round_ = hazard[now.number]
         passed = jnp.where(round_ > 0.0, jnp.floor(clock / jnp.where(round_ > 0.0, round_, 1.0)), jnp.inf)
         # a round that ends low enough ends the wait, and so does the last round

@@ -68,7 +68,7 @@ def _transformed_rejection(key, rate, wanted, stream):
     a = -0.059 + 0.02483 * b
     quick = 0.9277 - 3.6224 / (b - 2.0)
     alpha = 1.1239 + 1.1328 / (b - 3.4)
-    at_rate = 0.5 * jnp.log(2.0 * jnp.pi * rate)
+    at_rate = 0.5 * _exact.log(2.0 * jnp.pi * rate)
 
     def round_(state):
         count, turn = state
@@ -80,8 +80,8 @@ def _transformed_rejection(key, rate, wanted, stream):
         k = jnp.maximum(k, 0.0)
         # log of the probability by Stirling's formula; the large terms cancel within log1p
         gap = rate - (k + 1.0)
-        log_mass = (k + 0.5) * jnp.log1p(gap / (k + 1.0)) - gap - at_rate - _exact.stirling(k)
-        accept = ((inner >= 0.07) & (v <= quick)) | (jnp.log(v * alpha / (a / (inner * inner) + b)) <= log_mass)
+        log_mass = (k + 0.5) * _exact.log1p(gap / (k + 1.0)) - gap - at_rate - _exact.stirling(k)
+        accept = ((inner >= 0.07) & (v <= quick)) | (v * alpha <= jnp.exp(log_mass) * (a / (inner * inner) + b))
         return jnp.where((count < 0.0) & inside & accept, k, count), turn + 1
 
     return _exact.until_accepted(round_, wanted)

@@ -40,10 +40,10 @@ def test_the_forms_of_this_run() -> None:
     assert [(start, type(family).__name__) for start, family in forms] == [(0, "Items"), (CHANGE, "Survivors")]
     # few states are drawn as counts at first; many items a state always are
     few = mc.Discrete().forms(jnp.ones(3), np.full(200, 50))
-    assert [type(family).__name__ for _, family in few] == ["Discrete", "Survivors"]
+    assert [type(family).__name__ for _, family in few] == ["Tallies", "Survivors"]
     assert few[1][0] == 49
     many = mc.Discrete().forms(jnp.ones(100), np.full(200, 10**7))
-    assert [type(family).__name__ for _, family in many] == ["Discrete"]
+    assert [type(family).__name__ for _, family in many] == ["Tallies"]
 
 
 def test_every_item_is_as_likely_a_parent() -> None:
