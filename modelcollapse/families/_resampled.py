@@ -73,7 +73,7 @@ class Items:
 
     def capacity(self, largest: int) -> int:
         """A little more, so that nearby sample sizes share one compilation."""
-        step = max(1 << max(largest - 1, 1).bit_length() >> 4, 2)
+        step = max(1 << max(largest - 1, 1).bit_length() >> 5, 2)
         return -(-largest // step) * step
 
 
