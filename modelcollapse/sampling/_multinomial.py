@@ -229,11 +229,11 @@ def _check_size(name, value, capacity):
 def integer_weights(p):
     """Weights as int64 that sum to exactly 2**61, the rounding given to the largest; and whether ``p`` made sense."""
     wide = p.astype(jnp.float64)
-    top = wide.max()
-    sound = jnp.isfinite(top) & (top > 0.0) & (wide >= 0.0).all()
+    total = wide.sum()
+    sound = jnp.isfinite(total) & (total > 0.0) & (wide >= 0.0).all()
     wide = jnp.where(sound, wide, 1.0)
-    # scaled by the largest first, so that neither tiny nor huge weights leave the range of float64
-    wide = wide / jnp.where(sound, top, 1.0)
+    # scaled by the largest first, so that tiny weights do not leave the range of float64
+    wide = wide / wide.max()
     weights = jnp.floor(wide * (2.0**_BITS / wide.sum())).astype(jnp.int64)
     # the first of the largest; argmax itself does not lower to 64 bits where these are off
     place = lax.iota(jnp.int32, wide.size)

@@ -140,6 +140,9 @@ def test_extreme_weights():
     assert sampling.multinomial(key, 9, jnp.array([0, 3, 2**62])).sum() == 9
     for bad in ([0.0, 0.0, 0.0], [1.0, -0.5, 1.0], [1.0, np.nan, 1.0], [np.inf, 1.0, 1.0]):
         assert sampling.multinomial(key, 9, jnp.array(bad)).tolist() == [-1, -1, -1]
+    # a sum that overflows makes no sense either, however many states there are
+    for many in (3, 100):
+        assert (sampling.multinomial(key, 9, jnp.zeros(many).at[:2].set(1e308)) == -1).all()
 
 
 @pytest.mark.parametrize("capacity", [None, 10])
