@@ -221,7 +221,7 @@ def drive(
             shares.advance_all(parts, stage, bar.update)
     finished = [part.finish(last) for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
-    final = shares.stacked([state for _, state in finished])
+    final = jax.tree.map(_own, shares.stacked([state for _, state in finished]))
     trace = _masked(trace, final.status, recorded, np)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
@@ -230,6 +230,11 @@ def drive(
     if np.any(final.status):
         raise ChainFailure(run)
     return run
+
+
+def _own(leaf: np.ndarray) -> np.ndarray:
+    """A view of a device's memory cannot be written to."""
+    return leaf if leaf.flags.writeable else leaf.copy()
 
 
 def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[str, Any]:

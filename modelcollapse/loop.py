@@ -111,7 +111,9 @@ def begin(key: jax.Array, process: Process) -> State:
     real = process.stream(process.source)
     data, memory = process.regime.start(key, real, process.size(now))
     params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
-    status = jnp.where(_finite(params), 0, 1).astype(jnp.int32)
+    # counts say for themselves whether they are any: later ones are drawn from these
+    sound = process.family.sound(params) if hasattr(process.family, "sound") else _finite(params)
+    status = jnp.where(sound, 0, 1).astype(jnp.int32)
     memory = with_room(memory, process.room)
     return process.carrying(State(process.with_room(params), memory, {}, now, status))
 

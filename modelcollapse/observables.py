@@ -56,7 +56,7 @@ def probabilities(params: jax.Array) -> jax.Array:
 def support_size(params: jax.Array) -> jax.Array:
     """Number of states with positive probability, int32 ``()``."""
     # few numbers are summed along the chains: absorption times ask at every generation
-    return _positive(params) if axis_of_chains(params.shape) else (params > 0).sum(dtype=jnp.int32)
+    return _positive(params.reshape(-1)) if axis_of_chains(params.shape) else (params > 0).sum(dtype=jnp.int32)
 
 
 @over_lanes

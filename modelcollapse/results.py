@@ -72,8 +72,8 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
-        # a closed chain keeps its law as items, or as a list of survivors
-        return jax.tree.map(np.asarray, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
+        # a closed chain keeps its law as items, counts or a list of survivors
+        return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
     def sizes(self, generations: int | None = None) -> np.ndarray:
         """Sample size of the data set of each generation 0, ..., ``generations``."""

@@ -28,6 +28,7 @@ def test_divergences_and_indices_of_discrete_laws() -> None:
     assert float(ob.chi_square(P, Q)) == pytest.approx(0.01 / 0.4 + 0.1 + 0.01 / 0.3 + 0.01 / 0.2, rel=1e-14)
     assert float(ob.heterozygosity(P)) == pytest.approx(1 - p @ p, rel=1e-14)
     assert int(ob.support_size(P)) == 3
+    assert int(ob.support_size(jnp.stack([P, P]))) == 6
     np.testing.assert_array_equal(ob.lost(P, Q), [False, True, False, False, False])
     assert not ob.absorbed(P)
     assert ob.absorbed(jnp.array([0.0, 1.0]))

@@ -62,6 +62,10 @@ class Items:
     def fit(self, key: jax.Array, data: Rows, previous: Any) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
+    def sound(self, params: Copied) -> jax.Array:
+        """Whether these are states: weights that make no sense give items of -1."""
+        return (params.points >= 0).all()
+
     def fixed(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
 
@@ -84,9 +88,8 @@ class Tally:
     counts: jax.Array
 
     def law(self, labelled: bool = True) -> jax.Array:
-        """Probabilities ``(K,)``; not numbers, where the weights that were drawn from made no sense and the counts are -1."""
-        shares = _shares(self.counts, self.counts.sum(dtype=jnp.int32))
-        return jnp.where(self.counts < 0, jnp.nan, shares)
+        """Probabilities ``(K,)``."""
+        return _shares(self.counts, self.counts.sum(dtype=jnp.int32))
 
 
 @part
@@ -105,6 +108,10 @@ class Tallies:
 
     def fit(self, key: jax.Array, data: Counts, previous: Any) -> Tally:
         return Tally(data.n)
+
+    def sound(self, params: Tally) -> jax.Array:
+        """Whether these are counts: weights that make no sense give -1."""
+        return (params.counts >= 0).all()
 
     def fixed(self, params: Tally) -> jax.Array:
         return (params.counts > 0).sum() == 1
@@ -197,7 +204,7 @@ def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
 @over_lanes
 def _redraw(key: Any, n: jax.Array, params: Surviving) -> Surviving:
     """``n`` draws, one survivor after another; those that stay move up, to places that have been read already."""
-    lanes = jnp.broadcast_shapes(n.shape, params.number.shape)
+    lanes = jnp.broadcast_shapes(n.shape, params.number.shape, keys.lanes(key))
     lane, room = jnp.arange(lanes[0], dtype=jnp.int32), len(params.counts)
     n, params = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*leaf.shape[:-1], *lanes)), (n, params))
 
@@ -218,7 +225,8 @@ def _redraw(key: Any, n: jax.Array, params: Surviving) -> Surviving:
         return still, place + stays.astype(jnp.int32), labels, counts
 
     state = (params.size, jnp.zeros_like(params.number), params.labels, params.counts)
-    _, number, labels, counts = in_turn(key, n.astype(jnp.float64), params.number, weigh, put, state)
+    last, following = params.number - 1, lambda index: index + 1
+    _, number, labels, counts = in_turn(key, n.astype(jnp.float64), last, following, weigh, put, state)
     return Surviving(labels, counts, number, n, states=params.states)
 
 

@@ -10,7 +10,7 @@ from modelcollapse.sampling import _exact, keys
 from modelcollapse.sampling._lanes import over_lanes
 
 # below this mean, summing the probabilities from zero costs less than the rounds of rejection of a batch, or than one candidate
-_SMALL_MEAN, _SMALL_FOR_ONE = 60.0, 10.0
+_SMALL_MEAN, _SMALL_FOR_ONE = 60.0, 16.0
 
 
 def binomial(key: jax.Array, n: jax.Array | int, p: jax.Array | float) -> jax.Array:
@@ -71,7 +71,8 @@ def draw(key, trials, chance, stream=0):
 
 
 def attempt(u, v, trials, chance, wanted):
-    """One candidate from two uniforms: the number of successes, or -1 if it is rejected; a lane not ``wanted`` gives anything.
+    """One candidate from two uniforms: the number of successes, or -1 if it is rejected, as it always is where ``chance`` is not a
+    number; a lane not ``wanted`` gives anything.
 
     For callers whose lanes need not wait for each other. Repeated until it is accepted, it is the law of :func:`draw`.
     """

@@ -105,8 +105,8 @@ def _below_thresholds(key, size, p):
     turns = (size.max() + 2 * _AT_ONCE - 1) // (2 * _AT_ONCE)
     below = lax.fori_loop(0, turns, some_items, jnp.zeros(upper.shape, jnp.int32))
     below = jnp.where(before[1:] == total[None], size[None], below)
-    edge = jnp.zeros((len(p) + 1, *lanes), jnp.int32)
-    below = once(lax.dynamic_update_slice(edge, below, (1, 0)).at[-1].set(size))
+    ends = (jnp.zeros((1, *lanes), jnp.int32), jnp.broadcast_to(size, (1, *lanes)))
+    below = once(jnp.concatenate([ends[0], below, ends[1]]))
     return jnp.where(sound[None], below[1:] - below[:-1], -1)
 
 
@@ -116,7 +116,17 @@ def _one_after_another(key, size, p):
     sound = _sound(p, total)
     lanes = jnp.broadcast_shapes(size.shape, sound.shape, keys.lanes(key))
     own, after = (jnp.broadcast_to(a, (len(p), *lanes)) for a in (p.astype(jnp.float64), after[::-1]))
-    lane = jnp.arange(lanes[0])
+    lane, place = jnp.arange(lanes[0]), jnp.arange(len(p), dtype=jnp.int32)[:, None]
+    # from each state on, the first that has a weight: the others cost nothing
+    positive = own > 0.0
+    ends = jnp.full(lanes, len(p), jnp.int32)
+    _, onward = lax.scan(
+        lambda next_, here: (jnp.minimum(next_, here),) * 2,
+        ends,
+        jnp.where(positive, place, len(p)),
+        reverse=True,
+        unroll=8,
+    )
 
     def put(index, taken, after, done, counts):
         return counts.at[jnp.where(done, index, len(p)), lane].set(taken.astype(jnp.int32), mode="drop")
@@ -124,7 +134,8 @@ def _one_after_another(key, size, p):
     counts = in_turn(
         key,
         jnp.broadcast_to(jnp.where(sound, size, 0).astype(jnp.float64), lanes),
-        jnp.int32(len(p)),
+        jnp.where(positive, place, -1).max(0),
+        lambda index: onward[jnp.minimum(index + 1, len(p) - 1), lane],
         lambda index, _: (own[index, lane], after[index, lane]),
         put,
         jnp.zeros((len(p), *lanes), jnp.int32),
@@ -132,15 +143,15 @@ def _one_after_another(key, size, p):
     return jnp.where(sound[None], counts, -1)
 
 
-def in_turn(key, left, number, weigh, put, state):
-    """Draws ``left`` (lanes,) split by conditional binomials over the first ``number`` states of each lane, the last of which takes what is left.
+def in_turn(key, left, last, following, weigh, put, state):
+    """Draws ``left`` (lanes,) split by conditional binomials over the states of each lane, of which the one at ``last`` takes the rest.
 
-    ``weigh(index, state)`` gives the weight of a state and that of all later ones, ``put(index, taken, after, done, state)`` stores
-    what it took. A turn is one candidate for each lane, and a lane whose candidate is accepted goes on to its next state: no lane waits for
-    another before its end, where in lock-step each state would last until the last lane accepts. Returns the last ``state``.
+    ``following(index)`` is the state after that at ``index``, the first after -1. ``weigh(index, state)`` gives the weight of a state,
+    which is positive, and that of all later ones, ``put(index, taken, after, done, state)`` stores what it took. A turn is one
+    candidate for each lane, and a lane whose candidate is accepted goes on to its next state: no lane waits for another before its end,
+    where in lock-step each state would last until the last lane accepts. A lane whose ``last`` is -1 draws nothing. Returns the last
+    ``state``.
     """
-
-    last = number - 1
 
     def going(index, left):
         return (index < last) & (left > 0.0)
@@ -148,17 +159,21 @@ def in_turn(key, left, number, weigh, put, state):
     def one_turn(carry):
         turn, index, left, state = carry
         wanted = going(index, left)
-        own, after = weigh(jnp.minimum(index, last), state)
+        own, after = weigh(jnp.clip(index, 0, jnp.maximum(last, 0)), state)
         u, v = (_exact.unit_like(key, left, 2 * turn + i) for i in range(2))
         # both written to memory before the state changes
         taken, after = together(_binomial.attempt(u, v, left, _chance(own, after), wanted), after)
         done = wanted & (taken >= 0.0)
         left = jnp.where(done, left - taken, left)
-        return turn + 1, index + done.astype(jnp.int32), left, put(index, taken, after, done, state)
+        state = put(index, taken, after, done, state)
+        return turn + 1, jnp.where(done, following(index), index), left, state
 
-    start = (jnp.uint32(0), jnp.zeros(left.shape, jnp.int32), left, state)
-    _, _, left, state = lax.while_loop(lambda carry: jnp.any(going(carry[1], carry[2])), one_turn, start)
-    return put(jnp.broadcast_to(last, left.shape), left, jnp.zeros_like(left), left > 0.0, state)
+    first = jnp.broadcast_to(following(jnp.full(left.shape, -1, jnp.int32)), left.shape)
+    _, _, left, state = lax.while_loop(
+        lambda carry: jnp.any(going(carry[1], carry[2])), one_turn, (jnp.uint32(0), first, left, state)
+    )
+    rest = (last >= 0) & (left > 0.0)
+    return put(jnp.broadcast_to(last, left.shape), left, jnp.zeros_like(left), rest, state)
 
 
 def _chance(own, after):

@@ -208,3 +208,35 @@ def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], afte
     # a normal mean; false alarm 1e-6 each
     assert abs(values.mean() - exact) < 4.9 * error
     assert abs(values.mean() - exact / (1 - 1 / sizes[0])) > 4.9 * error
+
+
+@pytest.mark.parametrize("states", [3, 100])
+def test_weights_that_make_no_sense_fail_in_every_form(states: int) -> None:
+    for bad in (np.nan, -0.1):
+        law = jnp.full(states, 1 / states).at[-1].set(bad)
+        given: dict[str, Any] = {"observe": "heterozygosity", "size": 4, "generations": 8, "chains": 2}
+        with pytest.raises(mc.ChainFailure) as raised:
+            mc.simulate(mc.Discrete(), mc.Law(mc.Discrete(), law), **given)
+        assert np.isnan(raised.value.run["heterozygosity"]).all()
+        traced = jax.jit(lambda p, given=given: mc.trace(mc.Discrete(), mc.Law(mc.Discrete(), p), **given))(law)
+        assert jnp.isnan(traced["heterozygosity"]).all()
+
+
+def test_the_final_state_may_be_written_to() -> None:
+    for batch in (None, 7):
+        state = run(batch_size=batch).state
+        assert all(leaf.flags.writeable for leaf in jax.tree.leaves(state))
+
+
+@pytest.mark.parametrize("states", [3, 10, 100])
+def test_a_sweep_in_single_precision(states: int) -> None:
+    def swept(share: Any) -> jax.Array:
+        source = mc.categorical(np.full(states, 1 / states))
+        given: dict[str, Any] = {"observe": "heterozygosity", "size": 50, "generations": 3, "chains": 3}
+        return mc.trace(mc.Discrete(), source, mc.FreshReal(share), **given)["heterozygosity"]
+
+    with jax.enable_x64(False):
+        shares_ = jnp.array([0.1, 0.3], jnp.float32)
+        both = jax.vmap(swept)(shares_)
+        for share, values in zip(shares_, both, strict=True):
+            np.testing.assert_allclose(swept(share), values, rtol=1e-6)

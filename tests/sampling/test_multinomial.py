@@ -130,6 +130,11 @@ def test_vmap_over_everything(capacity):
     apart = [sampling.multinomial(*a, capacity).tolist() for a in zip(batch, n, p, strict=True)]
     assert together.tolist() == apart
     assert together.sum(axis=1).tolist() == n.tolist()
+    # one key for all, and one size or one law
+    one = jax.vmap(lambda n: sampling.multinomial(batch[0], n, p[0], capacity))(n)
+    assert one.tolist() == [sampling.multinomial(batch[0], k, p[0], capacity).tolist() for k in n]
+    one = jax.vmap(lambda p: sampling.multinomial(batch[0], 60, p, capacity))(p)
+    assert one.tolist() == [sampling.multinomial(batch[0], 60, row, capacity).tolist() for row in p]
 
 
 def test_extreme_weights():
