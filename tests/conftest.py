@@ -16,7 +16,7 @@ else:
 
     @pytest.fixture(autouse=True, scope="module")
     def _forget_programs():
-        """Every compiled program holds some ten memory maps, of which a process may have 65,530 (Linux): beyond, XLA crashes."""
+        """Every compiled program holds dozens of memory maps, of which a process may have 65,530 (Linux): beyond, XLA crashes."""
         yield
         jax.clear_caches()
         gc.collect()

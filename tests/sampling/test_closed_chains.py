@@ -130,6 +130,15 @@ def test_batches_and_records_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     # shares of eight chains run alone while they are items, and are merged as survivors
     monkeypatch.setattr(mc.driver, "_batch", lambda *rest: 8)
     assert_same(whole, run())
+    # in pairs, the last of which lacks its second: chains that nobody asked for run in its place
+    monkeypatch.setattr(mc.driver, "_most", lambda *rest: 16)
+    widths = []
+    advance = shares.loop.advance_chains
+    monkeypatch.setattr(
+        shares.loop, "advance_chains", lambda key, index, *r: widths.append(index.size) or advance(key, index, *r)
+    )
+    assert_same(whole, run())
+    assert set(widths) == {8, 16}
 
 
 def test_the_pure_trace_has_the_same_numbers() -> None:
