@@ -13,7 +13,8 @@ and, where it makes sense, ``mix(weights, params)`` (if mixtures of its laws are
 infinitely many draws teach this learner, biases included; ``source`` may be a law, or moments alone), ``check(source, size)``,
 ``fixed(params)`` (whether all its draws are the same, for good), ``workspace(params)`` (floats that a fit holds for each row) and
 ``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have). ``forms(truth, sizes)`` says in which
-other families of the same law a chain may be kept that sees nothing but its own output; their parameters read by ``law(labelled)``.
+other families of the same law a chain may be kept that sees nothing but its own output; their parameters read by ``law(labelled)``, and where
+these are integers, ``sound(params)`` says whether the first fit made sense.
 """
 
 from modelcollapse.families.conditional import Conditional
