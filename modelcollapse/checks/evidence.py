@@ -15,7 +15,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 from scipy.stats import binom
 
-
 ROUNDINGS = 64
 """Roundings of the samples' own precision that a value may lie beyond the bounds of its law: more than any observable adds up."""
 
