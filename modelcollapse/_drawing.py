@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modelcollapse import arguments
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
@@ -39,14 +40,24 @@ class Record(NamedTuple):
 
 
 def axes(ax: Axes | None) -> Axes:
+    from matplotlib.axes import Axes
+
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(layout="constrained")
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be Axes of matplotlib, such as those of pyplot.subplots(), got {ax!r}")
     return ax
 
 
+def check_run(run: Any) -> None:
+    if not isinstance(getattr(run, "trace", None), Mapping) or not hasattr(run, "recorded"):
+        raise TypeError(f"run must be a Run, as simulate returns it, got {run!r}")
+
+
 def trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    check_run(run)
     if name not in run.trace:
         raise ValueError(f"the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
     return np.asarray(run.recorded), np.asarray(run.trace[name])
@@ -55,6 +66,8 @@ def trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
 def values(run: Any, name: str, component: int | None, until: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
     recorded, values = trace(run, name)
+    component = None if component is None else arguments.whole("component", component, -(2**31))
+    until = None if until is None else arguments.number("until", until)
     if values.ndim == 3 and (component is not None or values.shape[2] == 1):
         index = component or 0
         if not 0 <= index < values.shape[2]:
@@ -66,6 +79,14 @@ def values(run: Any, name: str, component: int | None, until: int | None) -> tup
     if not keep.any():
         raise ValueError(f"until must not lie before the first recorded generation {recorded[0]}, got {until}")
     return recorded[keep], values[:, keep].astype(np.float64)
+
+
+def scaling(scale: Any) -> Callable[[Any], np.ndarray]:
+    """A factor, or a function, as a function."""
+    if callable(scale):
+        return scale
+    factor = arguments.number("scale", scale)
+    return lambda x: np.asarray(x) * factor
 
 
 def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,6 +118,7 @@ def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> 
     """Where in the record the ``generations`` are."""
     if generations is None:
         return np.unique(np.linspace(0, len(recorded) - 1, min(most, len(recorded))).round().astype(int))
+    generations = arguments.whole_array("generations", generations, ndim=1).tolist()
     missing = sorted(set(generations) - set(recorded.tolist()))
     if missing:
         raise ValueError(f"generations must have been recorded, got {missing[0]}, which was not")
@@ -195,7 +217,14 @@ def _one(label: str, curve: Any, component: int | None, recorded: np.ndarray) ->
 
 
 def draw_predictions(
-    ax: Axes, given: dict[str, tuple[Any, Any]], generations: np.ndarray, change: Any, own: Layer, offset: int = 0
+    ax: Axes,
+    given: dict[str, tuple[Any, Any]],
+    generations: np.ndarray,
+    change: Callable[[Any], Any],
+    own: Layer,
+    *,
+    offset: int = 0,
+    styles: Sequence[Any] = STYLES,
 ) -> None:
     """Each prediction as a line of its own style: black and so on where a run is alone, else in the colour of its run."""
     colours = (BLACK, VERMILION, GREEN, PURPLE, ORANGE)
@@ -203,10 +232,9 @@ def draw_predictions(
         x = generations if x is None else x
         y = np.asarray(curve(x) if callable(curve) else curve, np.float64)
         keep = x <= generations[-1]
-        ax.plot(
-            x[keep] + offset, change(y[keep]), color=colours[i % len(colours)] if own.alone else own.colour,
-            ls=STYLES[i % len(STYLES)], lw=1.6, label=own.prefix + label,
-        )  # fmt: skip
+        colour = colours[i % len(colours)] if own.alone else own.colour
+        style = styles[i % len(styles)]
+        ax.plot(x[keep] + offset, change(y[keep]), color=colour, ls=style, lw=1.6, label=own.prefix + label)
 
 
 def ridge(ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, count: int, overlap: float = 1.5) -> None:

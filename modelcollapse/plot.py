@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcollapse import _drawing
+from modelcollapse import _drawing, arguments
 from modelcollapse._drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve
 
 if TYPE_CHECKING:
@@ -78,11 +78,10 @@ def chains(
         observable.
     """
     generations, values = _drawing.values(run, name, component, until)
-    change = scale if callable(scale) else lambda x: np.asarray(x) * scale
-    if centre not in ("median", "mean"):
-        raise ValueError(f"centre must be 'median' or 'mean', got {centre!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    change = _drawing.scaling(scale)
+    arguments.choice("centre", centre, ("median", "mean"))
+    level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
+    show = arguments.whole("show", show)
     shown = np.asarray(change(values), np.float64)
     tails = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
@@ -99,11 +98,11 @@ def chains(
         band = SKY if own.colour == BLUE else own.colour
         ax.fill_between(
             generations, lower, upper, color=band, alpha=0.3 if own.alone else 0.2, lw=0,
-            label=f"{own.prefix}{100 * level:g}% of chains",
+            label=f"{100 * level:g}% of chains" if own.alone else None,
         )  # fmt: skip
     for i, chain in enumerate(shown[:show]):
         thin = {"color": "0.55"} if own.alone else {"color": own.colour, "alpha": 0.4}
-        ax.plot(generations, chain, lw=0.6, label=f"{own.prefix}single chains" if i == 0 else None, zorder=1.5, **thin)
+        ax.plot(generations, chain, lw=0.6, label="single chains" if i == 0 and own.alone else None, zorder=1.5, **thin)
     said = f"{own.prefix}{centre} of {len(shown)} chains"
     ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
     _drawing.draw_predictions(ax, curves, generations, change, own)
@@ -132,6 +131,7 @@ def distribution(
     if a generation was not recorded.
     """
     recorded, values = _drawing.values(run, name, component, None)
+    bins = arguments.whole("bins", bins, 1)
     rows = _drawing.rows(recorded, generations, most=8)
     values = (scale or np.asarray)(values[:, rows])
     pooled = values[np.isfinite(values)]
@@ -162,6 +162,7 @@ def probabilities(
     for a chain, a generation or a number of names that the run does not have.
     """
     recorded, values = _drawing.trace(run, "probabilities")
+    chain = arguments.whole("chain", chain, -(2**31))
     if not 0 <= chain < len(values):
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
     rows = _drawing.rows(recorded, generations, most=8)
@@ -198,6 +199,7 @@ def surviving_states(
     Needs the observable ``"support_size"`` or ``"probabilities"``. Runs may be laid over each other, as with ``chains``. Raises
     ValueError if neither was observed.
     """
+    _drawing.check_run(run)
     if "support_size" not in run.trace and "probabilities" in run.trace:
         support = (np.asarray(run.trace["probabilities"]) > 0).sum(-1)
         run_name = _drawing.called(run) if run_name is None and ax is not None else run_name
@@ -235,8 +237,8 @@ def variance_and_w2(
         from matplotlib import pyplot
 
         _, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    if len(axes) != 2:
-        raise ValueError(f"axes must be two, one for the variance and one for W2, got {len(axes)}")
+    if np.size(axes) != 2:
+        raise ValueError(f"axes must be two, one for the variance and one for W2, got {np.size(axes)}")
     options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
@@ -246,7 +248,7 @@ def variance_and_w2(
     own = _drawing.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
         generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
-        alpha=0.5 if own.alone else 0.3, lw=0, label=f"{own.prefix}± 2 standard errors",
+        alpha=0.5 if own.alone else 0.3, lw=0, label="± 2 standard errors" if own.alone else None,
     )  # fmt: skip
     said = f"{own.prefix}mean of {len(values)} chains"
     axes[1].plot(generations, mean, color=own.colour, lw=1.8, label=said, gid=own.gid)
@@ -281,7 +283,7 @@ def compare(
         An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
     prediction
         Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run, as
-        ``chains`` takes them. A bound is drawn thin.
+        ``chains`` takes them.
     points
         At most so many generations of each run are marked, evenly spread along the axis.
     log
@@ -296,11 +298,13 @@ def compare(
     ValueError
         If there is no run, two have one name, or ``name`` is not one number in each.
     """
+    if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str):
+        raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
     named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
     if not named or len({key for key, _ in named}) < len(named):
         raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
-    ax, change = _drawing.axes(ax), lambda x: np.asarray(x) * scale
-    shift = int(log)
+    points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
+    ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):
         generations, values = _drawing.values(run, name, component, None)
         mean, error = _drawing.mean_and_error(values * scale)
@@ -311,7 +315,7 @@ def compare(
             given = (prediction or {}).get(key)
             curves = _drawing.curves(given, name, component, np.asarray(run.recorded))
         own = _drawing.Layer(colour, "_", "", False)  # lines without an entry in the legend
-        _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift)
+        _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *_drawing.STYLES))
         at = _drawing.spread(generations + shift, points, log)
         ax.errorbar(
             generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1, label=key,
@@ -331,6 +335,8 @@ def overview(run: Any, *, most: int = 9) -> Figure:
     """
     from matplotlib import pyplot
 
+    _drawing.check_run(run)
+    most = arguments.whole("most", most, 1)
     predicted = list(run.predict()) if hasattr(run, "predict") else []
     names = [n for n, values in run.trace.items() if np.ndim(values) <= 3][:most]
     if not names:
