@@ -22,6 +22,8 @@ from modelcollapse import sampling
 
 LARGEST = 2**31 - 1
 """The largest count: kernels count in 31 bits."""
+_LIST = 2**32 - 1
+"""Begins the spawn key of a list of seeds, so that no ``SeedSequence`` that a user spawns is one of them."""
 Seed = int | list[int] | dict[str, Any] | None
 """What the record of a run says of its seed."""
 
@@ -61,7 +63,7 @@ def number(
     """
     found = _numbers(name, value, "a number")
     if found.ndim:
-        raise TypeError(f"{name} must be one number, got {_shown(value)} of shape {found.shape}")
+        raise ValueError(f"{name} must be one number, got {_shown(value)} of shape {found.shape}")
     _check_range(name, found, low, high, open_low, open_high, value)
     return float(found)
 
@@ -244,14 +246,16 @@ def seed(value: Any) -> tuple[jax.Array, Seed]:
     if isinstance(value, jax.Array | np.ndarray) and (
         jnp.issubdtype(value.dtype, jax.dtypes.prng_key) or _is_raw(value)
     ):
-        key = sampling.wrap(value)
-        if key.ndim:
-            raise ValueError(f"seed must be one key, got {key.size} keys of shape {key.shape}")
-        return key, None
+        shape = value.shape[:-1] if _is_raw(value) else value.shape
+        if shape or (_is_raw(value) and value.shape != (2,)):
+            raise ValueError(
+                f"seed must be one key (raw: two words of uint32), got {value.dtype} of shape {value.shape}"
+            )
+        return sampling.wrap(value), None
     if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1 and len(value):
         several = [_seed_number(item) for item in value]
         counts = tuple(max(1, -(-item.bit_length() // 32)) for item in several)
-        return _from_words(np.random.SeedSequence(several, spawn_key=counts).generate_state(2)), several
+        return _from_words(np.random.SeedSequence(several, spawn_key=(_LIST, *counts)).generate_state(2)), several
     single = _seed_number(value)
     if single >= 2**64:
         return _from_words(np.random.SeedSequence(single).generate_state(2)), single

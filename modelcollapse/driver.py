@@ -129,8 +129,8 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
-    are fixed.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
     """
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
