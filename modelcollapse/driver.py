@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import devices, loop, regimes, sampling, shares
+from modelcollapse import arguments, devices, loop, regimes, sampling, shares
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
 from modelcollapse.serial import content_hash
@@ -97,6 +97,7 @@ def simulate(
     key, number = _key(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
+    family = process.family
     run = Run(
         family=family,
         source=source,
@@ -150,6 +151,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
     """The process of a run, its concrete arguments checked."""
     observables = named(observe)
     _check_protocol(family, source, regime)
+    family = _told(family, source)
     traced = _traced((size, regime, family, source))
     sizes = _sizes(size, generations) if not _traced(size) else None
     if sizes is None:
@@ -343,17 +345,15 @@ def restored_key(data: np.ndarray, impl: str) -> jax.Array:
 
 
 def _check_protocol(family: Any, source: Any, regime: Any) -> None:
-    for name, given, methods in (
-        ("family", family, ("draw", "draw_rows", "summarise", "fit", "data")),
-        ("source", source, ("draw_rows", "moments")),
-        ("regime", regime, ("start", "next", "needs_items")),
-    ):
-        missing = [m for m in methods if not hasattr(given, m)]
-        if missing or isinstance(given, type):
-            hint = "; give an instance, not the class" if isinstance(given, type) else ""
-            raise TypeError(
-                f"{name} must have {', '.join(methods)}; {given!r} lacks {', '.join(missing) or 'an instance'}{hint}"
-            )
+    arguments.family("family", family)
+    arguments.source("source", source)
+    arguments.regime("regime", regime)
+
+
+def _told(family: Any, source: Any) -> Any:
+    """The family, and those within it, with what the source tells them."""
+    asks = lambda part: hasattr(type(part), "told")  # noqa: E731
+    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 
 def _check_schedules(regime: Any, generations: int) -> None:

@@ -157,9 +157,17 @@ class Run:
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
+        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
+        names = getattr(self.source, "names", None)
+        # rows have columns, everything else that has names has states
+        dim = "dimension" if np.ndim(getattr(self.source, "points", ())) == 2 else "state"
+        if names and any(
+            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
+        ):
+            coords[dim] = coordinate(names)
         return xarray.Dataset(
             variables,
-            coords={"chain": np.arange(self.chains), "generation": self.recorded},
+            coords=coords,
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
@@ -229,6 +237,13 @@ class Summary:
             if last["mean"].size > 8:
                 lines.append(f"{name:28s} {'array of shape ' + str(last['mean'].shape)}")
         return "\n".join(lines)
+
+
+def coordinate(names: tuple) -> np.ndarray:
+    """Names as an array of one plain type: as they are if they share one, otherwise their text."""
+    kinds = {type(name) for name in names}
+    found = np.array(names if len(kinds) == 1 and kinds < {str, int, float, bool} else [str(name) for name in names])
+    return found if found.dtype.kind in "iufbU" and found.ndim == 1 else np.array([str(name) for name in names])
 
 
 def _summarise(values: np.ndarray, level: float) -> dict[str, np.ndarray]:
