@@ -34,7 +34,7 @@ def traced(tree: Any) -> bool:
 def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> int:
     """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays included; neither a boolean nor a float."""
     try:
-        if isinstance(value, bool) or np.ndim(value) or getattr(value, "dtype", None) == np.dtype(bool):
+        if isinstance(value, bool) or np.ndim(value) or _type(value) == np.bool_:
             raise TypeError
         number = operator.index(value)
     except (TypeError, ValueError):
@@ -239,8 +239,7 @@ def seed(value: Any) -> tuple[jax.Array, Seed]:
     if value is None:
         value = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
     if isinstance(value, np.random.SeedSequence):
-        entropy = value.entropy if isinstance(value.entropy, numbers.Integral) else list(value.entropy)
-        record = {"entropy": entropy, "spawn_key": list(value.spawn_key)}
+        record = {"entropy": np.array(value.entropy, object).tolist(), "spawn_key": [int(k) for k in value.spawn_key]}
         return _from_words(value.generate_state(2)), record
     if isinstance(value, jax.Array | np.ndarray) and (
         jnp.issubdtype(value.dtype, jax.dtypes.prng_key) or _is_raw(value)
@@ -257,6 +256,13 @@ def seed(value: Any) -> tuple[jax.Array, Seed]:
     if single >= 2**64:
         return _from_words(np.random.SeedSequence(single).generate_state(2)), single
     return _from_words(np.array([single >> 32, single & 0xFFFFFFFF], np.uint32)), single
+
+
+def operand(name: str, value: Any) -> Any:
+    """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else as an array of the precision in force."""
+    if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
+        return value
+    return jnp.asarray(_numbers(name, value, "an array of numbers"), jnp.result_type(float))
 
 
 def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
@@ -452,6 +458,10 @@ def _first_large(items: Iterable[Any]) -> int:
 
 def _either(options: list[Any]) -> str:
     return ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
+
+
+def _type(value: Any) -> Any:
+    return getattr(value, "dtype", None)
 
 
 def _is_scalar(value: Any) -> bool:
