@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.names import distinct_names, is_missing, plain
 
 EXACT = 2**53
 """Whole numbers up to here are exact in float64."""
@@ -73,7 +74,7 @@ def codes(values: Any) -> tuple[np.ndarray, tuple]:
     if not items:
         raise ValueError("values must hold at least one label, got none")
     for row, item in enumerate(items):
-        if _is_missing(item):
+        if is_missing(item):
             raise ValueError(f"values must have no gaps, got {item!r} in row {row}: leave such rows out")
         if not isinstance(item, Hashable):
             raise TypeError(f"values must be one label for each row, got {type(item).__name__} in row {row}")
@@ -83,7 +84,31 @@ def codes(values: Any) -> tuple[np.ndarray, tuple]:
         with contextlib.suppress(TypeError):
             distinct = sorted(distinct)
     number = {item: state for state, item in enumerate(distinct)}
-    return np.array([number[item] for item in items], np.int32), names("values", distinct)
+    return np.array([number[item] for item in items], np.int32), distinct_names("values", distinct)
+
+
+def images(pixels: Any) -> np.ndarray:
+    """Images ``(n, height, width)`` or ``(n, pixels)`` as float64 rows ``(n, pixels)``."""
+    array = dense(pixels)
+    if array.ndim not in (2, 3) or not array.size or kind(pixels) != "numbers":
+        raise ValueError(
+            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+        )
+    _refuse_missing("images", array)
+    return array.reshape(len(array), -1).astype(np.float64)
+
+
+def classes(labels: Any, n: int) -> np.ndarray:
+    """The classes of ``n`` images as float64 ``(n,)``, whole numbers from 0."""
+    found = dense(labels)
+    if found.shape != (n,) or found.dtype.kind not in "iu" or found.min() < 0:
+        raise ValueError(
+            f"labels must be {n} whole numbers from 0, one for each image, got {found.dtype} of shape {found.shape}"
+            + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
+        )
+    if found.max() > arguments.LARGEST:
+        raise ValueError(f"labels must be at most 2**31 - 1, got {found.max()}: number the classes from 0")
+    return found.astype(np.float64)
 
 
 def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
@@ -91,32 +116,19 @@ def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
     if is_frame(weights):
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
-        return list(weights.values()), names(name, list(weights))
+        return list(weights.values()), distinct_names(name, list(weights))
     if (what := kind(weights)) == "text" and not isinstance(weights, str | bytes):
         raise TypeError(f"{name} must be numbers, got text: labels(values) takes one label for each row")
     if is_series(weights) and hasattr(weights.dtype, "categories"):
         raise TypeError(
             f"{name} must be numbers, got categories of {what}: labels(values) takes one label for each row"
         )
-    return weights, names(name, weights.index.tolist()) if has_own_index(weights) else None
+    return weights, distinct_names(name, weights.index.tolist()) if has_own_index(weights) else None
 
 
 def has_own_index(data: Any) -> bool:
     """Whether ``data`` is a series whose index is more than the number of the row."""
     return is_series(data) and type(data.index).__name__ != "RangeIndex"
-
-
-def names(name: str, values: list) -> tuple:
-    """What states are called: text, numbers and tuples of them as plain Python, anything else by its text. ValueError if two are equal."""
-    found = tuple(_plain(value) for value in values)
-    seen: set = set()
-    for value in found:
-        if _is_missing(value):
-            raise ValueError(f"{name} must have no gaps among its names, got {value!r}")
-        if value in seen:
-            raise ValueError(f"{name} must have names of their own, got {value!r} twice")
-        seen.add(value)
-    return found
 
 
 def kind(data: Any) -> str:
@@ -132,7 +144,7 @@ def kind(data: Any) -> str:
         return "numbers"
     if letter != "O":
         return known.get(letter, "records")
-    words = {_kind_of_item(item) for item in np.asarray(data, object).flat if not _is_missing(item)}
+    words = {_kind_of_item(item) for item in np.asarray(data, object).flat if not is_missing(item)}
     return words.pop() if len(words) == 1 else "numbers" if not words else "objects of several types"
 
 
@@ -149,7 +161,7 @@ def _kind_of_item(item: Any) -> str:
 
 
 def _frame(frame: Any) -> tuple[np.ndarray, tuple]:
-    titles = [_plain(title) for title in frame.columns]
+    titles = [plain(title) for title in frame.columns]
     if not len(frame) or not titles:
         raise ValueError(f"a table must have at least one row and one column, got shape {frame.shape}")
     columns = [frame.iloc[:, j] if hasattr(frame, "iloc") else frame[title] for j, title in enumerate(frame.columns)]
@@ -234,7 +246,7 @@ def _refuse_missing(name: str, found: np.ndarray) -> None:
     """Refuse gaps: NaN, None, NA, masked entries; and infinities."""
     gone = np.ma.getmaskarray(found)
     if found.dtype == object:
-        gone = np.array([_is_missing(item) for item in found.flat], bool).reshape(found.shape)
+        gone = np.array([is_missing(item) for item in found.flat], bool).reshape(found.shape)
     elif found.dtype.kind not in "iub":
         gone = gone | ~np.isfinite(np.ma.getdata(found).astype(np.float64))
     if gone.any():
@@ -253,15 +265,6 @@ def _are_whole(found: np.ndarray) -> bool:
     )
 
 
-def _is_missing(item: Any) -> bool:
-    if item is None or type(item).__name__ == "NAType" or item is np.ma.masked:
-        return True
-    try:
-        return bool(item != item)
-    except (TypeError, ValueError):
-        return False
-
-
 def dense(data: Any) -> Any:
     """``data`` as an array of NumPy, masks kept."""
     if hasattr(data, "to_numpy"):
@@ -270,14 +273,6 @@ def dense(data: Any) -> Any:
         return data if isinstance(data, np.ndarray) else np.asarray(data)
     except ValueError:
         raise ValueError("rows must be of one length, got a list of several lengths") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    return value if isinstance(value, str | int | float) or _is_missing(value) else str(value)
 
 
 def _type(data: Any) -> str:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from modelcollapse import serial
+from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
@@ -237,13 +238,6 @@ class Summary:
             if last["mean"].size > 8:
                 lines.append(f"{name:28s} {'array of shape ' + str(last['mean'].shape)}")
         return "\n".join(lines)
-
-
-def coordinate(names: tuple) -> np.ndarray:
-    """Names as an array of one plain type: as they are if they share one, otherwise their text."""
-    kinds = {type(name) for name in names}
-    found = np.array(names if len(kinds) == 1 and kinds < {str, int, float, bool} else [str(name) for name in names])
-    return found if found.dtype.kind in "iufbU" and found.ndim == 1 else np.array([str(name) for name in names])
 
 
 def _summarise(values: np.ndarray, level: float) -> dict[str, np.ndarray]:

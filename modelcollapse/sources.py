@@ -20,28 +20,9 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
+from modelcollapse.names import Names
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
-
-
-@part
-class Names:
-    """What the states of a source are called, or the columns of its rows.
-
-    No number depends on them, so sources that differ in names alone run the same compiled program: all of one length are equal.
-    """
-
-    values: tuple = static()
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Names) and len(other.values) == len(self.values)
-
-    def __hash__(self) -> int:
-        return hash((Names, len(self.values)))
-
-    def __repr__(self) -> str:
-        shown = ", ".join(repr(value) for value in self.values[:3])
-        return f"Names({shown}{', ...' if len(self.values) > 3 else ''})"
 
 
 @part
@@ -409,23 +390,10 @@ def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool 
     ValueError
         For another shape, for pixels that are not in [0, 1], and for labels that are not as many whole numbers from 0.
     """
-    array = _containers.dense(pixels)
-    if array.ndim not in (2, 3) or not array.size or _containers.kind(pixels) != "numbers":
-        raise ValueError(
-            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
-        )
-    rows = array.reshape(array.shape[0], -1).astype(np.float64)
+    rows = _containers.images(pixels)
     check_pixels(rows)
     if labels is not None:
-        classes = _containers.dense(labels)
-        if classes.shape != rows.shape[:1] or classes.dtype.kind not in "iu" or classes.min() < 0:
-            raise ValueError(
-                f"labels must be {rows.shape[0]} whole numbers from 0, one for each image, "
-                f"got {classes.dtype} of shape {classes.shape}" + (f" from {classes.min()}" if classes.size else "")
-            )
-        if classes.max() > arguments.LARGEST:
-            raise ValueError(f"labels must be at most 2**31 - 1, got {classes.max()}: number the classes from 0")
-        rows = np.concatenate([rows, classes[:, None].astype(np.float64)], axis=1)
+        rows = np.concatenate([rows, _containers.classes(labels, len(rows))[:, None]], axis=1)
     return table(rows, replace=replace)
 
 
