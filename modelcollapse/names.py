@@ -18,6 +18,10 @@ class Names:
 
     values: tuple = static()
 
+    @staticmethod
+    def of(values: tuple | None) -> Names | None:
+        return None if values is None else Names(values)
+
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Names) and len(other.values) == len(self.values)
 
@@ -46,7 +50,8 @@ def coordinate(names: tuple) -> np.ndarray:
     """Names as an array of one plain type: as they are if they share one, otherwise their text."""
     if len({type(name) for name in names}) == 1 and not isinstance(names[0], tuple):
         found = np.array(names)
-        if found.dtype.kind in "iufbU" and found.tolist() == list(names):
+        # NumPy has no type for some whole numbers together, and makes them floats
+        if found.dtype.kind in "iufbU" and type(found.tolist()[0]) is type(names[0]):
             return found
     return np.array([str(name) for name in names])
 

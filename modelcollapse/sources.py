@@ -191,7 +191,7 @@ def counts(mapping: Any) -> Law:
         )
     values, names = _containers.named_weights("counts", mapping)
     p = arguments.law("counts", values, normalise=True)
-    number = arguments.array("counts", values)
+    number = np.array([float(value) for value in values])
     if np.any(broken := number != np.floor(number)):
         raise ValueError(
             f"counts must be whole, got {number[broken][0]:g} for {names[int(broken.argmax())]!r}: "  # type: ignore[index]
@@ -201,7 +201,7 @@ def counts(mapping: Any) -> Law:
 
 
 def _categorical(p: np.ndarray, names: tuple | None) -> Law:
-    return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), None if names is None else Names(names))
+    return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), named=Names.of(names))
 
 
 def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
@@ -360,7 +360,7 @@ def table(rows: Any, *, replace: bool = True) -> Table:
     """
     points, names = _containers.rows(rows)
     kept = jnp.int32 if points.dtype.kind == "i" else jnp.result_type(float)
-    return Table(jnp.asarray(points, kept), arguments.flag("replace", replace), None if names is None else Names(names))
+    return Table(jnp.asarray(points, kept), arguments.flag("replace", replace), named=Names.of(names))
 
 
 def labels(values: Any, *, replace: bool = True) -> Table:
@@ -377,7 +377,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
         If ``values`` is not one label for each row: counts by name, a frame, a single text.
     """
     states, names = _containers.codes(values)
-    return Table(jnp.asarray(states), arguments.flag("replace", replace), Names(names))
+    return Table(jnp.asarray(states), arguments.flag("replace", replace), named=Names(names))
 
 
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
