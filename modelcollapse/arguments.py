@@ -319,10 +319,20 @@ SOURCE = ("draw_rows", "moments")
 REGIME = ("start", "next", "needs_items")
 family = functools.partial(having, methods=FAMILY)
 """A family: what is refitted each generation."""
-source = functools.partial(having, methods=SOURCE)
-"""A source: what is real."""
 regime = functools.partial(having, methods=REGIME)
 """A regime: which data the next generation learns from."""
+
+
+def source(name: str, value: Any) -> Any:
+    """A source: what is real. Bare data are refused by the names of the functions that make sources of them, and not printed."""
+    if any(hasattr(value, method) for method in SOURCE) or isinstance(value, type):
+        return having(name, value, SOURCE)
+    shape = f" of shape {np.shape(value)}" if hasattr(value, "shape") else ""
+    raise TypeError(
+        f"{name} must say what is real, and {type(value).__name__}{shape} does not. Rows of numbers become a source by "
+        "table(rows), probabilities by categorical(p), counts by name by counts(mapping), text and other labels by "
+        "labels(values), a function of (key, n) by sampler(draw)"
+    )
 
 
 def _plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndarray:
@@ -407,7 +417,7 @@ def _check_range(
     words = _interval(low, high, open_low, open_high)
     if lost.any():
         entry = found[lost].flat[0]
-        held = f" in {dtype.name}, the precision in force" if np.isfinite(entry) else ""
+        held = f" in {dtype.name}, the precision in force (jax_enable_x64 gives 64 bits)" if np.isfinite(entry) else ""
         raise ValueError(f"{name} must {words}{held}, got {entry!s}{_place(found, lost)}")
     for kind in (found, kept):
         outside = (kind < low) | (kind > high) | (open_low & (kind == low)) | (open_high & (kind == high))
@@ -433,6 +443,8 @@ def _place(found: np.ndarray, wrong: np.ndarray) -> str:
     if not found.ndim:
         return ""
     place = np.argwhere(wrong)[0]
+    if found.ndim == 2:
+        return f" in row {place[0]}, column {place[1]}"
     return f" in place {place[0] if found.ndim == 1 else tuple(int(i) for i in place)}"
 
 

@@ -98,6 +98,7 @@ def simulate(
     key, number = arguments.seed(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
+    family = process.family
     run = Run(
         family=family,
         source=source,
@@ -155,6 +156,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
+    family = _told(family, source)
     sizes = arguments.sizes(size, generations)
     check_schedules(regime, generations)
     room = regimes.room(regime, sizes)
@@ -289,6 +291,12 @@ def _impl(key: jax.Array) -> str:
 def restored_key(data: np.ndarray, impl: str) -> jax.Array:
     """The key that a run was started with."""
     return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(data), impl=impl))
+
+
+def _told(family: Any, source: Any) -> Any:
+    """The family, and those within it, with what the source tells them."""
+    asks = lambda part: hasattr(type(part), "told")  # noqa: E731
+    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 
 def check_schedules(regime: Any, generations: int) -> None:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from modelcollapse import serial
+from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
@@ -157,9 +158,17 @@ class Run:
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
+        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
+        names = getattr(self.source, "names", None)
+        # rows have columns, everything else that has names has states
+        dim = "dimension" if np.ndim(getattr(self.source, "points", ())) == 2 else "state"
+        if names and any(
+            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
+        ):
+            coords[dim] = coordinate(names)
         return xarray.Dataset(
             variables,
-            coords={"chain": np.arange(self.chains), "generation": self.recorded},
+            coords=coords,
             attrs={"provenance": json.dumps(self.provenance)},
         )
 

@@ -105,7 +105,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "NaN row": (lambda: mc.table([[1.0, 2.0], [np.nan, 0.0]]), ValueError, ("rows", "finite", "nan", "row 1")),
     "a table of one number": (lambda: mc.table(3.0), ValueError, ("(N, d)", "()")),
     "a cube": (lambda: mc.table(np.zeros((2, 2, 2))), ValueError, ("(N, d)", "(2, 2, 2)")),
-    "a table of words": (lambda: mc.table(["cat", "dog"]), ValueError, ("numbers", "<U3")),
+    "a table of words": (lambda: mc.table(["cat", "dog"]), TypeError, ("numbers", "<U3", "labels(values)")),
     "negative state": (lambda: mc.table([0, -1]), ValueError, ("states", "0 or more", "-1", "row 1")),
     "a table smaller than the data sets": (
         lambda: simulate(mc.Gaussian(), mc.table(np.zeros((5, 1)), replace=False)), ValueError,
@@ -187,7 +187,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: simulate(mc.Gaussian, LINE), TypeError, ("family", "Gaussian", "give an instance, not the class")),
     "a class of regimes": (
         lambda: simulate(regime=mc.Replace), TypeError, ("regime", "Replace", "give an instance, not the class")),
-    "a list as source": (lambda: simulate(source=[0.5, 0.5]), TypeError, ("source", "[0.5, 0.5]", "draw_rows")),
+    "a list as source": (lambda: simulate(source=[0.5, 0.5]), TypeError, ("source", "list", "categorical(p)")),
     "a name as regime": (lambda: simulate(regime="replace"), TypeError, ("regime", "'replace'", "next")),
     "family and source in the wrong order": (lambda: simulate(COINS, mc.Discrete(), observe="entropy"), TypeError,
         ("family", "fit")),
