@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension
+from modelcollapse.families.gaussian import dimension, spanned
 from modelcollapse.pytree import part, static
 
 LATENT, PIXELS = range(2)
@@ -86,15 +86,14 @@ class PPCA:
     data = Rows
 
     def __post_init__(self) -> None:
-        if not isinstance(self.latent, int) or self.latent < 1:
-            raise ValueError(f"latent must be a whole number of at least 1, got {self.latent!r}")
-        if self.output not in ("mean", "sampled"):
-            raise ValueError(f"output must be 'mean' or 'sampled', got {self.output!r}")
-        for name in ("noise", "kl_weight"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be positive and finite, got {value!r}")
-        if self.noise is None and isinstance(self.kl_weight, (int, float)) and self.kl_weight != 1:
+        arguments.converted(
+            self,
+            latent=arguments.count,
+            noise=arguments.optional(arguments.positive),
+            kl_weight=arguments.positive,
+            output=arguments.checker(arguments.choice, ("mean", "sampled")),
+        )
+        if self.noise is None and not arguments.traced(self.kl_weight) and self.kl_weight != 1:
             raise ValueError(f"kl_weight must be 1 where the noise is fitted, got {self.kl_weight!r}: give the noise")
 
     def draw(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:
@@ -133,6 +132,18 @@ class PPCA:
             )
         if sizes.min() < self.latent + 1:
             raise ValueError(f"size must be at least latent + 1 = {self.latent + 1}, got {sizes.min()}")
+        if hasattr(source, "points") and self.noise is None:
+            self._check_rest(np.asarray(source.points))
+
+    def _check_rest(self, points: np.ndarray) -> None:
+        """Refuse rows that the latent dimensions span, so that nothing is left to fit the noise to."""
+        few = 8 * (self.latent + 1)  # these nearly always span enough, and are found sooner
+        if spanned(points[:few]) > self.latent or (rank := spanned(points)) > self.latent:
+            return
+        raise ValueError(
+            f"rows must span more than latent = {self.latent} dimensions, so that some are left to fit the noise to, and the "
+            f"{len(points)} rows of this table span {rank}: use fewer latent dimensions, or give the noise"
+        )
 
     def project(self, source: Any) -> LinearDecoder | None:
         """The fit to infinitely many draws of ``source``, where its mean and covariance are known."""
