@@ -127,6 +127,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "simulate",
         help="run one process",
+        usage="modelcollapse simulate [--family FAMILY] [what is real] [--regime REGIME] [options]",
         description=run.__doc__,
         epilog=f"Observables: {', '.join(sorted(OBSERVABLES))}. Not every family has every one; a family's own, kept by default: {usual}.",
     )
@@ -293,11 +294,11 @@ def _source(family: Choice, options: argparse.Namespace) -> Any:
     if given is not None and given not in family.sources:
         takes = ", ".join(f"--{name}" for name in family.sources)
         raise ValueError(
-            f"--{given} is not for --family {options.family}, which takes {takes}" + _advice(given, options.family)
+            f"--{given} is not for --family {options.family}, which takes {takes}{_advice(given, options.family)}"
         )
     for name in ("columns", "header", "encoding"):
         if getattr(options, name) is not None and given not in FILES and not (name == "encoding" and options.words):
-            raise ValueError(f"--{name} is about a file: give --table, --counts or --states as well")
+            raise ValueError(f"--{name} is about a file: give --table, --counts or --states FILE as well")
     if given is None or given == "parameter":
         assert family.usual is not None
         return family.usual(options)
@@ -305,12 +306,12 @@ def _source(family: Choice, options: argparse.Namespace) -> Any:
 
 
 def _advice(given: str, family: str) -> str:
-    if (given, family) == ("table", "discrete"):
-        return (
-            ": --states FILE for a column of states, --counts FILE for states with counts, or the counts here as "
-            "--probabilities 500,120,40,9"
-        )
-    return ""
+    if (given, family) != ("table", "discrete"):
+        return ""
+    return (
+        "; a file with a column of states is --states FILE, one of states and counts is --counts FILE, and counts may stand here: "
+        "--probabilities 500,120,40,9"
+    )
 
 
 def _zipf(states: int) -> Any:

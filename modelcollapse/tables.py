@@ -70,6 +70,7 @@ class Table:
     named: bool  # whether the file names its columns
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]  # of each row in the file
+    at: tuple[int, ...]  # of each column in the file, from 1
     separator: str
 
     def column(self, j: int) -> tuple[str, ...]:
@@ -78,18 +79,17 @@ class Table:
     def only(self, j: int) -> Table:
         """The table of column ``j``."""
         rows = tuple((row[j],) for row in self.rows)
-        return dataclasses.replace(self, names=(self.names[j],), rows=rows)
+        return dataclasses.replace(self, names=(self.names[j],), at=(self.at[j],), rows=rows)
 
     def turned(self) -> Table:
         """A row as a column."""
         (row,) = self.rows
-        return dataclasses.replace(
-            self, names=("1",), named=False, rows=tuple((cell,) for cell in row), lines=self.lines * len(row)
-        )
+        rows = tuple((cell,) for cell in row)
+        return dataclasses.replace(self, names=("1",), named=False, at=(1,), rows=rows, lines=self.lines * len(rows))
 
     def place(self, i: int, j: int) -> str:
         title = f" ({self.names[j]})" if self.named else ""
-        return f"{self.path}, line {self.lines[i]}, column {j + 1}{title}"
+        return f"{self.path}, line {self.lines[i]}, column {self.at[j]}{title}"
 
     def numbers(self) -> np.ndarray:
         """Rows ``(N, d)``. ValueError for text, a gap or an infinite number, with its place."""
@@ -113,9 +113,11 @@ class Table:
         for i, row in enumerate(self.rows):
             for j, cell in enumerate(row):
                 value = number(cell)
-                if value is None or (commas and "." in cell):
+                if value is None or math.isinf(value) or (commas and "." in cell):
                     raise ValueError(f"{self.place(i, j)}: {self._fault(cell, commas)}")
                 values[i, j] = value
+        if commas:
+            warnings.warn(f"{self.path}: commas within numbers are read as decimal points")
         return values
 
     def _decimal_commas(self) -> list[str]:
@@ -127,14 +129,12 @@ class Table:
                 f"{self.place(*commas[0])}: the comma in {cells[0]!r} may be a decimal comma or separate thousands; write the "
                 "numbers without it"
             )
-        if cells:
-            warnings.warn(f"{self.path}: commas within numbers are read as decimal points")
         return cells
 
     def _fault(self, cell: str, commas: Sequence[str]) -> str:
         if cell.lower() in MISSING:
             return f"a number is missing{f' ({cell!r})' if cell else ''}; fill it in, or take the row out"
-        if number(cell) is not None:
+        if commas and "." in cell and number(cell) is not None:
             return f"{cell!r} has a decimal point where other numbers, such as {commas[0]!r}, have a decimal comma"
         return f"{cell[:80]!r} is not a finite number"
 
@@ -159,7 +159,7 @@ class Table:
         if any(value is None for value in values):
             return list(cells)
         for i, value in enumerate(values):
-            if value != math.floor(value):  # type: ignore[arg-type, operator]
+            if value is not None and not value.is_integer():
                 raise ValueError(
                     f"{self.place(i, j)}: states must be text or whole numbers, got {cells[i]!r}; numbers that are measured are "
                     "rows of a table, not states"
@@ -205,16 +205,18 @@ def read(
         kept = [_column(wanted, names, name) for wanted in columns]
     names = tuple(column or str(j + 1) for j, column in enumerate(names))
     cells = tuple(tuple(row[j] for j in kept) for row in rows)
-    return Table(name, tuple(names[j] for j in kept), header, cells, tuple(lines), separator)
+    return Table(
+        name, tuple(names[j] for j in kept), header, cells, tuple(lines), tuple(j + 1 for j in kept), separator
+    )
 
 
 def number(cell: str) -> float | None:
-    """The finite number that a cell says, with a decimal point or a decimal comma, or None."""
+    """The number that a cell says, with a decimal point or a decimal comma, or None."""
     try:
         value = float(cell.replace(",", ".")) if "_" not in cell else math.nan
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return None if math.isnan(value) else value
 
 
 def mostly_numbers(cells: Iterable[str]) -> bool:
@@ -269,7 +271,7 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
 
 def _split(text: str, separator: str, name: str, blank: bool = False) -> tuple[list[int], list[list[str]]]:
     """The number of the line that each row begins at, and its cells; blank lines at the end are no rows, others if asked for."""
-    kept = (line.strip(" ") if separator == " " else line for line in io.StringIO(text.rstrip("\n") + "\n"))
+    kept = (line.strip(" \n") + "\n" if separator == " " else line for line in io.StringIO(text.rstrip("\n") + "\n"))
     reader = csv.reader(kept, delimiter=separator, skipinitialspace=True, strict=True)
     lines, rows, begin = [], [], 1
     try:
@@ -294,17 +296,24 @@ def _header(rows: list[list[str]], name: str) -> bool:
         return False
     columns = list(zip(*rest, strict=True))
     numeric = [j for j, cells in enumerate(columns) if mostly_numbers(cells[:1000])]
-    text = [number(cell) is None for cell in first]
-    if any(text[j] and first[j].lower() not in MISSING for j in numeric):
+    labels = first[first[0] == "" :]
+    numbered = labels == [str(j) for j in range(len(labels))]
+    if first[0] == "" and _counts_up(columns[0]) and (numbered or any(number(cell) is None for cell in labels)):
         return True
-    numbered = first[first[0] == "" :]
-    if len(first) > 1 and numbered == [str(j) for j in range(len(numbered))]:
-        if first[0] == "" and _counts_up(columns[0]):
-            return True
+    if numbered and len(labels) == len(first) > 1:
         values = [number(cell) for row in rest[:1000] for cell in row]
-        if any(value is not None and value != math.floor(value) for value in values):
+        if any(value is not None and not value.is_integer() for value in values):
             warnings.warn(f"{name}: the first line, {', '.join(first)}, numbers the columns; it is no row")
             return True
+    above = [first[j] for j in numeric if first[j].lower() not in MISSING]
+    words = [cell for cell in above if number(cell) is None]
+    if words and all(_is_name(cell) for cell in above):
+        return True
+    if words:
+        raise ValueError(
+            f"{name}, line 1 ({', '.join(first)[:80]}) has {words[0]!r} above numbers and may be a header or a faulty row; say whether "
+            "the file has a header"
+        )
     if numeric or any(cell in cells for cell, cells in zip(first, columns, strict=True)):
         return False
     warnings.warn(
@@ -312,6 +321,10 @@ def _header(rows: list[list[str]], name: str) -> bool:
         "if it is a row, say that there is no header"
     )
     return True
+
+
+def _is_name(cell: str) -> bool:
+    return number(cell) is None and not next((c for c in cell if c.isalnum()), "0").isdigit()
 
 
 def _counts_up(cells: Sequence[str]) -> bool:
