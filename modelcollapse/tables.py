@@ -245,9 +245,11 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
         except ValueError as error:
             broken = broken or error
             continue
+        if {len(row) for row in rows[1:]} == {len(rows[0]) + 1} and _counts_up([row[0] for row in rows[1:]]):
+            rows[0].insert(0, "")  # R gives no name, not even an empty one, to a column that numbers the rows
         widths = collections.Counter(map(len, rows))
         usual, times = widths.most_common(1)[0]
-        if separator == " " and not (len(widths) == 1 and all(number(c) is not None for row in rows[1:] for c in row)):
+        if separator == " " and not (len(widths) == 1 and all(number(c) is not None for row in rows[1:] or rows for c in row)):
             continue  # spaces separate numbers, and belong to text
         if len(widths) == 1 and (usual > 1 or separator == " "):
             return separator, lines, rows

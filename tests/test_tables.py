@@ -1,5 +1,6 @@
 """A text file is read whole, in any of its usual forms, or refused with the line, the column and the content that cannot be read."""
 
+import csv
 import warnings
 
 import numpy as np
@@ -50,6 +51,22 @@ def test_rows_are_the_same_in_every_form(form, file):
     assert len(names) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*numbers the|.*decimal points")
+@pytest.mark.parametrize("names", [None, ["a", "b"]])
+@pytest.mark.parametrize("index", [False, True])
+def test_what_pandas_writes_comes_back(names, index, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(3).normal(size=(12, 2)) * 10.0 ** np.arange(-6, 6)[:, None]
+    frame, path = pandas.DataFrame(rows, columns=names), tmp_path / "given.csv"
+    for sep, decimal in ((",", "."), (";", "."), (";", ","), ("\t", ","), ("|", "."), (" ", ".")):
+        for encoding, quoting in (("utf-8", csv.QUOTE_MINIMAL), ("utf-16", csv.QUOTE_ALL)):
+            for end in ("\n", "\r\n", "\r"):
+                frame.to_csv(
+                    path, sep=sep, decimal=decimal, index=index, encoding=encoding, quoting=quoting, lineterminator=end
+                )
+                np.testing.assert_array_equal(datasets.read_table(path)[0], rows)
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("header", ["", "größe,名\n"])
 def test_rows_are_the_same_in_every_encoding(encoding, header, file):
@@ -81,6 +98,7 @@ def test_columns_are_chosen_by_name_or_number(file):
         (",a\n0,1.5\n1,2.5\n", [[1.5], [2.5]], "the first column, unnamed, numbers the rows; it is left out"),
         ('"","a"\n"1",1.5\n"2",2.5\n', [[1.5], [2.5]], "unnamed, numbers the rows"),
         ("Unnamed: 0,a\n0,1.5\n1,2.5\n", [[1.5], [2.5]], "unnamed, numbers the rows"),
+        ('"a" "b"\n"1" 1.5 7\n"2" 2.5 8\n', [[1.5, 7], [2.5, 8]], "unnamed, numbers the rows"),
         (",0,1\n0,1.5,7\n1,2.5,8\n", [[1.5, 7], [2.5, 8]], "unnamed, numbers the rows"),
         ("0,1\n1.5,7\n2.5,8\n", [[1.5, 7], [2.5, 8]], "the first line, 0, 1, numbers the columns; it is no row"),
         ("a;b\n1,5;7\n2,25;8\n", [[1.5, 7], [2.25, 8]], "commas within numbers are read as decimal points"),
@@ -129,7 +147,7 @@ def test_what_looks_like_an_index_is_kept_where_it_may_be_data(file):
         ('"1,234","2"\n"5,678","3"\n', r"column 1: the comma in '1,234' may be a decimal comma or separate thousands"),
         ("1,234;2\n5,678;3\n", "may be a decimal comma or separate thousands"),
         ("1,5;2\n1.5;3\n", "line 2, column 1: '1.5' has a decimal point where other numbers, such as '1,5', have a"),
-        ("1,5;2\n1.234,5;3\n", "line 2, column 1: '1.234,5' is not a finite number"),
+        ("1,5;2\n1.234,5;3\n2,5;4\n", "line 2, column 1: '1.234,5' is not a finite number"),
         *((f"{cell};2\n1;3\n", "may be a header or a faulty row; say whether") for cell in FAULTY_FIRST),
     ],
 )
