@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import dataclasses
 import sys
 import warnings
@@ -359,28 +360,23 @@ def _table(options: argparse.Namespace) -> Any:
 def _counted(options: argparse.Namespace) -> Any:
     """The law of states that are given with their counts, or one by one."""
     if options.states:
-        states, codes = _read(options, datasets.read_states, options.states)
-        counts = np.bincount(codes, minlength=len(states))
+        path = options.states
+        seen = collections.Counter(_read(options, datasets.read_states, path))
+        counts = {state: seen[state] for state in sorted(seen)}
     else:
-        states, counts = _read(options, datasets.read_counts, options.counts)
-    path = options.states or options.counts
-    _say(options, f"{len(states)} states ({_some(states)}) and {sum(counts.tolist())} draws of them from {path}")
+        path = options.counts
+        counts = _read(options, datasets.read_counts, path)
+    _say(options, f"{len(counts)} states ({_some(counts)}) and {sum(counts.values())} draws of them from {path}")
     if options.family == "discrete":
-        return sources.categorical(counts, normalise=True)
-    if not all(isinstance(state, int) and 0 <= state <= 10**6 for state in states):
-        wrong = next(state for state in states if not (isinstance(state, int) and 0 <= state <= 10**6))
-        raise ValueError(
-            f"states must be whole numbers from 0 to 10**6 for --family {options.family}, got {wrong!r} in {path}"
-        )
-    weights = np.zeros(max(states) + 1, np.int64)
-    weights[states] = counts
-    if options.family == "poisson":
-        return sources.categorical(weights, normalise=True)
-    if len(weights) > 2:
-        raise ValueError(f"states must be 0 and 1 for --family bernoulli, got {max(states)} in {path}")
-    if not weights.any():
-        raise ValueError(f"counts must not all be zero, got {counts.tolist()} in {path}")
-    return sources.bernoulli(float(weights[1:].sum() / weights.sum()))
+        return sources.categorical(list(counts.values()), normalise=True)
+    highest = 1 if options.family == "bernoulli" else 10**6
+    for state in counts:
+        if not isinstance(state, int) or not 0 <= state <= highest:
+            raise ValueError(
+                f"states must be whole numbers from 0 to {highest} for --family {options.family}, got {state!r} in {path}"
+            )
+    law = sources.categorical([counts.get(state, 0) for state in range(max(counts) + 1)], normalise=True)
+    return law if options.family == "poisson" else sources.bernoulli(float(law.params[1:].sum()))
 
 
 def _some(names: Any) -> str:

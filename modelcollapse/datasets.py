@@ -120,11 +120,10 @@ def read_states(
     *,
     header: bool | None = None,
     encoding: str | None = None,
-) -> tuple[list[str] | list[int], np.ndarray]:
-    """The K different states in a column (or a line) of a text file, in order, and which one each entry is, int64 ``(N,)``.
+) -> list[str] | list[int]:
+    """The states in a column (or a line) of a text file, one for each row: whole numbers if all of them are, text otherwise.
 
-    States are whole numbers if all of them are, text otherwise. ``table(codes)`` makes them a source for
-    ``Discrete(len(states))``. The file is read, and refused, as by ``read_table``; only an empty cell is missing in text.
+    The file is read, and refused, as by ``read_table``; in text only an empty cell is missing.
     """
     found = tables.read(path, columns, header, encoding)
     found = found.turned() if len(found.rows) == 1 else found
@@ -132,10 +131,7 @@ def read_states(
         raise ValueError(
             f"{found.path} has {len(found.names)} columns ({', '.join(found.names)}); states are one column: name it"
         )
-    given: list[Any] = found.states(0)
-    states = sorted(set(given))
-    code = {state: i for i, state in enumerate(states)}
-    return states, np.array([code[state] for state in given], np.int64)
+    return found.states(0)
 
 
 def read_counts(
@@ -144,8 +140,8 @@ def read_counts(
     *,
     header: bool | None = None,
     encoding: str | None = None,
-) -> tuple[list[str] | list[int], np.ndarray]:
-    """States of a text file and how often each occurs, int64 ``(K,)``; ``categorical(counts, normalise=True)`` makes them a law.
+) -> dict[str | int, int]:
+    """How often each state of a text file occurs, in the order of the file.
 
     A row for each state: the state and its count (or the count and a state that is text), or the count alone, of states 0, 1, ...;
     or one row of counts below a header of states. The file is read, and refused, as by ``read_table``; a state that has two rows
@@ -153,10 +149,13 @@ def read_counts(
     """
     found = tables.read(path, columns, header, encoding, index=False)
     if len(found.rows) == 1 and (found.named or len(found.names) != 2):
-        names: list[Any] = list(found.names) if found.named else list(range(len(found.names)))
-        return names, found.whole("counts")[0]
+        names: Sequence[Any] = found.names if found.named else range(len(found.names))
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"{found.path}: the state {twice[0]!r} heads several columns of counts")
+        return dict(zip(names, found.whole("counts")[0].tolist(), strict=True))
     if len(found.names) == 1:
-        return list(range(len(found.rows))), found.whole("counts")[:, 0]
+        return dict(enumerate(found.whole("counts")[:, 0].tolist()))
     if len(found.names) != 2:
         found = tables.read(path, columns, header, encoding)
     if len(found.names) != 2:
@@ -166,14 +165,14 @@ def read_counts(
         )
     swapped = tables.mostly_numbers(found.column(0)) and not tables.mostly_numbers(found.column(1))
     states = found.states(int(swapped))
-    counts = found.only(1 - int(swapped)).whole("counts")[:, 0]
+    counts = found.only(1 - int(swapped)).whole("counts")[:, 0].tolist()
     first: dict[Any, int] = {}
     for i, state in enumerate(states):
         if first.setdefault(state, i) != i:
             raise ValueError(
                 f"{found.place(i, int(swapped))}: the state {state!r} has a count in line {found.lines[first[state]]} already"
             )
-    return states, counts
+    return dict(zip(states, counts, strict=True))
 
 
 def iris(species: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:

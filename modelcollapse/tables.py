@@ -152,11 +152,15 @@ class Table:
     def states(self, j: int) -> list[str] | list[int]:
         """The states in column ``j``: whole numbers if all are numbers, text as it stands otherwise."""
         cells = self.column(j)
-        for i, cell in enumerate(cells):
-            if cell == "" or (cell.lower() in MISSING and mostly_numbers(cells)):
-                raise ValueError(f"{self.place(i, j)}: a state is missing{f' ({cell!r})' if cell else ''}")
+        numeric = mostly_numbers(cells)
+        gaps = [i for i, cell in enumerate(cells) if cell.lower() in MISSING]
+        for i in gaps:
+            if numeric or cells[i] == "":
+                raise ValueError(f"{self.place(i, j)}: a state is missing{f' ({cells[i]!r})' if cells[i] else ''}")
         values = [number(cell) for cell in cells]
         if any(value is None for value in values):
+            if gaps:
+                warnings.warn(f"{self.place(gaps[0], j)}: {cells[gaps[0]]!r} is read as a state, not as a missing one")
             return list(cells)
         for i, value in enumerate(values):
             if value is not None and not value.is_integer():
@@ -249,7 +253,9 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
             rows[0].insert(0, "")  # R gives no name, not even an empty one, to a column that numbers the rows
         widths = collections.Counter(map(len, rows))
         usual, times = widths.most_common(1)[0]
-        if separator == " " and not (len(widths) == 1 and all(number(c) is not None for row in rows[1:] or rows for c in row)):
+        if separator == " " and not (
+            len(widths) == 1 and all(number(c) is not None for row in rows[1:] or rows for c in row)
+        ):
             continue  # spaces separate numbers, and belong to text
         if len(widths) == 1 and (usual > 1 or separator == " "):
             return separator, lines, rows
