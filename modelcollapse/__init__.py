@@ -11,6 +11,8 @@ A run is put together from a *source* (what is real), a *family* (what is refitt
 sees) and *observables* (what is kept).
 """
 
+import importlib.metadata
+
 from modelcollapse.decomposition import Decomposition, decompose
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
@@ -133,3 +135,12 @@ __all__ = [
     "trace",
     "uniform",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return importlib.metadata.version("modelcollapse")
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        return "unknown"

@@ -328,7 +328,9 @@ def _check_observables(process: loop.Process) -> None:
         check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
-            jax.eval_shape(_first_read, state, alone)
+            (read,) = jax.eval_shape(_first_read, state, alone).values()
+            if not hasattr(read, "shape"):
+                raise TypeError(f"it gives a {type(read).__name__}, not an array")
         except (AttributeError, TypeError) as error:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"

@@ -233,7 +233,7 @@ class Summary:
         for name, s in self.statistics.items():
             last = {key: np.asarray(values[-1]) for key, values in s.items()}
             for index in np.ndindex(last["mean"].shape if last["mean"].size <= 8 else (0,)):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                label = name + (f"[{', '.join(map(str, index))}]" if last["mean"].size > 1 else "")
                 v = {key: float(values[index]) for key, values in last.items()}
                 band = f"[{v['lower']:.6g}, {v['upper']:.6g}]"
                 lines.append(f"{label:28s} {v['mean']:12.6g} {v['standard_error']:11.2g} {v['median']:12.6g}   {band}")
