@@ -311,8 +311,9 @@ accumulated: dict[str, Any] = {"family": Discrete, "regime": regimes.Accumulate}
 
 
 @prediction(
-    observables.support_size, accumulation.expected_support, **accumulated, formula="E S_n = sum_i 1 - (1 - p_i)^M_1"
-)
+    observables.support_size, accumulation.expected_support, **accumulated, formula="E S_n = sum_i 1 - (1 - p_i)^M_1",
+    conditions="every item ever drawn stays in the training set", order="exact",
+)  # fmt: skip
 def _(s: Process, expected_support: Any) -> Any:
     return _for_ever(s, lambda law, size: expected_support(law, size))
 
