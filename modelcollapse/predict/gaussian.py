@@ -9,8 +9,9 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import PPCA, Damped, Gaussian, GaussianMixture, KernelDensity
+from modelcollapse.portions import portion
 from modelcollapse.predict.losses import Loss, lost, mixed
-from modelcollapse.predict.process import ONE_PARAMETER, Process, portions, steady
+from modelcollapse.predict.process import ONE_PARAMETER, Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import (
     accumulation,
@@ -126,7 +127,7 @@ def _(s: Process, moments: Any) -> Any:
 
 @second_moments(fresh_gaussian.mean_error_and_variance, regime=regimes.FreshReal)
 def _(s: Process, mean_error_and_variance: Any) -> Any:
-    real = steady(portions(s.regime.share, s.sizes), s.sizes)
+    real = steady(portion(s.regime.share, s.sizes), s.sizes)
     if s.size is None or real is None:
         return None
     error, variance = np.array([mean_error_and_variance(s.size, real, int(n), ddof=1) for n in s.fits]).T

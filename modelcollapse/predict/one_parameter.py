@@ -9,8 +9,9 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import Binomial, Gamma, GaussianMean, NegativeBinomial, Pareto, Poisson, Uniform
+from modelcollapse.portions import portion
 from modelcollapse.predict.discrete import EXACT, LATE, by_diffusion, diffuses
-from modelcollapse.predict.process import COUNTS, ONE_PARAMETER, Process, portions, steady
+from modelcollapse.predict.process import COUNTS, ONE_PARAMETER, Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import exponential_families, fixation, fixation_diffusion, rare, special_families, support
 from modelcollapse_theory.lineages import LARGEST
@@ -75,7 +76,7 @@ def _fresh(s: Process, fresh_mean_error: Any) -> tuple[Walk, np.ndarray] | None:
     if walk is None or walk.excess != 0 or s.rows is not None or s.size is None:
         return None
     if type(s.regime) is regimes.FreshReal:
-        real = steady(portions(s.regime.share, s.sizes), s.sizes)
+        real = steady(portion(s.regime.share, s.sizes), s.sizes)
         share = None if real is None else real / s.size
     else:
         share = steady(s.regime.gamma, s.sizes) if steady(s.regime.beta, s.sizes) == 0 else None
