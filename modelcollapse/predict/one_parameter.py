@@ -216,8 +216,7 @@ def _(s: Process, poisson_extinction: Any) -> Any:
     params = s.own()
     if params is None or s.size is None:
         return None
-    mean = float(params.mean[0])
-    return np.array([poisson_extinction(mean, s.size, int(n)) for n in s.fits])
+    return poisson_extinction(float(params.mean[0]), s.size, s.fits)
 
 
 # --- scales: the logarithm walks ---------------------------------------------------------------------------------------------------
