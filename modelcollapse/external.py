@@ -16,15 +16,17 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import driver, loop, regimes
+from modelcollapse import driver, loop, provenance, regimes
 from modelcollapse._host import Fitted, Laws, call, drawn
 from modelcollapse.families import Gaussian, GaussianMixture
+from modelcollapse.forks import computes
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
 from modelcollapse.sources import Law, Stream
 
 
+@computes
 def simulate_models(
     make_model: Callable[..., Any],
     source: Any,
@@ -92,7 +94,7 @@ def simulate_models(
             )
     key, number = driver._key(seed)
     # the stock generator gives the same numbers, and is a single operation where nothing is compiled
-    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=driver._impl(key))
+    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=provenance.implementation(key))
     traces: list[dict[str, np.ndarray]] = []
     final: list[Any] = []
     with tqdm(total=chains * (generations + 1), disable=not progress, unit="fit") as bar:
@@ -123,8 +125,8 @@ def simulate_models(
         trace={name: np.stack([t[name] for t in traces]) for name in observables},
         state=ended,
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=driver._impl(key),
-        provenance=driver._provenance(number, key, family=family, source=source, regime=regime, observe=observables),
+        key_impl=provenance.implementation(key),
+        provenance=provenance.made(number, key, family=family, source=source, regime=regime, observe=observables),
     )
 
 

@@ -22,7 +22,7 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check`` and ``room`` are optional."""
+    """The protocol; ``check``, ``room``, ``prepared`` and ``continued`` are optional."""
 
     needs_items: bool
 
@@ -278,6 +278,10 @@ class Mixture:
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
 
+    def continued(self, memory: Any) -> Any:
+        """The memory of a shorter run, with places for as many models as this one needs."""
+        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
+
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
         if _closed(real.family, real.law):
@@ -334,6 +338,12 @@ class Past:
         weights = jnp.concatenate([alpha[None], beta * self.weights[:-1]])
         return Past(jax.tree.map(push, self.models, params), weights, beta * self.real + gamma)
 
+    def deepened(self, depth: int) -> Past:
+        """The same with ``depth`` places; the new ones hold the oldest model, and weigh nothing."""
+        more = max(depth - self.weights.size, 0)
+        models = jax.tree.map(lambda ring: jnp.concatenate([ring, jnp.repeat(ring[-1:], more, axis=0)]), self.models)
+        return Past(models, jnp.pad(self.weights, (0, more)), self.real)
+
 
 @part
 class Switch:
@@ -367,6 +377,9 @@ class Switch:
         )
         return Switch(before, after, self.generation)
 
+    def continued(self, memory: Any) -> Any:
+        return tuple(continued(regime, own) for regime, own in zip((self.before, self.after), memory, strict=True))
+
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data, before = self.before.start(key, real, size)
         return data, (before, self.after.start(key, real, size)[1])
@@ -399,6 +412,11 @@ def fitted_sizes(regime: Any, sizes: np.ndarray) -> np.ndarray:
 def room(regime: Any, sizes: np.ndarray) -> int:
     """How many items the largest data set that ``regime`` holds can have."""
     return regime.room(sizes) if hasattr(regime, "room") else int(sizes.max())
+
+
+def continued(regime: Any, memory: Any) -> Any:
+    """The memory of a run that ended, as the same regime needs it for a longer one."""
+    return regime.continued(memory) if hasattr(regime, "continued") else memory
 
 
 def _closed(family: Any, source: Any) -> bool:

@@ -19,7 +19,8 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
-from modelcollapse.pytree import part, static
+from modelcollapse.forks import computes
+from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
 
 
@@ -129,6 +130,7 @@ class Stream:
         return multinomial(key, n, shares)
 
 
+@computes
 def categorical(weights: ArrayLike, *, normalise: bool = False) -> Law:
     """A law on K states.
 
@@ -159,6 +161,7 @@ def categorical(weights: ArrayLike, *, normalise: bool = False) -> Law:
     return Law(Discrete(), jnp.asarray(p / total, jnp.result_type(float)))
 
 
+@computes
 def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     """A normal law: mean ``()`` or ``(d,)``, covariance ``()`` (a variance, times the identity) or ``(d, d)``.
 
@@ -178,6 +181,7 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     return Law(Gaussian(), _normal("mean", mu, "covariance", sigma))
 
 
+@computes
 def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Law:
     """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
 
@@ -203,6 +207,7 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike)
     return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
 
 
+@computes
 def linear(
     weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
 ) -> Law:
@@ -255,6 +260,7 @@ def bernoulli(chance: float) -> Law:
     return binomial(1, chance)
 
 
+@computes
 def binomial(trials: int, chance: float) -> Law:
     """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
     p = _number("chance", chance, 0, 1)
@@ -262,11 +268,13 @@ def binomial(trials: int, chance: float) -> Law:
     return Law(family, family.law(family.trials * p))
 
 
+@computes
 def poisson(mean: float) -> Law:
     """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
     return Law(Poisson(), Poisson().law(_number("mean", mean, 0)))
 
 
+@computes
 def negative_binomial(mean: float, successes: float) -> Law:
     """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
 
@@ -281,17 +289,20 @@ def exponential(mean: float = 1.0) -> Law:
     return gamma(mean, 1.0)
 
 
+@computes
 def gamma(mean: float, shape: float) -> Law:
     """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
     family = Gamma(shape)
     return Law(family, family.law(_log("mean", mean)))
 
 
+@computes
 def uniform(end: float = 1.0) -> Law:
     """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
     return Law(Uniform(), Interval(_log("end", end)))
 
 
+@computes
 def pareto(index: float, minimum: float = 1.0) -> Law:
     r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
 
@@ -319,6 +330,7 @@ def _number(name: str, value: float, low: float, high: float = np.inf, *, above:
     return float(number)
 
 
+@computes
 def table(rows: ArrayLike, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
 
@@ -380,4 +392,5 @@ def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:
     """Wrap ``draw(key, n) -> (n, d)``."""
     if not callable(draw):
         raise TypeError(f"draw must be a function of (key, n), got {draw!r}")
+    used(draw)
     return Sampler(draw)
