@@ -116,12 +116,13 @@ def _check_memory(archive: zipfile.ZipFile) -> None:
 
 @contextlib.contextmanager
 def _beside(target: Path, mode: int) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file in the folder of ``target``, locked as long as this process lives, and removed unless it was moved away."""
+    """A new file in the folder of ``target``, removed unless it was moved away; once it is not empty, locked as long as this process lives."""
     temporary = str(target.parent / f"{_prefix(target)}{secrets.token_hex(8)}{UNFINISHED}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             _lock(file.fileno())
+            os.ftruncate(descriptor, 1)
             yield file, temporary
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
