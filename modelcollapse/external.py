@@ -17,16 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, driver, loop, regimes
+from modelcollapse import arguments, driver, loop, provenance, regimes
 from modelcollapse._frames import frame_source, is_frame
 from modelcollapse._host import Fitted, Laws, call
 from modelcollapse.families import Gaussian, GaussianMixture
+from modelcollapse.forks import computes
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
 from modelcollapse.sources import Law, Stream
 
 
+@computes
 def simulate_models(
     make_model: Callable[..., Any],
     source: Any,
@@ -103,7 +105,7 @@ def simulate_models(
         counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)
         plan = functools.partial(_Chain, family.make_model, real, counted, observables, truth, sizes)
         trace, models = _chains(plan, key, chains, recorded, generations, progress)
-        provenance = driver._provenance(number, key, family=family, source=source, regime=regime, observe=observables)
+        history = provenance.made(number, key, family=family, source=source, regime=regime, observe=observables)
     reached: Any = np.full(chains, generations, np.int32)
     return Run(
         family=family,
@@ -115,8 +117,8 @@ def simulate_models(
         trace=trace,
         state=loop.State(models, (), {}, reached, np.zeros_like(reached)),
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=driver._impl(key),
-        provenance=provenance,
+        key_impl=provenance.implementation(key),
+        provenance=history,
     )
 
 
@@ -125,7 +127,7 @@ def _chains(
 ) -> tuple[dict[str, np.ndarray], tuple[Any, ...]]:
     """The trace of all chains, one after another, and the final model of each."""
     # the stock generator gives the same numbers, and is a single operation where nothing is compiled
-    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=driver._impl(key))
+    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=provenance.implementation(key))
     records: list[list[dict[str, np.ndarray]]] = []
     models: list[Any] = []
     with tqdm(total=chains * (last + 1), disable=not progress, unit="fit") as bar:
