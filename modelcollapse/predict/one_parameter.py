@@ -39,6 +39,8 @@ class Walk(NamedTuple):
 
         The first fit's excess is handed on as its error is: an error e is (1 + v2 w) e, plus the same, after one more fit.
         """
+        if self.excess == 0:
+            return s.after(of)
         v2 = self.function.quadratic
         handed = (self.variance + v2 * of) / (self.variance + v2 * of[0])
         return s.after(of + self.excess * handed)
