@@ -161,6 +161,18 @@ def variance(params: Any) -> jax.Array:
     return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
 
 
+@observable()
+def total_variance(params: Any) -> jax.Array:
+    """Trace of the covariance, ``()``; underflows to 0 long after collapse."""
+    return variance(params).sum()
+
+
+@observable()
+def determinant(params: Any) -> jax.Array:
+    """Determinant of the covariance, ``()``; underflows to 0 long after collapse, and its mean over chains hides that."""
+    return jnp.exp(log_determinant(params))
+
+
 @observable(dims=("dimension",))
 def standard_deviation(params: Any) -> jax.Array:
     """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
