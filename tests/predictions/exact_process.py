@@ -34,6 +34,16 @@ def rows(share: Fraction, size: int) -> int:
     return math.floor(share * size + Fraction(1, 2))
 
 
+def only_models(regime: Any, sizes: list[int]) -> bool:
+    """Whether every data set but the first is drawn from the newest model alone: this is replacement, whatever it is called."""
+    later = range(1, len(sizes))
+    if isinstance(regime, mc.Mixture):
+        return all(at(regime.alpha, g) == 1 for g in later)
+    if isinstance(regime, mc.FixedReal):
+        return rows(decimal(regime.share), sizes[0]) == 0
+    return isinstance(regime, mc.Replace)
+
+
 def fitted(regime: Any, sizes: list[int], kind: Any) -> list[dict[Any, Any]]:
     """For each fit the data sets that it may see, with their probabilities."""
     worlds: dict[Any, Any] = defaultdict(Fraction)
@@ -171,10 +181,10 @@ RULES: dict[type, Callable[..., Iterator[Any]]] = {
 
 
 class Counts:
-    """Data sets are counts of states, and every outcome of a draw is listed."""
+    """Data sets are counts of states, and every outcome of a draw is listed; ``once``: real ones come from a table without replacement."""
 
-    def __init__(self, law: tuple[Fraction, ...]) -> None:
-        self.law = law
+    def __init__(self, law: tuple[Fraction, ...], once: tuple[int, ...] | None = None) -> None:
+        self.law, self.once = law, once
 
     def chances(self, law: Law) -> list[Fraction]:
         out = [Fraction(0)] * len(self.law)
@@ -184,7 +194,19 @@ class Counts:
         return out
 
     def draw(self, law: Law, n: int) -> Outcomes:
-        chances = self.chances(law)
+        real = sum(weight for weight, data in law if data is None)
+        if self.once is None or not real:
+            return self._multinomial(self.chances(law), n)
+        if real == 1:
+            return self.choose(self.once, n)
+        rest = tuple((weight / (1 - real), data) for weight, data in law if data is not None)
+        out = []
+        for p, (k, _) in self._multinomial([real, 1 - real], n):
+            for (q, old), (r, new) in itertools.product(self.choose(self.once, k), self.draw(rest, n - k)):
+                out.append((p * q * r, self.pool(old, new)))
+        return out
+
+    def _multinomial(self, chances: list[Fraction], n: int) -> Outcomes:
         out = []
         for counts in compositions(n, len(chances)):
             p = Fraction(math.factorial(n))
@@ -272,7 +294,8 @@ class Items:
             square = lambda: sum(w * (self.real if d is None else self.error(d) + self.variance(d)) for w, d in law)  # noqa: E731
             return self._once(("square", group), square)
         if self.laws[old][0] == group:
-            return self.together if law == REAL else self._once(("draw", group), lambda: self._square(self.mean_of(law)))
+            both_real = sum(w for w, d in law if d is None) ** 2
+            return self._once(("draw", group), lambda: both_real * self.together + self._square(self.mean_of(law)))
         mean = self._once(("mean", group), lambda: self.mean_of(law))
         return sum(w * self.product(k, old) for k, w in mean.items())
 

@@ -7,13 +7,14 @@ and ``values(regime, sizes)``: for each observable an array ``(fits, ...)``. An 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from exact_process import Counts, Items, decimal, fitted
+from exact_process import Counts, Items, fitted, only_models
 from scipy.special import gammaln
 from scipy.stats import poisson
 
@@ -52,16 +53,18 @@ class States:
 
     law: tuple[Fraction, ...]
     table: tuple[int, ...] | None = None
+    once: bool = False  # drawn without replacement
 
     def make(self) -> tuple[Any, Any]:
         if self.table is not None:
-            return mc.Discrete(states=len(self.law)), mc.table(np.array(self.table))
+            return mc.Discrete(states=len(self.law)), mc.table(np.array(self.table), replace=not self.once)
         return mc.Discrete(), mc.categorical([float(p) for p in self.law])
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         truth = np.array([float(p) for p in self.law])
         there = truth > 0
-        worlds = fitted(regime, sizes, Counts(self.law))
+        once = tuple(np.bincount(self.table).tolist()) if self.table and self.once else None
+        worlds = fitted(regime, sizes, Counts(self.law, once))
 
         def entropy(p: np.ndarray) -> float:
             return -sum(x * math.log(x) for x in p if x > 0)
@@ -92,23 +95,44 @@ class Gaussians:
     covariance: tuple[tuple[float, ...], ...]
     ddof: int
     rows: tuple[tuple[float, ...], ...] | None = None
+    once: bool = False  # drawn without replacement
 
     def make(self) -> tuple[Any, Any]:
-        source = mc.normal(self.mean, self.covariance) if self.rows is None else mc.table(np.array(self.rows))
-        return mc.Gaussian(ddof=self.ddof), source
+        if self.rows is None:
+            return mc.Gaussian(ddof=self.ddof), mc.normal(self.mean, self.covariance)
+        return mc.Gaussian(ddof=self.ddof), mc.table(np.array(self.rows), replace=not self.once)
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         sigma, mean = np.array(self.covariance), np.array(self.mean)
-        items = Items(ONE, spread=lambda n: Fraction(n) / (n - self.ddof))
+        together = Fraction(-1, len(self.rows) - 1) if self.rows and self.once else Fraction(0)
+        items = Items(ONE, spread=lambda n: Fraction(n) / (n - self.ddof), together=together)
         error, variance = second_moments(items, regime, sizes)
         out = {
             "mean": np.tile(mean, (len(sizes), 1)),
             "squared_mean_error": error * np.trace(sigma),
             "variance": variance[:, None] * np.diagonal(sigma),
+            "total_variance": variance * np.trace(sigma),
         }
-        if type(regime) is mc.Replace and self.rows is None:
-            out |= self._walk(sizes, error, variance)
+        if only_models(regime, sizes):
+            out["determinant"] = self._determinant(sizes)
+            if self.rows is None:
+                out |= self._walk(sizes, error, variance)
         return out
+
+    def _determinant(self, sizes: list[int]) -> np.ndarray:
+        """Of the first data set by every draw of a table; from there on, products of chi-squares."""
+        d = len(self.mean)
+        step = [
+            math.prod(of_chi_square(lambda x: x, m - 1 - j) for j in range(d)) / (m - self.ddof) ** d for m in sizes
+        ]
+        if self.rows is None:
+            first = np.linalg.det(np.array(self.covariance)) * step[0]
+        else:
+            draws = itertools.permutations if self.once else lambda rows, n: itertools.product(rows, repeat=n)
+            every = np.array(list(draws(self.rows, sizes[0])))
+            gaps = every - every.mean(1, keepdims=True)
+            first = np.linalg.det(np.einsum("abi,abj->aij", gaps, gaps) / (sizes[0] - self.ddof)).mean()
+        return first * np.cumprod([1.0, *step[1:]])
 
     def _walk(self, sizes: list[int], error: np.ndarray, variance: np.ndarray) -> Values:
         """Under replacement each step is an independent Wishart matrix: its pivots are chi-squares."""
@@ -156,6 +180,7 @@ class OneParameter:
             "mean": np.full((len(sizes), 1), float(self.mean)),
             "squared_mean_error": error,
             "variance": variance[:, None],
+            "total_variance": variance,
         }
 
 
@@ -167,7 +192,7 @@ class Trials(OneParameter):
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         out = super().values(regime, sizes)
-        if self.real is None and (self.trials == 1 or type(regime) is mc.Replace):
+        if self.real is None and (self.trials == 1 or only_models(regime, sizes)):
             chance = self.mean / self.trials
             worlds = fitted(regime, [self.trials * m for m in sizes], Counts((chance, 1 - chance)))
             out["absorbed"] = np.array([expectation(lambda d: 0 in d, w) for w in worlds])
@@ -181,7 +206,7 @@ class Events(OneParameter):
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         out = super().values(regime, sizes)
-        if type(regime) is mc.Replace:
+        if only_models(regime, sizes):
             totals = np.arange(600)
             law = poisson.pmf(totals, sizes[0] * float(self.mean))
             empty = [law[0]]
@@ -200,7 +225,7 @@ class Waiting(OneParameter):
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         out = super().values(regime, sizes)
-        if type(regime) is mc.Replace:
+        if only_models(regime, sizes):
             each = [self.shape * m for m in sizes]
             walk = np.cumsum([of_log_gamma(lambda x, k=k: x - math.log(k), k) for k in each])
             out["log_mean"] = (math.log(self.mean) + walk)[:, None]
@@ -224,7 +249,7 @@ class Ends:
 
         # - ln U is exponential, gamma with shape 1
         step = [-of_log_gamma(lambda x: np.exp(x), 1.0) / n for n in sizes]
-        if type(regime) is mc.Replace:
+        if only_models(regime, sizes):
             walk = np.cumsum([s + gain(n) for s, n in zip(step, sizes, strict=True)])
         elif type(regime) is mc.Accumulate and self.estimator == "mle":
             walk = np.full(len(sizes), step[0])  # no draw of a model passes the largest of its pool
@@ -245,7 +270,7 @@ class Tails:
         return mc.Pareto(estimator=self.estimator), mc.pareto(self.index)
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
-        if type(regime) is not mc.Replace:
+        if not only_models(regime, sizes):
             return {}
         top = [n - 1 if self.estimator == "unbiased" else n for n in sizes]
         walk = np.cumsum([of_log_gamma(lambda x, t=t: math.log(t) - x, n) for n, t in zip(sizes, top, strict=True)])
@@ -288,8 +313,62 @@ class KernelRows:
             "mean": np.tile(mean, (len(sizes), 1)),
             "squared_mean_error": sum(e for e, _ in each),
             "variance": np.stack([v for _, v in each], 1),
+            "total_variance": sum(v for _, v in each),
         }
 
 
-def counted(*numbers: Any) -> tuple[Fraction, ...]:
-    return tuple(decimal(n) for n in numbers)
+@dataclasses.dataclass(frozen=True)
+class DampedGaussian:
+    """A normal law in one dimension whose log variance goes the share ``rate`` of the way at each fit but the first."""
+
+    rate: float
+    ddof: int
+
+    def make(self) -> tuple[Any, Any]:
+        return mc.Damped(mc.Gaussian(self.ddof), self.rate), mc.normal(2.0, 4.0)
+
+    def values(self, regime: Any, sizes: list[int]) -> Values:
+        whole = Gaussians((2.0,), ((4.0,),), self.ddof).values(regime, sizes)
+        if self.rate == 1:
+            return whole
+        if not only_models(regime, sizes):
+            return {}
+        logs = whole["log_variance"]
+        return {"log_variance": logs[:1] + self.rate * (logs - logs[:1])}
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """Probabilistic PCA of rows whose coordinates are independent, normal, with these variances."""
+
+    variances: tuple[float, ...]
+    latent: int
+    noise: float | None = None
+    output: str = "mean"
+
+    def make(self) -> tuple[Any, Any]:
+        family = mc.PPCA(self.latent, self.noise, output=self.output)
+        return family, mc.normal([1.0] * len(self.variances), np.diag(self.variances))
+
+    def values(self, regime: Any, sizes: list[int]) -> Values:
+        d, out = len(self.variances), {"mean": np.ones((len(sizes), len(self.variances)))}
+        if self.noise is None and self.output == "sampled":
+            # the noise is what the decoder leaves of the trace
+            error, variance = second_moments(Items(ONE, spread=lambda n: ONE), regime, sizes)
+            out |= {"squared_mean_error": error * sum(self.variances), "total_variance": variance * sum(self.variances)}
+        if self.noise is not None and d == 1 and len(sizes) == 1:
+            size, truth, noise = sizes[0], self.variances[0], self.noise
+            left = of_chi_square(lambda x: np.maximum(truth * x / size - noise, 0), size - 1)
+            out["decoder_variance"] = np.array([left])
+        return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Components:
+    """A mixture of two normal laws fitted to a normal one: only its mean is known."""
+
+    def make(self) -> tuple[Any, Any]:
+        return mc.GaussianMixture(2), mc.normal(2.0, 4.0)
+
+    def values(self, regime: Any, sizes: list[int]) -> Values:
+        return {"mean": np.full((len(sizes), 1), 2.0)}

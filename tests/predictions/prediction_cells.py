@@ -8,7 +8,20 @@ from typing import Any
 
 import numpy as np
 from exact_regression import GivenDesign, NormalCovariates
-from exact_values import Ends, Events, Gaussians, KernelRows, OneParameter, States, Tails, Trials, Waiting
+from exact_values import (
+    Components,
+    DampedGaussian,
+    Decoder,
+    Ends,
+    Events,
+    Gaussians,
+    KernelRows,
+    OneParameter,
+    States,
+    Tails,
+    Trials,
+    Waiting,
+)
 
 import modelcollapse as mc
 
@@ -22,12 +35,17 @@ PROCESSES: dict[str, Any] = {
     "three states": States((F(1, 2), F(3, 8), F(1, 8))),
     "a state that is not there": States((F(3, 4), F(0), F(1, 4))),
     "a table of states": States((F(1, 4), F(1, 2), F(1, 4)), table=(0, 1, 2, 1)),
+    "a table of states without replacement": States((F(1, 4), F(1, 2), F(1, 4)), table=(0, 1, 2, 1), once=True),
     "gaussian, ddof 1": Gaussians((2.0,), ((4.0,),), 1),
     "gaussian, ddof 0": Gaussians((2.0,), ((4.0,),), 0),
     "plane, ddof 1": Gaussians((2.0, -1.0), PLANE, 1),
     "plane, ddof 0": Gaussians((2.0, -1.0), PLANE, 0),
     "gaussian on rows, ddof 1": Gaussians((2.0,), ((3.5,),), 1, ROWS),
     "gaussian on rows, ddof 0": Gaussians((2.0, 1.0), SPREAD, 0, PAIRS),
+    "gaussian on rows without replacement, ddof 1": Gaussians((2.0, 1.0), SPREAD, 1, PAIRS, once=True),
+    "gaussian on rows without replacement, ddof 0": Gaussians((2.0,), ((3.5,),), 0, ROWS, once=True),
+    "half a gaussian": DampedGaussian(0.5, 1),
+    "a whole gaussian": DampedGaussian(1.0, 0),
     "bernoulli": Trials(lambda: mc.Binomial(), lambda: mc.bernoulli(0.25), F(1, 4), (F(0), F(1), F(-1))),
     "binomial": Trials(
         lambda: mc.Binomial(3), lambda: mc.binomial(3, 0.25), F(3, 4), (F(0), F(1), F(-1, 3)), trials=3
@@ -69,6 +87,11 @@ PROCESSES: dict[str, Any] = {
     "design, other noise": GivenDesign((1.0, -0.5), DESIGN, noise=2.0, own=0.5),
     "ridge": GivenDesign((1.0, -0.5), DESIGN, penalty=0.25),
     "stopped descent": GivenDesign((1.0, -0.5), DESIGN, steps=3, rate=0.25),
+    "a column of ones": GivenDesign((1.5,), ((1.0,),) * 5),
+    "decoder that samples": Decoder((4.0, 1.0, 0.25), 1, output="sampled"),
+    "decoder of fitted noise": Decoder((4.0, 1.0, 0.25), 1),
+    "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
+    "components": Components(),
 }  # fmt: skip
 
 
