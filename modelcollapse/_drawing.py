@@ -67,7 +67,7 @@ def values(run: Any, name: str, component: int | None, until: int | None) -> tup
     """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
     recorded, values = trace(run, name)
     component = None if component is None else arguments.whole("component", component, -(2**31))
-    until = None if until is None else arguments.number("until", until)
+    last = np.inf if until is None else arguments.number("until", until)
     if values.ndim == 3 and (component is not None or values.shape[2] == 1):
         index = component or 0
         if not 0 <= index < values.shape[2]:
@@ -75,7 +75,7 @@ def values(run: Any, name: str, component: int | None, until: int | None) -> tup
         values = values[:, :, index]
     if values.ndim != 2:
         raise ValueError(f"{name!r} has shape {values.shape[2:]} at each generation; choose one number with component=")
-    keep = np.ones(recorded.shape, bool) if until is None else recorded <= until
+    keep = recorded <= last
     if not keep.any():
         raise ValueError(f"until must not lie before the first recorded generation {recorded[0]}, got {until}")
     return recorded[keep], values[:, keep].astype(np.float64)

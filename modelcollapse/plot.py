@@ -237,8 +237,10 @@ def variance_and_w2(
         from matplotlib import pyplot
 
         _, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    if np.size(axes) != 2:
-        raise ValueError(f"axes must be two, one for the variance and one for W2, got {np.size(axes)}")
+    given = np.atleast_1d(np.asarray(axes, object)).ravel()
+    if given.size != 2:
+        raise ValueError(f"axes must be two, one for the variance and one for W2, got {given.size}")
+    axes = [_drawing.axes(ax) for ax in given]
     options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
