@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     page
     for page in (
+        "docs/concepts.md",
         "docs/extending.md",
         "docs/families.md",
         "docs/kernels-and-regression.md",
