@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import driver, loop, regimes
+from modelcollapse import arguments, driver, loop, regimes
 from modelcollapse._host import Fitted, Laws, call, drawn
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.observables import named
@@ -72,15 +72,17 @@ def simulate_models(
     ``Mixture`` remembers all earlier models here, not a ring of them.
     """
     regime = regimes.Replace() if regime is None else regime
-    generations = driver._integer("generations", generations, 0)
-    chains = driver._integer("chains", chains, 1)
-    sizes = driver._sizes(size, generations)
-    recorded = driver._recorded(record, 0, generations)
-    driver._check_protocol(Gaussian(), source, regime)  # any family: what stands for one here is made below
-    driver._check_schedules(regime, generations)
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    sizes = arguments.sizes(size, generations)
+    recorded = arguments.recorded(record, 0, generations)
+    progress = arguments.flag("progress", progress)
+    arguments.source("source", source)
+    arguments.regime("regime", regime)
+    driver.check_schedules(regime, generations)
     if hasattr(regime, "check"):
         regime.check(sizes)
-    driver._check_source(source, sizes)
+    driver.check_source(source, sizes)
     make = _maker(make_model)
     observables = named(observe)
     truth = _truth(source)
@@ -90,14 +92,16 @@ def simulate_models(
                 f"the observable {name!r} compares with the truth, and the mean and covariance of this "
                 f"{type(source).__name__} are not known"
             )
-    key, number = driver._key(seed)
+    key, number = arguments.seed(seed)
     # the stock generator gives the same numbers, and is a single operation where nothing is compiled
     plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=driver._impl(key))
+    laws = Laws(source, int(sizes.max()))
+    counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)
     traces: list[dict[str, np.ndarray]] = []
     final: list[Any] = []
     with tqdm(total=chains * (generations + 1), disable=not progress, unit="fit") as bar:
         for chain in range(chains):
-            one = _Chain(make, source, regime, observables, truth, sizes, jax.random.fold_in(plain, chain))
+            one = _Chain(make, source, counted, observables, truth, sizes, jax.random.fold_in(plain, chain))
             kept = []
             for generation in range(generations + 1):
                 try:
@@ -118,7 +122,7 @@ def simulate_models(
         source=source,
         regime=regime,
         observables=observables,
-        size=np.asarray(size),
+        size=arguments.whole_array("size", size),
         recorded=recorded,
         trace={name: np.stack([t[name] for t in traces]) for name in observables},
         state=ended,

@@ -107,17 +107,17 @@ class Run:
         ValueError
             If a schedule ends too early, or its past is not what was run.
         """
-        from modelcollapse import devices, driver
+        from modelcollapse import arguments, devices, driver
 
         devices.check(mesh)
-        generations = driver._integer("generations", generations, 1)
+        generations = arguments.count("generations", generations)
         last = self.generations + generations
-        size = self.size if size is None else np.asarray(size)
-        if np.ndim(size) and not np.array_equal(driver._sizes(size, last)[: self.generations + 1], self.sizes()):
+        size = self.size if size is None else arguments.whole_array("size", size)
+        if np.ndim(size) and not np.array_equal(arguments.sizes(size, last)[: self.generations + 1], self.sizes()):
             raise ValueError("size must begin with the sample sizes that were run")
         regime = self.regime if regime is None else regime
         process = driver.prepare(self.family, self.source, regime, self.observables, size, last)
-        recorded = driver._recorded(record, self.generations + 1, last)
+        recorded = arguments.recorded(record, self.generations + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         return driver.drive(
             self.replaced(regime=regime, size=np.asarray(size)),

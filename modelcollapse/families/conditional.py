@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.pytree import part, static
@@ -41,8 +42,7 @@ class Conditional:
     data = Rows
 
     def __post_init__(self) -> None:
-        if not isinstance(self.classes, int) or self.classes < 1:
-            raise ValueError(f"classes must be a whole number of at least 1, got {self.classes!r}")
+        arguments.converted(self, family=arguments.family, classes=arguments.count)
 
     def draw(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)

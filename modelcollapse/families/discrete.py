@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
 from modelcollapse.families import _resampled
 from modelcollapse.pytree import part, static
@@ -32,8 +33,7 @@ class Discrete:
     data = Counts
 
     def __post_init__(self) -> None:
-        if self.states is not None and (not isinstance(self.states, int) or self.states < 1):
-            raise ValueError(f"states must be a whole number of at least 1, or None; got {self.states!r}")
+        arguments.converted(self, states=arguments.optional(arguments.count))
 
     def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params, capacity=capacity))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import once, over_lanes, settled
@@ -95,8 +96,7 @@ class Gaussian:
     data = Moments
 
     def __post_init__(self) -> None:
-        if self.ddof not in (0, 1):
-            raise ValueError(f"ddof must be 0 or 1, got {self.ddof!r}")
+        arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))
 
     def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
         n = jnp.asarray(n, jnp.int32)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.families.exponential import check_one_column, check_table
 from modelcollapse.pytree import part, static
@@ -84,7 +85,7 @@ class Uniform:
     data = Largest
 
     def __post_init__(self) -> None:
-        check_estimator(self.estimator)
+        arguments.converted(self, estimator=estimator)
 
     def draw(self, key: jax.Array, params: Interval, n: Any, capacity: int = 0) -> Largest:
         n, dtype = jnp.asarray(n, jnp.int32), params.log_end.dtype
@@ -122,7 +123,5 @@ class Uniform:
         return None if points is None else Interval(jnp.log(points.max(0)))
 
 
-def check_estimator(estimator: str) -> None:
-    """Refuse what is no estimator of a uniform end or a Pareto index."""
-    if estimator not in ("mle", "unbiased"):
-        raise ValueError(f"estimator must be 'mle' or 'unbiased', got {estimator!r}")
+estimator = arguments.checker(arguments.choice, ("mle", "unbiased"))
+"""Of a uniform end or a Pareto index."""

@@ -34,7 +34,7 @@ MARGINAL = 2000
 LATE = 100
 """Beyond ``EXACT`` the branching limit answers for fewer than M / LATE fits: its relative error is then below a percent."""
 WORK = 3e9
-"""Multiplications that a prediction may take."""
+"""Numbers that the law of one count at a time may compute: a few seconds."""
 
 discrete: dict[str, Any] = {"family": Discrete}
 replaced: dict[str, Any] = {"family": Discrete, "regime": regimes.Replace}
@@ -204,13 +204,13 @@ def _quick(s: Process, columns: int) -> bool:
     """Whether the transition matrix of one count, applied to so many columns, is affordable."""
     if s.law is None or s.size is None or s.rows is not None or s.size > MARGINAL:
         return False
-    return float(s.size) ** 2 * (20 + columns) * min(s.fits.max(), s.size) <= 10 * WORK
+    return float(s.size) ** 2 * columns * float(s.fits.max()) <= 2e10
 
 
 def _by_support(s: Process) -> bool:
     if s.law is None or s.size is None or s.rows is not None or not MARGINAL < s.size <= LARGEST:
         return False
-    return bool(s.size * float(_different(s)) <= WORK / 10 and s.fits.max() <= min(s.size, 1000))
+    return bool(s.size * float(_different(s)) <= 3e8 and s.fits.max() <= min(s.size, 1000))
 
 
 # --- replacement with other sizes, or from a finite table: the law of one count at a time ----------------------------------------
@@ -311,8 +311,9 @@ accumulated: dict[str, Any] = {"family": Discrete, "regime": regimes.Accumulate}
 
 
 @prediction(
-    observables.support_size, accumulation.expected_support, **accumulated, formula="E S_n = sum_i 1 - (1 - p_i)^M_1"
-)
+    observables.support_size, accumulation.expected_support, **accumulated, formula="E S_n = sum_i 1 - (1 - p_i)^M_1",
+    conditions="every item ever drawn stays in the training set", order="exact",
+)  # fmt: skip
 def _(s: Process, expected_support: Any) -> Any:
     return _for_ever(s, lambda law, size: expected_support(law, size))
 

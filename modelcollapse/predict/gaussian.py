@@ -9,8 +9,9 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import PPCA, Damped, Gaussian, GaussianMixture, KernelDensity
+from modelcollapse.portions import portion
 from modelcollapse.predict.losses import Loss, lost, mixed
-from modelcollapse.predict.process import ONE_PARAMETER, Process, portions, steady
+from modelcollapse.predict.process import ONE_PARAMETER, Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import (
     accumulation,
@@ -88,23 +89,32 @@ def second_moments(*functions: Any, regime: type, **said: Any) -> Any:
 
 def _one_moment(key: Any, body: Any, s: Process, *functions: Any) -> np.ndarray | None:
     found = body(s, *functions) if s.family.ddof == 1 and s.covariance is not None and s.spread is not None else None
-    if found is None:
-        return None
-    variance, error = s.spread * np.asarray(found[0]), s.less_shared(found[1])
+    return None if found is None else _scaled(s, key, *found)
+
+
+def _scaled(s: Process, key: Any, variance: Any, error: Any) -> np.ndarray:
+    """One of the two in the units of real data; rows without replacement vary by ``s.spread`` more once they are drawn."""
+    assert s.covariance is not None
+    assert s.spread is not None
     truth = np.diagonal(s.covariance)
-    if key is observables.variance:
-        return variance[:, None] * truth[None]
-    return (variance if key is observables.total_variance else error) * truth.sum()
+    if key is observables.squared_mean_error:
+        return s.less_shared(error) * truth.sum()
+    kept = s.spread * np.asarray(variance)
+    return kept[:, None] * truth[None] if key is observables.variance else kept * truth.sum()
 
 
-@second_moments(
-    gaussian.scheduled_mean_error, gaussian.expected_variance, regime=regimes.Replace,
-    formula="E variance_n = variance_0 (ddof = 1), E |mu_n - mu_0|^2 = tr Sigma_0 sum 1/M_i", order="exact",
-    conditions="replace, every M_i >= 2; any source, normal or not",
+prediction(
+    observables.squared_mean_error, gaussian.scheduled_mean_error, **replaced,
+    formula="E |mu_n - mu_0|^2 = tr Sigma_0 sum_i 1/M_i (ddof = 1)", conditions="replace; any source, normal or not",
+)(
+    functools.partial(
+        _one_moment, observables.squared_mean_error, lambda s, error: (None, s.after(error(s.sizes, ddof=1)))
+    )
 )  # fmt: skip
-def _(s: Process, scheduled_mean_error: Any, expected_variance: Any) -> Any:
-    variance = expected_variance(int(s.sizes.min()), s.fits, ddof=1)
-    return variance, s.after(scheduled_mean_error(s.sizes, ddof=1))
+for _key in (observables.variance, observables.total_variance):
+    prediction(_key, gaussian.expected_variance, **replaced, formula="E Sigma_n = Sigma_0 (ddof = 1)")(
+        functools.partial(_one_moment, _key, lambda s, mean: (mean(int(s.sizes.min()), s.fits, ddof=1), None))
+    )
 
 
 @second_moments(accumulation.gaussian, regime=regimes.Accumulate)
@@ -117,7 +127,7 @@ def _(s: Process, moments: Any) -> Any:
 
 @second_moments(fresh_gaussian.mean_error_and_variance, regime=regimes.FreshReal)
 def _(s: Process, mean_error_and_variance: Any) -> Any:
-    real = steady(portions(s.regime.share, s.sizes), s.sizes)
+    real = steady(portion(s.regime.share, s.sizes), s.sizes)
     if s.size is None or real is None:
         return None
     error, variance = np.array([mean_error_and_variance(s.size, real, int(n), ddof=1) for n in s.fits]).T

@@ -10,7 +10,8 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import KernelDensity
-from modelcollapse.predict.process import Process, portions, steady
+from modelcollapse.portions import portion
+from modelcollapse.predict.process import Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import kde
 
@@ -71,7 +72,7 @@ def _(s: Process, rule_bandwidth: Any, h: float, truth: np.ndarray) -> Any:
 
 @spreads(kde.fresh_real, regimes.FreshReal, follows=False)
 def _(s: Process, fresh_real: Any, h: float, truth: np.ndarray) -> Any:
-    real = steady(portions(s.regime.share, s.sizes), s.sizes)
+    real = steady(portion(s.regime.share, s.sizes), s.sizes)
     return None if real is None else _each(s, truth, lambda v: fresh_real(h, s.size, s.last, real, variance=v))
 
 

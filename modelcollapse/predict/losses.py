@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modelcollapse import regimes
+from modelcollapse.portions import portion
 from modelcollapse.predict.prediction import registered
-from modelcollapse.predict.process import Process, portion, portions, steady
+from modelcollapse.predict.process import Process, steady
 from modelcollapse.predict.registry import Answer, asked
 from modelcollapse_theory import accumulation, mixture, workflows
 from modelcollapse_theory._register import THEOREMS
@@ -78,7 +79,7 @@ def _(s: Process, accumulate_subsample: Any) -> Any:
 
 @loss(regimes.FreshReal, workflows.fresh_counts)
 def _(s: Process, fresh_counts: Any) -> Any:
-    real = steady(portions(s.regime.share, s.sizes), s.sizes)
+    real = steady(portion(s.regime.share, s.sizes), s.sizes)
     return None if s.size is None or real is None else fresh_counts(s.size, _count(s), real)
 
 
@@ -95,7 +96,7 @@ def _(s: Process, retain: Any) -> Any:
 
 @loss(regimes.Weighted, workflows.weighted)
 def _(s: Process, weighted: Any) -> Any:
-    real, weight = steady(portions(s.regime.share, s.sizes), s.sizes), steady(s.regime.weight, s.sizes)
+    real, weight = steady(portion(s.regime.share, s.sizes), s.sizes), steady(s.regime.weight, s.sizes)
     return None if s.size is None or real is None or weight is None else weighted(s.size, _count(s), real, weight)
 
 
@@ -138,7 +139,7 @@ def _fresh_rows(regime: Any, sizes: np.ndarray) -> np.ndarray | None:
     if kind is regimes.Replace:
         return np.zeros_like(sizes)
     if kind is regimes.FreshReal:
-        return portions(regime.share, sizes)
+        return portion(regime.share, sizes)
     if kind is not regimes.Switch:
         return None
     before, after = (_fresh_rows(part, sizes) for part in (regime.before, regime.after))
@@ -172,5 +173,5 @@ def _(s: Process, pooled: Any) -> Any:
 
 def _retained(s: Process) -> tuple[np.ndarray, np.ndarray]:
     """Items kept and fresh real ones of each data set."""
-    kept = portions(s.regime.share, s.sizes)
-    return kept, np.minimum(portions(s.regime.fresh, s.sizes), s.sizes - kept)
+    kept = portion(s.regime.share, s.sizes)
+    return kept, np.minimum(portion(s.regime.fresh, s.sizes), s.sizes - kept)

@@ -9,8 +9,9 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import Binomial, Gamma, GaussianMean, NegativeBinomial, Pareto, Poisson, Uniform
+from modelcollapse.portions import portion
 from modelcollapse.predict.discrete import EXACT, LATE, by_diffusion, diffuses
-from modelcollapse.predict.process import COUNTS, ONE_PARAMETER, Process, portions, steady
+from modelcollapse.predict.process import COUNTS, ONE_PARAMETER, Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import exponential_families, fixation, fixation_diffusion, rare, special_families, support
 from modelcollapse_theory.lineages import LARGEST
@@ -38,6 +39,8 @@ class Walk(NamedTuple):
 
         The first fit's excess is handed on as its error is: an error e is (1 + v2 w) e, plus the same, after one more fit.
         """
+        if self.excess == 0:
+            return s.after(of)
         v2 = self.function.quadratic
         handed = (self.variance + v2 * of) / (self.variance + v2 * of[0])
         return s.after(of + self.excess * handed)
@@ -75,7 +78,7 @@ def _fresh(s: Process, fresh_mean_error: Any) -> tuple[Walk, np.ndarray] | None:
     if walk is None or walk.excess != 0 or s.rows is not None or s.size is None:
         return None
     if type(s.regime) is regimes.FreshReal:
-        real = steady(portions(s.regime.share, s.sizes), s.sizes)
+        real = steady(portion(s.regime.share, s.sizes), s.sizes)
         share = None if real is None else real / s.size
     else:
         share = steady(s.regime.gamma, s.sizes) if steady(s.regime.beta, s.sizes) == 0 else None
@@ -215,8 +218,7 @@ def _(s: Process, poisson_extinction: Any) -> Any:
     params = s.own()
     if params is None or s.size is None:
         return None
-    mean = float(params.mean[0])
-    return np.array([poisson_extinction(mean, s.size, int(n)) for n in s.fits])
+    return poisson_extinction(float(params.mean[0]), s.size, s.fits)
 
 
 # --- scales: the logarithm walks ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ describes it.
 from __future__ import annotations
 
 import dataclasses
-import fractions
 import functools
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from modelcollapse import families, regimes
 from modelcollapse.families.exponential import LogScale, Mean
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.portions import portion
 from modelcollapse.sources import Law, Table
 
 COUNTS = (families.Binomial, families.Poisson, families.NegativeBinomial)
@@ -30,17 +30,6 @@ CONSERVING = (
     regimes.AccumulateSubsample, regimes.Weighted, regimes.Switch,
 )  # fmt: skip
 """Regimes whose data sets hold draws of past fits and of the truth, picked without a look at their values."""
-
-
-def portion(share: Any, size: Any) -> int:
-    """``share * size`` rounded to the nearest integer, halves up, the share taken as it is written in decimals."""
-    return int(fractions.Fraction(str(share)) * int(size) + fractions.Fraction(1, 2))
-
-
-def portions(share: Any, sizes: np.ndarray) -> np.ndarray:
-    """``portion`` in each generation, int64 ``(generations + 1,)``, of one share or one for each generation."""
-    shares = np.broadcast_to(np.asarray(share), sizes.shape)
-    return np.array([portion(s, n) for s, n in zip(shares, sizes, strict=True)], np.int64)
 
 
 def steady(schedule: Any, sizes: np.ndarray) -> Any:
@@ -208,9 +197,9 @@ def _draws_models_only(regime: Any, sizes: np.ndarray) -> bool:
     if kind is regimes.FixedReal:
         return portion(regime.share, sizes[0]) == 0
     if kind is regimes.FreshReal:
-        return not portions(regime.share, sizes)[1:].any()
+        return not portion(regime.share, sizes)[1:].any()
     if kind is regimes.Retain:
-        return not portions(regime.share, sizes)[1:].any() and not portions(regime.fresh, sizes)[1:].any()
+        return not portion(regime.share, sizes)[1:].any() and not portion(regime.fresh, sizes)[1:].any()
     return False
 
 

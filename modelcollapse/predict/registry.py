@@ -53,7 +53,8 @@ class Rule:
         if type(process.family) not in self.families or type(process.regime) not in self.regimes:
             return None
         try:
-            found = self.body(process, *(asked(f) for f in self.functions))
+            with np.errstate(all="ignore"):  # what leaves the floats is no answer, see below
+                found = self.body(process, *(asked(f) for f in self.functions))
         except _Refused:
             return None
         if found is None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import Design, NormalRows, Regression
-from modelcollapse.predict.process import CONSERVING, Process, portions, steady
+from modelcollapse.portions import portion
+from modelcollapse.predict.process import CONSERVING, Process, steady
 from modelcollapse.predict.registry import prediction
 from modelcollapse_theory import errors, regression, workflows
 
@@ -194,7 +195,7 @@ def _(s: Process, accumulated_risk_fresh_rows: Any) -> Any:
 
 @prediction(observables.excess_risk, regression.fresh_real_risk, family=Regression, regime=regimes.FreshReal)
 def _(s: Process, fresh_real_risk: Any) -> Any:
-    found, real = _fresh_rows(s), steady(portions(s.regime.share, s.sizes), s.sizes)
+    found, real = _fresh_rows(s), steady(portion(s.regime.share, s.sizes), s.sizes)
     if found is None or s.size is None or real is None or not found.isotropic or found.noise != found.own:
         return None
     return fresh_real_risk(real, s.size - real, s.fits, found.d, found.own)
@@ -240,7 +241,7 @@ def _design(s: Process) -> Setting | None:
 )  # fmt: skip
 def _(s: Process, weighted_mean_path: Any) -> Any:
     found = _design(s)
-    real, weight = steady(portions(s.regime.share, s.sizes), s.sizes), steady(s.regime.weight, s.sizes)
+    real, weight = steady(portion(s.regime.share, s.sizes), s.sizes), steady(s.regime.weight, s.sizes)
     if found is None or found.given is None or s.size is None or real is None or weight is None:
         return None
     if found.given.shape[1] > 1 or not np.all(found.given == 1) or found.noise != found.own or not 0 < real < s.size:

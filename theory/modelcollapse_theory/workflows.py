@@ -115,7 +115,7 @@ def conserved_mean(mean: ArrayLike, fits: ArrayLike) -> Array:
     the average of the items. Shape ``fits.shape + mean.shape``. Exact.
     """
     value, count = finite("mean", mean), whole("fits", fits)
-    return np.broadcast_to(value, count.shape + value.shape).copy()
+    return np.broadcast_to(value, count.shape + value.shape)
 
 
 def expected_heterozygosity(probabilities: ArrayLike, lost: ArrayLike) -> Array:
