@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from modelcollapse.location import centred
 from modelcollapse.pytree import part
 
 NEGLIGIBLE = 1e-18
@@ -110,7 +111,9 @@ class Laws:
     data = Sample
 
     def __init__(self, source: Any, capacity: int) -> None:
-        self.source, self.capacity = source, capacity
+        # rows far from 0 are drawn about their location, which is added in float64
+        self.source, self.location = centred(source)
+        self.capacity = capacity
         self.laws: dict[float, Any] = {0.0: None}
         self.newest = 0.0
         self.drawn: dict[Any, np.ndarray] = {}
@@ -147,7 +150,7 @@ class Laws:
     def _real(self, key: jax.Array, n: int) -> np.ndarray:
         points = np.asarray(self.source.draw_rows(key, n, self.capacity).points[:n])
         points = points.astype(np.float64) if points.dtype.kind == "f" else points
-        return points.reshape(n, -1)
+        return points.reshape(n, -1) + (0 if self.location is None else self.location)
 
     def mix(self, weights: Any, numbers: Any) -> np.ndarray:
         """The number of the mixture; of the law itself where only one has any weight."""

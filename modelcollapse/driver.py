@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import devices, loop, regimes, sampling, shares
+from modelcollapse import devices, location, loop, regimes, sampling, shares
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
 from modelcollapse.serial import content_hash
@@ -96,19 +96,21 @@ def simulate(
     recorded = _recorded(record, 0, generations)
     key, number = _key(seed)
     devices.check(mesh)
-    process = prepare(family, source, regime, observe, size, generations)
+    process, where = prepare(family, source, regime, observe, size, generations)
+    observables = named(observe)
     run = Run(
         family=family,
         source=source,
         regime=regime,
-        observables=process.observables,
+        observables=observables,
         size=np.asarray(size),
         recorded=recorded,
         trace={},
         state=None,
         key=np.asarray(jax.random.key_data(key)),
         key_impl=_impl(key),
-        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
+        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=observables),
+        location=where,
     )
     return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
@@ -129,11 +131,12 @@ def trace(
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
     ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
-    are fixed.
+    are fixed. No location can be added in float64 here, so what moves with rows far from 0, such as ``"mean"``, is refused where
+    float32 cannot hold it.
     """
     regime = regimes.Replace() if regime is None else regime
     key, _ = _key(seed)
-    process = prepare(family, source, regime, observe, size, generations)
+    process, _ = prepare(family, source, regime, observe, size, generations, host=False)
     sizes, index = _sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
@@ -146,10 +149,20 @@ def trace(
     return _masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
-def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
-    """The process of a run, its concrete arguments checked."""
-    observables = named(observe)
+def prepare(
+    family: Any,
+    source: Any,
+    regime: Any,
+    observe: Any,
+    size: Any,
+    generations: int,
+    about: Any = location.FIND,
+    *,
+    host: bool = True,
+) -> tuple[loop.Process, np.ndarray | None]:
+    """The process of a run, its concrete arguments checked, and the location that it is centred about; see ``location.place``."""
     _check_protocol(family, source, regime)
+    source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
     traced = _traced((size, regime, family, source))
     sizes = _sizes(size, generations) if not _traced(size) else None
     if sizes is None:
@@ -177,7 +190,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
         family, source, regime, observables, truth, fixed, capacity, room if _holds_rows(family, rows) else 0
     )
     _check_observables(process)
-    return process
+    return process, where
 
 
 def drive(
@@ -222,7 +235,7 @@ def drive(
     finished = [part.finish(last) for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = jax.tree.map(_own, shares.stacked([state for _, state in finished]))
-    trace = _masked(trace, final.status, recorded, np)
+    trace = location.restored(_masked(trace, final.status, recorded, np), run.observables, run.location)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
         recorded = np.concatenate([run.recorded, recorded])

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from modelcollapse import driver, loop, regimes
 from modelcollapse._host import Fitted, Laws, call, drawn
 from modelcollapse.families import Gaussian, GaussianMixture
+from modelcollapse.location import exactly
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
@@ -83,7 +84,7 @@ def simulate_models(
     driver._check_source(source, sizes)
     make = _maker(make_model)
     observables = named(observe)
-    truth = _truth(source)
+    truth = _truth(exactly(source))
     for name, observable in observables.items():
         if getattr(observable, "needs_truth", False) and truth is None:
             raise ValueError(

@@ -29,6 +29,7 @@ from modelcollapse.families import (
     Regression,
     Uniform,
 )
+from modelcollapse.location import exactly
 from modelcollapse.results import Run
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
@@ -172,8 +173,9 @@ def lost_share(regime: type) -> Callable[[Any], Any]:
 
 def predict(run: Run) -> list[Prediction]:
     """Every registered closed form that applies to ``run``; none is an empty list."""
-    truth = run.family.project(run.source) if hasattr(run.family, "project") else None
-    setting = Setting(run.family, run.source, run.regime, np.asarray(run.sizes()), run.recorded + 1, truth)
+    source = exactly(run.source)
+    truth = run.family.project(source) if hasattr(run.family, "project") else None
+    setting = Setting(run.family, source, run.regime, np.asarray(run.sizes()), run.recorded + 1, truth)
     out = []
     for observable, formula, conditions, function, rule in PREDICTIONS:
         if observable not in run.trace:

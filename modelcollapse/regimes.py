@@ -22,7 +22,7 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check`` and ``room`` are optional."""
+    """The protocol; ``check`` and ``room`` are optional, and so is ``equivariant = True``: it never looks at where the rows lie."""
 
     needs_items: bool
 
@@ -53,6 +53,7 @@ class Replace:
     """Only the newest model's output: the fully synthetic loop."""
 
     needs_items = False
+    equivariant = True
     # nothing else is ever seen, so a model that can only reproduce itself stays
     closed = True
 
@@ -70,6 +71,7 @@ class FreshReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def check(self, sizes: np.ndarray) -> None:
         _check_share("share", self.share)
@@ -89,6 +91,7 @@ class FixedReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def check(self, sizes: np.ndarray) -> None:
         _check_share("share", self.share, schedule=False)
@@ -115,6 +118,7 @@ class Retain:
     fresh: Any = 0.0
 
     needs_items = True
+    equivariant = True
 
     def check(self, sizes: np.ndarray) -> None:
         _check_share("share", self.share)
@@ -142,6 +146,7 @@ class Accumulate:
     """Everything ever drawn: each generation is fitted to all real and synthetic data so far."""
 
     needs_items = False
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -165,6 +170,7 @@ class AccumulateSubsample:
     budget: int | None = static(default=None)
 
     needs_items = True
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -206,6 +212,7 @@ class Weighted:
     share: Any = 0.5
 
     needs_items = False
+    equivariant = True
 
     def check(self, sizes: np.ndarray) -> None:
         _check_share("weight", self.weight)
@@ -247,6 +254,7 @@ class Mixture:
     depth: int | None = static(default=None)
 
     needs_items = False
+    equivariant = True
     DEEPEST = 256
 
     def check(self, sizes: np.ndarray) -> None:
@@ -349,6 +357,10 @@ class Switch:
     @property
     def needs_items(self) -> bool:
         return self.before.needs_items or self.after.needs_items
+
+    @property
+    def equivariant(self) -> bool:
+        return all(getattr(regime, "equivariant", False) for regime in (self.before, self.after))
 
     def room(self, sizes: np.ndarray) -> int:
         return max(room(self.before, sizes), room(self.after, sizes))

@@ -30,7 +30,11 @@ class Run:
     recorded
         The recorded generations.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
+        parameters, are about ``location``, if there is one.
+    location
+        ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
+        ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
     provenance
         Versions, dtype, device, seed, and repr and content hash of every part.
     """
@@ -46,6 +50,7 @@ class Run:
     key: np.ndarray
     key_impl: str
     provenance: dict[str, Any]
+    location: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -72,6 +77,8 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
+        if self.location is not None:
+            return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
         # a closed chain keeps its law as items, counts or a list of survivors
         return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
@@ -114,7 +121,7 @@ class Run:
         if np.ndim(size) and not np.array_equal(driver._sizes(size, last)[: self.generations + 1], self.sizes()):
             raise ValueError("size must begin with the sample sizes that were run")
         regime = self.regime if regime is None else regime
-        process = driver.prepare(self.family, self.source, regime, self.observables, size, last)
+        process, _ = driver.prepare(self.family, self.source, regime, self.observables, size, last, about=self.location)
         recorded = driver._recorded(record, self.generations + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         return driver.drive(

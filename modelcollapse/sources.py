@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,22 +14,27 @@ from numpy.typing import ArrayLike
 from modelcollapse.data import Rows
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
-from modelcollapse.families.gaussian import Gaussian, normal_params
+from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
+from modelcollapse.location import is_far
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
 
 @part
 class Law:
-    """A family with parameters: anything that can be drawn from, real or fitted."""
+    """A family with parameters: anything that can be drawn from, real or fitted.
+
+    ``exact``: the same parameters with their location in float64 on the host, where the type in force cannot hold it.
+    """
 
     family: Any
     params: Any
+    exact: Any = None
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         return self.family.draw_rows(key, self.params, n, capacity)
@@ -44,11 +50,13 @@ class Table:
     """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
 
     Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
-    the empirical law itself.
+    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in force
+    loses digits of their spread.
     """
 
     points: jax.Array
     replace: bool = static(default=True)
+    exact: Any = None
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         size = self.points.shape[0]
@@ -165,7 +173,7 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     Raises
     ------
     ValueError
-        If the covariance is not symmetric positive definite, or an entry is not finite.
+        If the covariance is not symmetric positive definite, or an entry is not finite in the type in force.
     """
     mu = np.atleast_1d(np.asarray(mean, dtype=np.float64))
     sigma = np.asarray(covariance, dtype=np.float64)
@@ -175,7 +183,8 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
         sigma = sigma * np.eye(mu.size)
     elif mu.size == 1 and np.ndim(mean) == 0 and sigma.ndim == 2:
         mu = np.full(sigma.shape[0], mu[0])
-    return Law(Gaussian(), _normal("mean", mu, "covariance", sigma))
+    params = _normal("mean", mu, "covariance", sigma)
+    return _law(Gaussian(), params, dataclasses.replace(params, mean=mu))
 
 
 def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Law:
@@ -200,7 +209,8 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike)
         )
     parts = [_normal(f"means[{i}]", mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
-    return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
+    params = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    return _law(GaussianMixture(p.size), params, dataclasses.replace(params, means=mu))
 
 
 def linear(
@@ -231,6 +241,24 @@ def linear(
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
 
 
+def _law(family: Any, params: Any, exact: Any) -> Law:
+    """A law that keeps its ``exact`` parameters where the type in force loses digits of them."""
+    law = Law(family, params, exact)
+    return law if jnp.result_type(float) != jnp.float64 and is_far(law) else Law(family, params)
+
+
+def _held(name: str, values: np.ndarray) -> jax.Array:
+    """``values`` in the type in force; ValueError if one is larger than it has numbers."""
+    dtype = jnp.result_type(float)
+    largest, worst = float(jnp.finfo(dtype).max), np.abs(values).max()
+    if worst > largest:
+        raise ValueError(
+            f"{name} must be at most {largest:.3g}, the largest {dtype}, got {worst:g}: divide by a constant, "
+            "or set jax.config.update('jax_enable_x64', True)"
+        )
+    return jnp.asarray(values, dtype)
+
+
 def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
     if not np.all(np.isfinite(mean)):
         raise ValueError(f"{mean_name} must be finite, got {mean}")
@@ -246,8 +274,8 @@ def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray)
     dtype = jnp.result_type(float)
     lower = np.linalg.cholesky((covariance + covariance.T) / 2)
     pivot = np.diagonal(lower)
-    exact = normal_params(jnp.asarray(mean, dtype), jnp.eye(mean.size, dtype=dtype))
-    return type(exact)(exact.mean, jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+    _held(f"the standard deviation of {name}", np.sqrt(np.diagonal(covariance)))
+    return Normal(_held(mean_name, mean), jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
 
 
 def bernoulli(chance: float) -> Law:
@@ -325,7 +353,7 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
     Raises
     ------
     ValueError
-        If the table is empty, has a NaN or infinite entry, or a negative state.
+        If the table is empty, has a NaN or an entry that is infinite in the type in force, or a negative state.
     """
     points = np.asarray(rows)
     if points.size == 0:
@@ -345,7 +373,15 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
         raise ValueError(
             f"rows must be finite, got {points[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)"
         )
-    return Table(jnp.asarray(points, jnp.result_type(float)), bool(replace))
+    return _table(points, replace)
+
+
+def _table(rows: np.ndarray, replace: bool) -> Table:
+    """Finite rows ``(N, d)`` of float64, kept in float64 besides where the type in force loses digits of their spread."""
+    table = Table(_held("rows", rows), bool(replace), rows)
+    if jnp.result_type(float) != jnp.float64 and is_far(table):
+        return table
+    return dataclasses.replace(table, exact=None)
 
 
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:

@@ -44,6 +44,10 @@ class Conditional:
         if not isinstance(self.classes, int) or self.classes < 1:
             raise ValueError(f"classes must be a whole number of at least 1, got {self.classes!r}")
 
+    @property
+    def bounded(self) -> bool:
+        return getattr(self.family, "bounded", False)
+
     def draw(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
