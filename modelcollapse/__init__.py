@@ -36,6 +36,7 @@ from modelcollapse.families import (
     Uniform,
 )
 from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
+from modelcollapse.predict import Prediction, Predictions, predictions
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -92,6 +93,8 @@ __all__ = [
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Prediction",
+    "Predictions",
     "Regression",
     "Replace",
     "Retain",
@@ -117,6 +120,7 @@ __all__ = [
     "of",
     "pareto",
     "poisson",
+    "predictions",
     "sampler",
     "simulate",
     "simulate_models",

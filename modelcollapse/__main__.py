@@ -147,15 +147,18 @@ def _verify(options: argparse.Namespace) -> int:
         options.figures.mkdir(parents=True, exist_ok=True)
         figure: Any = evidence(results).get_figure(root=True)
         figure.savefig(options.figures / "claims.png", dpi=120)
-    count = {v: sum(r.verdict == v for r in results) for v in (claims.HELD, claims.REJECTED, claims.UNDERPOWERED)}
+    verdicts = (claims.HELD, claims.REJECTED, claims.UNDERPOWERED, claims.RAISED)
+    count = {verdict: sum(r.verdict == verdict for r in results) for verdict in verdicts}
+    raised = f"{count[claims.RAISED]} raised an error, " if count[claims.RAISED] else ""
     misses = sum(c.rejected for r in results for row in r.rows for c in row.near_misses.values())
     print(
-        f"\n{len(results)} claims: {count[claims.HELD]} hold, {count[claims.REJECTED]} rejected, "
+        f"\n{len(results)} claims: {count[claims.HELD]} hold, {count[claims.REJECTED]} rejected, {raised}"
         f"{count[claims.UNDERPOWERED]} underpowered; {misses} near misses rejected; {time.perf_counter() - begun:.0f} s"
     )
     for result in results:
         if result.verdict != claims.HELD:
-            print(f"{result.verdict}: {result.claim.name}: {result.claim.statement}", file=sys.stderr)
+            said = result.error or result.claim.statement
+            print(f"{result.verdict}: {result.claim.name}: {said}", file=sys.stderr)
     return claims.exit_code(results)
 
 

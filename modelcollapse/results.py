@@ -16,6 +16,8 @@ from modelcollapse.observables import LABELS
 if TYPE_CHECKING:
     import xarray
 
+    from modelcollapse.predict import Predictions
+
 FORMAT = 1
 
 
@@ -146,11 +148,11 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
-    def predict(self) -> Any:
-        """Every closed form that applies to this source, family, regime and observable, with its conditions; or an empty list."""
-        from modelcollapse.predict import predict
+    def predict(self) -> Predictions:
+        """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
+        from modelcollapse.predict import of_run
 
-        return predict(self)
+        return of_run(self)
 
     def to_dataset(self) -> xarray.Dataset:
         """The trace as an ``xarray.Dataset`` with named dimensions, units and the provenance. Needs ``modelcollapse[xarray]``."""

@@ -19,7 +19,6 @@ from modelcollapse.data import Rows
 from modelcollapse.families.exponential import LogMean, Total
 from modelcollapse.families.pareto import LogExcess
 from modelcollapse.families.uniform import Largest
-from modelcollapse.predict import predict
 from modelcollapse_theory import exponential_families, special_families
 
 DRAWS, SIZE = 40_000, 5
@@ -485,7 +484,7 @@ def curves(family: Any, source: Any, observe: list[str], size: Any, generations:
         family=family, source=source, regime=mc.Replace() if regime is None else regime, sizes=lambda: sizes,
         recorded=np.arange(generations + 1), trace=dict.fromkeys(observe),
     )  # fmt: skip
-    found = predict(run)
+    found = run.predict()
     assert len({p.observable for p in found}) == len(found)
     return {p.observable: p.values for p in found}
 

@@ -7,6 +7,7 @@ not hold. It is the only module beside the checks that sees both a simulation an
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,8 @@ from modelcollapse.families import (
     Uniform,
 )
 from modelcollapse.location import exactly
-from modelcollapse.results import Run
+from modelcollapse.observables import as_observable
+from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.sources import Table
 from modelcollapse_theory import (
     accumulation,
@@ -49,22 +51,6 @@ from modelcollapse_theory import (
     wishart,
     workflows,
 )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Prediction:
-    """The mean of an observable over chains at each recorded generation, by a closed form."""
-
-    observable: str
-    recorded: np.ndarray  # (generations,)
-    values: np.ndarray  # (generations, ...)
-    formula: str
-    conditions: str
-    function: str  # in modelcollapse_theory
-
-    def __str__(self) -> str:
-        last = np.array2string(np.asarray(self.values[-1]), precision=6, threshold=8)
-        return f"mean {self.observable} = {last} at generation {self.recorded[-1]}: {self.formula} ({self.conditions}; {self.function})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -171,19 +157,28 @@ def lost_share(regime: type) -> Callable[[Any], Any]:
     return register
 
 
-def predict(run: Run) -> list[Prediction]:
-    """Every registered closed form that applies to ``run``; none is an empty list."""
-    source = exactly(run.source)
-    truth = run.family.project(source) if hasattr(run.family, "project") else None
-    setting = Setting(run.family, source, run.regime, np.asarray(run.sizes()), run.recorded + 1, truth)
-    out = []
+def known() -> dict[str, Any]:
+    """Every observable that a closed form is registered for."""
+    return {row[0]: as_observable(row[0]) for row in PREDICTIONS}
+
+
+def predict(
+    family: Any, source: Any, regime: Any, observables: Any, sizes: np.ndarray, recorded: np.ndarray
+) -> Predictions:
+    """Every registered closed form that applies."""
+    source = exactly(source)
+    truth = family.project(source) if hasattr(family, "project") else None
+    setting = Setting(family, source, regime, sizes, recorded + 1, truth)
+    out = Predictions()
     for observable, formula, conditions, function, rule in PREDICTIONS:
-        if observable not in run.trace:
+        if observable not in observables:
             continue
         values = rule(setting)
         if values is not None:
+            module, _, name = function.partition(".")
+            evaluated = getattr(importlib.import_module(f"modelcollapse_theory.{module}"), name)
             out.append(
-                Prediction(observable, run.recorded, np.asarray(values, np.float64), formula, conditions, function)
+                Prediction(observable, recorded, np.asarray(values, np.float64), formula, conditions, (evaluated,))
             )
     return out
 
@@ -203,7 +198,7 @@ def _rows(share: Any, size: int) -> int:
 
 @lost_share(regimes.Replace)
 def _replace(s: Setting) -> Any:
-    return np.concatenate([[0.0], workflows.replace_sizes(s.sizes)])
+    return workflows.replace_sizes(s.sizes)
 
 
 @lost_share(regimes.FreshReal)
@@ -238,7 +233,7 @@ def _mixture(s: Setting) -> Any:
 
 @lost_share(regimes.Accumulate)
 def _accumulate(s: Setting) -> Any:
-    return np.concatenate([[0.0], accumulation.accumulate_sizes(s.sizes)])
+    return accumulation.accumulate_sizes(s.sizes)
 
 
 @lost_share(regimes.Weighted)
