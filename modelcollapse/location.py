@@ -50,30 +50,37 @@ def limit() -> float:
     return 2.0 ** (jnp.finfo(jnp.result_type(float)).nmant - 11)
 
 
-def is_far(source: Any) -> bool:
-    """Whether ``source`` lies so far from 0 that a run is centred."""
-    offset = _offset(exactly(source))
-    return offset is not None and offset.spreads > near()
+def loses(mean: np.ndarray, spread: np.ndarray) -> bool:
+    """Whether the type in force has fewer digits of rows with this mean and standard deviation, ``(d,)``, than a source should keep."""
+    return jnp.result_type(float) != jnp.float64 and _measured(mean, spread).spreads > near()
+
+
+def mean_and_spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation ``(d,)`` of rows ``(N, d)``; exactly 0 for a coordinate that does not vary."""
+    apart = rows - rows[0]
+    return rows[0] + apart.mean(0), apart.std(0)
 
 
 def exactly(source: Any) -> Any:
-    """``source`` with its numbers in float64 on the host, where it keeps them besides those of the type in force."""
+    """``source`` with its numbers in float64 on the host, where it keeps them besides those of the type in force.
+
+    Raises
+    ------
+    ValueError
+        If the source is traced, and so the digits that its type lacks are out of reach.
+    """
     exact = getattr(source, "exact", None)
     if exact is None:
         return source
+    if _traced(source):
+        raise ValueError(
+            f"a source so far from 0 cannot be traced in {jnp.result_type(float)}: make it outside of jax.jit and jax.vmap, and close "
+            "over it; or set jax.config.update('jax_enable_x64', True)"
+        )
     field = "points" if hasattr(source, "points") else "params"
     held = getattr(source, field)
     # dataclasses.replace leaves them behind
     return dataclasses.replace(source, **{field: exact if _rounds_to(exact, held) else held, "exact": None})
-
-
-def centred(source: Any) -> tuple[Any, np.ndarray | None]:
-    """``source`` about its own location and in the type in force, and that location; as it is, and None, if it is not far."""
-    exact = exactly(source)
-    offset = _offset(exact) if _movable(exact) else None
-    if offset is None or offset.spreads <= near():
-        return (source if exact is source else _moved(exact, 0.0)), None
-    return _moved(exact, -offset.mean), offset.mean
 
 
 def place(
@@ -89,10 +96,11 @@ def place(
         If the source lies beyond ``limit()``, and the family, the regime or an observable needs its rows where they lie.
     """
     where = None if about is FIND else about
-    if about is FIND and not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(source)):
-        source, where = _found(family, source, regime, observables, host)
-    elif where is not None:
-        source = _moved(exactly(source), -where)
+    exact = exactly(source)
+    if about is not FIND:
+        source = _moved(exact, 0.0 if where is None else -where) if where is not None or exact is not source else source
+    elif not _traced(source):
+        source, where = _found(family, source, exact, regime, observables, host)
     seen = {name: _about(observable, where) for name, observable in observables.items()}
     if where is not None:
         back = jnp.asarray(where, jnp.result_type(float))
@@ -109,9 +117,8 @@ def restored(trace: dict[str, np.ndarray], observables: dict[str, Any], location
 
 
 def _found(
-    family: Any, source: Any, regime: Any, observables: dict[str, Any], host: bool
+    family: Any, source: Any, exact: Any, regime: Any, observables: dict[str, Any], host: bool
 ) -> tuple[Any, np.ndarray | None]:
-    exact = exactly(source)
     held = source if exact is source else _moved(exact, 0.0)
     offset = None if getattr(family, "bounded", False) else _offset(exact)
     own = getattr(getattr(source, "family", None), "data", None)
@@ -119,7 +126,7 @@ def _found(
     if offset is None or offset.spreads <= near() or (own is family.data and not _movable(source)):
         return held, None
     fixed = [f"the family {type(family).__name__}"] * (not getattr(family, "equivariant", False))
-    fixed += [f"the regime {type(regime).__name__}"] * (not getattr(regime, "equivariant", False))
+    fixed += [f"the regime {regime!r}"] * (not getattr(regime, "equivariant", False))
     fixed += [f"the source {type(source).__name__}"] * (not _movable(source))
     seen = [f"the observable {name!r}" for name, o in observables.items() if not _centred(o, host)]
     if offset.spreads > limit() and fixed + seen:
@@ -142,9 +149,7 @@ def _offset(source: Any) -> _Offset | None:
     if points is not None:
         if points.ndim != 2 or not jnp.issubdtype(points.dtype, jnp.floating):
             return None
-        rows = np.asarray(points, np.float64)
-        apart = rows - rows[0]
-        mean, spread = rows[0] + apart.mean(0), apart.std(0)
+        mean, spread = mean_and_spread(np.asarray(points, np.float64))
     else:
         moments = source.moments()
         if moments is None:
@@ -153,9 +158,17 @@ def _offset(source: Any) -> _Offset | None:
         if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
             return None
         spread = np.sqrt(np.diagonal(covariance))
+    return _measured(mean, spread)
+
+
+def _measured(mean: np.ndarray, spread: np.ndarray) -> _Offset:
     varies = np.isfinite(mean) & (spread > 0)
     spreads = np.where(varies, np.abs(mean) / np.where(varies, spread, 1.0), 0.0)
     return _Offset(mean, spread, float(spreads.max()), int(spreads.argmax()))
+
+
+def _traced(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _movable(source: Any) -> bool:
@@ -168,14 +181,13 @@ def _moved(source: Any, by: Any) -> Any:
         rows = np.asarray(source.points, np.float64) + by
         return dataclasses.replace(source, points=jnp.asarray(rows, jnp.result_type(float)))
 
-    def cast(leaf: Any, dtype: Any, into: Any) -> Any:
-        return into(leaf, dtype) if jnp.issubdtype(np.asarray(leaf).dtype, jnp.floating) else leaf
+    def cast(tree: Any, into: Any, dtype: Any) -> Any:
+        real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)  # noqa: E731
+        return jax.tree.map(lambda leaf: into(leaf, dtype) if real(leaf) else leaf, tree)
 
-    params = jax.tree.map(lambda leaf: cast(leaf, np.float64, np.asarray), source.params)
-    params = params.moved(np.broadcast_to(by, np.shape(source.params.mean)))
-    return dataclasses.replace(
-        source, params=jax.tree.map(lambda leaf: cast(leaf, jnp.result_type(float), jnp.asarray), params)
-    )
+    exact = cast(source.params, np.asarray, np.float64)
+    moved = exact.moved(np.broadcast_to(by, np.shape(source.params.mean)))
+    return dataclasses.replace(source, params=cast(moved, jnp.asarray, jnp.result_type(float)))
 
 
 def _rounds_to(exact: Any, held: Any) -> bool:

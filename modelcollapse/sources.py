@@ -20,7 +20,7 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
-from modelcollapse.location import is_far
+from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -62,8 +62,8 @@ class Table:
         size = self.points.shape[0]
         if self.replace:
             chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
-            return Rows(self.points[chosen], jnp.asarray(n, jnp.int32))
-        return Rows(self.points, jnp.asarray(size, jnp.int32)).take(key, n, capacity)
+            return Rows(jnp.asarray(self.points)[chosen], jnp.asarray(n, jnp.int32))
+        return Rows(jnp.asarray(self.points), jnp.asarray(size, jnp.int32)).take(key, n, capacity)
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
         """Mean and covariance (divisor N) of the table as a law."""
@@ -184,7 +184,8 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     elif mu.size == 1 and np.ndim(mean) == 0 and sigma.ndim == 2:
         mu = np.full(sigma.shape[0], mu[0])
     params = _normal("mean", mu, "covariance", sigma)
-    return _law(Gaussian(), params, dataclasses.replace(params, mean=mu))
+    far = loses(mu, np.sqrt(np.diagonal(sigma)))
+    return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)
 
 
 def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Law:
@@ -210,7 +211,10 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike)
     parts = [_normal(f"means[{i}]", mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
     params = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
-    return _law(GaussianMixture(p.size), params, dataclasses.replace(params, means=mu))
+    centre = np.average(mu, 0, np.asarray(weights, np.float64))
+    within = np.diagonal(sigma, axis1=1, axis2=2) + (mu - centre) ** 2
+    far = loses(centre, np.sqrt(np.average(within, 0, np.asarray(weights, np.float64))))
+    return Law(GaussianMixture(p.size), params, exact=dataclasses.replace(params, means=mu) if far else None)
 
 
 def linear(
@@ -239,12 +243,6 @@ def linear(
     if rows.dimension != w.size:
         raise ValueError(f"design must have {w.size} columns, one for each weight, got {rows.dimension}")
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
-
-
-def _law(family: Any, params: Any, exact: Any) -> Law:
-    """A law that keeps its ``exact`` parameters where the type in force loses digits of them."""
-    law = Law(family, params, exact)
-    return law if jnp.result_type(float) != jnp.float64 and is_far(law) else Law(family, params)
 
 
 def _held(name: str, values: np.ndarray) -> jax.Array:
@@ -378,10 +376,7 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
 
 def _table(rows: np.ndarray, replace: bool) -> Table:
     """Finite rows ``(N, d)`` of float64, kept in float64 besides where the type in force loses digits of their spread."""
-    table = Table(_held("rows", rows), bool(replace), rows)
-    if jnp.result_type(float) != jnp.float64 and is_far(table):
-        return table
-    return dataclasses.replace(table, exact=None)
+    return Table(_held("rows", rows), bool(replace), exact=rows if loses(*mean_and_spread(rows)) else None)
 
 
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
