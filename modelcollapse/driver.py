@@ -96,7 +96,7 @@ def simulate(
     recorded = _recorded(record, 0, generations)
     key, number = _key(seed)
     devices.check(mesh)
-    process, where = prepare(family, source, regime, observe, size, generations)
+    process, where = placed(family, source, regime, observe, size, generations)
     observables = named(observe)
     run = Run(
         family=family,
@@ -136,7 +136,7 @@ def trace(
     """
     regime = regimes.Replace() if regime is None else regime
     key, _ = _key(seed)
-    process, _ = prepare(family, source, regime, observe, size, generations, host=False)
+    process, _ = placed(family, source, regime, observe, size, generations, host=False)
     sizes, index = _sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
@@ -149,7 +149,12 @@ def trace(
     return _masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
-def prepare(
+def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
+    """The process of a run, its concrete arguments checked."""
+    return placed(family, source, regime, observe, size, generations)[0]
+
+
+def placed(
     family: Any,
     source: Any,
     regime: Any,
@@ -160,7 +165,7 @@ def prepare(
     *,
     host: bool = True,
 ) -> tuple[loop.Process, np.ndarray | None]:
-    """The process of a run, its concrete arguments checked, and the location that it is centred about; see ``location.place``."""
+    """``prepare``, and the location that the process is centred about; the other arguments are those of ``location.place``."""
     _check_protocol(family, source, regime)
     source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
     traced = _traced((size, regime, family, source))

@@ -123,7 +123,7 @@ class Run:
         if np.ndim(size) and not np.array_equal(driver._sizes(size, last)[: self.generations + 1], self.sizes()):
             raise ValueError("size must begin with the sample sizes that were run")
         regime = self.regime if regime is None else regime
-        process, _ = driver.prepare(self.family, self.source, regime, self.observables, size, last, about=self.location)
+        process, _ = driver.placed(self.family, self.source, regime, self.observables, size, last, about=self.location)
         recorded = driver._recorded(record, self.generations + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         return driver.drive(

@@ -48,7 +48,7 @@ def predictions(
     generations = driver._integer("generations", generations, 0)
     recorded = driver._recorded(record, 0, generations)
     observables = rules.known() if observe is None else None
-    process, _ = driver.prepare(family, source, regime, {} if observe is None else observe, size, generations)
+    process = driver.prepare(family, source, regime, {} if observe is None else observe, size, generations)
     return rules.predict(
         family, source, regime, observables or process.observables, driver._sizes(size, generations), recorded
     )
