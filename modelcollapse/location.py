@@ -228,6 +228,10 @@ class InPlace:
     def needs_truth(self) -> bool:
         return getattr(self.observable, "needs_truth", False)
 
+    def check(self, params: Any) -> None:
+        if hasattr(self.observable, "check"):
+            self.observable.check(params)
+
     def start(self, truth: Any, first: Any) -> Any:
         return self.observable.start(self._truth(truth), self._state(first))
 
