@@ -151,7 +151,8 @@ def _offset(source: Any) -> _Offset | None:
             return None
         mean, spread = mean_and_spread(np.asarray(points, np.float64))
     else:
-        moments = source.moments()
+        with jax.ensure_compile_time_eval():  # within a function that is traced, too
+            moments = source.moments()
         if moments is None:
             return None
         mean, covariance = (np.asarray(moment, np.float64) for moment in moments)

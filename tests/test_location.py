@@ -268,7 +268,7 @@ def test_images_are_not_far_however_even_they_are() -> None:
     pixels[0, 0, 0] = 250 / 255
     with jax.enable_x64(False):
         source = mc.images(pixels)
-        family = mc.VAE(1, mc.families.MLP((2,)), steps=1)
+        family = mc.VAE(1, mc.families.MLP((2,)), steps=1, batch=8)
         shapes = jax.eval_shape(
             lambda: mc.trace(family, source, observe={"one": lambda params: params.loss}, size=8, generations=1)
         )
