@@ -109,14 +109,8 @@ class Run:
         ------
         ValueError
             If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
-            generator here is not that of the run, so that other numbers would follow.
-        RuntimeError
-            In a process that was forked after JAX had started.
-
-        Warns
-        -----
-        UserWarning
-            If the run was made with other versions of this package or of JAX.
+            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
+            UserWarning.
         """
         from modelcollapse import devices, driver
 
@@ -131,17 +125,9 @@ class Run:
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
-        return driver.drive(
-            self.replaced(regime=regime, size=sizes, provenance=history),
-            process,
-            key,
-            self.chains,
-            recorded,
-            last,
-            batch_size=batch_size,
-            progress=progress,
-            mesh=mesh,
-        )
+        run = self.replaced(regime=regime, size=sizes, provenance=history)
+        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
+        return driver.drive(run, process, key, self.chains, recorded, last, **options)
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
