@@ -120,11 +120,12 @@ class Run:
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
         _check_past(self.regime, regime, now)
-        process = driver.prepare(self.family, self.source, regime, self.observables, sizes, last)
         recorded = driver._recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
+        # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        process = driver.prepare(self.family, self.source, regime, self.observables, sizes, last)
         run = self.replaced(regime=regime, size=sizes, provenance=history)
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
         return driver.drive(run, process, key, self.chains, recorded, last, **options)
