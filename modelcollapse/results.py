@@ -265,8 +265,8 @@ def _check_past(run: Any, given: Any, generation: int) -> None:
     """Refuse a regime that until ``generation`` is not the one that was run."""
     if given is run:
         return
-    (old, structure), (new, other) = (jax.tree_util.tree_flatten_with_path(regime) for regime in (run, given))
-    if structure != other:
+    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
+    if jax.tree.structure(run) != jax.tree.structure(given):
         raise ValueError(
             f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
             "Switch(before, after, g), simulated from the start"
