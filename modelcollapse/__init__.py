@@ -39,6 +39,7 @@ from modelcollapse.families import (
     Uniform,
 )
 from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
+from modelcollapse.predict import Prediction, Predictions, predictions
 from modelcollapse.pytree import part, register, static
 from modelcollapse.regimes import (
     Accumulate,
@@ -57,9 +58,11 @@ from modelcollapse.sources import (
     bernoulli,
     binomial,
     categorical,
+    counts,
     exponential,
     gamma,
     images,
+    labels,
     linear,
     negative_binomial,
     normal,
@@ -96,6 +99,8 @@ __all__ = [
     "NegativeBinomial",
     "Pareto",
     "Poisson",
+    "Prediction",
+    "Predictions",
     "Regression",
     "Replace",
     "Retain",
@@ -108,12 +113,14 @@ __all__ = [
     "bernoulli",
     "binomial",
     "categorical",
+    "counts",
     "decompose",
     "excess_log_loss",
     "exponential",
     "first_below",
     "gamma",
     "images",
+    "labels",
     "linear",
     "negative_binomial",
     "normal",
@@ -122,6 +129,7 @@ __all__ = [
     "pareto",
     "part",
     "poisson",
+    "predictions",
     "register",
     "sampler",
     "simulate",

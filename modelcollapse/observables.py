@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.forks import computes
 from modelcollapse.pytree import PACKAGE, part, register, static, used
 from modelcollapse.sampling import axis_of_chains, over_lanes
@@ -164,6 +165,18 @@ def variance(params: Any) -> jax.Array:
     return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
 
 
+@observable()
+def total_variance(params: Any) -> jax.Array:
+    """Trace of the covariance, ``()``; underflows to 0 long after collapse."""
+    return variance(params).sum()
+
+
+@observable()
+def determinant(params: Any) -> jax.Array:
+    """Determinant of the covariance, ``()``; underflows to 0 long after collapse, and its mean over chains hides that."""
+    return jnp.exp(log_determinant(params))
+
+
 @observable(dims=("dimension",))
 def standard_deviation(params: Any) -> jax.Array:
     """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
@@ -244,12 +257,14 @@ def _factor(params: Any) -> jax.Array:
 
 @computes
 def tail_mass(states: Iterable[int] | None = None, *, below: float | None = None) -> Tail:
-    """Probability of the given ``states``, or of those whose true probability is ``below`` a threshold."""
+    """Probability of the given ``states``, or of those whose true probability is ``below`` a threshold in (0, 1].
+
+    ``states`` are different whole numbers from 0. ``simulate`` refuses those that the law does not have. ValueError or TypeError for
+    anything else.
+    """
     if (states is None) == (below is None):
         raise ValueError(f"give either states or below, got states={states!r} and below={below!r}")
-    if states is None:
-        return Tail(None, below)
-    return Tail(jnp.asarray(list(states), jnp.int32), None)
+    return Tail(states, below)
 
 
 @part
@@ -261,6 +276,19 @@ class Tail:
 
     settles = True
 
+    def __post_init__(self) -> None:
+        below = arguments.checker(arguments.number, 0, 1, open_low=True)
+        arguments.converted(self, states=arguments.optional(_states), below=arguments.optional(below))
+
+    def check(self, params: Any) -> None:
+        """Refuse states that the law ``params`` ``(K,)`` does not have."""
+        shape = np.shape(params)
+        if self.states is None or arguments.traced(self.states) or len(shape) != 1:
+            return
+        largest = int(np.max(self.states))
+        if largest >= shape[0]:
+            raise ValueError(f"states must lie between 0 and {shape[0] - 1}, those of the law, got {largest}")
+
     def start(self, truth: Any, first: Any) -> tuple:
         return ()
 
@@ -271,6 +299,17 @@ class Tail:
         if self.states is not None:
             return state.params[self.states].sum()
         return jnp.where(truth < self.below, state.params, 0.0).sum()
+
+
+def _states(name: str, value: Any) -> jax.Array:
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    given = list(value) if several and not hasattr(value, "__array__") else value
+    states = arguments.whole_array(name, given, ndim=1)
+    if not states.size:
+        raise ValueError(f"{name} must hold at least one state, got {value!r}")
+    if np.unique(states).size < states.size:
+        raise ValueError(f"{name} must differ from each other, got {value!r}")
+    return jnp.asarray(states, jnp.int32)
 
 
 @computes
@@ -356,9 +395,16 @@ class Of:
     field: str = static()
     observable: Any
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.field, str):
+            raise TypeError(f"field must be the name of a field of the parameters, got {self.field!r}")
+
     @property
     def settles(self) -> bool:
         return getattr(self.observable, "settles", False)
+
+    def check(self, params: Any) -> None:
+        check(self.observable, getattr(params, self.field))
 
     @property
     def needs_truth(self) -> bool:
@@ -416,6 +462,9 @@ class FirstTime(_Watching):
     def start(self, truth: Any, first: Any) -> tuple[jax.Array, Any]:
         return self._noted(jnp.full((), jnp.inf), self.watched.start(truth, first), first, truth)
 
+    def check(self, params: Any) -> None:
+        check(as_observable(self.condition), params)
+
     def update(self, carry: tuple[jax.Array, Any], state: Any, truth: Any) -> tuple[jax.Array, Any]:
         time, running = carry
         return self._noted(time, self.watched.update(running, state, truth), state, truth)
@@ -435,9 +484,15 @@ class Below(_Watching):
     observable: Any
     threshold: Any
 
+    def __post_init__(self) -> None:
+        arguments.converted(self, threshold=_threshold)
+
     @property
     def watched(self) -> Any:
         return as_observable(self.observable)
+
+    def check(self, params: Any) -> None:
+        check(as_observable(self.observable), params)
 
     def start(self, truth: Any, first: Any) -> Any:
         return self.watched.start(truth, first)
@@ -458,8 +513,14 @@ def absorption_time() -> FirstTime:
 
 
 def first_below(observable: Any, threshold: Any) -> FirstTime:
-    """First generation at which an observable (a function, part or name) is below ``threshold``."""
+    """First generation at which an observable (a function, part or name) is below ``threshold``, a finite number."""
     return FirstTime(Below(as_observable(observable), threshold))
+
+
+def _threshold(name: str, value: Any) -> float | int:
+    found = arguments.number(name, value)
+    # a count is compared with a whole number as it is
+    return int(found) if isinstance(value, int | np.integer) and abs(found) <= arguments.LARGEST else found
 
 
 @part
@@ -526,10 +587,20 @@ def as_observable(given: Any) -> Any:
     return Read(given)
 
 
+def check(observable: Any, params: Any) -> None:
+    """Let an observable refuse parameters that it cannot be read from; of these, only shapes and types are known."""
+    if hasattr(observable, "check"):
+        observable.check(params)
+
+
 def named(observe: Any) -> dict[str, Any]:
     """One observable, several, or a mapping from names, as a mapping from names to observables."""
-    if isinstance(observe, Mapping):
+    if isinstance(observe, Mapping) and observe:
         return {str(name): as_observable(given) for name, given in observe.items()}
+    if hasattr(observe, "__array__"):
+        raise TypeError(
+            f"observe must be names, functions of (params) or (params, truth), or Observables; got {observe!r}"
+        )
     several = [observe] if isinstance(observe, str) or not isinstance(observe, Iterable) else list(observe)
     out: dict[str, Any] = {}
     for given in several:

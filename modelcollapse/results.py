@@ -13,10 +13,13 @@ import numpy as np
 
 from modelcollapse import files, provenance, serial
 from modelcollapse.forks import computes
+from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
     import xarray
+
+    from modelcollapse.predict import Predictions
 
 FORMAT = 2
 
@@ -112,15 +115,15 @@ class Run:
             generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
             UserWarning.
         """
-        from modelcollapse import devices, driver
+        from modelcollapse import arguments, devices, driver
 
         devices.check(mesh)
-        generations = driver._integer("generations", generations, 1)
+        generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
         _check_past(self.regime, regime, now)
-        recorded = driver._recorded(record, now + 1, last)
+        recorded = arguments.recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
@@ -132,15 +135,15 @@ class Run:
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
-        from modelcollapse import driver
+        from modelcollapse import arguments
 
         past = self.sizes()
         if size is None:
             return self.size
         if np.ndim(size) == 0:
-            new = driver._sizes(size, last)
+            new = arguments.sizes(size, last)
             return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
-        sizes = driver._sizes(size, last)
+        sizes = arguments.sizes(size, last)
         if not np.array_equal(sizes[: past.size], past):
             differs = int(np.argmax(sizes[: past.size] != past))
             raise ValueError(
@@ -158,11 +161,11 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
-    def predict(self) -> Any:
-        """Every closed form that applies to this source, family, regime and observable, with its conditions; or an empty list."""
-        from modelcollapse.predict import predict
+    def predict(self) -> Predictions:
+        """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
+        from modelcollapse.predict import of_run
 
-        return predict(self)
+        return of_run(self)
 
     def to_dataset(self) -> xarray.Dataset:
         """The trace as an ``xarray.Dataset`` with named dimensions, units and the provenance. Needs ``modelcollapse[xarray]``."""
@@ -176,9 +179,17 @@ class Run:
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
+        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
+        names = getattr(self.source, "names", None)
+        # rows have columns, everything else that has names has states
+        dim = "dimension" if np.ndim(getattr(self.source, "points", ())) == 2 else "state"
+        if names and any(
+            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
+        ):
+            coords[dim] = coordinate(names)
         return xarray.Dataset(
             variables,
-            coords={"chain": np.arange(self.chains), "generation": self.recorded},
+            coords=coords,
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
@@ -325,7 +336,7 @@ class Summary:
         for name, s in self.statistics.items():
             last = {key: np.asarray(values[-1]) for key, values in s.items()}
             for index in np.ndindex(last["mean"].shape if last["mean"].size <= 8 else (0,)):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                label = name + (f"[{', '.join(map(str, index))}]" if last["mean"].size > 1 else "")
                 v = {key: float(values[index]) for key, values in last.items()}
                 band = f"[{v['lower']:.6g}, {v['upper']:.6g}]"
                 lines.append(f"{label:28s} {v['mean']:12.6g} {v['standard_error']:11.2g} {v['median']:12.6g}   {band}")
