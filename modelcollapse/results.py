@@ -161,6 +161,7 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
+    @computes
     def predict(self) -> Predictions:
         """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
         from modelcollapse.predict import of_run

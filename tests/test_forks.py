@@ -49,6 +49,8 @@ child("load", lambda: mc.Run.load(sys.argv[1]))
 child("simulate_models", lambda: mc.simulate_models(Model, LAW, size=5, generations=1))
 child("categorical", lambda: mc.categorical([0.5, 0.5]))
 child("normal", lambda: mc.normal(0.0, 1.0))
+child("predict", run.predict)
+child("predictions", lambda: mc.predictions(mc.Discrete(), LAW, size=5, generations=1))
 child("table", lambda: mc.table([[1.0], [2.0]]))
 child("tail_mass", lambda: mc.tail_mass([0]))
 child("simulate in a child of a child", lambda: child("simulate again", lambda: mc.simulate(mc.Discrete(), LAW, **GIVEN)))
@@ -69,7 +71,19 @@ def test_a_forked_process_refuses_or_works(tmp_path: object) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = done.stdout.splitlines()
-    doors = ["simulate", "trace", "extend", "load", "simulate_models", "categorical", "normal", "table", "tail_mass"]
+    doors = [
+        "simulate",
+        "trace",
+        "extend",
+        "load",
+        "simulate_models",
+        "categorical",
+        "normal",
+        "predict",
+        "predictions",
+        "table",
+        "tail_mass",
+    ]
     assert found == [
         "early works", *(f"{door} True" for door in doors), "simulate again True", "simulate in a child of a child works",
         "parent works",
