@@ -343,7 +343,7 @@ class Mixture:
 
     def continued(self, memory: Any) -> Any:
         """The memory of a shorter run, with places for as many models as this one needs."""
-        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
+        return memory.deepened(self.depth or 0) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from modelcollapse.forks import computes
 from modelcollapse.predict.prediction import Prediction, Predictions
 
 __all__ = ["Prediction", "Predictions", "predictions"]
 
 
+@computes
 def predictions(
     family: Any,
     source: Any,
