@@ -180,7 +180,7 @@ def test_a_wrong_number_is_seen(shown, actual, same):
 
 
 def test_a_wrong_output_of_each_kind_is_seen(tmp_path, capsys):
-    with pytest.raises(AssertionError, match=r"page.md:2\nshown: 0.4\nfound: 0.25"):
+    with pytest.raises(AssertionError, match=r"page.md:2\n *shown: 0.4\\n *found: 0.25"):
         run_block("x = 1 / 4\nprint(x)  # 0.4\n", 0, "page.md", {})
     assert run_block("x = 1 / 4\nprint(x)  # 0.25\nprint(x)  # a quarter\n", 7, "page.md", {}) == "0.25\n0.25\n"
     given = tmp_path / "page.md"
@@ -195,7 +195,7 @@ def test_a_wrong_output_of_each_kind_is_seen(tmp_path, capsys):
 
 def test_there_is_code_to_run_and_output_to_compare():
     assert len(list(blocks(ROOT / "docs/extending.md"))) >= 4
-    assert len(list(transcripts(ROOT / "docs/files.md"))) >= 4
+    assert len(list(transcripts(ROOT / "docs/files.md"))) >= 3
     assert len(list(transcripts(ROOT / "docs/planner.md"))) >= 2
     for name in NOT_RUN:
         assert list(blocks(ROOT / name))
