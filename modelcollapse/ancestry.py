@@ -30,6 +30,8 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from modelcollapse import arguments
+from modelcollapse.forks import computes
 from modelcollapse.sampling import _exact, _lineages, _multinomial, keys
 
 __all__ = ["coalescence", "final_counts", "fixation", "stationary_counts"]
@@ -41,6 +43,7 @@ _LARGEST = 2**25
 _NEVER = 2.0**52
 
 
+@computes
 def final_counts(
     key: jax.Array,
     probabilities: ArrayLike,
@@ -67,7 +70,7 @@ def final_counts(
     backward construction of the Wright-Fisher model; Kingman, "The coalescent" (1982).
     """
     sizes = _sizes(sample_size, fits)
-    _check(chains=chains, share=share, real=real, kept=kept, smallest=int(sizes.min()))
+    chains, share, real, kept = _checked(chains, share, real, kept, int(sizes.min()))
     constant = bool((sizes == sizes[0]).all())
     older = (sizes[:1] if constant else sizes[-2::-1]).astype(np.float64)
     newest, largest = int(sizes[-1]), int(sizes.max())
@@ -76,6 +79,7 @@ def final_counts(
     return _grouped(one, key, chains, largest)(_weights(probabilities), older, float(fits - 1), share)
 
 
+@computes
 def stationary_counts(
     key: jax.Array,
     probabilities: ArrayLike,
@@ -92,7 +96,7 @@ def stationary_counts(
     cost of about :math:`M \log(1/\gamma)` picks. Exact. Raises ValueError for arguments out of range.
     """
     sizes = _sizes(sample_size, 1)
-    _check(chains=chains, share=share, real=real, kept=None, smallest=int(sizes[0]))
+    chains, share, real, _ = _checked(chains, share, real, None, int(sizes[0]))
     if not (share or real):
         raise ValueError(f"a stationary law needs share > 0 or real > 0, got share={share} and real={real}")
     size = int(sizes[0])
@@ -100,6 +104,7 @@ def stationary_counts(
     return _grouped(one, key, chains, size)(_weights(probabilities), sizes.astype(np.float64), np.inf, share)
 
 
+@computes
 def fixation(
     key: jax.Array, probabilities: ArrayLike, sample_size: int, chains: int = 1
 ) -> tuple[jax.Array, jax.Array]:
@@ -116,59 +121,47 @@ def fixation(
     at every n and never increases, as fixation is never undone, and that is all the law of (T, winner) depends on. Exact.
     Raises ValueError for arguments out of range.
     """
-    size = _size_for_times(sample_size, chains)
+    size, chains = _size_for_times(sample_size), arguments.count("chains", chains)
     return _grouped(functools.partial(_fixation, size), key, chains, size)(_weights(probabilities))
 
 
+@computes
 def coalescence(key: jax.Array, sample_size: int, chains: int = 1) -> jax.Array:
     """Fits until the whole data set descends from one item of the first, under replacement: int32 ``(chains,)``.
 
     Fixation of the states comes earlier unless all items of the first data set differ. Exact.
     """
-    size = _size_for_times(sample_size, chains)
+    size, chains = _size_for_times(sample_size), arguments.count("chains", chains)
     return _grouped(functools.partial(_coalescence, size), key, chains, size)()
 
 
 def _sizes(sample_size, fits):
-    if fits < 1:
-        raise ValueError(f"fits must be at least 1, got {fits}")
-    sizes = np.asarray(sample_size)
-    if not np.issubdtype(sizes.dtype, np.integer):
-        raise TypeError(f"sample_size must be an integer or a sequence of integers, got {sizes.dtype}")
+    fits = arguments.count("fits", fits)
+    sizes = arguments.whole_array("sample_size", sample_size, minimum=1)
     if sizes.ndim > 1 or (sizes.ndim == 1 and sizes.shape != (fits,)):
         raise ValueError(f"sample_size must be one integer or fits={fits} of them, got shape {sizes.shape}")
-    if sizes.min() < 1 or sizes.max() >= 2**31:
-        raise ValueError(f"sample_size must lie between 1 and 2**31 - 1, got {sample_size}")
     return np.broadcast_to(sizes, (fits,)).astype(np.int32)
 
 
-def _size_for_times(sample_size, chains):
-    size = int(_sizes(sample_size, 1)[0])
-    _check(chains=chains, share=None, real=None, kept=None, smallest=size)
-    if size > _LARGEST:
-        raise ValueError(f"sample_size must be at most {_LARGEST}, as times are int32, got {size}")
-    return size
+def _size_for_times(sample_size):
+    # times are int32
+    return arguments.whole("sample_size", sample_size, 1, _LARGEST)
 
 
-def _check(*, chains, share, real, kept, smallest):
-    if chains < 1:
-        raise ValueError(f"chains must be at least 1, got {chains}")
+def _checked(chains, share, real, kept, smallest):
     if sum(value is not None for value in (share, real, kept)) > 1:
         raise ValueError(f"give at most one of share, real and kept, got share={share}, real={real}, kept={kept}")
-    if share is not None and not 0.0 <= share <= 1.0:
-        raise ValueError(f"share must lie between 0 and 1, got {share}")
-    for name, value in (("real", real), ("kept", kept)):
-        if value is not None and not 0 <= value <= smallest:
-            raise ValueError(f"{name} must lie between 0 and the smallest sample size {smallest}, got {value}")
+    share = None if share is None else arguments.share("share", share)
+    # so many items of the smallest data set
+    real, kept = (
+        None if value is None else arguments.whole(name, value, maximum=smallest)
+        for name, value in (("real", real), ("kept", kept))
+    )
+    return arguments.count("chains", chains), share, real, kept
 
 
 def _weights(probabilities):
-    weights = np.asarray(probabilities, dtype=np.float64)
-    if weights.ndim != 1 or weights.size == 0:
-        raise ValueError(f"probabilities must be a vector of at least one weight, got shape {weights.shape}")
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-        raise ValueError("probabilities must be nonnegative and finite, and not all zero")
-    return weights / weights.sum()
+    return arguments.law("probabilities", probabilities, normalise=True)
 
 
 def _grouped(function, key, chains, size):

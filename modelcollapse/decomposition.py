@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.driver import simulate
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def decompose(
         The names of all errors; 2^k runs for k of them, at most 6.
     theory
         ``theory(on) ->`` the closed form of the mean at the recorded generations ``(generations,)``, or None. Where it says None, or is
-        not given, the first closed form that ``Run.predict`` knows.
+        not given, the closed form that ``Run.predict`` knows; bounds are left out.
     chains
         Number of chains where anything is random.
     common
@@ -180,10 +181,20 @@ def decompose(
     ------
     ValueError
         For names of errors that are not different, for more than 6, and for an observable that is not one number, or has two names.
+    TypeError
+        For errors that are no names, one text included, and for what is no function.
     """
+    if isinstance(errors, str) or not isinstance(errors, Iterable):
+        raise TypeError(f"errors must be a list of names, got {errors!r}")
     names = tuple(errors)
-    if not 1 <= len(names) <= 6 or len(set(names)) < len(names) or not all(isinstance(n, str) for n in names):
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"errors must be names, got {names!r}")
+    if not 1 <= len(names) <= 6 or len(set(names)) < len(names):
         raise ValueError(f"errors must be one to six different names, got {names!r}")
+    for argument, function in (("build", build), ("theory", theory)):
+        if not callable(function) and (argument, function) != ("theory", None):
+            raise TypeError(f"{argument} must be a function of the set of errors that are on, got {function!r}")
+    chains = arguments.count("chains", chains)
     values, predicted, seen = {}, {}, set()
     for bits in itertools.product((False, True), repeat=len(names)):
         on = frozenset(itertools.compress(names, bits))
@@ -196,7 +207,7 @@ def decompose(
         values[on] = _one_number(name, run[name])
         known = theory(on) if theory is not None else None
         if known is None:
-            known = next((p.values for p in run.predict()), None)
+            known = next((p.values for p in run.predict() if p.kind == "mean"), None)
         predicted[on] = None if known is None else np.broadcast_to(np.ravel(known), run.recorded.shape)
         recorded = run.recorded
     return Decomposition(name, names, recorded, values, predicted)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import operator
-import platform
 from typing import Any
 
 import jax
@@ -13,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import devices, loop, regimes, sampling, shares
+from modelcollapse import arguments, devices, loop, provenance, regimes, sampling, shares
+from modelcollapse.forks import computes
+from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
@@ -24,12 +21,12 @@ CACHE = 2**21
 """The same for what one generation reads and writes, on a CPU: what fits its caches runs twice as fast or more."""
 TEMPORARY = 2**11
 """Bytes that the arithmetic of a chain takes beside its state and its rows."""
-LARGEST = 2**31 - 1
 # their traces are kept
 _begin = jax.jit(loop.begin)
 _first_read = jax.jit(lambda state, process: process.read(process.carrying(state)))
 
 
+@computes
 def simulate(
     family: Any,
     source: Any,
@@ -62,11 +59,12 @@ def simulate(
     observe
         What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from names.
     size
-        Sample size M of every data set, or one for each generation 0, ..., ``generations``.
+        Sample size M of every data set, or one for each generation 0, ..., ``generations``: whole numbers below 2^31.
     generations
         Number of the last generation, included.
     seed
-        A nonnegative integer, or a JAX key.
+        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give different runs, in
+        both precisions. None draws a number, which ``provenance`` keeps.
     record
         Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
     batch_size
@@ -91,28 +89,33 @@ def simulate(
         After the run, if a fit was not finite; it names the chains and generations, and its ``run`` holds everything else.
     """
     regime = regimes.Replace() if regime is None else regime
-    generations = _integer("generations", generations, 0)
-    chains = _integer("chains", chains, 1)
-    recorded = _recorded(record, 0, generations)
-    key, number = _key(seed)
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    recorded = arguments.recorded(record, 0, generations)
+    progress = arguments.flag("progress", progress)
+    key, number = arguments.seed(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
+    family = process.family
     run = Run(
         family=family,
         source=source,
         regime=regime,
         observables=process.observables,
-        size=np.asarray(size),
+        size=arguments.whole_array("size", size),
         recorded=recorded,
         trace={},
         state=None,
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=_impl(key),
-        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
+        key_impl=provenance.implementation(key),
+        provenance=provenance.made(
+            number, key, family=family, source=source, regime=regime, observe=process.observables
+        ),
     )
     return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
 
+@computes
 def trace(
     family: Any,
     source: Any,
@@ -128,13 +131,15 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
-    are fixed.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
     """
     regime = regimes.Replace() if regime is None else regime
-    key, _ = _key(seed)
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    key, _ = arguments.seed(seed)
     process = prepare(family, source, regime, observe, size, generations)
-    sizes, index = _sizes(size, generations), np.arange(chains, dtype=np.uint32)
+    sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     for stage in shares.stages(process, sizes, 0, np.arange(generations + 1), generations, False):
@@ -149,25 +154,24 @@ def trace(
 def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
     """The process of a run, its concrete arguments checked."""
     observables = named(observe)
-    _check_protocol(family, source, regime)
-    traced = _traced((size, regime, family, source))
-    sizes = _sizes(size, generations) if not _traced(size) else None
-    if sizes is None:
-        raise TypeError("size must be concrete: it fixes the shapes of a run")
-    _check_schedules(regime, generations)
+    arguments.family("family", family)
+    arguments.source("source", source)
+    arguments.regime("regime", regime)
+    family = _told(family, source)
+    sizes = arguments.sizes(size, generations)
+    check_schedules(regime, generations)
     room = regimes.room(regime, sizes)
-    if room > LARGEST:
+    if room > arguments.LARGEST:
         raise ValueError(
             f"the pool would hold {room} items, more than 2**31 - 1: use fewer generations or a smaller size"
         )
-    if not traced:
+    if not arguments.traced((regime, family, source)):
         if hasattr(regime, "check"):
             regime.check(sizes)
-        _check_source(source, sizes)
+        check_source(source, sizes)
         if hasattr(family, "check"):
             family.check(source, regimes.fitted_sizes(regime, sizes))
-    if hasattr(regime, "prepared") and not _traced(regime):
-        regime = regime.prepared(family, source, sizes)
+    regime = regimes.prepared(regime, family, source, sizes)
     truth = family.project(source) if hasattr(family, "project") else None
     rows = regime.needs_items and not hasattr(family.data, "take")
     largest = int(sizes.max())
@@ -201,7 +205,7 @@ def drive(
     if batch_size is None:
         batch = _batch(first_form, key, chains, recorded.size) * devices.count(mesh)
     else:
-        batch = _integer("batch_size", batch_size, 1)
+        batch = arguments.count("batch_size", batch_size)
     # as many on each device; the last may run chains that nobody asked for
     batch = -(-min(batch, chains) // devices.count(mesh)) * devices.count(mesh)
     parts = [
@@ -279,93 +283,25 @@ def _holds_rows(family: Any, rows: bool) -> bool:
     return rows or hasattr(family.data, "present")
 
 
-def _traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
-
-
-def _integer(name: str, value: Any, minimum: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
-    if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
-    if number > LARGEST:
-        raise ValueError(f"{name} must be at most 2**31 - 1, got {number}")
-    return number
-
-
-def _sizes(size: Any, generations: int) -> np.ndarray:
-    sizes = np.asarray(size)
-    if sizes.dtype.kind not in "iu":
-        raise TypeError(f"size must be a whole number or an array of them, got {size!r}")
-    if sizes.ndim > 1 or (sizes.ndim == 1 and sizes.size != generations + 1):
-        raise ValueError(
-            f"size must be one number, or one for each generation 0 to {generations} ({generations + 1} numbers), got shape {sizes.shape}"
-        )
-    if np.any(sizes < 1):
-        raise ValueError(f"size must be at least 1, got {sizes.min()}")
-    if np.any(sizes > LARGEST):
-        raise ValueError(f"size must be at most 2**31 - 1, got {sizes.max()}")
-    return np.broadcast_to(sizes.astype(np.int64), (generations + 1,))
-
-
-def _recorded(record: Any, first: int, last: int) -> np.ndarray:
-    if record is None:
-        return np.arange(first, last + 1)
-    recorded = np.atleast_1d(np.asarray(record))
-    if recorded.dtype.kind not in "iu" or recorded.ndim != 1 or not recorded.size:
-        raise TypeError(f"record must be a list of generations, got {record!r}")
-    if np.any(np.diff(recorded) <= 0) or recorded[0] < first or recorded[-1] > last:
-        raise ValueError(f"record must be increasing and lie between {first} and {last}, got {record!r}")
-    return recorded.astype(np.int64)
-
-
-def _key(seed: Any) -> tuple[jax.Array, int | None]:
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
-        return sampling.key(int(seed)), int(seed)
-    if isinstance(seed, (jax.Array, np.ndarray)):
-        return sampling.wrap(seed), None
-    raise TypeError(f"seed must be a nonnegative integer or a JAX key, got {seed!r}")
-
-
-def _impl(key: jax.Array) -> str:
-    impl = jax.random.key_impl(key)
-    # the unrolled generator is threefry2x32, and on another backend the stock one takes over
-    return "threefry2x32" if impl == jax.random.key_impl(sampling.key(0)) else str(impl)
-
-
 def restored_key(data: np.ndarray, impl: str) -> jax.Array:
     """The key that a run was started with."""
     return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(data), impl=impl))
 
 
-def _check_protocol(family: Any, source: Any, regime: Any) -> None:
-    for name, given, methods in (
-        ("family", family, ("draw", "draw_rows", "summarise", "fit", "data")),
-        ("source", source, ("draw_rows", "moments")),
-        ("regime", regime, ("start", "next", "needs_items")),
-    ):
-        missing = [m for m in methods if not hasattr(given, m)]
-        if missing or isinstance(given, type):
-            hint = "; give an instance, not the class" if isinstance(given, type) else ""
-            raise TypeError(
-                f"{name} must have {', '.join(methods)}; {given!r} lacks {', '.join(missing) or 'an instance'}{hint}"
-            )
+def _told(family: Any, source: Any) -> Any:
+    """The family, and those within it, with what the source tells them."""
+    asks = lambda part: hasattr(type(part), "told")  # noqa: E731
+    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 
-def _check_schedules(regime: Any, generations: int) -> None:
+def check_schedules(regime: Any, generations: int) -> None:
+    """Refuse a schedule of ``regime`` that has not one entry for each generation."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(regime):
-        if np.ndim(leaf) == 1 and np.shape(leaf)[0] != generations + 1:
-            raise ValueError(
-                f"the schedule {type(regime).__name__}{jax.tree_util.keystr(path)} needs one entry for each generation 0 to "
-                f"{generations} ({generations + 1} numbers), got {np.shape(leaf)[0]}"
-            )
+        name = f"the schedule {type(regime).__name__}{jax.tree_util.keystr(path)}"
+        arguments.check_length(name, leaf, generations)
 
 
-def _check_source(source: Any, sizes: np.ndarray) -> None:
+def check_source(source: Any, sizes: np.ndarray) -> None:
     if getattr(source, "replace", True) is False and sizes.max() > source.points.shape[0]:
         raise ValueError(
             f"size {sizes.max()} exceeds the {source.points.shape[0]} rows of a table drawn without replacement; "
@@ -383,6 +319,8 @@ def _check_observables(process: loop.Process) -> None:
     bare = process.observing({})
     state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
+        seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
+        check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
             (read,) = jax.eval_shape(_first_read, state, alone).values()
@@ -392,30 +330,3 @@ def _check_observables(process: loop.Process) -> None:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
             ) from error
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
-    try:
-        versions["modelcollapse"] = importlib.metadata.version("modelcollapse")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        versions["modelcollapse"] = "unknown"
-    return tuple((versions | {"python": platform.python_version()}).items())
-
-
-def _brief(part: Any) -> str:
-    with np.printoptions(threshold=20):
-        return repr(part)
-
-
-def _provenance(seed: int | None, key: jax.Array, **parts: Any) -> dict[str, Any]:
-    device = jax.devices()[0]
-    return {
-        "versions": dict(_versions()),
-        "dtype": str(jnp.result_type(float)),
-        "device": f"{device.platform}: {device.device_kind}",
-        "seed": seed,
-        "key": [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()],
-        "parts": {name: {"repr": _brief(p), "sha256": content_hash(p)} for name, p in parts.items()},
-    }

@@ -17,16 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import driver, loop, regimes
+from modelcollapse import arguments, driver, loop, provenance, regimes
 from modelcollapse._frames import frame_source, is_frame
 from modelcollapse._host import Fitted, Laws, call
 from modelcollapse.families import Gaussian, GaussianMixture
+from modelcollapse.forks import computes
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
 from modelcollapse.sources import Law, Stream
 
 
+@computes
 def simulate_models(
     make_model: Callable[..., Any],
     source: Any,
@@ -83,36 +85,40 @@ def simulate_models(
     """
     regime = regimes.Replace() if regime is None else regime
     source = frame_source(source) if is_frame(source) else source
-    generations = driver._integer("generations", generations, 0)
-    chains = driver._integer("chains", chains, 1)
-    sizes = driver._sizes(size, generations)
-    recorded = driver._recorded(record, 0, generations)
-    driver._check_protocol(Gaussian(), source, regime)  # any family: what stands for one here is made below
-    driver._check_schedules(regime, generations)
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    sizes = arguments.sizes(size, generations)
+    recorded = arguments.recorded(record, 0, generations)
+    progress = arguments.flag("progress", progress)
+    key, number = arguments.seed(seed)
+    arguments.source("source", source)
+    arguments.regime("regime", regime)
+    driver.check_schedules(regime, generations)
     if hasattr(regime, "check"):
         regime.check(sizes)
-    driver._check_source(source, sizes)
+    driver.check_source(source, sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
-    key, number = driver._key(seed)
     with jax.enable_x64(True):
         real = jax.tree.map(_wide, source)
         _check_truth(source, observables, truth := _truth(real))
-        plan = functools.partial(_Chain, family.make_model, real, regime, observables, truth, sizes)
+        laws = Laws(real, int(sizes.max()))
+        counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)
+        plan = functools.partial(_Chain, family.make_model, real, counted, observables, truth, sizes)
         trace, models = _chains(plan, key, chains, recorded, generations, progress)
-        provenance = driver._provenance(number, key, family=family, source=source, regime=regime, observe=observables)
+        history = provenance.made(number, key, family=family, source=source, regime=regime, observe=observables)
     reached: Any = np.full(chains, generations, np.int32)
     return Run(
         family=family,
         source=source,
         regime=regime,
         observables=observables,
-        size=np.asarray(size),
+        size=arguments.whole_array("size", size),
         recorded=recorded,
         trace=trace,
         state=loop.State(models, (), {}, reached, np.zeros_like(reached)),
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=driver._impl(key),
-        provenance=provenance,
+        key_impl=provenance.implementation(key),
+        provenance=history,
     )
 
 
@@ -121,7 +127,7 @@ def _chains(
 ) -> tuple[dict[str, np.ndarray], tuple[Any, ...]]:
     """The trace of all chains, one after another, and the final model of each."""
     # the stock generator gives the same numbers, and is a single operation where nothing is compiled
-    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=driver._impl(key))
+    plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=provenance.implementation(key))
     records: list[list[dict[str, np.ndarray]]] = []
     models: list[Any] = []
     with tqdm(total=chains * (last + 1), disable=not progress, unit="fit") as bar:

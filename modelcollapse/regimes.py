@@ -4,6 +4,9 @@ Generation 0 is always fitted to real data. A regime sees two streams, ``model``
 ``memory``. Shares and weights may be numbers, or arrays with one entry for each generation 0, 1, ... (entry 0 is where generation
 0 would be, and is not read); they are PyTree leaves, so ``jax.vmap`` over them is a sweep with one trace.
 
+A share of a size is a whole number by one rule (``modelcollapse.portions``). Where share and sizes are known, ``simulate`` finds the
+counts before the run; only a traced share is rounded within it.
+
 Draws are addressed by role, so regimes that ask for the same data get the same numbers.
 """
 
@@ -15,6 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
+from modelcollapse.arguments import checker, converted, optional
+from modelcollapse.portions import Portion, portion, traced_portion
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import Law, Stream
 
@@ -22,7 +28,7 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check`` and ``room`` are optional."""
+    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional."""
 
     needs_items: bool
 
@@ -42,10 +48,30 @@ def at(value: Any, generation: jax.Array) -> Any:
     return value if jnp.ndim(value) == 0 else value[generation]
 
 
-def whole(share: Any, size: jax.Array) -> jax.Array:
-    """``share * size`` rounded to the nearest integer, halves up, with a tolerance for shares such as 0.29 that binary misses."""
-    exact = jnp.asarray(share, jnp.result_type(float)) * size.astype(jnp.result_type(float))
-    return jnp.floor(exact + 0.5 + 4 * jnp.finfo(exact.dtype).eps * exact).astype(jnp.int32)
+whole = traced_portion
+
+
+def counted(share: Any, size: jax.Array, generation: Any) -> jax.Array:
+    """How many of ``size`` items a share is in ``generation``: as found before the run, or else rounded here."""
+    if isinstance(share, Portion):
+        return at(share.counts, generation)
+    return whole(at(share, generation), size)
+
+
+def _portion(share: Any, sizes: np.ndarray, most: np.ndarray | None = None) -> Portion:
+    """The counts of a share that is known, one number where all that are read are equal; at most ``most``."""
+    counts = portion(share, sizes)
+    counts = np.asarray(counts if most is None else np.minimum(counts, most), np.int32)
+    read = counts[1:] if len(counts) > 1 else counts
+    return Portion(read[0] if (read == read[0]).all() else counts)
+
+
+def _shares(name: str, value: Any) -> Any:
+    return value if isinstance(value, Portion) else arguments.shares(name, value)
+
+
+def _share(name: str, value: Any) -> Any:
+    return value if isinstance(value, Portion) else arguments.share(name, value)
 
 
 @part
@@ -71,14 +97,18 @@ class FreshReal:
 
     needs_items = False
 
-    def check(self, sizes: np.ndarray) -> None:
-        _check_share("share", self.share)
+    def __post_init__(self) -> None:
+        converted(self, share=_shares)
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> FreshReal:
+        """With its counts."""
+        return FreshReal(_portion(self.share, sizes))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         return real.draw(fold(key, REAL), size), ()
 
     def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
-        fresh = whole(at(self.share, generation), size)
+        fresh = counted(self.share, size, generation)
         return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
 
 
@@ -90,14 +120,20 @@ class FixedReal:
 
     needs_items = False
 
+    def __post_init__(self) -> None:
+        converted(self, share=_share)
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> FixedReal:
+        """With its count."""
+        return FixedReal(_portion(self.share, sizes[:1]))
+
     def check(self, sizes: np.ndarray) -> None:
-        _check_share("share", self.share, schedule=False)
-        kept = int(np.floor(float(self.share) * sizes[0] + 0.5))
+        kept = portion(self.share, sizes[0])
         if kept > sizes.min():
             raise ValueError(f"share keeps {kept} real rows for good, more than the smallest sample size {sizes.min()}")
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
-        count = whole(self.share, size)
+        count = counted(self.share, size, 0)
         kept = real.draw(fold(key, KEPT), count)
         return kept | real.draw(fold(key, REAL), size - count), kept
 
@@ -108,7 +144,7 @@ class FixedReal:
 @part
 class Retain:
     """``round(share * size)`` items of the previous data set stay (chosen without replacement), ``round(fresh * size)`` are real and new,
-    the rest is model output.
+    the rest is model output. Where both round up to more than the size, fewer are new.
     """
 
     share: Any
@@ -116,22 +152,30 @@ class Retain:
 
     needs_items = True
 
+    def __post_init__(self) -> None:
+        converted(self, share=_shares, fresh=_shares)
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Retain:
+        """With its counts."""
+        return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes, sizes - portion(self.share, sizes)))
+
     def check(self, sizes: np.ndarray) -> None:
-        _check_share("share", self.share)
-        _check_share("fresh", self.fresh)
-        _check_at_most_one("share + fresh", self.share, self.fresh)
-        share = np.broadcast_to(np.asarray(self.share), sizes.shape)
-        for before, size, s in zip(sizes[:-1], sizes[1:], share[1:], strict=True):
-            if np.floor(s * size + 0.5) > before:
-                raise ValueError(f"share keeps {s * size:g} items of a data set that had only {before}")
+        total = np.asarray(self.share) + np.asarray(self.fresh)
+        if np.any(total > 1 + arguments.law_tolerance(3)):
+            raise ValueError(f"share + fresh must be at most 1, got {np.max(total):g}")
+        kept = portion(self.share, sizes)
+        lacking = np.flatnonzero(kept[1:] > sizes[:-1])
+        if lacking.size:
+            first = lacking[0]
+            raise ValueError(f"share keeps {kept[first + 1]} items of a data set that had only {sizes[first]}")
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
         return data, data
 
     def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
-        kept = whole(at(self.share, generation), size)
-        fresh = jnp.minimum(whole(at(self.fresh, generation), size), size - kept)
+        kept = counted(self.share, size, generation)
+        fresh = jnp.minimum(counted(self.fresh, size, generation), size - kept)
         new = model.draw(fold(key, MODEL), size - kept - fresh) | real.draw(fold(key, REAL), fresh)
         data = memory.take(fold(key, KEPT), kept, model.capacity) | new
         return data, data.with_room(getattr(memory, "capacity", 0))
@@ -172,11 +216,12 @@ class AccumulateSubsample:
     def fitted_sizes(self, sizes: np.ndarray) -> np.ndarray:
         return sizes if self.budget is None else np.full_like(sizes, self.budget)
 
+    def __post_init__(self) -> None:
+        converted(self, budget=optional(arguments.count))
+
     def check(self, sizes: np.ndarray) -> None:
-        if self.budget is not None and (not isinstance(self.budget, int) or not 1 <= self.budget <= sizes[0]):
-            raise ValueError(
-                f"budget must be a whole number from 1 to the first sample size {sizes[0]}, got {self.budget!r}"
-            )
+        if self.budget is not None and self.budget > sizes[0]:
+            raise ValueError(f"budget must be at most the first sample size {sizes[0]}, got {self.budget}")
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         pool = real.draw(fold(key, REAL), size)
@@ -207,10 +252,15 @@ class Weighted:
 
     needs_items = False
 
+    def __post_init__(self) -> None:
+        converted(self, weight=arguments.shares, share=_shares)
+
+    def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Weighted:
+        """With its counts."""
+        return Weighted(self.weight, _portion(self.share, sizes))
+
     def check(self, sizes: np.ndarray) -> None:
-        _check_share("weight", self.weight)
-        _check_share("share", self.share)
-        real = np.floor(np.broadcast_to(np.asarray(self.share), sizes.shape) * sizes + 0.5)[1:]
+        real = portion(self.share, sizes)[1:]
         if np.any((real < 1) | (real >= sizes[1:])):
             raise ValueError(f"share must leave at least one real and one synthetic row to weigh, got {self.share!r}")
 
@@ -224,7 +274,7 @@ class Weighted:
         return data, ()
 
     def next(self, key: Any, model: Stream, real: Stream, memory: Any, size: Any, generation: Any) -> tuple[Any, Any]:
-        fresh = whole(at(self.share, generation), size)
+        fresh = counted(self.share, size, generation)
         drawn = real.draw(fold(key, REAL), fresh)
         return drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation)), ()
 
@@ -249,11 +299,13 @@ class Mixture:
     needs_items = False
     DEEPEST = 256
 
+    def __post_init__(self) -> None:
+        weights = dict.fromkeys(("alpha", "beta", "gamma"), arguments.shares)
+        converted(self, **weights, depth=optional(arguments.count))
+
     def check(self, sizes: np.ndarray) -> None:
-        for name in ("alpha", "beta", "gamma"):
-            _check_share(name, getattr(self, name))
         total = np.asarray(self.alpha) + np.asarray(self.beta) + np.asarray(self.gamma)
-        if np.any(np.abs(total - 1) > 1e-6):
+        if np.any(np.abs(total - 1) > arguments.law_tolerance(3)):
             raise ValueError(
                 f"alpha + beta + gamma must be 1, got {self.alpha} + {self.beta} + {self.gamma}"
                 f" (furthest from 1: {total.flat[np.abs(total - 1).argmax()]:g})"
@@ -277,6 +329,10 @@ class Mixture:
                 "use a smaller beta or fewer generations, or give `depth` and accept the loss of weight beta**depth"
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
+
+    def continued(self, memory: Any) -> Any:
+        """The memory of a shorter run, with places for as many models as this one needs."""
+        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
@@ -334,6 +390,12 @@ class Past:
         weights = jnp.concatenate([alpha[None], beta * self.weights[:-1]])
         return Past(jax.tree.map(push, self.models, params), weights, beta * self.real + gamma)
 
+    def deepened(self, depth: int) -> Past:
+        """The same with ``depth`` places; the new ones hold the oldest model, and weigh nothing."""
+        more = max(depth - self.weights.size, 0)
+        models = jax.tree.map(lambda ring: jnp.concatenate([ring, jnp.repeat(ring[-1:], more, axis=0)]), self.models)
+        return Past(models, jnp.pad(self.weights, (0, more)), self.real)
+
 
 @part
 class Switch:
@@ -346,6 +408,9 @@ class Switch:
     after: Any
     generation: Any
 
+    def __post_init__(self) -> None:
+        converted(self, before=arguments.regime, after=arguments.regime, generation=checker(arguments.whole, 1))
+
     @property
     def needs_items(self) -> bool:
         return self.before.needs_items or self.after.needs_items
@@ -354,18 +419,16 @@ class Switch:
         return max(room(self.before, sizes), room(self.after, sizes))
 
     def check(self, sizes: np.ndarray) -> None:
-        moment = np.asarray(self.generation)
-        if moment.ndim != 0 or moment != np.floor(moment) or moment < 1:
-            raise ValueError(f"generation must be a whole number of at least 1, got {self.generation!r}")
         for regime in (self.before, self.after):
             if hasattr(regime, "check"):
                 regime.check(sizes)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Switch:
-        before, after = (
-            r.prepared(family, source, sizes) if hasattr(r, "prepared") else r for r in (self.before, self.after)
-        )
+        before, after = (prepared(r, family, source, sizes) for r in (self.before, self.after))
         return Switch(before, after, self.generation)
+
+    def continued(self, memory: Any) -> Any:
+        return tuple(continued(regime, own) for regime, own in zip((self.before, self.after), memory, strict=True))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data, before = self.before.start(key, real, size)
@@ -391,6 +454,13 @@ class Switch:
         return data, memories
 
 
+def prepared(regime: Any, family: Any, source: Any, sizes: np.ndarray) -> Any:
+    """The regime as a run carries it: with its counts, and the room that it needs; one that is traced as it is."""
+    if arguments.traced(regime) or not hasattr(regime, "prepared"):
+        return regime
+    return regime.prepared(family, source, sizes)
+
+
 def fitted_sizes(regime: Any, sizes: np.ndarray) -> np.ndarray:
     """How many items each generation is fitted to."""
     return regime.fitted_sizes(sizes) if hasattr(regime, "fitted_sizes") else sizes
@@ -401,21 +471,12 @@ def room(regime: Any, sizes: np.ndarray) -> int:
     return regime.room(sizes) if hasattr(regime, "room") else int(sizes.max())
 
 
+def continued(regime: Any, memory: Any) -> Any:
+    """The memory of a run that ended, as the same regime needs it for a longer one."""
+    return regime.continued(memory) if hasattr(regime, "continued") else memory
+
+
 def _closed(family: Any, source: Any) -> bool:
     """Whether the mixture of a fit and the truth is again a law of the family."""
     own = getattr(source, "family", None)
     return own is not None and hasattr(family, "mix") and own.data is family.data
-
-
-def _check_share(name: str, value: Any, *, schedule: bool = True) -> None:
-    array = np.asarray(value)
-    if not schedule and array.ndim:
-        raise ValueError(f"{name} must be one number, got shape {array.shape}")
-    if array.dtype.kind not in "iuf" or not np.all((array >= 0) & (array <= 1)):
-        raise ValueError(f"{name} must lie in [0, 1], got {value!r}")
-
-
-def _check_at_most_one(name: str, *values: Any) -> None:
-    total = sum(np.asarray(v) for v in values)
-    if np.any(total > 1 + 1e-9):
-        raise ValueError(f"{name} must be at most 1, got {np.max(total):g}")

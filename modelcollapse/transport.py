@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse.arguments import operand
 
-def bures(first: jax.Array, second: jax.Array) -> jax.Array:
+
+def bures(first: Any, second: Any) -> jax.Array:
     r"""Squared Bures distance of the covariances :math:`A A^T` and :math:`B B^T`, from their factors ``(..., d, d)``.
 
     .. math:: \min_Q \|A - B Q\|_F^2 = \mathrm{tr}\,AA^T + \mathrm{tr}\,BB^T - 2 \|B^T A\|_*
@@ -15,27 +19,34 @@ def bures(first: jax.Array, second: jax.Array) -> jax.Array:
     over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of squares, so
     nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact to rounding.
     """
+    first, second = operand("first", first), operand("second", second)
+    if first.ndim < 2 or second.ndim < 2 or first.shape[-2:] != second.shape[-2:] or first.shape[-1] != first.shape[-2]:
+        raise ValueError(
+            f"first and second must be factors of one shape (..., d, d), got {first.shape} and {second.shape}"
+        )
     if first.shape[-1] == 1:
         return ((jnp.abs(first) - jnp.abs(second)) ** 2)[..., 0, 0]
     left, _, right = jnp.linalg.svd(jnp.swapaxes(second, -1, -2) @ first)
     return ((first - second @ (left @ right)) ** 2).sum((-2, -1))
 
 
-def gaussian_w2(mean: jax.Array, factor: jax.Array, other_mean: jax.Array, other_factor: jax.Array) -> jax.Array:
+def gaussian_w2(mean: Any, factor: Any, other_mean: Any, other_factor: Any) -> jax.Array:
     r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990)."""
+    mean, other_mean = operand("mean", mean), operand("other_mean", other_mean)
     return ((mean - other_mean) ** 2).sum(-1) + bures(factor, other_factor)
 
 
-def sample_w2(first: jax.Array, second: jax.Array) -> jax.Array:
+def sample_w2(first: Any, second: Any) -> jax.Array:
     r"""Squared W2 distance of two empirical laws on the line, from samples ``(n,)`` and ``(m,)`` of any sizes.
 
     .. math:: \int_0^1 (F^{-1}(u) - G^{-1}(u))^2 du
 
     Both quantile functions are steps; the integral is a sum over the merged steps, exact to rounding.
     """
+    first, second = operand("first", first), operand("second", second)
     if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
         raise ValueError(
-            f"samples must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
+            f"first and second must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
         )
     x, y = jnp.sort(first), jnp.sort(second)
     n, m = x.size, y.size
@@ -48,9 +59,7 @@ def sample_w2(first: jax.Array, second: jax.Array) -> jax.Array:
     return (gap**2 * jnp.asarray((ends - starts) / (n * m), x.dtype)).sum()
 
 
-def mixture_l2(
-    weights: jax.Array, means: jax.Array, covariances: jax.Array, other: tuple[jax.Array, jax.Array, jax.Array]
-) -> jax.Array:
+def mixture_l2(weights: Any, means: Any, covariances: Any, other: tuple[Any, Any, Any]) -> jax.Array:
     r"""Squared L2 distance of the densities of two normal mixtures, each ``(k,), (k, d), (k, d, d)``.
 
     .. math:: \int (p - q)^2 = \sum_{ij} w_i w_j N(m_i - m_j; 0, C_i + C_j)
@@ -58,9 +67,11 @@ def mixture_l2(
     over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels and the
     result has the absolute error of one term.
     """
-    w = jnp.concatenate([weights, -other[0]])
-    m = jnp.concatenate([means, other[1]])
-    c = jnp.concatenate([covariances, other[2]])
+    names = ("weights", "means", "covariances")
+    both = zip(names, (weights, means, covariances), other, strict=True)
+    (p, q), *rest = [(operand(name, one), operand(f"other {name}", two)) for name, one, two in both]
+    w = jnp.concatenate([p, -q])
+    m, c = (jnp.concatenate(pair) for pair in rest)
     gap = m[:, None] - m[None]
     factor = jnp.linalg.cholesky(c[:, None] + c[None])
     whitened = jax.scipy.linalg.solve_triangular(factor, gap[..., None], lower=True)[..., 0]

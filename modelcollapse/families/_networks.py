@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from modelcollapse import arguments
 from modelcollapse.pytree import part, static
 
 
@@ -26,8 +27,7 @@ class MLP:
     hidden: tuple[int, ...] = static(default=(256,))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hidden, tuple) or not all(isinstance(w, int) and w >= 1 for w in self.hidden):
-            raise ValueError(f"hidden must be a tuple of widths of at least 1, got {self.hidden!r}")
+        arguments.converted(self, hidden=_widths)
 
     def check(self, pixels: int) -> None:
         pass
@@ -56,9 +56,8 @@ class Convolutional:
     shape: tuple[int, int] = static(default=(28, 28))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.channels, int) or self.channels < 1:
-            raise ValueError(f"channels must be a whole number of at least 1, got {self.channels!r}")
-        if len(self.shape) != 2 or not all(isinstance(s, int) and s >= 4 and s % 4 == 0 for s in self.shape):
+        arguments.converted(self, channels=arguments.count, shape=_widths)
+        if len(self.shape) != 2 or any(side % 4 for side in self.shape):
             raise ValueError(f"shape must be height and width, multiples of 4, got {self.shape!r}")
 
     def check(self, pixels: int) -> None:
@@ -182,6 +181,11 @@ def spread(one: Any, x: jax.Array) -> jax.Array:
     )  # (n, h + 1, w + 1, 2, 2, k)
     whole = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, outputs)  # type: ignore[union-attr]
     return whole[:, 1:-1, 1:-1] + one["offset"][None, None, None]
+
+
+def _widths(name: str, value: Any) -> tuple[int, ...]:
+    """Whole numbers of at least 1, or none, hashable."""
+    return tuple(arguments.whole_array(name, value, ndim=1, minimum=1).tolist())
 
 
 def _halves(both: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.pytree import part, static
@@ -41,8 +42,7 @@ class Conditional:
     data = Rows
 
     def __post_init__(self) -> None:
-        if not isinstance(self.classes, int) or self.classes < 1:
-            raise ValueError(f"classes must be a whole number of at least 1, got {self.classes!r}")
+        arguments.converted(self, family=arguments.family, classes=arguments.count)
 
     def draw(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
@@ -104,6 +104,17 @@ class Conditional:
             )
         if hasattr(self.family, "check"):
             self.family.check(_unlabelled(source), sizes)
+            if sample is not None:
+                self._check_classes(source, labels, sizes)
+
+    def _check_classes(self, source: Any, labels: np.ndarray, sizes: np.ndarray) -> None:
+        """Refuse a table in which the rows of one class are none that the family can be fitted to."""
+        for label in np.unique(labels):
+            own = dataclasses.replace(source, points=source.points[labels == label, :-1])
+            try:
+                self.family.check(own, sizes)
+            except ValueError as error:
+                raise ValueError(f"class {label:g}: {error}") from None
 
     def project(self, source: Any) -> Conditioned | None:
         """The frequencies of the classes in a table; what infinitely many rows of a class would give is left out."""

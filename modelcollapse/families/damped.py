@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.pytree import part
 
@@ -22,13 +23,12 @@ class Damped:
     rate: Any
 
     def __post_init__(self) -> None:
-        if not hasattr(self.family, "blend") and hasattr(self.family, "fit"):
+        arguments.converted(self, family=arguments.family, rate=arguments.share)
+        if not hasattr(self.family, "blend"):
             raise TypeError(
                 f"{type(self.family).__name__} has no meaningful blend of two fits (its parameters have no fixed labels), "
                 "so it cannot be damped; use a family with a `blend`, such as Gaussian or Discrete"
             )
-        if isinstance(self.rate, (int, float)) and not 0 <= self.rate <= 1:
-            raise ValueError(f"rate must lie in [0, 1], got {self.rate}")
 
     @property
     def data(self) -> Any:

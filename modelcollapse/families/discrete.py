@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
 from modelcollapse.families import _resampled
 from modelcollapse.pytree import part, static
@@ -24,7 +25,7 @@ class Discrete:
     Parameters
     ----------
     states
-        K. Needed only where the source is a table of states, which does not say how many there are.
+        K. Needed only where the source does not say how many there are: a table of states without names, a sampler.
     """
 
     states: int | None = static(default=None)
@@ -32,8 +33,7 @@ class Discrete:
     data = Counts
 
     def __post_init__(self) -> None:
-        if self.states is not None and (not isinstance(self.states, int) or self.states < 1):
-            raise ValueError(f"states must be a whole number of at least 1, or None; got {self.states!r}")
+        arguments.converted(self, states=arguments.optional(arguments.count))
 
     def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params, capacity=capacity))
@@ -78,6 +78,11 @@ class Discrete:
         """Linear in the probabilities."""
         return previous + rate * (fitted - previous)
 
+    def told(self, source: Any) -> Discrete:
+        """This family with the number of states that the names of a table give."""
+        found = getattr(source, "states", None)
+        return self if self.states is not None or found is None else Discrete(found)
+
     def check(self, source: Any, sizes: np.ndarray) -> None:
         """Refuse sources that give no states, or states that this family does not have."""
         shape, dtype = row_type(source)
@@ -86,12 +91,15 @@ class Discrete:
                 f"source must give states, integers from 0 to K - 1, for Discrete; this {type(source).__name__} gives "
                 f"{dtype} of shape {('n', *shape)}: use categorical(...), a table of integers, or bin the rows"
             )
-        if isinstance(getattr(source, "family", None), Discrete):
-            found = source.params.size
+        own = isinstance(getattr(source, "family", None), Discrete)
+        found = source.params.size if own else getattr(source, "states", None)
+        if found is not None:
             if self.states not in (None, found):
                 raise ValueError(f"states must be {found}, as in the source, or None; got {self.states}")
         elif self.states is None:
-            raise ValueError(f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}")
+            raise ValueError(
+                f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}; or name them by labels(values)"
+            )
         elif hasattr(source, "points") and (largest := int(source.points.max())) >= self.states:
             raise ValueError(
                 f"states must be at least {largest + 1}, the largest state of the table plus 1; got {self.states}"

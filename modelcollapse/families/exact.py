@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.pytree import part
 
@@ -98,7 +99,8 @@ class Exact:
     deterministic = True
 
     def __post_init__(self) -> None:
-        if hasattr(self.family, "fit") and not hasattr(self.family, "limit"):
+        arguments.converted(self, family=arguments.family)
+        if not hasattr(self.family, "limit"):
             raise TypeError(
                 f"what {type(self.family).__name__} learns from infinitely many draws is not known (it has no `limit`), so "
                 "Exact cannot have it; use a family with one, such as Gaussian, Discrete, PPCA or Regression. A wrapper goes "

@@ -26,12 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.families.gaussian import Gaussian, Normal, dimension, normal_params
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import binomial, log_gamma, poisson
 
-LARGEST = 2**31 - 1
 POISSON = 2**16
 """Stream of a Poisson draw whose rate is drawn from the same key."""
 
@@ -162,7 +162,7 @@ class OfCounts(abc.ABC):
         low = jnp.where(rows.present, rows.points, 0)
         with jax.enable_x64(True):
             total = low.astype(jnp.int64).sum()
-            proper = (low >= 0).all() & (total <= LARGEST)
+            proper = (low >= 0).all() & (total <= arguments.LARGEST)
             if self.highest is not None:
                 proper &= (low <= self.highest).all()
             return Total(rows.count, jnp.where(proper, total, -1).astype(jnp.int32))
@@ -196,13 +196,13 @@ class OfCounts(abc.ABC):
                 f"{('n', *shape)}: use a law on counts or a table of integers"
             )
         own, points = getattr(source, "family", None), getattr(source, "points", None)
-        if self.highest is not None and isinstance(own, OfCounts) and (own.highest or LARGEST) > self.highest:
+        if self.highest is not None and isinstance(own, OfCounts) and (own.highest or arguments.LARGEST) > self.highest:
             raise ValueError(f"source must give counts up to {self.highest} for {self!r}, got a law of {own!r}")
         if self.highest is not None and points is not None and (most := int(points.max())) > self.highest:
             raise ValueError(f"trials must be at least {most}, the largest count of the table; got {self.highest}")
         mean, size = source_mean(source), int(sizes.max())
         expected = self.highest or (0.0 if mean is None else float(np.ravel(mean)[0]))
-        if expected * size > LARGEST:
+        if expected * size > arguments.LARGEST:
             what = "mean of the source" if self.highest is None else "trials"
             raise ValueError(
                 f"size * {what} must be at most 2**31 - 1, the largest total, got {size} * {expected:g} = "
@@ -233,8 +233,7 @@ class Binomial(OfCounts):
     trials: int = static(default=1)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.trials, int) or isinstance(self.trials, bool) or not 1 <= self.trials <= LARGEST:
-            raise ValueError(f"trials must be a whole number of at least 1, got {self.trials!r}")
+        arguments.converted(self, trials=arguments.count)
 
     @property
     def highest(self) -> int:
@@ -285,7 +284,7 @@ class NegativeBinomial(OfCounts):
     successes: Any = 1.0
 
     def __post_init__(self) -> None:
-        check_positive("successes", self.successes)
+        arguments.converted(self, successes=arguments.positive)
 
     @property
     def highest(self) -> None:
@@ -319,7 +318,7 @@ class Gamma:
     data = LogMean
 
     def __post_init__(self) -> None:
-        check_positive("shape", self.shape)
+        arguments.converted(self, shape=arguments.positive)
 
     def law(self, log_mean: jax.Array) -> LogScale:
         """The law with this logarithm of the mean, ``(1,)``."""
@@ -382,7 +381,7 @@ class GaussianMean:
     data = Moments
 
     def __post_init__(self) -> None:
-        check_positive("covariance", self.covariance)
+        arguments.converted(self, covariance=known_covariance)
 
     def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
         return Gaussian().draw(key, params, n)
@@ -407,13 +406,10 @@ class GaussianMean:
         return Normal(previous.mean + rate * (fitted.mean - previous.mean), fitted.unit, fitted.log_scale)
 
     def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse sources without numeric rows, and a covariance that is none or has another dimension."""
-        d, sigma = dimension(self, source), np.asarray(self.covariance)
-        if sigma.shape not in ((), (d, d)):
-            raise ValueError(f"covariance must have shape () or (d, d) = {(d, d)}, got {sigma.shape}")
-        spectrum = np.linalg.eigvalsh(sigma) if sigma.ndim else sigma
-        if not np.allclose(sigma, sigma.T, rtol=1e-9, atol=0) or not np.all(spectrum > 0):
-            raise ValueError(f"covariance must be symmetric and positive definite, got {sigma}")
+        """Refuse sources without numeric rows, and a covariance of another dimension."""
+        d, shape = dimension(self, source), np.shape(self.covariance)
+        if shape not in ((), (d, d)):
+            raise ValueError(f"covariance must have shape () or (d, d) = {(d, d)}, got {shape}")
 
     def project(self, source: Any) -> Normal | None:
         """The law with the mean of ``source``, where it is known."""
@@ -441,10 +437,16 @@ def log_mean_of(values: jax.Array, rows: Rows) -> jax.Array:
     return jnp.where((there >= 0).all(), mean, jnp.nan)
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Refuse a number that is not finite and positive; arrays, which may be traced, pass."""
-    if isinstance(value, (int, float, np.number)) and not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be finite and positive, got {value!r}")
+def known_covariance(name: str, value: Any) -> Any:
+    """A positive variance, or a symmetric positive definite matrix ``(d, d)``."""
+    sigma = arguments.array(name, value, ndim=(0, 2))
+    if not sigma.ndim:
+        return arguments.positive(name, sigma)
+    if not sigma.size or sigma.shape[0] != sigma.shape[1]:
+        raise ValueError(f"{name} must have shape () or (d, d), got {sigma.shape}")
+    if not np.allclose(sigma, sigma.T, rtol=1e-9, atol=0) or not np.all(np.linalg.eigvalsh(sigma) > 0):
+        raise ValueError(f"{name} must be symmetric and positive definite, got {sigma}")
+    return sigma
 
 
 def check_one_column(family: Any, source: Any) -> None:
@@ -460,6 +462,15 @@ def check_table(family: Any, source: Any, bad: Callable[[np.ndarray], np.ndarray
     if points is not None and (wrong := bad(np.asarray(points)[:, 0])).any():
         raise ValueError(
             f"rows must be {what} for {type(family).__name__}, got {np.asarray(points)[wrong][0, 0]} in row {int(wrong.argmax())}"
+        )
+
+
+def check_apart(family: Any, source: Any, end: float) -> None:
+    """Refuse a table whose rows all lie at the ``end`` of the family's range, where its fit is infinite."""
+    points = getattr(source, "points", None)
+    if points is not None and bool((np.asarray(points) == np.asarray(end, points.dtype)).all()):
+        raise ValueError(
+            f"rows must not all be {end:g} for {type(family).__name__}: the fit to such a table is infinite on its log scale"
         )
 
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import Gaussian, Normal, dimension
+from modelcollapse.families.gaussian import Gaussian, Normal, check_spanned, dimension
 from modelcollapse.pytree import part, static
 
 
@@ -79,16 +79,13 @@ class KernelDensity:
     data = Rows
 
     def __post_init__(self) -> None:
-        if self.rule not in ("fixed", "scott", "silverman"):
-            raise ValueError(f"rule must be 'fixed', 'scott' or 'silverman', got {self.rule!r}")
-        if self.scaled not in (None, True, False):
-            raise ValueError(f"scaled must be True, False or None, got {self.scaled!r}")
+        rule = arguments.checker(arguments.choice, ("fixed", "scott", "silverman"))
+        arguments.converted(self, rule=rule, scaled=arguments.optional(arguments.flag))
         if isinstance(self.bandwidth, str):
             raise TypeError(
                 f"bandwidth must be a number, got {self.bandwidth!r}; name a rule by rule={self.bandwidth!r}"
             )
-        if isinstance(self.bandwidth, (int, float)) and not 0 < self.bandwidth < float("inf"):
-            raise ValueError(f"bandwidth must be finite and above 0, got {self.bandwidth!r}")
+        arguments.converted(self, bandwidth=arguments.positive)
 
     @property
     def follows(self) -> bool:
@@ -130,13 +127,13 @@ class KernelDensity:
     def check(self, source: Any, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and too few rows for a covariance to scale by."""
         d = dimension(self, source)
-        if np.any(np.asarray(self.bandwidth) <= 0) or not np.all(np.isfinite(np.asarray(self.bandwidth))):
-            raise ValueError(f"bandwidth must be finite and above 0, got {self.bandwidth!r}")
         if self.follows and sizes.min() < d + 1:
             raise ValueError(
                 f"size must be at least d + 1 = {d + 1} for a kernel scaled by the covariance of the rows, got "
                 f"{sizes.min()}: fewer leave it singular; or give scaled=False"
             )
+        if self.follows:
+            check_spanned(self, source, ", or give scaled=False")
 
     def with_room(self, params: Kernels, capacity: int) -> Kernels:
         """The same density with room for ``capacity`` points."""

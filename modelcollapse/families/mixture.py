@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension
+from modelcollapse.families.gaussian import check_spanned, dimension
 from modelcollapse.pytree import part, static
 
 # up to here a table of all products of two coordinates is small, and one contraction with it is the fastest
@@ -93,16 +93,14 @@ class GaussianMixture:
     data = Rows
 
     def __post_init__(self) -> None:
-        if not isinstance(self.components, int) or self.components < 1:
-            raise ValueError(f"components must be a whole number of at least 1, got {self.components!r}")
-        if not isinstance(self.max_iter, int) or self.max_iter < 1:
-            raise ValueError(f"max_iter must be a whole number of at least 1, got {self.max_iter!r}")
-        if self.init not in ("parent", "k-means++", "k-means"):
-            raise ValueError(f"init must be 'parent', 'k-means++' or 'k-means', got {self.init!r}")
-        for name in ("reg_covar", "tol"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and not negative, got {value!r}")
+        arguments.converted(
+            self,
+            components=arguments.count,
+            reg_covar=arguments.nonnegative,
+            tol=arguments.nonnegative,
+            max_iter=arguments.count,
+            init=arguments.checker(arguments.choice, ("parent", "k-means++", "k-means")),
+        )
 
     def draw(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
@@ -157,6 +155,8 @@ class GaussianMixture:
                 f"got {sizes[0]} and {sizes.min()}: fewer rows leave a covariance in {d} dimensions singular; "
                 "or give reg_covar > 0"
             )
+        if np.any(np.asarray(self.reg_covar) == 0):
+            check_spanned(self, source, ", or give reg_covar > 0")
 
     def workspace(self, params: NormalMixture) -> int:
         """Floats that a step of a fit holds for each row."""

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import LogMean, check_one_column, check_positive, check_table, log_mean_of
-from modelcollapse.families.uniform import check_estimator
+from modelcollapse.families.exponential import LogMean, check_apart, check_one_column, check_table, log_mean_of
+from modelcollapse.families.uniform import estimator
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential, log_gamma
 
@@ -76,8 +77,7 @@ class Pareto:
     data = LogExcess
 
     def __post_init__(self) -> None:
-        check_positive("minimum", self.minimum)
-        check_estimator(self.estimator)
+        arguments.converted(self, minimum=arguments.positive, estimator=estimator)
 
     def law(self, log_index: jax.Array) -> PowerLaw:
         """The law with this logarithm of the index, ``(1,)``."""
@@ -112,6 +112,7 @@ class Pareto:
         check_one_column(self, source)
         minimum = float(self.minimum)
         check_table(self, source, lambda points: points < minimum, f"at least the minimum {minimum:g}")
+        check_apart(self, source, minimum)
         own = getattr(source, "family", None)
         if isinstance(own, Pareto) and float(own.minimum) != minimum:
             raise ValueError(f"minimum must be {float(own.minimum):g}, as in the source; got {minimum:g}")

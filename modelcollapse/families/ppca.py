@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
 from modelcollapse.families.gaussian import dimension
 from modelcollapse.pytree import part, static
@@ -86,15 +86,14 @@ class PPCA:
     data = Rows
 
     def __post_init__(self) -> None:
-        if not isinstance(self.latent, int) or self.latent < 1:
-            raise ValueError(f"latent must be a whole number of at least 1, got {self.latent!r}")
-        if self.output not in ("mean", "sampled"):
-            raise ValueError(f"output must be 'mean' or 'sampled', got {self.output!r}")
-        for name in ("noise", "kl_weight"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be positive and finite, got {value!r}")
-        if self.noise is None and isinstance(self.kl_weight, (int, float)) and self.kl_weight != 1:
+        arguments.converted(
+            self,
+            latent=arguments.count,
+            noise=arguments.optional(arguments.positive),
+            kl_weight=arguments.positive,
+            output=arguments.checker(arguments.choice, ("mean", "sampled")),
+        )
+        if self.noise is None and not arguments.traced(self.kl_weight) and self.kl_weight != 1:
             raise ValueError(f"kl_weight must be 1 where the noise is fitted, got {self.kl_weight!r}: give the noise")
 
     def draw(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows, row_type
 from modelcollapse.pytree import part, static
 
@@ -85,6 +85,9 @@ class NormalRows:
 
     factor: jax.Array
 
+    def __post_init__(self) -> None:
+        arguments.converted(self, factor=_factor)
+
     @property
     def dimension(self) -> int:
         return self.factor.shape[0]
@@ -117,14 +120,10 @@ class Design:
     factor: Any = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.given, np.ndarray | list | tuple):
-            given = np.asarray(self.given)
-            if given.ndim != 2 or given.dtype.kind not in "iuf" or given.size == 0:
-                raise ValueError(f"a design must hold numbers in rows of shape (T, d), got shape {given.shape}")
-            if not np.all(np.isfinite(given)):
-                row = int(np.argmin(np.isfinite(given).all(1)))
-                raise ValueError(f"a design must be finite, got {given[row]} in row {row}")
-            object.__setattr__(self, "given", jnp.asarray(given, jnp.result_type(float)))
+        arguments.converted(self, given=_design, factor=arguments.optional(_factor))
+        shapes = np.shape(self.given), np.shape(self.factor)
+        if self.factor is not None and shapes[1] != (shapes[0][1],) * 2:
+            raise ValueError(f"factor must have shape (d, d) = {(shapes[0][1],) * 2}, got {shapes[1]}")
 
     @property
     def dimension(self) -> int:
@@ -206,17 +205,17 @@ class Regression:
     rate: Any = None
 
     def __post_init__(self) -> None:
-        if self.steps is not None and (not isinstance(self.steps, int) or self.steps < 1):
-            raise ValueError(f"steps must be a whole number of at least 1, or None; got {self.steps!r}")
+        arguments.converted(
+            self,
+            rows=arguments.checker(arguments.having, ("dimension", "spread", "triangle", "points")),
+            **dict.fromkeys(("noise", "penalty"), arguments.nonnegative),
+            **dict.fromkeys(("minimum_norm", "alone"), arguments.flag),
+            steps=arguments.optional(arguments.count),
+            rate=arguments.optional(arguments.positive),
+        )
         if (self.steps is None) != (self.rate is None):
             raise ValueError(f"give both steps and rate or neither, got steps={self.steps!r} and rate={self.rate!r}")
-        if isinstance(self.rate, (int, float)) and not 0 < self.rate < float("inf"):
-            raise ValueError(f"rate must be positive and finite, got {self.rate!r}")
-        for name in ("noise", "penalty"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and not negative, got {value!r}")
-        ridge = isinstance(self.penalty, (int, float)) and self.penalty > 0
+        ridge = not arguments.traced(self.penalty) and self.penalty > 0
         if self.minimum_norm and ridge:
             raise ValueError(f"penalty must be 0 for the shortest solution, got {self.penalty!r}")
         if self.alone and (self.minimum_norm or ridge or self.steps or isinstance(self.rows, Design)):
@@ -284,10 +283,6 @@ class Regression:
                 f"source must give rows of {d} covariates and a label, shape (n, {d + 1}), for Regression; this "
                 f"{type(source).__name__} gives {dtype} of shape {('n', *shape)}"
             )
-        for name in ("noise", "penalty"):
-            value = np.asarray(getattr(self, name))
-            if not np.all((value >= 0) & np.isfinite(value)):
-                raise ValueError(f"{name} must be finite and not negative, got {value}")
         own = getattr(getattr(source, "family", None), "rows", None)
         for which, rows in (("source", own), ("family", self.rows)):
             if isinstance(rows, Design) and sizes[0] > rows.given.shape[0]:
@@ -332,6 +327,20 @@ class Regression:
         spread = own.rows.drawn if isinstance(own, Regression) else target.factor
         system = jnp.concatenate([spread.T, (spread.T @ target.weights)[:, None]], 1)
         return Linear(self._learned(system, jnp.ones((), system.dtype)))
+
+
+def _design(name: str, value: Any) -> jax.Array:
+    given = arguments.array(name, value, ndim=2)
+    if not given.size:
+        raise ValueError(f"{name} must have at least one row and one column, got shape {given.shape}")
+    return jnp.asarray(given, jnp.result_type(float))
+
+
+def _factor(name: str, value: Any) -> jax.Array:
+    factor = arguments.array(name, value, ndim=2)
+    if not factor.size or factor.shape[0] != factor.shape[1] or np.triu(factor, 1).any():
+        raise ValueError(f"{name} must be lower triangular, of shape (d, d), got {factor}")
+    return jnp.asarray(factor, jnp.result_type(float))
 
 
 def triangle(points: jax.Array, columns: int | None = None) -> jax.Array:

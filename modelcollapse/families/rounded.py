@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.pytree import part, static
@@ -99,8 +100,8 @@ class Rounded:
     rows: bool = static(default=True)
 
     def __post_init__(self) -> None:
-        if self.dtype not in TYPES:
-            raise ValueError(f"dtype must be one of {', '.join(TYPES)}, got {self.dtype!r}")
+        dtype = arguments.checker(arguments.choice, TYPES)
+        arguments.converted(self, family=arguments.family, dtype=dtype, rows=arguments.flag)
         if self.rows and hasattr(self.family, "population"):
             raise TypeError("infinitely many draws are no rows: use Rounded(Exact(family), dtype, rows=False)")
 

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import check_one_column, check_table
+from modelcollapse.families.exponential import check_apart, check_one_column, check_table
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential
 
@@ -84,7 +85,7 @@ class Uniform:
     data = Largest
 
     def __post_init__(self) -> None:
-        check_estimator(self.estimator)
+        arguments.converted(self, estimator=estimator)
 
     def draw(self, key: jax.Array, params: Interval, n: Any, capacity: int = 0) -> Largest:
         n, dtype = jnp.asarray(n, jnp.int32), params.log_end.dtype
@@ -113,6 +114,7 @@ class Uniform:
         """Refuse sources that do not give numbers from 0 upwards."""
         check_one_column(self, source)
         check_table(self, source, lambda points: points < 0, "at least 0")
+        check_apart(self, source, 0.0)
 
     def project(self, source: Any) -> Interval | None:
         """The uniform law up to the largest value of ``source``, where that is known."""
@@ -122,7 +124,5 @@ class Uniform:
         return None if points is None else Interval(jnp.log(points.max(0)))
 
 
-def check_estimator(estimator: str) -> None:
-    """Refuse what is no estimator of a uniform end or a Pareto index."""
-    if estimator not in ("mle", "unbiased"):
-        raise ValueError(f"estimator must be 'mle' or 'unbiased', got {estimator!r}")
+estimator = arguments.checker(arguments.choice, ("mle", "unbiased"))
+"""Of a uniform end or a Pareto index."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families._networks import MLP, Convolutional, descend
 from modelcollapse.pytree import part, static
@@ -110,25 +110,19 @@ class VAE:
     data = Rows
 
     def __post_init__(self) -> None:
-        for name in ("latent", "steps", "batch", "warm_steps"):
-            value = getattr(self, name)
-            if (not isinstance(value, int) or value < 1) and not (name == "warm_steps" and value is None):
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-        for name, choices in (("output", ("mean", "sampled")), ("start", ("fresh", "warm"))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        arguments.converted(
+            self,
+            **dict.fromkeys(("latent", "steps", "batch"), arguments.count),
+            warm_steps=arguments.optional(arguments.count),
+            network=arguments.checker(arguments.having, ("init", "encode", "decode", "check")),
+            rate=arguments.positive,
+            **dict.fromkeys(("kl_weight", "weight_decay"), arguments.nonnegative),
+            noise=arguments.optional(arguments.positive),
+            output=arguments.checker(arguments.choice, ("mean", "sampled")),
+            start=arguments.checker(arguments.choice, ("fresh", "warm")),
+        )
         if self.warm_steps is not None and self.start == "fresh":
             raise ValueError(f"warm_steps must be None for start='fresh', got {self.warm_steps}")
-        for name, low in (
-            ("rate", "positive"),
-            ("kl_weight", "not negative"),
-            ("weight_decay", "not negative"),
-            ("noise", "positive"),
-        ):
-            value = getattr(self, name)
-            plain = isinstance(value, (int, float))
-            if plain and not (0 < value < math.inf or (value == 0 and low == "not negative")):
-                raise ValueError(f"{name} must be finite and {low}, got {value!r}")
 
     def draw(self, key: jax.Array, params: Autoencoder, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)

@@ -41,17 +41,20 @@ def predictions(
     ValueError, TypeError
         For what ``simulate`` refuses.
     """
-    from modelcollapse import driver, regimes
+    from modelcollapse import arguments, driver, regimes
     from modelcollapse.predict import rules
 
     regime = regimes.Replace() if regime is None else regime
-    generations = driver._integer("generations", generations, 0)
-    recorded = driver._recorded(record, 0, generations)
-    observables = rules.known() if observe is None else None
-    process = driver.prepare(family, source, regime, {} if observe is None else observe, size, generations)
-    return rules.predict(
-        family, source, regime, observables or process.observables, driver._sizes(size, generations), recorded
-    )
+    generations = arguments.whole("generations", generations)
+    recorded = arguments.recorded(record, 0, generations)
+    checked = driver.prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
+    observables = rules.known() if observe is None else checked.observables
+    return rules.predict(family, source, regime, observables, arguments.sizes(size, generations), recorded)
+
+
+def _nothing(params: Any) -> tuple:
+    """An observable that every family has."""
+    return ()
 
 
 def of_run(run: Any) -> Predictions:

@@ -28,7 +28,9 @@ class Prediction:
     formula
         What was computed.
     conditions
-        When it holds, and the order of its error where it is not exact.
+        When it holds.
+    order
+        ``"exact"``, or the order of its error.
     functions
         The functions of ``modelcollapse_theory`` that were evaluated, the theorem to cite first.
     kind
@@ -40,6 +42,7 @@ class Prediction:
     values: np.ndarray
     formula: str
     conditions: str
+    order: str
     functions: tuple[Callable[..., Any], ...]
     kind: str = "mean"
 
@@ -55,7 +58,7 @@ class Prediction:
         return f"mean {self.observable} {RELATION[self.kind]} {value} at generation {self.recorded[-1]}"
 
     def __str__(self) -> str:
-        return f"{self.summary}: {self.formula} ({self.conditions}; {self.function})"
+        return f"{self.summary}: {self.formula} ({self.conditions}; {self.order}; {self.function})"
 
     __repr__ = __str__
 
@@ -97,13 +100,13 @@ class Predictions(list[Prediction]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-HEADER = ("observable", "generation", "mean", "formula", "conditions", "theorem")
+HEADER = ("observable", "generation", "mean", "formula", "order", "theorem")
 
 
 def _cells(p: Prediction) -> tuple[str, ...]:
     relation = "" if p.kind == "mean" else RELATION[p.kind] + " "
     return (
-        p.observable, str(p.recorded[-1]), relation + shown(p.values[-1]), p.formula, p.conditions, p.function
+        p.observable, str(p.recorded[-1]), relation + shown(p.values[-1]), p.formula, p.order, p.function
     )  # fmt: skip
 
 
