@@ -180,7 +180,7 @@ def test_a_wrong_number_is_seen(shown, actual, same):
 
 
 def test_a_wrong_output_of_each_kind_is_seen(tmp_path, capsys):
-    with pytest.raises(AssertionError, match=r"page.md:2\n *shown: 0.4\\n *found: 0.25"):
+    with pytest.raises(AssertionError, match=r"page.md:2\n *shown: 0.4\n *found: 0.25"):
         run_block("x = 1 / 4\nprint(x)  # 0.4\n", 0, "page.md", {})
     assert run_block("x = 1 / 4\nprint(x)  # 0.25\nprint(x)  # a quarter\n", 7, "page.md", {}) == "0.25\n0.25\n"
     given = tmp_path / "page.md"
