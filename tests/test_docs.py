@@ -238,15 +238,15 @@ def test_the_table_of_errors_is_right(monkeypatch):
             build, known, observe = next(parts)
             continue
         on = tuple(ERRORS[name] for name in errors_on.split(" + ")) if errors_on not in ERRORS else (ERRORS[errors_on],)
-        exact = known(on, np.arange(1, 17))
+        exact, kind = known(on, np.arange(1, 17)), "mean"
         if exact is None:
-            process = {"observe": observe, "size": 50, "generations": 15} | build(on)
-            found = mc.predictions(**process)
-            exact = found[0].values if found and found[0].kind == "mean" else None
+            found = mc.predictions(**{"observe": observe, "size": 50, "generations": 15} | build(on))
+            exact, kind = (found[0].values, found[0].kind) if found else (None, "")
+        assert (exact is None) == (theory == "none known"), errors_on
         if exact is None:
-            assert theory == "none known", errors_on
             continue
-        value = float(np.asarray(exact)[-1])
+        assert theory.startswith("at least ") == (kind == "lower bound"), errors_on
+        theory, value = theory.removeprefix("at least "), float(np.asarray(exact)[-1])
         assert abs(float(theory) - value) <= 1.01 * last_digit(theory), (errors_on, theory, value)
         mean, _, error = simulation.partition(" ± ")
         assert abs(float(mean) - value) <= 5 * float(error or 0) + last_digit(mean), (errors_on, simulation, value)
