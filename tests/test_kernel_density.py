@@ -190,9 +190,12 @@ def run_of(family: Any, source: Any = None, size: int = 5) -> mc.Run:
     return mc.simulate(family, mc.normal([0.0, 0.0]) if source is None else source, size=size, generations=1)
 
 
-def test_rows_without_spread_fail_their_chain_by_name() -> None:
-    with pytest.raises(mc.ChainFailure, match="KernelDensity was not finite in chain 0 at generation 0"):
+def test_rows_without_spread_are_refused_and_draws_without_spread_fail_their_chain() -> None:
+    with pytest.raises(ValueError, match="all 9 rows of this table are equal"):
         run_of(mc.KernelDensity(rule="scott"), mc.table(np.ones((9, 2))))
+    # all but one row are equal, so most draws are
+    with pytest.raises(mc.ChainFailure, match="KernelDensity was not finite in chain 0 at generation 0"):
+        run_of(mc.KernelDensity(rule="scott"), mc.table(np.eye(1000)[:, :1]))
     assert np.isfinite(run_of(mc.KernelDensity(0.1), mc.table(np.ones((9, 2))))["mean"]).all()
 
 
