@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, loop, regimes, sampling, shares
+from modelcollapse import arguments, devices, loop, regimes, sampling, seeds, shares
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
@@ -95,7 +95,7 @@ def simulate(
     chains = arguments.count("chains", chains)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
     family = process.family
@@ -136,7 +136,7 @@ def trace(
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
-    key, _ = arguments.seed(seed)
+    key, _ = seeds.keyed(seed)
     process = prepare(family, source, regime, observe, size, generations)
     sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
@@ -350,7 +350,7 @@ def _brief(part: Any) -> str:
         return repr(part)
 
 
-def _provenance(seed: arguments.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
+def _provenance(seed: seeds.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
     device = jax.devices()[0]
     return {
         "versions": dict(_versions()),

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, driver, loop, regimes
+from modelcollapse import arguments, driver, loop, regimes, seeds
 from modelcollapse._host import Fitted, Laws, call, drawn
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.observables import named
@@ -77,7 +77,7 @@ def simulate_models(
     sizes = arguments.sizes(size, generations)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     driver.check_schedules(regime, generations)
