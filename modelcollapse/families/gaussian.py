@@ -200,11 +200,6 @@ def check_spanned(family: Any, source: Any, instead: str = "") -> None:
         raise ValueError(f"{needs}{_listed(dependent, names)} are linearly dependent: {remedy}{instead}")
 
 
-def spanned(points: np.ndarray) -> int:
-    """How many dimensions rows ``(n, d)`` span about their mean."""
-    return points.shape[1] - sum(len(missing) for missing in unspanned(points))
-
-
 def unspanned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns of rows ``(n, d)`` that are constant ``(c,)``, and directions ``(m, d)`` in which the other, standardised ones are.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension, spanned
+from modelcollapse.families.gaussian import dimension
 from modelcollapse.pytree import part, static
 
 LATENT, PIXELS = range(2)
@@ -132,18 +132,6 @@ class PPCA:
             )
         if sizes.min() < self.latent + 1:
             raise ValueError(f"size must be at least latent + 1 = {self.latent + 1}, got {sizes.min()}")
-        if hasattr(source, "points") and self.noise is None:
-            self._check_rest(np.asarray(source.points))
-
-    def _check_rest(self, points: np.ndarray) -> None:
-        """Refuse rows that the latent dimensions span, so that nothing is left to fit the noise to."""
-        few = 8 * (self.latent + 1)  # these nearly always span enough, and are found sooner
-        if spanned(points[:few]) > self.latent or (rank := spanned(points)) > self.latent:
-            return
-        raise ValueError(
-            f"rows must span more than latent = {self.latent} dimensions, so that some are left to fit the noise to, and the "
-            f"{len(points)} rows of this table span {rank}: use fewer latent dimensions, or give the noise"
-        )
 
     def project(self, source: Any) -> LinearDecoder | None:
         """The fit to infinitely many draws of ``source``, where its mean and covariance are known."""
