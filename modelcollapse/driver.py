@@ -324,10 +324,10 @@ def _check_observables(process: loop.Process) -> None:
     bare = process.observing({})
     state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
-        seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
-        check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
+            seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
+            check_observable(observable, seen)
             jax.eval_shape(_first_read, state, alone)
         except (AttributeError, TypeError) as error:
             raise ValueError(
