@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, loop, regimes, sampling, shares
+from modelcollapse import arguments, devices, loop, regimes, sampling, seeds, shares
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
@@ -95,7 +95,7 @@ def simulate(
     chains = arguments.count("chains", chains)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
     family = process.family
@@ -130,13 +130,13 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
-    are fixed.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
     """
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
-    key, _ = arguments.seed(seed)
+    key, _ = seeds.keyed(seed)
     process = prepare(family, source, regime, observe, size, generations)
     sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
@@ -324,10 +324,10 @@ def _check_observables(process: loop.Process) -> None:
     bare = process.observing({})
     state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
-        seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
-        check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
+            seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
+            check_observable(observable, seen)
             jax.eval_shape(_first_read, state, alone)
         except (AttributeError, TypeError) as error:
             raise ValueError(
@@ -350,7 +350,7 @@ def _brief(part: Any) -> str:
         return repr(part)
 
 
-def _provenance(seed: arguments.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
+def _provenance(seed: seeds.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
     device = jax.devices()[0]
     return {
         "versions": dict(_versions()),

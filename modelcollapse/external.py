@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, driver, loop, regimes
+from modelcollapse import arguments, driver, loop, regimes, seeds
 from modelcollapse._host import Fitted, Laws, call, drawn
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.observables import named
@@ -77,6 +77,7 @@ def simulate_models(
     sizes = arguments.sizes(size, generations)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
+    key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     driver.check_schedules(regime, generations)
@@ -92,7 +93,6 @@ def simulate_models(
                 f"the observable {name!r} compares with the truth, and the mean and covariance of this "
                 f"{type(source).__name__} are not known"
             )
-    key, number = arguments.seed(seed)
     # the stock generator gives the same numbers, and is a single operation where nothing is compiled
     plain = jax.random.wrap_key_data(jax.random.key_data(key), impl=driver._impl(key))
     laws = Laws(source, int(sizes.max()))

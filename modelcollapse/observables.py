@@ -286,9 +286,8 @@ class Tail:
 
 
 def _states(name: str, value: Any) -> jax.Array:
-    given = value if hasattr(value, "__array__") else list(value) if isinstance(value, Iterable) else value
-    if isinstance(value, str | Mapping):
-        raise TypeError(f"{name} must be whole numbers, got {value!r}")
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    given = list(value) if several and not hasattr(value, "__array__") else value
     states = arguments.whole_array(name, given, ndim=1)
     if not states.size:
         raise ValueError(f"{name} must hold at least one state, got {value!r}")
@@ -560,6 +559,10 @@ def named(observe: Any) -> dict[str, Any]:
     """One observable, several, or a mapping from names, as a mapping from names to observables."""
     if isinstance(observe, Mapping) and observe:
         return {str(name): as_observable(given) for name, given in observe.items()}
+    if hasattr(observe, "__array__"):
+        raise TypeError(
+            f"observe must be names, functions of (params) or (params, truth), or Observables; got {observe!r}"
+        )
     several = [observe] if isinstance(observe, str) or not isinstance(observe, Iterable) else list(observe)
     out: dict[str, Any] = {}
     for given in several:

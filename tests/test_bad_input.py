@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # parameters of families
     "ddof 2": (lambda: mc.Gaussian(2), ValueError, ("ddof", "0 or 1", "2")),
     "states 0": (lambda: mc.Discrete(0), ValueError, ("states", "at least 1", "0")),
-    "half a component": (lambda: mc.GaussianMixture(0.5), ValueError, ("components", "at least 1", "0.5")),
+    "half a component": (lambda: mc.GaussianMixture(0.5), TypeError, ("components", "whole number", "0.5")),
     "no EM step": (lambda: mc.GaussianMixture(1, max_iter=0), ValueError, ("max_iter", "at least 1", "0")),
     "negative ridge": (lambda: mc.GaussianMixture(1, reg_covar=-1.0), ValueError, ("reg_covar", "not negative", "-1.0")),
     "NaN tolerance": (lambda: mc.GaussianMixture(1, tol=float("nan")), ValueError, ("tol", "finite", "nan")),
@@ -140,7 +140,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # parameters of regimes
     "share 1.2": (lambda: simulate(regime=mc.FreshReal(1.2)), ValueError, ("share", "[0, 1]", "1.2")),
     "share NaN": (lambda: simulate(regime=mc.FreshReal(float("nan"))), ValueError, ("share", "[0, 1]", "nan")),
-    "share in words": (lambda: simulate(regime=mc.FreshReal("half")), ValueError, ("share", "[0, 1]", "half")),
+    "share in words": (lambda: simulate(regime=mc.FreshReal("half")), TypeError, ("share", "number", "half")),
     "a share in a schedule": (
         lambda: simulate(regime=mc.FreshReal(np.array([0, 0, 0, -0.1, 0]))), ValueError, ("share", "[0, 1]", "-0.1")),
     "a schedule of shares too short": (
@@ -159,7 +159,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: simulate(regime=mc.Mixture(1.2, -0.2, 0.0)), ValueError, ("alpha", "[0, 1]", "1.2")),
     "a memory too deep": (lambda: simulate(mc.Gaussian(), LINE, mc.Mixture(0.1, 0.9), generations=5000), ValueError,
         ("beta = 0.9", "more than 256", "smaller beta")),
-    "a budget of 0": (lambda: simulate(regime=mc.AccumulateSubsample(0)), ValueError, ("budget", "from 1 to", "got 0")),
+    "a budget of 0": (lambda: simulate(regime=mc.AccumulateSubsample(0)), ValueError, ("budget", "at least 1", "got 0")),
     "a budget beyond the first set": (
         lambda: simulate(regime=mc.AccumulateSubsample(11)), ValueError, ("budget", "first sample size 10", "got 11")),
     "a switch at generation 0": (
