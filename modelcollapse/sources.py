@@ -20,8 +20,9 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
+from modelcollapse.forks import computes
 from modelcollapse.names import Names
-from modelcollapse.pytree import part, static
+from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
 
 
@@ -148,6 +149,7 @@ class Stream:
         return multinomial(key, n, shares)
 
 
+@computes
 def categorical(weights: Any, *, normalise: bool = False) -> Law:
     """A law on K states.
 
@@ -204,6 +206,7 @@ def _categorical(p: np.ndarray, names: tuple | None) -> Law:
     return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), named=Names.of(names))
 
 
+@computes
 def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     """A normal law: mean ``()`` or ``(d,)``, covariance ``()`` (a variance, times the identity) or ``(d, d)``.
 
@@ -221,6 +224,7 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     return Law(Gaussian(), _normal(mu, "covariance", sigma))
 
 
+@computes
 def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, normalise: bool = False) -> Law:
     """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
 
@@ -248,6 +252,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
     return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
 
 
+@computes
 def linear(
     weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
 ) -> Law:
@@ -294,6 +299,7 @@ def bernoulli(chance: float) -> Law:
     return binomial(1, chance)
 
 
+@computes
 def binomial(trials: int, chance: float) -> Law:
     """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
     p = arguments.share("chance", chance)
@@ -301,11 +307,13 @@ def binomial(trials: int, chance: float) -> Law:
     return Law(family, family.law(family.trials * p))
 
 
+@computes
 def poisson(mean: float) -> Law:
     """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
     return Law(Poisson(), Poisson().law(arguments.nonnegative("mean", mean)))
 
 
+@computes
 def negative_binomial(mean: float, successes: float) -> Law:
     """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
 
@@ -320,17 +328,20 @@ def exponential(mean: float = 1.0) -> Law:
     return gamma(mean, 1.0)
 
 
+@computes
 def gamma(mean: float, shape: float) -> Law:
     """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
     family = Gamma(arguments.positive("shape", shape))
     return Law(family, family.law(_log("mean", mean)))
 
 
+@computes
 def uniform(end: float = 1.0) -> Law:
     """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
     return Law(Uniform(), Interval(_log("end", end)))
 
 
+@computes
 def pareto(index: float, minimum: float = 1.0) -> Law:
     r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
 
@@ -344,6 +355,7 @@ def _log(name: str, value: float) -> jax.Array:
     return jnp.log(jnp.asarray([arguments.positive(name, value)], jnp.result_type(float)))
 
 
+@computes
 def table(rows: Any, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
 
@@ -401,4 +413,5 @@ def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:
     """Wrap ``draw(key, n) -> (n, d)``."""
     if not callable(draw):
         raise TypeError(f"draw must be a function of (key, n), got {draw!r}")
+    used(draw)
     return Sampler(draw)

@@ -15,7 +15,6 @@ import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families.kde import Kernels
-from modelcollapse.predict import predict
 
 RATE = 1e-6 / 10  # false alarms a comparison
 POINTS = np.random.default_rng(0).normal(size=(12, 2)) @ [[1.0, 0.0], [0.8, 0.5]]
@@ -144,7 +143,7 @@ def test_predictions_are_the_means_of_a_run(family: Any, regime: Any, count: int
         family, mc.normal([0.0, 1.0], [[2.0, 0.5], [0.5, 1.0]]), regime, ["variance", "squared_mean_error"],
         size=40, generations=4, chains=1500,
     )  # fmt: skip
-    found = predict(run)
+    found = run.predict()
     assert len(found) == count
     for p in found:
         values = run[p.observable]
@@ -204,6 +203,6 @@ def test_single_precision() -> None:
             mc.KernelDensity(rule="scott"), mc.normal(), observe="variance", size=200, generations=3, chains=400
         )
         assert run["variance"].dtype == np.float32
-    p = next(p for p in predict(run) if p.observable == "variance")
+    p = next(p for p in run.predict() if p.observable == "variance")
     values = np.asarray(run["variance"][:, -1, 0], np.float64)
     assert abs(values.mean() - p.values[-1, 0]) < 6 * values.std() / 20

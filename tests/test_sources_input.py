@@ -441,7 +441,7 @@ BARE = {
 
 
 @pytest.mark.parametrize("data", BARE)
-@pytest.mark.parametrize("run", ["simulate", "trace", "simulate_models"])
+@pytest.mark.parametrize("run", ["simulate", "trace", "predictions", "simulate_models"])
 def test_bare_data_are_refused_by_the_functions_that_make_sources_of_them(run: str, data: str) -> None:
     if run == "simulate_models" and data == "a frame":
         pytest.skip("frames are taken whole there")
@@ -498,7 +498,7 @@ DEGENERATE: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
-@pytest.mark.parametrize("run", ["simulate", "trace"])
+@pytest.mark.parametrize("run", ["simulate", "trace", "predictions"])
 def test_degenerate_rows_are_refused_by_column_before_anything_runs(case: str, run: str, bits: int) -> None:
     family, rows, parts = DEGENERATE[case]
     source = rows if hasattr(rows, "draw_rows") else mc.table(rows)
@@ -533,7 +533,12 @@ def test_the_number_of_states_is_that_of_the_names(wrap: Callable[[Any], Any], b
     told = mc.simulate(wrap(mc.Discrete(3)), mc.table([1, 0, 1, 2, 1]), **OPTIONS)
     for name in OPTIONS["observe"]:
         np.testing.assert_array_equal(run[name], told[name])
-    assert [p.observable for p in run.predict()] == [p.observable for p in told.predict()]
+    found = [p.observable for p in told.predict()]
+    assert [p.observable for p in run.predict()] == found
+    known = {name: OPTIONS[name] for name in ("observe", "size", "generations")}
+    before = mc.predictions(wrap(mc.Discrete()), mc.labels(WORDS), **known)
+    assert [p.observable for p in before] == found
+    assert found or type(wrap(mc.Discrete())) is not mc.Discrete
     traced = mc.trace(wrap(mc.Discrete()), mc.labels(WORDS), **OPTIONS)
     np.testing.assert_array_equal(traced["probabilities"], run["probabilities"])
     refused(

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse_theory._domain import Array, positive, whole, within
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory.lineage_limits import surviving_fraction
 
 _OWN = "derived in theory/derivations/exponential-families.md; families after Morris 1982"
 
@@ -231,13 +232,11 @@ def fresh_mean_error(
     source="a total of Poisson counts is a critical Galton-Watson process; derived in theory/derivations/"
     "exponential-families.md",
 )
-def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: int) -> Array:
+def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
     """``P(m_n = 0)`` after ``fits`` fits; 0 is absorbing and certain in the end, though ``E m_n`` stays. Exact.
 
-    The mean time to extinction is infinite: the probability of survival falls like ``2 M mean / n``. Work O(n).
+    The mean time to extinction is infinite: the probability of survival falls like ``2 M mean / n``. a_n is
+    ``lineage_limits.surviving_fraction``. Broadcasts.
     """
     mean, size = within("mean", mean, 0, np.inf), _sizes(sample_size)
-    survival = 1.0
-    for _ in range(int(whole("fits", fits, 1)) - 1):
-        survival = -float(np.expm1(-survival))
-    return np.exp(-size * mean * survival)
+    return np.exp(-size * mean * surviving_fraction(fits))
