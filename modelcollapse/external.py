@@ -22,6 +22,7 @@ from modelcollapse._frames import frame_source, is_frame
 from modelcollapse._host import Fitted, Laws, call
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
+from modelcollapse.location import exactly
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
@@ -99,7 +100,7 @@ def simulate_models(
     driver.check_source(source, sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
     with jax.enable_x64(True):
-        real = jax.tree.map(_wide, source)
+        real = jax.tree.map(_wide, exactly(source))
         _check_truth(source, observables, truth := _truth(real))
         laws = Laws(real, int(sizes.max()))
         counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)

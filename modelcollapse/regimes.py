@@ -28,7 +28,10 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional."""
+    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional.
+
+    So is ``equivariant = True``: it never looks at where the rows lie.
+    """
 
     needs_items: bool
 
@@ -79,6 +82,7 @@ class Replace:
     """Only the newest model's output: the fully synthetic loop."""
 
     needs_items = False
+    equivariant = True
     # nothing else is ever seen, so a model that can only reproduce itself stays
     closed = True
 
@@ -96,6 +100,7 @@ class FreshReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares)
@@ -119,6 +124,7 @@ class FixedReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_share)
@@ -151,6 +157,7 @@ class Retain:
     fresh: Any = 0.0
 
     needs_items = True
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares, fresh=_shares)
@@ -186,6 +193,7 @@ class Accumulate:
     """Everything ever drawn: each generation is fitted to all real and synthetic data so far."""
 
     needs_items = False
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -209,6 +217,7 @@ class AccumulateSubsample:
     budget: int | None = static(default=None)
 
     needs_items = True
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -251,6 +260,7 @@ class Weighted:
     share: Any = 0.5
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, weight=arguments.shares, share=_shares)
@@ -297,6 +307,7 @@ class Mixture:
     depth: int | None = static(default=None)
 
     needs_items = False
+    equivariant = True
     DEEPEST = 256
 
     def __post_init__(self) -> None:
@@ -414,6 +425,10 @@ class Switch:
     @property
     def needs_items(self) -> bool:
         return self.before.needs_items or self.after.needs_items
+
+    @property
+    def equivariant(self) -> bool:
+        return all(getattr(regime, "equivariant", False) for regime in (self.before, self.after))
 
     def room(self, sizes: np.ndarray) -> int:
         return max(room(self.before, sizes), room(self.after, sizes))

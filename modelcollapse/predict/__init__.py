@@ -57,6 +57,9 @@ def _nothing(params: Any) -> np.ndarray:
     return np.zeros(0)
 
 
+_nothing.shifts = False  # type: ignore[attr-defined]
+
+
 def of_run(run: Any) -> Predictions:
     """The closed forms that apply to a run."""
     from modelcollapse.predict import rules
