@@ -51,7 +51,7 @@ def predictions(
     recorded = arguments.recorded(record, 0, generations)
     checked = driver.prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
     observables = rules.known() if observe is None else checked.observables
-    return rules.predict(family, source, regime, observables, arguments.sizes(size, generations), recorded)
+    return rules.predict(checked.family, source, regime, observables, arguments.sizes(size, generations), recorded)
 
 
 def _nothing(params: Any) -> np.ndarray:
