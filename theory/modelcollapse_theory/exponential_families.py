@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import Array, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/exponential-families.md; families after Morris 1982"
@@ -41,7 +41,7 @@ def bernoulli() -> VarianceFunction:
 
 def binomial(trials: int) -> VarianceFunction:
     """``V = m (1 - m/trials)`` for the number of successes."""
-    trials = int(whole("trials", trials, 1))
+    trials = one_whole("trials", trials, 1)
     return VarianceFunction(0.0, 1.0, -1.0 / trials, 0.0, float(trials))
 
 
@@ -52,17 +52,17 @@ def poisson() -> VarianceFunction:
 
 def negative_binomial(successes: float) -> VarianceFunction:
     """``V = m + m^2/successes`` for the failures before a known, possibly fractional, number of successes."""
-    return VarianceFunction(0.0, 1.0, 1.0 / float(positive("successes", successes)), 0.0)
+    return VarianceFunction(0.0, 1.0, 1.0 / one_real("successes", successes, 0, open_low=True), 0.0)
 
 
 def gamma(shape: float) -> VarianceFunction:
     """``V = m^2/shape``, the shape known; shape 1 is the exponential law."""
-    return VarianceFunction(0.0, 0.0, 1.0 / float(positive("shape", shape)), 0.0)
+    return VarianceFunction(0.0, 0.0, 1.0 / one_real("shape", shape, 0, open_low=True), 0.0)
 
 
 def normal(variance: float) -> VarianceFunction:
     """``V = variance``, known."""
-    return VarianceFunction(float(positive("variance", variance)), 0.0, 0.0)
+    return VarianceFunction(one_real("variance", variance, 0, open_low=True), 0.0, 0.0)
 
 
 def hyperbolic_secant() -> VarianceFunction:
@@ -130,7 +130,7 @@ def accumulated_mean_error(family: VarianceFunction, mean: ArrayLike, sample_siz
 
     The first batch is real. See :func:`accumulated_mean_error_limit` for endless accumulation.
     """
-    size, last = _sizes(sample_size), int(whole("fits", fits))
+    size, last = _sizes(sample_size), one_whole("fits", fits)
     batches = np.arange(1, last + 1, dtype=np.float64)
     if family.quadratic == 0:
         return family(mean) * np.sum(batches**-2.0) / size
@@ -238,6 +238,6 @@ def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: int) -> Ar
     """
     mean, size = within("mean", mean, 0, np.inf), _sizes(sample_size)
     survival = 1.0
-    for _ in range(int(whole("fits", fits, 1)) - 1):
+    for _ in range(one_whole("fits", fits, 1) - 1):
         survival = -float(np.expm1(-survival))
     return np.exp(-size * mean * survival)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, eval_legendre, spence
 
-from ._domain import Array, law, whole, within
+from ._domain import Array, law, one_whole, whole, within
 from ._register import theorem
 from .lineage_limits import SURVIVAL_CONSTANT, coalescent_time
 from .replacement import states
@@ -146,7 +146,7 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
     Raises ValueError beyond, or for states_left < 1.
     """
     p, size = law("probabilities", probabilities), whole("sample_size", sample_size, 1)
-    p, left = p[p > 0], int(whole("states_left", states_left, 1))
+    p, left = p[p > 0], one_whole("states_left", states_left, 1)
     if p.size > 20:
         raise ValueError(f"probabilities must have at most 20 positive entries for the sum over sets, got {p.size}")
     if left >= p.size:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, choice, positive, whole, within
+from modelcollapse_theory._domain import Array, choice, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/kde.md"
@@ -116,7 +116,7 @@ def accumulated(bandwidth: ArrayLike, sample_size: int, fits: int, *, variance: 
     from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. ``bandwidth`` is one h, or that of each fit (n,). Exact. Accumulation slows
     the diffusion to a logarithm, and stops it if the bandwidth shrinks like any power of the pool's size.
     """
-    last = int(whole("fits", fits, 1))
+    last = one_whole("fits", fits, 1)
     square = np.broadcast_to(within("bandwidth", bandwidth, 0, np.inf) ** 2, (last,))
     return _accumulated(sample_size, square, np.zeros(last), variance)
 
@@ -142,14 +142,14 @@ def accumulated_rule(
     As :func:`accumulated` with ``h_n^2 = w_n S_n``, ``w_n = c^2 (nM)^(-2/(d+4)) nM/(nM - ddof)``. Exact. Where replacement
     explodes this stays finite for ever, since the sum of ``w_n / n`` does.
     """
-    last = int(whole("fits", fits, 1))
+    last = one_whole("fits", fits, 1)
     pool = float(_sizes(sample_size)) * np.arange(1, last + 1)
     return _accumulated(sample_size, np.zeros(last), _widening(pool, constant, ddof, dimension), variance)
 
 
 def _accumulated(sample_size: ArrayLike, square: Array, share: Array, variance: ArrayLike) -> tuple[Array, Array]:
     """The recursion for kernels of variance ``square + share * S_n``."""
-    size, truth = float(_sizes(sample_size)), float(positive("variance", variance))
+    size, truth = float(_sizes(sample_size)), one_real("variance", variance, 0, open_low=True)
     spread, error = (1 - 1 / size) * truth, truth / size
     out = [(spread, error)]
     for n, (h2, w) in enumerate(zip(square[:-1], share[:-1], strict=True), 2):
@@ -178,11 +178,11 @@ def fresh_real(
 
     Two arrays (n,). Exact. Any steady share of real rows stops the diffusion.
     """
-    size, last = float(_sizes(sample_size)), int(whole("fits", fits, 1))
-    share, truth = float(whole("real", real)), float(positive("variance", variance))
+    size, last = float(_sizes(sample_size)), one_whole("fits", fits, 1)
+    share, truth = float(one_whole("real", real)), one_real("variance", variance, 0, open_low=True)
     if share > size:
         raise ValueError(f"real must be at most sample_size = {sample_size}, got {real}")
-    square, kept = float(within("bandwidth", bandwidth, 0, np.inf)) ** 2, size - share
+    square, kept = one_real("bandwidth", bandwidth, 0, np.inf) ** 2, size - share
     total, error = truth + square, truth / size
     out = [(total - error, error)]
     for _ in range(1, last):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, real, whole, within
+from ._domain import Array, one_whole, real, whole, within
 from ._register import theorem
 
 # Laws are cut where their entries fall below this, far under any rounding: what is left keeps its relative accuracy.
@@ -113,7 +113,7 @@ def occupancy_matrix(sample_size: int, lineages: int | None = None) -> Array:
     ``sample_size`` unless given. Raises ValueError above 5000 lineages. Source: the classical occupancy problem.
     """
     size = one_size(sample_size, 10**15)
-    count = size if lineages is None else int(whole("lineages", lineages, 0))
+    count = size if lineages is None else one_whole("lineages", lineages, 0)
     if count > 5000:
         raise ValueError(f"lineages must be at most 5000, where the matrix takes 200 MB, got {count}")
     return _table(size, count)
@@ -202,7 +202,7 @@ def lineage_law_spectral(sample_size: int, fits: int) -> Array:
     with right and left eigenvectors of the occupancy matrix. The terms alternate and cancel: all digits are lost for
     small n, so n >= M and M <= 200 are required (then the error stays below 1e-10). Raises ValueError otherwise.
     """
-    size, wanted = one_size(sample_size, 200), int(whole("fits", fits, 1))
+    size, wanted = one_size(sample_size, 200), one_whole("fits", fits, 1)
     if wanted < size:
         raise ValueError(f"fits must be at least sample_size={size}, where the alternating sum is stable, got {fits!r}")
     table, values = _table(size, size), no_merger(size, size)[0]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, choice, positive, whole, within
+from modelcollapse_theory._domain import Array, choice, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
@@ -146,7 +146,7 @@ def gaussian(
     size, alpha, beta, gamma = _gaussian_arguments(sample_size, share, previous_share, ddof)
     step = _gaussian_step(size, alpha, beta, gamma, ddof)
     with np.errstate(over="ignore", invalid="ignore"):
-        state = np.linalg.matrix_power(step, int(whole("fits", fits))) @ np.array([1.0, 0.0, 1.0])
+        state = np.linalg.matrix_power(step, one_whole("fits", fits)) @ np.array([1.0, 0.0, 1.0])
     state = np.where(np.isfinite(state), state, np.inf)  # it only leaves the floats by growing
     scale = positive("variance", variance)
     return state[0] * scale, state[1] * scale
@@ -154,7 +154,9 @@ def gaussian(
 
 def _gaussian_arguments(sample_size: int, share: float, previous_share: float, ddof: int) -> tuple[float, ...]:
     choice("ddof", ddof, (0, 1))
-    size = float(whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else ""))
+    size = float(
+        one_whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else "")
+    )
     alpha = float(model_share(share, previous_share))
     return size, alpha, float(previous_share), float(share)
 
@@ -166,7 +168,7 @@ def gaussian_fit(
 
     :math:`V_{fit} = V` (ddof 1) or (1 - 1/M) V (ddof 0), :math:`B_{fit} = B + V/M`. Fit 0 is the truth. Exact.
     """
-    count = int(whole("fits", fits))
+    count = one_whole("fits", fits)
     size, *_ = _gaussian_arguments(sample_size, share, previous_share, ddof)
     if count == 0:
         return positive("variance", variance), np.asarray(0.0)

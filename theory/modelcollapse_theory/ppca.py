@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import interpolate, stats
 
 from modelcollapse_theory import wishart
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import Array, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/ppca.md"
@@ -95,7 +95,7 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     values = _variance(eigenvalues)
     if values.ndim != 1:
         raise ValueError(f"eigenvalues must be a vector, got shape {values.shape}")
-    kept = int(whole("latent_dimension", latent_dimension, 1))
+    kept = one_whole("latent_dimension", latent_dimension, 1)
     if kept >= values.size:
         raise ValueError(f"latent_dimension must be below the {values.size} eigenvalues, got {latent_dimension}")
     ordered = np.sort(values)[::-1]
@@ -154,8 +154,8 @@ def alive_probability(
     Gauss-Legendre quadrature in log G and interpolation in log x, absolute error below 1e-6.
     """
     x = _variance(variance) / _threshold(noise, kl_weight)
-    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
-    n = int(whole("fits", fits))
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    n = one_whole("fits", fits)
     if size > 10_000:
         raise ValueError(
             f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import interpolate, signal, sparse, special, stats
 
 from modelcollapse_theory import gaussian, hitting
-from modelcollapse_theory._domain import Array, choice, positive, real, whole, within
+from modelcollapse_theory._domain import Array, choice, one_real, one_whole, positive, real, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/precision.md"
@@ -99,9 +99,9 @@ def fed_variance_cdf(
     Raises ValueError for M below 8 or above 2000, where the grid is not fine enough. Absolute error below 1e-5.
     """
     x = positive("level", level)
-    start, ridge = float(positive("variance", variance)), float(positive("ridge", ridge))
+    start, ridge = one_real("variance", variance, 0, open_low=True), one_real("ridge", ridge, 0, open_low=True)
     size = int(within("sample_size", whole("sample_size", sample_size, 2), 8, 2000))
-    n, ddof = int(whole("fits", fits, 1)), int(choice("ddof", ddof, (0, 1)))  # type: ignore[call-overload]
+    n, ddof = one_whole("fits", fits, 1), int(choice("ddof", ddof, (0, 1)))  # type: ignore[call-overload]
     law, divisor = stats.chi2(size - 1), size - ddof
     low, high = np.log(law.ppf(1e-14) / divisor), np.log(law.isf(1e-14) / divisor)
     nodes, weights = np.polynomial.legendre.leggauss(128)
