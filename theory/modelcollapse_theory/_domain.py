@@ -16,6 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+SQUARABLE = 1e150
+"""The largest number that may be squared, and the square multiplied, without leaving float64."""
+
+LONGEST = 10**7
+"""The most fits, states or moments where each costs a step of a loop or an entry of an array."""
+
 LAW_TOLERANCE = 1e-6
 """How far from 1 the sum of a law may be, beside the rounding of float32 entries: see ``law_tolerance``."""
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import betaln
 
-from modelcollapse_theory._domain import Array, law, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, law, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import share_lost
 
@@ -74,7 +74,7 @@ def theta(sample_size: ArrayLike, share: ArrayLike) -> Array:
 
     The diffusion's 2Mg to first order; haploid, so the textbook's 4Nu is 2Mg.
     """
-    size, g = whole("sample_size", sample_size, 1), within("share", share, 0, 1)
+    size, g = whole("sample_size", sample_size, 1).astype(np.float64), within("share", share, 0, 1)
     return (size - 1) * g * (2 - g)
 
 
@@ -89,7 +89,8 @@ def eigenvalues(sample_size: int, share: float) -> Array:
 
     Exact.
     """
-    size, g = one_whole("sample_size", sample_size, 1), one_real("share", share, 0, 1)
+    size = one_whole("sample_size", sample_size, 1, most=LONGEST)
+    g = one_real("share", share, 0, 1)
     return np.cumprod(np.concatenate([[1.0], (1 - g) * (1 - np.arange(size) / size)]))
 
 
@@ -113,7 +114,8 @@ def stationary_dirichlet(probabilities: ArrayLike, sample_size: int, share: floa
     With this module's ``theta`` mean and covariance are exact at every M; the distribution function is off by O(1/M)
     in the bulk, and the law puts no atom on 0 where the chain does: for absence see ``absent``.
     """
-    return law("probabilities", probabilities) * theta(sample_size, share)
+    p, size = law("probabilities", probabilities), one_whole("sample_size", sample_size, 1)
+    return p * theta(size, one_real("share", share, 0, 1))
 
 
 @theorem(
@@ -128,10 +130,10 @@ def stationary_moments(probability: float, sample_size: int, share: float, order
     Draw m items of the fit with replacement: they are j distinct items with the occupancy chance L(m, j), and phi(j),
     with z = q in R, is the chance that those are all of the state. Exact; O(order^2). Raises ValueError for share 0.
     """
-    size, top = one_whole("sample_size", sample_size, 1), one_whole("order", order)
-    g, q = one_real("share", share, 0, 1), np.atleast_1d(within("probability", probability, 0, 1))
+    size, top = one_whole("sample_size", sample_size, 1), one_whole("order", order, most=_LARGEST)
+    g, q = one_real("share", share, 0, 1), np.array([one_real("probability", probability, 0, 1)])
     items = min(top, size)
-    phi = _stationary(size, g, q, np.zeros((q.size, items + 1)), 1.0, items)[0]
+    phi = _stationary(size, g, q, np.zeros((1, items + 1)), 1.0, items)[0]
     occupancy, moments = np.zeros(items + 1), np.empty(top + 1)
     occupancy[0] = 1
     j = np.arange(items + 1)
@@ -246,7 +248,8 @@ def absent_branching(probability: ArrayLike, sample_size: ArrayLike, share: floa
     Error O(1/M).
     """
     size, q = whole("sample_size", sample_size, 1), within("probability", probability, 0, 1)
-    return np.exp(-size * float(share) * q * branching_total(share))
+    g = one_real("share", share, 0, 1, open_low=True)
+    return np.exp(-size * g * q * branching_total(g))
 
 
 def absent_beta(probability: ArrayLike, sample_size: ArrayLike, share: ArrayLike) -> Array:

@@ -17,7 +17,7 @@ _OWN = "derived in theory/derivations/gaussian.md"
 
 def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> tuple[Array, NDArray, float, float]:
     """Matrix and source of the recursion of (mean error, variance), and M and g."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
     real = one_whole("real_size", real_size)
     if real > size:

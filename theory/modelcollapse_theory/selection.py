@@ -60,7 +60,7 @@ def fixation_probability(probability: ArrayLike, sample_size: ArrayLike, advanta
     first data set being M draws from a law in which the state has probability x. Diffusion limit:
     ``fixation_probability_exact`` is the referee.
     """
-    x, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1)
+    x, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1).astype(np.float64)
     scale = 2 * size * within("advantage", advantage, -1, np.inf, open_low=True)
     # by the symmetry x -> 1 - x, s -> -s, only positive exponents' reciprocals are formed
     strength = np.abs(scale)
