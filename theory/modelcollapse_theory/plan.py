@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from modelcollapse_theory import accumulation, divergence, fresh, gaussian, rare, replacement, selection, support
-from modelcollapse_theory._domain import law, whole, within
+from modelcollapse_theory._domain import law, one_real, one_whole, within
 from modelcollapse_theory.lineage_limits import surviving_fraction
 from modelcollapse_theory.workflows import replace
 
@@ -76,11 +76,11 @@ def _whole_answer(read: Callable[[int], float], value: int, lowest: int, regime:
 
 
 def _risk(failure: float) -> float:
-    return float(within("failure", failure, 0, 1, open_low=True, open_high=True))
+    return one_real("failure", failure, 0, 1, open_low=True, open_high=True)
 
 
 def _inner(probability: float) -> float:
-    return float(within("probability", probability, 0, 1, open_low=True, open_high=True))
+    return one_real("probability", probability, 0, 1, open_low=True, open_high=True)
 
 
 def sample_size_to_keep(probability: float, fits: int, failure: float) -> Answer:
@@ -90,7 +90,7 @@ def sample_size_to_keep(probability: float, fits: int, failure: float) -> Answer
     ``achieved`` is that loss probability. Exact to M = 20,000; beyond, the large-sample law e^(-M q a_n), relative
     error O(n/M), and ``exact`` is False.
     """
-    q, delta, count = _inner(probability), _risk(failure), int(whole("fits", fits, 1))
+    q, delta, count = _inner(probability), _risk(failure), one_whole("fits", fits, 1)
     guess = max(1, int(np.ceil(-np.log(delta) / (q * float(surviving_fraction(count))))))
     what = ("discrete model", f"independent draws, state of probability {q:g}")
 
@@ -130,7 +130,7 @@ def share_to_keep(probability: float, sample_size: int, failure: float, fits: in
         share = fresh.minimal_share(q, sample_size, delta)
         what.append("stationary chain")
     else:
-        what.append(f"fit {int(whole('fits', fits, 1))}, the first on real data only")
+        what.append(f"fit {one_whole('fits', fits, 1)}, the first on real data only")
         if absent(1.0) > delta * (1 + 1e-12):
             raise ValueError(f"failure must be at least {absent(1.0):g}, that of real data alone, got {failure!r}")
         share = 0.0
@@ -170,7 +170,7 @@ def variance_below(threshold: float, sample_size: int, confidence: float, *, ddo
     ``achieved`` is P(sigma_n^2 < eps sigma_0^2) from the law of a sum of log chi-squares. Exact but for rounding.
     """
     depth = np.log(within("threshold", threshold, 0, 1, open_low=True, open_high=True))
-    chance = float(within("confidence", confidence, 0, 1, open_low=True, open_high=True))
+    chance = one_real("confidence", confidence, 0, 1, open_low=True, open_high=True)
 
     def below(fits: int) -> float:
         return float(gaussian.log_variance_cdf(depth, sample_size, fits, ddof=ddof))
@@ -194,7 +194,7 @@ def variance_half_life(sample_size: int, *, ddof: int = 1) -> Answer:
 
 def heterozygosity_half_life(sample_size: int) -> Answer:
     r"""The fits after which E H_n <= H_0/2, about M ln 2. ``achieved`` is (1 - 1/M)^n. Exact."""
-    size = int(whole("sample_size", sample_size, 1))
+    size = one_whole("sample_size", sample_size, 1)
 
     def left(fits: int) -> float:
         return float(1 - replace(size, fits))
@@ -246,8 +246,8 @@ def growth_to_keep(kept: float, sample_size: int, fits: int) -> Answer:
     of draws of the first n = ``fits`` data sets. Exact. Raises ValueError unless kept < 1 - 1/M, what the first fit
     alone leaves.
     """
-    size, count = int(whole("sample_size", sample_size, 1)), int(whole("fits", fits))
-    target = float(within("kept", kept, 0, 1, open_low=True, open_high=True))
+    size, count = one_whole("sample_size", sample_size, 1), one_whole("fits", fits)
+    target = one_real("kept", kept, 0, 1, open_low=True, open_high=True)
     if target >= 1 - 1 / size:
         raise ValueError(
             f"kept must be below 1 - 1/sample_size = {1 - 1 / size:g}, what the first fit leaves, got {kept!r}; "
@@ -276,7 +276,7 @@ def batch_to_keep(kept: float) -> Answer:
     It keeps :math:`\sin(\pi s)/(\pi s)`, s = M^(-1/2). The complement, about pi^2/(6M), is accumulation's permanent
     loss. Exact.
     """
-    target = float(within("kept", kept, 0, 1, open_low=True, open_high=True))
+    target = one_real("kept", kept, 0, 1, open_low=True, open_high=True)
 
     def left(size: int) -> float:
         return float(1 - accumulation.accumulate_limit(size))
@@ -313,8 +313,8 @@ def detector_power_to_keep(
     none is needed. ``achieved`` is the stationary P(absent). Exact. Raises ValueError for share 0 (nothing to find)
     and as ``share_to_keep``.
     """
-    pool = float(within("share", share, 0, 1, open_low=True, open_high=True))
-    missed = float(within("false_positive", false_positive, 0, 1, open_high=True))
+    pool = one_real("share", share, 0, 1, open_low=True, open_high=True)
+    missed = one_real("false_positive", false_positive, 0, 1, open_high=True)
     needed = share_to_keep(probability, sample_size, failure)
     q, g = _inner(probability), needed.value
     power = max(0.0, 1 - pool * (1 - missed) * (1 - g) / ((1 - pool) * g)) if g else 0.0

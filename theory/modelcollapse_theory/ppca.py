@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import interpolate, stats
 
 from modelcollapse_theory import wishart
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/ppca.md"
 
 
-def _variance(variance: ArrayLike) -> Array:
-    return within("variance", variance, 0, np.inf)
+def _variance(variance: ArrayLike, name: str = "variance") -> Array:
+    return within(name, variance, 0, np.inf)
 
 
 def _threshold(noise: ArrayLike, kl_weight: ArrayLike) -> Array:
@@ -92,10 +92,10 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     The noise is the mean of the d - q smallest eigenvalues, and each decoder variance its eigenvalue less that. Applied
     to the spectrum of its own decoder means (d - q of them 0) it returns them unchanged: one loss, then none. Exact.
     """
-    values = _variance(eigenvalues)
+    values = _variance(eigenvalues, "eigenvalues")
     if values.ndim != 1:
         raise ValueError(f"eigenvalues must be a vector, got shape {values.shape}")
-    kept = int(whole("latent_dimension", latent_dimension, 1))
+    kept = one_whole("latent_dimension", latent_dimension, 1)
     if kept >= values.size:
         raise ValueError(f"latent_dimension must be below the {values.size} eigenvalues, got {latent_dimension}")
     ordered = np.sort(values)[::-1]
@@ -154,8 +154,8 @@ def alive_probability(
     Gauss-Legendre quadrature in log G and interpolation in log x, absolute error below 1e-6.
     """
     x = _variance(variance) / _threshold(noise, kl_weight)
-    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
-    n = int(whole("fits", fits))
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    n = one_whole("fits", fits, most=LONGEST)
     if size > 10_000:
         raise ValueError(
             f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"
@@ -194,8 +194,8 @@ def learned_noise_log_determinant(sample_size: ArrayLike, fits: ArrayLike, laten
     Draws :math:`\mu + W_1 z` span q dimensions and no more, so the d - q eigenvalues left over, and with them the noise, are 0
     from the second fit on, and what remains is a normal law in q dimensions refitted by maximum likelihood. Exact.
     """
-    n = whole("fits", fits, 1)
-    return wishart.expected_log_determinant(sample_size, n - 1, latent_dimension, ddof=0)
+    n, rank = whole("fits", fits, 1), one_whole("latent_dimension", latent_dimension, 1, most=LONGEST)
+    return wishart.expected_log_determinant(sample_size, n - 1, rank, ddof=0)
 
 
 @theorem(

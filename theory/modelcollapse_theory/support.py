@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, whole, within
+from ._domain import Array, one_whole, whole, within
 from ._register import theorem
 from .lineage_limits import surviving_fraction
 from .lineages import lineage_expectation, lineage_law, lineage_sums, one_size
@@ -157,7 +157,7 @@ def states_left_time_moments(probabilities: ArrayLike, sample_size: int, states_
     The triangular solve of ``fixation.fixation_time_moments`` with g(a) = P(a draws show more than j types). Exact;
     O(K j M^2). Raises ValueError for sample_size above 2000 or states_left < 1.
     """
-    size, left = one_size(sample_size, 2000), int(whole("states_left", states_left, 1))
+    size, left = one_size(sample_size, 2000), one_whole("states_left", states_left, 1)
     once, later = lineage_sums(size, _distinct_laws(probabilities, size, min(left, size))[:, -1])
     return float(1 + once), float(once - once**2 + 2 * later)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import Array, choice, positive, whole
+from modelcollapse_theory._domain import Array, choice, one_whole, positive, whole
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.wishart import _covariance
 
@@ -109,8 +109,8 @@ def variance_of_squared_distance(sample_size: int, fits: int, *, ddof: int = 1) 
     and every term is a finite sum of moments of products of independent chi-squares. Exact; work and memory O(n).
     Rounding grows like ``1e-16 M``, the price of a fourth difference. Overflows to inf with the fourth moment of sigma.
     """
-    choice("ddof", ddof, (0, 1))
-    size, n = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws")), int(whole("fits", fits))
+    ddof = choice("ddof", ddof, (0, 1))
+    size, n = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws"), one_whole("fits", fits)
     if n == 0:
         return 0.0
     earlier = np.arange(n)

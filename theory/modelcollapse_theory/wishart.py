@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from modelcollapse_theory import _contour, gaussian
-from modelcollapse_theory._domain import Array, choice, real, whole
+from modelcollapse_theory._domain import Array, choice, one_whole, real, whole
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
 from modelcollapse_theory._register import theorem
 
@@ -32,7 +32,7 @@ def _sizes(sample_size: ArrayLike, dimension: int) -> Array:
 
 
 def _dimension(dimension: int) -> int:
-    return int(whole("dimension", dimension, 1))
+    return one_whole("dimension", dimension, 1)
 
 
 def _covariance(covariance: ArrayLike) -> Array:
@@ -48,7 +48,7 @@ def _covariance(covariance: ArrayLike) -> Array:
 
 def _pivots(sample_size: ArrayLike, dimension: int, ddof: int) -> tuple[Array, Array]:
     """Half the degrees of freedom of the pivots, and the log of the mean step, both (..., d)."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = _sizes(sample_size, dimension)[..., None]
     lost = np.arange(1, dimension + 1)
     return (size - lost) / 2, np.log1p(-(lost - ddof) / (size - ddof))
@@ -195,7 +195,7 @@ def expected_trace_squares(
 
     The first combination grows and the second decays: on average the fitted normal becomes a needle.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
     fits = whole("fits", fits).astype(np.float64)
     matrix = _covariance(covariance)
@@ -222,8 +222,8 @@ def expected_elementary_symmetric(
 
     Exact, M >= 2, with no need for normality. Raises ValueError unless 1 <= order <= d.
     """
-    choice("ddof", ddof, (0, 1))
-    matrix, order = _covariance(covariance), int(whole("order", order, 1))
+    ddof = choice("ddof", ddof, (0, 1))
+    matrix, order = _covariance(covariance), one_whole("order", order, 1)
     if order > len(matrix):
         raise ValueError(f"order must be at most the dimension {len(matrix)}, got {order}")
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
