@@ -263,7 +263,7 @@ def absent_beta(probability: ArrayLike, sample_size: ArrayLike, share: ArrayLike
 
     An approximation whose error does not vanish with M: a few percent of the exponent. 0 < q < 1, share > 0.
     """
-    size = whole("sample_size", sample_size, 1)
+    size = whole("sample_size", sample_size, 1).astype(np.float64)
     q = within("probability", probability, 0, 1, open_low=True, open_high=True)
     number = 2 * size * within("share", share, 0, 1, open_low=True)
     # ratios of gamma functions whose arguments differ by theta q, without the logarithms of the arguments themselves

@@ -274,7 +274,7 @@ def entropy_half_life(probabilities: ArrayLike, sample_size: int) -> Answer:
     if start <= 0:
         raise ValueError("probabilities must have at least two possible states: one state has no entropy to lose")
     if size > _LARGEST_ENTROPY:
-        curve = divergence.entropy_curve(probabilities, size, 30 * size)
+        curve = divergence.entropy_curve(probabilities, size, min(30 * size, _FARTHEST))
         what = "large-sample law, within M^(-1/2) nats"
         return _half_life(lambda n: float(curve(np.asarray(float(n)))), start / 2, size, what)
 

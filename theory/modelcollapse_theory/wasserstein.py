@@ -67,7 +67,7 @@ def arxiv_2305_17493_equation_7(sizes: ArrayLike, variance: ArrayLike = 1.0) -> 
     miss. Source: arXiv 2305.17493 eq. 7, with its ``M_0..M_n`` as ``M_1..M_n`` here.
     """
     inverse = gaussian.scheduled_mean_error(sizes)
-    return positive("variance", variance)[..., None] * (inverse + 0.5 / np.asarray(sizes))
+    return positive("variance", variance)[..., None] * (inverse + 0.5 / whole("sizes", sizes, 2))
 
 
 def arxiv_2305_17493_equation_8(sizes: ArrayLike, variance: ArrayLike = 1.0) -> Array:
@@ -77,7 +77,7 @@ def arxiv_2305_17493_equation_8(sizes: ArrayLike, variance: ArrayLike = 1.0) -> 
     :func:`first_order_variance`. Kept as a near miss. Source: arXiv 2305.17493 eq. 8.
     """
     total = gaussian.scheduled_mean_error(sizes)
-    own = 1 / np.asarray(sizes, dtype=np.float64) ** 2
+    own = 1 / whole("sizes", sizes, 2).astype(np.float64) ** 2
     squares = np.cumsum(own)
     return within("variance", variance, 0, SQUARABLE, open_low=True)[..., None] ** 2 * (
         2 * squares + own + 3 * (total**2 - squares)
