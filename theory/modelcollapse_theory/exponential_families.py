@@ -34,7 +34,8 @@ class VarianceFunction:
             object.__setattr__(self, name, one_real(name, getattr(self, name)))
         for name, open_end in (("low", -np.inf), ("high", np.inf)):
             end = getattr(self, name)
-            object.__setattr__(self, name, open_end if end is open_end or end == open_end else one_real(name, end))
+            unbounded = isinstance(end, float) and end == open_end
+            object.__setattr__(self, name, open_end if unbounded else one_real(name, end))
         if self.low >= self.high:
             raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
 

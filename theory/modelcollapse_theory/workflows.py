@@ -147,6 +147,8 @@ def expected_covariance(covariance: ArrayLike, lost: ArrayLike) -> tuple[Array, 
     Returns (within, of the mean). ``lost`` is a scalar where ``covariance`` is a matrix. Exact with ddof = 0.
     """
     original, gone = finite("covariance", covariance), within("lost", lost, 0, 1)
+    if original.ndim == 0 and original < 0:
+        raise ValueError(f"covariance must not be negative where it is one variance, got {covariance!r}")
     if gone.ndim and original.ndim:
         raise ValueError(f"lost must be one number where covariance is a matrix, got shape {gone.shape}")
     return (1 - gone) * original, gone * original
