@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, location, loop, provenance, regimes, sampling, shares
+from modelcollapse import arguments, devices, location, loop, provenance, regimes, sampling, seeds, shares
 from modelcollapse.forks import computes
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
@@ -93,7 +93,7 @@ def simulate(
     chains = arguments.count("chains", chains)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     devices.check(mesh)
     process, where = placed(family, source, regime, observe, size, generations)
     family, observables = process.family, named(observe)
@@ -137,7 +137,7 @@ def trace(
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
-    key, _ = arguments.seed(seed)
+    key, _ = seeds.keyed(seed)
     process, _ = placed(family, source, regime, observe, size, generations, host=False)
     sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
@@ -334,10 +334,10 @@ def _check_observables(process: loop.Process) -> None:
     bare = process.observing({})
     state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
-        seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
-        check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
+            seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
+            check_observable(observable, seen)
             (read,) = jax.eval_shape(_first_read, state, alone).values()
             if not hasattr(read, "shape"):
                 raise TypeError(f"it gives a {type(read).__name__}, not an array")

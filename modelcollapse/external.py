@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, driver, loop, provenance, regimes
+from modelcollapse import arguments, driver, loop, provenance, regimes, seeds
 from modelcollapse._frames import frame_source, is_frame
 from modelcollapse._host import Fitted, Laws, call
 from modelcollapse.families import Gaussian, GaussianMixture
@@ -91,7 +91,7 @@ def simulate_models(
     sizes = arguments.sizes(size, generations)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     driver.check_schedules(regime, generations)

@@ -57,8 +57,10 @@ def loses(mean: np.ndarray, spread: np.ndarray) -> bool:
 
 def mean_and_spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation ``(d,)`` of rows ``(N, d)``; exactly 0 for a coordinate that does not vary."""
-    apart = rows - rows[0]
-    return rows[0] + apart.mean(0), apart.std(0)
+    # in units of a power of 2, which rounds nothing, so that no square overflows
+    unit = np.ldexp(1.0, np.frexp(np.abs(rows).max(0))[1] - 1)
+    apart = rows / unit - rows[0] / unit
+    return rows[0] + apart.mean(0) * unit, apart.std(0) * unit
 
 
 def exactly(source: Any) -> Any:

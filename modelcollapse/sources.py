@@ -261,7 +261,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
     params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
-    far = loses(*_of_mixture(arguments.law("weights", weights, normalise), mu, sigma))
+    far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
     return Law(GaussianMixture(p.size), params, exact=dataclasses.replace(params, means=mu) if far else None)
 
 
