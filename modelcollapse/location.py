@@ -194,9 +194,11 @@ def _moved(source: Any, by: Any) -> Any:
 
 
 def _rounds_to(exact: Any, held: Any) -> bool:
-    (numbers, structure), (kept, other) = (jax.tree.flatten(tree) for tree in (exact, held))
-    same: bool = structure == other
-    return same and all(np.array_equal(np.asarray(a).astype(b.dtype), b) for a, b in zip(numbers, kept, strict=True))
+    flat: list[Any] = [jax.tree.flatten(tree) for tree in (exact, held)]
+    (numbers, structure), (kept, other) = flat
+    return structure == other and all(
+        np.array_equal(np.asarray(a).astype(b.dtype), b) for a, b in zip(numbers, kept, strict=True)
+    )
 
 
 def _centred(observable: Any, host: bool) -> bool:

@@ -299,7 +299,8 @@ def test_float64_has_the_same_rule_further_out() -> None:
     here, there = (mc.simulate(mc.Gaussian(), mc.normal(m), None, "log_variance", **given) for m in (0.0, 2.0**50))
     np.testing.assert_array_equal(there.location, [2.0**50])
     np.testing.assert_array_equal(there["log_variance"], here["log_variance"])
-    fits = jax.eval_shape(lambda: mc.trace(mc.GaussianMean(), mc.normal(2.0**40), size=10, generations=2))
+    law = mc.normal(2.0**40)
+    fits = jax.eval_shape(lambda: mc.trace(mc.GaussianMean(), law, size=10, generations=2))
     assert fits["mean"].shape == (1, 3, 1)
     with pytest.raises(ValueError, match="float64 cannot hold") as refused:
         mc.simulate(mc.GaussianMean(), mc.normal(2.0**50), None, "mean", **given)
