@@ -73,7 +73,7 @@ def test_the_increments_of_log_variance_are_exact_log_chi_squares():
 
 
 def test_generation_zero_sees_the_rows_that_simulate_draws():
-    table = mc.table(np.arange(60.0).reshape(30, 2))
+    table = mc.table(np.arange(60.0).reshape(30, 2) ** [1, 2])
     mine = simulate_models(
         lambda: KernelDensity(), table, observe={"m": lambda f: f.rows.mean(0)}, size=7, generations=0, seed=3
     )
