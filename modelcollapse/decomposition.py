@@ -166,7 +166,7 @@ def decompose(
         The names of all errors; 2^k runs for k of them, at most 6.
     theory
         ``theory(on) ->`` the closed form of the mean at the recorded generations ``(generations,)``, or None. Where it says None, or is
-        not given, the first closed form that ``Run.predict`` knows.
+        not given, the closed form that ``Run.predict`` knows; bounds are left out.
     chains
         Number of chains where anything is random.
     common
@@ -207,7 +207,7 @@ def decompose(
         values[on] = _one_number(name, run[name])
         known = theory(on) if theory is not None else None
         if known is None:
-            known = next((p.values for p in run.predict()), None)
+            known = next((p.values for p in run.predict() if p.kind == "mean"), None)
         predicted[on] = None if known is None else np.broadcast_to(np.ravel(known), run.recorded.shape)
         recorded = run.recorded
     return Decomposition(name, names, recorded, values, predicted)

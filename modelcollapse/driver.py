@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import platform
 from typing import Any
 
 import jax
@@ -12,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, loop, regimes, sampling, seeds, shares
+from modelcollapse import arguments, devices, location, loop, provenance, regimes, sampling, seeds, shares
+from modelcollapse.forks import computes
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
@@ -29,6 +26,7 @@ _begin = jax.jit(loop.begin)
 _first_read = jax.jit(lambda state, process: process.read(process.carrying(state)))
 
 
+@computes
 def simulate(
     family: Any,
     source: Any,
@@ -97,24 +95,26 @@ def simulate(
     progress = arguments.flag("progress", progress)
     key, number = seeds.keyed(seed)
     devices.check(mesh)
-    process = prepare(family, source, regime, observe, size, generations)
-    family = process.family
+    process, where = placed(family, source, regime, observe, size, generations)
+    family, observables = process.family, named(observe)
     run = Run(
         family=family,
         source=source,
         regime=regime,
-        observables=process.observables,
+        observables=observables,
         size=arguments.whole_array("size", size),
         recorded=recorded,
         trace={},
         state=None,
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=_impl(key),
-        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
+        key_impl=provenance.implementation(key),
+        provenance=provenance.made(number, key, family=family, source=source, regime=regime, observe=observables),
+        location=where,
     )
     return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
 
+@computes
 def trace(
     family: Any,
     source: Any,
@@ -131,13 +131,14 @@ def trace(
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
     ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
-    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location can be added in float64 here, so
+    what moves with rows far from 0, such as ``"mean"``, is refused where float32 cannot hold it.
     """
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
     key, _ = seeds.keyed(seed)
-    process = prepare(family, source, regime, observe, size, generations)
+    process, _ = placed(family, source, regime, observe, size, generations, host=False)
     sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
@@ -152,12 +153,27 @@ def trace(
 
 def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
     """The process of a run, its concrete arguments checked."""
-    observables = named(observe)
+    return placed(family, source, regime, observe, size, generations)[0]
+
+
+def placed(
+    family: Any,
+    source: Any,
+    regime: Any,
+    observe: Any,
+    size: Any,
+    generations: int,
+    about: Any = location.FIND,
+    *,
+    host: bool = True,
+) -> tuple[loop.Process, np.ndarray | None]:
+    """``prepare``, and the location that the process is centred about; the other arguments are those of ``location.place``."""
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     family = _told(family, source)
     sizes = arguments.sizes(size, generations)
+    source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
     check_schedules(regime, generations)
     room = regimes.room(regime, sizes)
     if room > arguments.LARGEST:
@@ -180,7 +196,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
         family, source, regime, observables, truth, fixed, capacity, room if _holds_rows(family, rows) else 0
     )
     _check_observables(process)
-    return process
+    return process, where
 
 
 def drive(
@@ -225,7 +241,7 @@ def drive(
     finished = [part.finish(last) for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = jax.tree.map(_own, shares.stacked([state for _, state in finished]))
-    trace = _masked(trace, final.status, recorded, np)
+    trace = location.restored(_masked(trace, final.status, recorded, np), run.observables, run.location)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
         recorded = np.concatenate([run.recorded, recorded])
@@ -282,12 +298,6 @@ def _holds_rows(family: Any, rows: bool) -> bool:
     return rows or hasattr(family.data, "present")
 
 
-def _impl(key: jax.Array) -> str:
-    impl = jax.random.key_impl(key)
-    # the unrolled generator is threefry2x32, and on another backend the stock one takes over
-    return "threefry2x32" if impl == jax.random.key_impl(sampling.key(0)) else str(impl)
-
-
 def restored_key(data: np.ndarray, impl: str) -> jax.Array:
     """The key that a run was started with."""
     return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(data), impl=impl))
@@ -328,35 +338,10 @@ def _check_observables(process: loop.Process) -> None:
         try:
             seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
             check_observable(observable, seen)
-            jax.eval_shape(_first_read, state, alone)
+            (read,) = jax.eval_shape(_first_read, state, alone).values()
+            if not hasattr(read, "shape"):
+                raise TypeError(f"it gives a {type(read).__name__}, not an array")
         except (AttributeError, TypeError) as error:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
             ) from error
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
-    try:
-        versions["modelcollapse"] = importlib.metadata.version("modelcollapse")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        versions["modelcollapse"] = "unknown"
-    return tuple((versions | {"python": platform.python_version()}).items())
-
-
-def _brief(part: Any) -> str:
-    with np.printoptions(threshold=20):
-        return repr(part)
-
-
-def _provenance(seed: seeds.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
-    device = jax.devices()[0]
-    return {
-        "versions": dict(_versions()),
-        "dtype": str(jnp.result_type(float)),
-        "device": f"{device.platform}: {device.device_kind}",
-        "seed": seed,
-        "key": [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()],
-        "parts": {name: {"repr": _brief(p), "sha256": content_hash(p)} for name, p in parts.items()},
-    }

@@ -28,7 +28,10 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check``, ``prepared`` and ``room`` are optional."""
+    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional.
+
+    So is ``equivariant = True``: it never looks at where the rows lie.
+    """
 
     needs_items: bool
 
@@ -78,6 +81,7 @@ class Replace:
     """Only the newest model's output: the fully synthetic loop."""
 
     needs_items = False
+    equivariant = True
     # nothing else is ever seen, so a model that can only reproduce itself stays
     closed = True
 
@@ -95,6 +99,7 @@ class FreshReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares)
@@ -118,6 +123,7 @@ class FixedReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_share)
@@ -150,6 +156,7 @@ class Retain:
     fresh: Any = 0.0
 
     needs_items = True
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares, fresh=_shares)
@@ -185,6 +192,7 @@ class Accumulate:
     """Everything ever drawn: each generation is fitted to all real and synthetic data so far."""
 
     needs_items = False
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -208,6 +216,7 @@ class AccumulateSubsample:
     budget: int | None = static(default=None)
 
     needs_items = True
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -250,6 +259,7 @@ class Weighted:
     share: Any = 0.5
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, weight=arguments.shares, share=_shares)
@@ -296,6 +306,7 @@ class Mixture:
     depth: int | None = static(default=None)
 
     needs_items = False
+    equivariant = True
     DEEPEST = 256
 
     def __post_init__(self) -> None:
@@ -328,6 +339,10 @@ class Mixture:
                 "use a smaller beta or fewer generations, or give `depth` and accept the loss of weight beta**depth"
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
+
+    def continued(self, memory: Any) -> Any:
+        """The memory of a shorter run, with places for as many models as this one needs."""
+        return memory.deepened(self.depth or 0) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
@@ -385,6 +400,12 @@ class Past:
         weights = jnp.concatenate([alpha[None], beta * self.weights[:-1]])
         return Past(jax.tree.map(push, self.models, params), weights, beta * self.real + gamma)
 
+    def deepened(self, depth: int) -> Past:
+        """The same with ``depth`` places; the new ones hold the oldest model, and weigh nothing."""
+        more = max(depth - self.weights.size, 0)
+        models = jax.tree.map(lambda ring: jnp.concatenate([ring, jnp.repeat(ring[-1:], more, axis=0)]), self.models)
+        return Past(models, jnp.pad(self.weights, (0, more)), self.real)
+
 
 @part
 class Switch:
@@ -404,6 +425,10 @@ class Switch:
     def needs_items(self) -> bool:
         return self.before.needs_items or self.after.needs_items
 
+    @property
+    def equivariant(self) -> bool:
+        return all(getattr(regime, "equivariant", False) for regime in (self.before, self.after))
+
     def room(self, sizes: np.ndarray) -> int:
         return max(room(self.before, sizes), room(self.after, sizes))
 
@@ -415,6 +440,9 @@ class Switch:
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Switch:
         before, after = (prepared(r, family, source, sizes) for r in (self.before, self.after))
         return Switch(before, after, self.generation)
+
+    def continued(self, memory: Any) -> Any:
+        return tuple(continued(regime, own) for regime, own in zip((self.before, self.after), memory, strict=True))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data, before = self.before.start(key, real, size)
@@ -455,6 +483,11 @@ def fitted_sizes(regime: Any, sizes: np.ndarray) -> np.ndarray:
 def room(regime: Any, sizes: np.ndarray) -> int:
     """How many items the largest data set that ``regime`` holds can have."""
     return regime.room(sizes) if hasattr(regime, "room") else int(sizes.max())
+
+
+def continued(regime: Any, memory: Any) -> Any:
+    """The memory of a run that ended, as the same regime needs it for a longer one."""
+    return regime.continued(memory) if hasattr(regime, "continued") else memory
 
 
 def _closed(family: Any, source: Any) -> bool:

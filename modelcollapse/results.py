@@ -5,19 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from modelcollapse import serial
+from modelcollapse import files, provenance, serial
+from modelcollapse.forks import computes
 from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
     import xarray
 
-FORMAT = 1
+    from modelcollapse.predict import Predictions
+
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +35,11 @@ class Run:
     recorded
         The recorded generations.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
+        parameters, are about ``location``, if there is one.
+    location
+        ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
+        ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
     provenance
         Versions, dtype, device, seed, and repr and content hash of every part.
     """
@@ -47,6 +55,7 @@ class Run:
     key: np.ndarray
     key_impl: str
     provenance: dict[str, Any]
+    location: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -73,6 +82,8 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
+        if self.location is not None:
+            return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
         # a closed chain keeps its law as items, counts or a list of survivors
         return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
@@ -84,6 +95,7 @@ class Run:
     def replaced(self, **changes: Any) -> Run:
         return dataclasses.replace(self, **changes)
 
+    @computes
     def extend(
         self,
         generations: int,
@@ -97,38 +109,54 @@ class Run:
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
-        ``size`` and ``regime`` are needed only where they hold schedules: give them in full, from generation 0 to the new end. Their past
-        is not run again; new sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
+        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A schedule, of sizes or
+        within ``regime``, must reach from generation 0 to the new end and begin with what was run; ``regime`` is needed only for that.
+        New sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
         one long run, of the same law. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
+        ``provenance["extended"]`` has a record of each extension.
 
         Raises
         ------
         ValueError
-            If a schedule ends too early, or its past is not what was run.
+            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
+            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
+            UserWarning.
         """
         from modelcollapse import arguments, devices, driver
 
         devices.check(mesh)
         generations = arguments.count("generations", generations)
-        last = self.generations + generations
-        size = self.size if size is None else arguments.whole_array("size", size)
-        if np.ndim(size) and not np.array_equal(arguments.sizes(size, last)[: self.generations + 1], self.sizes()):
-            raise ValueError("size must begin with the sample sizes that were run")
+        now, last = self.generations, self.generations + generations
+        sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
-        process = driver.prepare(self.family, self.source, regime, self.observables, size, last)
-        recorded = arguments.recorded(record, self.generations + 1, last)
+        _check_past(self.regime, regime, now)
+        recorded = arguments.recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
-        return driver.drive(
-            self.replaced(regime=regime, size=np.asarray(size)),
-            process,
-            key,
-            self.chains,
-            recorded,
-            last,
-            batch_size=batch_size,
-            progress=progress,
-            mesh=mesh,
-        )
+        given = {} if regime is self.regime else {"regime": regime}
+        # before anything is traced, as arrays of another precision would be
+        history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
+        run = self.replaced(regime=regime, size=sizes, provenance=history)
+        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
+        return driver.drive(run, process, key, self.chains, recorded, last, **options)
+
+    def _sizes_until(self, last: int, size: Any) -> np.ndarray:
+        """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
+        from modelcollapse import arguments
+
+        past = self.sizes()
+        if size is None:
+            return self.size
+        if np.ndim(size) == 0:
+            new = arguments.sizes(size, last)
+            return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
+        sizes = arguments.sizes(size, last)
+        if not np.array_equal(sizes[: past.size], past):
+            differs = int(np.argmax(sizes[: past.size] != past))
+            raise ValueError(
+                f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, got {sizes[differs]}"
+            )
+        return sizes
 
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
@@ -140,11 +168,12 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
-    def predict(self) -> Any:
-        """Every closed form that applies to this source, family, regime and observable, with its conditions; or an empty list."""
-        from modelcollapse.predict import predict
+    @computes
+    def predict(self) -> Predictions:
+        """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
+        from modelcollapse.predict import of_run
 
-        return predict(self)
+        return of_run(self)
 
     def to_dataset(self) -> xarray.Dataset:
         """The trace as an ``xarray.Dataset`` with named dimensions, units and the provenance. Needs ``modelcollapse[xarray]``."""
@@ -173,24 +202,109 @@ class Run:
         )
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole."""
-        arrays: dict[str, np.ndarray] = {}
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        serial.write(path, {"format": FORMAT, "run": serial.encode(fields, arrays)}, arrays)
+        """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
 
-    @staticmethod
-    def load(path: str | os.PathLike) -> Run:
-        """Read what ``save`` wrote. Only classes of this package, and parts that are already imported, are built.
+        A symbolic link is followed, and an existing file keeps its mode.
 
         Raises
         ------
         ValueError
-            If the file is no saved run, or was written by a later version, or names a part that is not imported.
+            If the path leads to a directory, a device, a pipe or anything else that is not a regular file.
+        TypeError
+            If a part holds what no file can.
+
+        Warns
+        -----
+        UserWarning
+            If a part or function will not be found by another process that loads the run.
         """
-        spec, arrays = serial.read(path)
-        if spec.get("format") != FORMAT:
-            raise ValueError(f"{os.fspath(path)} has format {spec.get('format')!r}, this version reads {FORMAT}")
-        return Run(**serial.decode(spec["run"], arrays))
+        arrays: dict[str, np.ndarray] = {}
+        lost: set[str] = set()
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        spec = serial.encode(fields, arrays, lost)
+        if lost:
+            warnings.warn(
+                f"another process that loads this run will not find {', '.join(sorted(lost))}: define it at the top of a module, "
+                "or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
+                stacklevel=2,
+            )
+        files.write(path, {"format": FORMAT, "run": spec}, arrays)
+
+    @staticmethod
+    @computes
+    def load(path: str | os.PathLike) -> Run:
+        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions that are
+        registered here: those of this package, those of modules that are imported, and functions of runs of this process.
+
+        A function that is not registered stands for itself until it is used; the numbers of the run can be read without it.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a whole saved run, or one of another format, or names a part that is not registered.
+        OSError
+            If it cannot be opened.
+        """
+        spec, arrays = files.read(path)
+        name = os.fspath(path)
+        found = spec.get("format") if isinstance(spec, dict) else None
+        if found == 1:
+            raise ValueError(
+                f"{name} has format 1, which modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
+                "version that wrote it, or make the run again"
+            )
+        if found != FORMAT:
+            raise ValueError(f"{name} has format {found!r}, this version reads {FORMAT}")
+        try:
+            # arrays keep the precision that they were saved in, whatever it is here
+            with jax.enable_x64(True):
+                return _whole(serial.decode(spec["run"], arrays))
+        except Exception as error:  # parts check their fields as they please
+            raise ValueError(f"{name} cannot be loaded: {error}") from error
+
+
+def _whole(fields: dict[str, Any]) -> Run:
+    """A run of the ``fields`` of a file, if they fit together."""
+    kinds = {
+        "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
+        "key_impl": str,
+    }  # fmt: skip
+    needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
+    lacking = [name for name in needed if name not in fields]
+    wrong = [name for name, kind in kinds.items() if name not in lacking and not isinstance(fields[name], kind)]
+    if lacking or wrong:
+        raise ValueError(f"the record of the run lacks {', '.join(lacking + wrong)}")
+    run = Run(**fields)
+    shape = (run.chains, run.recorded.size)
+    if set(run.trace) != set(run.observables) or any(np.shape(v)[:2] != shape for v in run.trace.values()):
+        raise ValueError(f"the trace does not hold {shape[0]} chains and {shape[1]} generations of each observable")
+    return run
+
+
+def _check_past(run: Any, given: Any, generation: int) -> None:
+    """Refuse a regime that until ``generation`` is not the one that was run."""
+    if given is run:
+        return
+    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
+    if jax.tree.structure(run) != jax.tree.structure(given):
+        raise ValueError(
+            f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
+            "Switch(before, after, g), simulated from the start"
+        )
+    for (path, was), (_, now) in zip(old, new, strict=True):
+        if not _same_past(np.asarray(was), np.asarray(now), generation + 1):
+            raise ValueError(
+                f"regime must begin as the one that was run: {type(run).__name__}{jax.tree_util.keystr(path)} was {was!r} "
+                f"in generations 0 to {generation}, got {now!r}"
+            )
+
+
+def _same_past(was: np.ndarray, now: np.ndarray, entries: int) -> bool:
+    if was.shape != now.shape:  # a number, or a schedule of another length
+        was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
+        if was.ndim == now.ndim == 1 and was.size != now.size:
+            return False
+    return bool(np.all(was == now))
 
 
 class ChainFailure(RuntimeError):
@@ -231,7 +345,7 @@ class Summary:
         for name, s in self.statistics.items():
             last = {key: np.asarray(values[-1]) for key, values in s.items()}
             for index in np.ndindex(last["mean"].shape if last["mean"].size <= 8 else (0,)):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                label = name + (f"[{', '.join(map(str, index))}]" if last["mean"].size > 1 else "")
                 v = {key: float(values[index]) for key, values in last.items()}
                 band = f"[{v['lower']:.6g}, {v['upper']:.6g}]"
                 lines.append(f"{label:28s} {v['mean']:12.6g} {v['standard_error']:11.2g} {v['median']:12.6g}   {band}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,18 +21,25 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
+from modelcollapse.forks import computes
+from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
-from modelcollapse.pytree import part, static
+from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
 
 
 @part
 class Law:
-    """A family with parameters: anything that can be drawn from, real or fitted. ``named``: what its states are called, if anything."""
+    """A family with parameters: anything that can be drawn from, real or fitted.
+
+    ``named``: what its states are called, if anything. ``exact``: the same parameters with their location in float64 on the host, where the
+    type in force cannot hold it.
+    """
 
     family: Any
     params: Any
     named: Names | None = static(default=None)
+    exact: Any = None
 
     @property
     def names(self) -> tuple | None:
@@ -52,12 +60,14 @@ class Table:
     """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
 
     Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
-    the empirical law itself.
+    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in force
+    loses digits of their spread.
     """
 
     points: jax.Array
     replace: bool = static(default=True)
     named: Names | None = static(default=None)
+    exact: Any = None
 
     @property
     def names(self) -> tuple | None:
@@ -73,8 +83,8 @@ class Table:
         size = self.points.shape[0]
         if self.replace:
             chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
-            return Rows(self.points[chosen], jnp.asarray(n, jnp.int32))
-        return Rows(self.points, jnp.asarray(size, jnp.int32)).take(key, n, capacity)
+            return Rows(jnp.asarray(self.points)[chosen], jnp.asarray(n, jnp.int32))
+        return Rows(jnp.asarray(self.points), jnp.asarray(size, jnp.int32)).take(key, n, capacity)
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
         """Mean and covariance (divisor N) of the table as a law."""
@@ -148,6 +158,7 @@ class Stream:
         return multinomial(key, n, shares)
 
 
+@computes
 def categorical(weights: Any, *, normalise: bool = False) -> Law:
     """A law on K states.
 
@@ -204,6 +215,7 @@ def _categorical(p: np.ndarray, names: tuple | None) -> Law:
     return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), named=Names.of(names))
 
 
+@computes
 def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     """A normal law: mean ``()`` or ``(d,)``, covariance ``()`` (a variance, times the identity) or ``(d, d)``.
 
@@ -218,9 +230,12 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
         mu = np.full(sigma.shape[0] if sigma.ndim == 2 else 1, float(mu))
     if sigma.ndim == 0:
         sigma = sigma * np.eye(mu.size)
-    return Law(Gaussian(), _normal(mu, "covariance", sigma))
+    params = _normal(mu, "covariance", sigma)
+    far = loses(mu, np.sqrt(np.diagonal(sigma)))
+    return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)
 
 
+@computes
 def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, normalise: bool = False) -> Law:
     """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
 
@@ -245,9 +260,18 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         )
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
-    return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
+    params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
+    return Law(GaussianMixture(p.size), params, exact=dataclasses.replace(params, means=mu) if far else None)
 
 
+def _of_mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation ``(d,)`` of a mixture."""
+    centre = weights @ means
+    return centre, np.sqrt(weights @ (np.diagonal(covariances, axis1=1, axis2=2) + (means - centre) ** 2))
+
+
+@computes
 def linear(
     weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
 ) -> Law:
@@ -294,6 +318,7 @@ def bernoulli(chance: float) -> Law:
     return binomial(1, chance)
 
 
+@computes
 def binomial(trials: int, chance: float) -> Law:
     """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
     p = arguments.share("chance", chance)
@@ -301,11 +326,13 @@ def binomial(trials: int, chance: float) -> Law:
     return Law(family, family.law(family.trials * p))
 
 
+@computes
 def poisson(mean: float) -> Law:
     """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
     return Law(Poisson(), Poisson().law(arguments.nonnegative("mean", mean)))
 
 
+@computes
 def negative_binomial(mean: float, successes: float) -> Law:
     """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
 
@@ -320,17 +347,20 @@ def exponential(mean: float = 1.0) -> Law:
     return gamma(mean, 1.0)
 
 
+@computes
 def gamma(mean: float, shape: float) -> Law:
     """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
     family = Gamma(arguments.positive("shape", shape))
     return Law(family, family.law(_log("mean", mean)))
 
 
+@computes
 def uniform(end: float = 1.0) -> Law:
     """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
     return Law(Uniform(), Interval(_log("end", end)))
 
 
+@computes
 def pareto(index: float, minimum: float = 1.0) -> Law:
     r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
 
@@ -344,6 +374,7 @@ def _log(name: str, value: float) -> jax.Array:
     return jnp.log(jnp.asarray([arguments.positive(name, value)], jnp.result_type(float)))
 
 
+@computes
 def table(rows: Any, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
 
@@ -359,8 +390,11 @@ def table(rows: Any, *, replace: bool = True) -> Table:
         If it holds anything but real numbers, or counts by name.
     """
     points, names = _containers.rows(rows)
-    kept = jnp.int32 if points.dtype.kind == "i" else jnp.result_type(float)
-    return Table(jnp.asarray(points, kept), arguments.flag("replace", replace), named=Names.of(names))
+    replace, named = arguments.flag("replace", replace), Names.of(names)
+    if points.dtype.kind == "i":
+        return Table(jnp.asarray(points, jnp.int32), replace, named)
+    far = loses(*mean_and_spread(points))
+    return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
 
 
 def labels(values: Any, *, replace: bool = True) -> Table:
@@ -394,11 +428,12 @@ def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool 
     check_pixels(rows)
     if labels is not None:
         rows = np.concatenate([rows, _containers.classes(labels, len(rows))[:, None]], axis=1)
-    return table(rows, replace=replace)
+    return Table(jnp.asarray(rows, jnp.result_type(float)), arguments.flag("replace", replace))
 
 
 def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:
     """Wrap ``draw(key, n) -> (n, d)``."""
     if not callable(draw):
         raise TypeError(f"draw must be a function of (key, n), got {draw!r}")
+    used(draw)
     return Sampler(draw)

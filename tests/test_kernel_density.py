@@ -15,7 +15,6 @@ import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families.kde import Kernels
-from modelcollapse.predict import predict
 
 RATE = 1e-6 / 10  # false alarms a comparison
 POINTS = np.random.default_rng(0).normal(size=(12, 2)) @ [[1.0, 0.0], [0.8, 0.5]]
@@ -144,7 +143,7 @@ def test_predictions_are_the_means_of_a_run(family: Any, regime: Any, count: int
         family, mc.normal([0.0, 1.0], [[2.0, 0.5], [0.5, 1.0]]), regime, ["variance", "squared_mean_error"],
         size=40, generations=4, chains=1500,
     )  # fmt: skip
-    found = predict(run)
+    found = run.predict()
     assert len(found) == count
     for p in found:
         values = run[p.observable]
@@ -190,7 +189,9 @@ def run_of(family: Any, source: Any = None, size: int = 5) -> mc.Run:
     return mc.simulate(family, mc.normal([0.0, 0.0]) if source is None else source, size=size, generations=1)
 
 
-def test_rows_without_spread_fail_their_chain_by_name() -> None:
+def test_tables_without_spread_are_refused_and_draws_without_spread_fail_their_chain() -> None:
+    with pytest.raises(ValueError, match="all 9 rows of this table are equal"):
+        run_of(mc.KernelDensity(rule="scott"), mc.table(np.ones((9, 2))))
     with pytest.raises(mc.ChainFailure, match="KernelDensity was not finite in chain 0 at generation 0"):
         run_of(mc.KernelDensity(rule="scott"), mc.sampler(lambda key, n: jnp.ones((n, 2))))
     assert np.isfinite(run_of(mc.KernelDensity(0.1), mc.table(np.ones((9, 2))))["mean"]).all()
@@ -202,6 +203,6 @@ def test_single_precision() -> None:
             mc.KernelDensity(rule="scott"), mc.normal(), observe="variance", size=200, generations=3, chains=400
         )
         assert run["variance"].dtype == np.float32
-    p = next(p for p in predict(run) if p.observable == "variance")
+    p = next(p for p in run.predict() if p.observable == "variance")
     values = np.asarray(run["variance"][:, -1, 0], np.float64)
     assert abs(values.mean() - p.values[-1, 0]) < 6 * values.std() / 20

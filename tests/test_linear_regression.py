@@ -17,7 +17,6 @@ from modelcollapse import sampling
 from modelcollapse.data import Moments, Rows
 from modelcollapse.families import NormalRows
 from modelcollapse.families.regression import Estimate, Linear, LinearSystem
-from modelcollapse.predict import predict
 
 RATE = 1e-6 / 20  # false alarms a comparison
 W = [1.0, -2.0, 0.5]
@@ -197,7 +196,7 @@ CASES = [
 def test_predictions_are_the_means_of_a_run(source: Any, regime: Any, changes: Any, size: int) -> None:
     family = dataclasses.replace(source.family, **changes)
     run = mc.simulate(family, source, regime, "excess_risk", size=size, generations=2, chains=4000)
-    (p,) = predict(run)
+    (p,) = run.predict()
     values = run["excess_risk"]
     error = values.std(0, ddof=1) / np.sqrt(4000)
     assert np.abs((values.mean(0) - p.values) / error).max() < 6
@@ -215,7 +214,7 @@ def test_predictions_are_the_means_of_a_run(source: Any, regime: Any, changes: A
 )
 def test_no_prediction_where_its_conditions_fail(family: Any, source: Any, regime: Any) -> None:
     run = mc.simulate(family, source, regime, "excess_risk", size=12, generations=1, chains=2)
-    assert predict(run) == []
+    assert run.predict() == []
 
 
 def test_real_rows_are_fitted_and_judged_by_their_own_projection() -> None:

@@ -38,7 +38,8 @@ def collapse_fits(
     threshold, dimension = positive("threshold", threshold), whole("dimension", dimension, 1)
     risk = within("risk", risk, 0, 1, open_low=True)
     needed = np.log(dimension) - 0.5 * np.log(threshold) - np.log(risk)
-    return np.ceil(np.maximum(needed, 0) / -gaussian.log_expected_deviation(sample_size, 1, ddof=ddof)).astype(np.int64)
+    fits = np.maximum(needed, 0) / -gaussian.log_expected_deviation(sample_size, 1, ddof=ddof)
+    return whole("sample_size * log(dimension^2 / (threshold * risk^2))", np.ceil(fits))
 
 
 @theorem(

@@ -263,21 +263,32 @@ def expected_entropy_limit(probabilities: ArrayLike, sample_size: int, fits: Arr
     less what states of few copies cost beyond that, which falls like n^-2 from what it is at N. Followed over 30 M fits.
     Shape of ``fits``. Error O(M^(-1/2)); 0.75 M^(-1/2) nats is the largest seen, 1% of the loss. Raises ValueError unless ``probabilities`` is a law, sample_size >= 100, fits >= 0.
     """
-    group, size = states(probabilities), one_whole("sample_size", sample_size, 100, "it is a large-sample law")
     count = whole("fits", fits, 0).astype(np.float64)
-    last = min(float(count.max(initial=0)), 30.0 * size)
-    early = min(int(np.sqrt(size)), 10_000)
-    known = np.unique(np.minimum(count, early)).astype(np.int64).tolist()
-    begun = np.array([_early_entropy(group, size, n) if n else entropy(probabilities) for n in known])
-    found = begun[np.searchsorted(known, np.minimum(count, early))]
-    if last > early:
-        sums = _support_sums(group, size, early, last)
+    return entropy_curve(probabilities, sample_size, int(count.max(initial=0)))(count)
+
+
+def entropy_curve(probabilities: ArrayLike, sample_size: int, last: int) -> Callable[[Array], Array]:
+    """``expected_entropy_limit`` as a function of an array of fits up to ``last``, for those who ask for it many times."""
+    group, size = states(probabilities), one_whole("sample_size", sample_size, 100, "it is a large-sample law")
+    start, end = entropy(probabilities), min(float(one_whole("last", last)), 30.0 * size)
+    early, excess, sums = min(int(np.sqrt(size)), 10_000), 0.0, None
+    if end > early:
+        sums = _support_sums(group, size, early, end)
         # few copies cost more than 1/(2M) a fit; the excess falls like n^-2, and its sum from N to n is N e_N (1 - N/n)
         excess = _early_entropy(group, size, early) - _early_entropy(group, size, early + 1)
         excess = max(excess - float(sums(np.asarray(early + 1.0))) / (2 * size), 0.0)
-        later = np.clip(count, early, last)
-        found = found - sums(later) / (2 * size) - excess * early * (1 - early / later)
-    return np.maximum(found, 0.0)
+
+    def curve(count: Array) -> Array:
+        wanted = np.minimum(count, early)
+        known = np.unique(wanted)
+        begun = np.array([_early_entropy(group, size, int(n)) if n else start for n in known])
+        found = begun[np.searchsorted(known, wanted)]
+        if sums is not None:
+            later = np.clip(count, early, end)
+            found = found - sums(later) / (2 * size) - excess * early * (1 - early / later)
+        return np.maximum(found, 0.0)
+
+    return curve
 
 
 @theorem(

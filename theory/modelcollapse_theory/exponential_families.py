@@ -34,7 +34,8 @@ class VarianceFunction:
             object.__setattr__(self, name, one_real(name, getattr(self, name)))
         for name, open_end in (("low", -np.inf), ("high", np.inf)):
             end = getattr(self, name)
-            object.__setattr__(self, name, open_end if end is open_end or end == open_end else one_real(name, end))
+            unbounded = isinstance(end, float) and end == open_end
+            object.__setattr__(self, name, open_end if unbounded else one_real(name, end))
         if self.low >= self.high:
             raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
 
@@ -249,10 +250,11 @@ def fresh_mean_error(
     source="a total of Poisson counts is a critical Galton-Watson process; derived in theory/derivations/"
     "exponential-families.md",
 )
-def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: int) -> Array:
+def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
     """``P(m_n = 0)`` after ``fits`` fits; 0 is absorbing and certain in the end, though ``E m_n`` stays. Exact.
 
-    The mean time to extinction is infinite: the probability of survival falls like ``2 M mean / n``.
+    The mean time to extinction is infinite: the probability of survival falls like ``2 M mean / n``. a_n is
+    ``lineage_limits.surviving_fraction``. Broadcasts.
     """
     mean, size = within("mean", mean, 0, SQUARABLE), _sizes(sample_size)
-    return np.exp(-size * mean * surviving_fraction(one_whole("fits", fits, 1)))
+    return np.exp(-size * mean * surviving_fraction(fits))

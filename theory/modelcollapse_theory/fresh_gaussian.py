@@ -39,7 +39,7 @@ def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> 
 def mean_error_and_variance(
     sample_size: int, real_size: int, fits: int, *, ddof: int = 1, sampling_bias: float = 1.0
 ) -> tuple[float, float]:
-    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact.
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact; may reach inf.
 
     ``sampling_bias`` multiplies the variance of the synthetic draws: below 1 for a model sampled at low temperature.
     """
@@ -48,7 +48,9 @@ def mean_error_and_variance(
     if fits == 0:
         return 0.0, 1.0
     affine = np.block([[matrix, source[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
-    state = np.linalg.matrix_power(affine, fits - 1) @ np.array([1 / size, scale, 1.0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        state = np.linalg.matrix_power(affine, fits - 1) @ np.array([1 / size, scale, 1.0])
+    state = np.where(np.isfinite(state), state, np.inf)  # it only leaves the floats by growing
     return float(state[0]), float(state[1])
 
 

@@ -221,7 +221,8 @@ def log_variance_cdf(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLi
     r"""``P(log(sigma_n^2/sigma_0^2) <= log_ratio)``: the collapse probability at a threshold ``exp(log_ratio)``.
 
     The integral of :func:`log_variance_cgf` over a vertical line in the complex plane. Exact but for
-    rounding: relative error about 1e-12, and 1e-10 in a tail of 1e-250. Raises ValueError unless M >= 2, fits >= 1.
+    rounding: relative error about 1e-12, and 1e-10 in a tail of 1e-250. Raises ValueError unless
+    2 <= M <= 10^12 and fits >= 1.
     """
     return _law(log_ratio, sample_size, fits, ddof, 0)
 
@@ -244,4 +245,6 @@ def _law(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, ddof: in
             x,
         )[side]
 
-    return np.vectorize(one, otypes=[np.float64])(real("log_ratio", log_ratio), _sizes(sample_size), _fits(fits, 1))[()]
+    size = whole("sample_size", sample_size, 2, "the integral keeps its digits to there", _contour.LARGEST)
+    walk = real("log_ratio", log_ratio), size.astype(np.float64), _fits(fits, 1)
+    return np.vectorize(one, otypes=[np.float64])(*walk)[()]

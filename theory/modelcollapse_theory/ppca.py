@@ -48,7 +48,7 @@ def decoder_mean_variance(
 
 def lifetime(variance: ArrayLike, noise: ArrayLike, *, kl_weight: ArrayLike = 1.0) -> NDArray[np.int64]:
     """The first number of fits at which :func:`decoder_mean_variance` is 0. Exact."""
-    return np.ceil(_variance(variance) / _threshold(noise, kl_weight)).astype(np.int64)
+    return whole("variance / (kl_weight * noise)", np.ceil(_variance(variance) / _threshold(noise, kl_weight)))
 
 
 @theorem(
@@ -103,9 +103,9 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     return ordered[:kept] - noise, noise
 
 
-def _kept(sample_size: ArrayLike) -> Array:
-    """1 - 1/M: what the mean of a sample variance with divisor M keeps."""
-    return 1 - 1 / whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+def _log_kept(sample_size: ArrayLike) -> Array:
+    """ln(1 - 1/M): what the mean of a sample variance with divisor M keeps."""
+    return np.log1p(-1 / whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64))
 
 
 @theorem(
@@ -132,9 +132,9 @@ def finite_decoder_trace(
     M goes to infinity it is r directions of :func:`decoder_mean_variance`.
     """
     trace, threshold = within("trace", trace, 0, np.inf), _threshold(noise, kl_weight)
-    kept, n = _kept(sample_size), whole("fits", fits)
-    lost = -np.expm1(n * np.log(kept)) / (1 - kept)  # sum of a^i, i < n
-    return kept**n * trace - whole("rank", rank, 1) * threshold * lost
+    log_kept, n = _log_kept(sample_size), whole("fits", fits).astype(np.float64)
+    lost = np.expm1(n * log_kept) / np.expm1(log_kept)  # sum of a^i, i < n
+    return np.exp(n * log_kept) * trace - whole("rank", rank, 1) * threshold * lost
 
 
 @theorem(
@@ -209,4 +209,4 @@ def sampled_trace(trace: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> 
 
     The fit replaces the d - q small eigenvalues by their mean, which leaves their sum as it was: only the divisor M loses. Exact.
     """
-    return _kept(sample_size) ** whole("fits", fits) * within("trace", trace, 0, np.inf)
+    return np.exp(_log_kept(sample_size) * whole("fits", fits)) * within("trace", trace, 0, np.inf)

@@ -19,12 +19,14 @@ _SOURCE = "derived in theory/derivations/tails.md"
 
 
 def _exponent(name: str, value: ArrayLike) -> Array:
-    return within(name, value, 1, np.inf, open_low=True)
+    return within(name, value, 1, 1e6, open_low=True)  # zeta of more is a NaN in SciPy
 
 
 def zipf(exponent: float, states: int) -> Array:
     r"""Zipf's law cut at K = ``states`` and normalised: p_i proportional to i^-b, i = 1..K; b >= 0. Exact."""
-    weight = np.arange(1.0, one_whole("states", states, 1, most=10 * LONGEST) + 1) ** -one_real("exponent", exponent, 0)
+    weight = np.arange(1.0, one_whole("states", states, 1, most=10 * LONGEST) + 1) ** -one_real(
+        "exponent", exponent, 0, 1e6
+    )
     return weight / weight.sum()
 
 

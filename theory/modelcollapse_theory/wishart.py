@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from modelcollapse_theory import _contour, gaussian
-from modelcollapse_theory._domain import Array, choice, one_whole, real, whole
+from modelcollapse_theory._domain import SQUARABLE, Array, choice, one_whole, real, whole, within
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
 from modelcollapse_theory._register import theorem
 
@@ -37,7 +37,7 @@ def _dimension(dimension: int) -> int:
 
 def _covariance(covariance: ArrayLike) -> Array:
     """A symmetric positive semidefinite (d, d) matrix."""
-    matrix = np.atleast_2d(real("covariance", covariance))
+    matrix = np.atleast_2d(within("covariance", covariance, -SQUARABLE, SQUARABLE))
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
         raise ValueError(f"covariance must be a symmetric matrix, got {covariance!r}")
     values = np.linalg.eigvalsh(matrix)
@@ -167,6 +167,7 @@ def log_determinant_cdf(
             x,
         )[0]
 
+    whole("sample_size", sample_size, 2, "the integral keeps its digits to there", _contour.LARGEST)
     size, fits = _sizes(sample_size, dimension), whole("fits", fits, 1)
     return np.vectorize(one, otypes=[np.float64])(real("log_ratio", log_ratio), size, fits.astype(np.float64))[()]
 
@@ -225,7 +226,7 @@ def expected_elementary_symmetric(
     ddof = choice("ddof", ddof, (0, 1))
     matrix, order = _covariance(covariance), one_whole("order", order, 1)
     if order > len(matrix):
-        raise ValueError(f"order must be at most the dimension {len(matrix)}, got {order}")
+        raise ValueError(f"order must be at most the dimension {len(matrix)} of covariance, got {order}")
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
     fits = whole("fits", fits).astype(np.float64)
     lost = np.arange(1, order + 1)

@@ -105,6 +105,22 @@ def pooled(sizes: ArrayLike, shared: ArrayLike) -> Array:
     return np.asarray((total + (pairs * chance).sum()) / total**2)
 
 
+@theorem(
+    statement="E p_n = p_0, E mean_n = mean_0: on average a mean stays where it was",
+    conditions="any workflow that picks items without a look at their values; a family that reproduces the mean of its data",
+    order="exact",
+    source=_SOURCE,
+)
+def conserved_mean(mean: ArrayLike, fits: ArrayLike) -> Array:
+    r"""E of the fitted mean, or of the fitted probabilities, after ``fits`` fits: that of the original law, ``mean`` (d,).
+
+    Each item of a data set is marginally of the original law, whether it is real, kept or a model draw, and the fit is
+    the average of the items. Shape ``fits.shape + mean.shape``. Exact.
+    """
+    value, count = finite("mean", mean), whole("fits", fits)
+    return np.broadcast_to(value, count.shape + value.shape)
+
+
 def expected_heterozygosity(probabilities: ArrayLike, lost: ArrayLike) -> Array:
     r"""E H_n = (1 - v_n) H_0 with H = 1 - sum p_i^2 and ``lost`` = v_n of any workflow. Exact; by conservation."""
     p = law("probabilities", probabilities)
@@ -131,6 +147,8 @@ def expected_covariance(covariance: ArrayLike, lost: ArrayLike) -> tuple[Array, 
     Returns (within, of the mean). ``lost`` is a scalar where ``covariance`` is a matrix. Exact with ddof = 0.
     """
     original, gone = finite("covariance", covariance), within("lost", lost, 0, 1)
+    if original.ndim == 0 and original < 0:
+        raise ValueError(f"covariance must not be negative where it is one variance, got {covariance!r}")
     if gone.ndim and original.ndim:
         raise ValueError(f"lost must be one number where covariance is a matrix, got shape {gone.shape}")
     return (1 - gone) * original, gone * original

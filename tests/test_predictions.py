@@ -1,0 +1,409 @@
+"""A prediction answers for exactly the process that it describes, names the theorem that it evaluated, and says what it is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import modelcollapse as mc
+from modelcollapse import observables
+from modelcollapse.pytree import part
+from modelcollapse_theory import (
+    divergence,
+    exponential_families,
+    fixation,
+    gaussian,
+    kde,
+    lineages,
+    mixture,
+    ppca,
+    rare,
+    support,
+    workflows,
+)
+
+LAW = mc.categorical([0.5, 0.3, 0.15, 0.05])
+P = np.array([0.5, 0.3, 0.15, 0.05])
+NORMAL = mc.normal([0.0, 1.0], [[2.0, 0.5], [0.5, 1.0]])
+
+
+def of(family: Any, source: Any, regime: Any = None, observe: Any = None, **options: Any) -> mc.Predictions:
+    return mc.predictions(family, source, regime, observe, **{"size": 8, "generations": 3} | options)
+
+
+def names(*args: Any, **options: Any) -> set[str]:
+    return {p.observable for p in of(*args, **options)}
+
+
+# --- one door ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_predicted_as_its_process_is() -> None:
+    observe = ["heterozygosity", "entropy", "probabilities"]
+    run = mc.simulate(mc.Discrete(), LAW, None, observe, size=8, generations=3, record=[1, 3])
+    before = of(mc.Discrete(), LAW, None, observe, record=[1, 3])
+    assert [p.observable for p in run.predict()] == [p.observable for p in before] == observe
+    for mine, theirs in zip(run.predict(), before, strict=True):
+        np.testing.assert_array_equal(mine.values, theirs.values)
+        assert mine.values.shape == run[mine.observable].shape[1:]
+        assert mine.recorded.tolist() == [1, 3]
+    np.testing.assert_allclose(before["heterozygosity"].values, (1 - P @ P) * (7 / 8) ** np.array([2, 4]), rtol=1e-6)
+    longer = run.extend(1)
+    np.testing.assert_allclose(longer.predict()["heterozygosity"].values[-1], (1 - P @ P) * (7 / 8) ** 5, rtol=1e-6)
+
+
+def test_bad_arguments_are_those_of_simulate() -> None:
+    with pytest.raises(ValueError, match="size must be one number, or one for each generation"):
+        of(mc.Discrete(), LAW, size=[3, 4])
+    with pytest.raises(ValueError, match=r"share must lie in \[0, 1\]"):
+        of(mc.Discrete(), LAW, mc.FreshReal(1.5))
+    with pytest.raises(ValueError, match="unknown observable 'entropie'"):
+        of(mc.Discrete(), LAW, observe="entropie")
+    with pytest.raises(ValueError, match="cannot be read from the parameters of Gaussian"):
+        of(mc.Gaussian(), NORMAL, observe="entropy")
+
+
+# --- whose process it is ------------------------------------------------------------------------------------------------
+
+
+@part
+class Clipped:
+    """A regime of the user's own: no draw below 0."""
+
+    needs_items = True
+
+    def start(self, key: Any, real: Any, size: Any) -> Any:
+        return real.draw(key, size), ()
+
+    def next(self, key: Any, model: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
+        drawn = model.draw(key, size)
+        return type(drawn)(jnp.maximum(drawn.points, 0.0), drawn.count), ()
+
+
+@part
+class OtherFresh(mc.FreshReal):
+    """A regime that is almost one of the package."""
+
+
+@part
+class OtherDiscrete(mc.Discrete):
+    """A family that is almost one of the package."""
+
+
+def own(params: jax.Array) -> jax.Array:
+    """An observable of the user's own."""
+    return params.sum()
+
+
+OTHERS = {
+    "a regime of one's own": lambda: of(mc.Gaussian(), NORMAL, Clipped()),
+    "a subclass of a regime": lambda: of(mc.Discrete(), LAW, OtherFresh(0.5)),
+    "one inside a switch": lambda: of(mc.Discrete(), LAW, mc.Switch(mc.Replace(), OtherFresh(0.5), 2)),
+    "a subclass of a family": lambda: of(OtherDiscrete(), LAW),
+    "a source of another family's subclass": lambda: of(mc.Discrete(), mc.Law(OtherDiscrete(), LAW.params)),
+    "a sampler": lambda: of(mc.Gaussian(), mc.sampler(lambda key, n: jax.random.normal(key, (n, 1)))),
+    "an observable of one's own under a known name": lambda: of(mc.Discrete(), LAW, None, {"entropy": own}),
+    "a known name of another observable": lambda: of(mc.Discrete(), LAW, None, {"entropy": mc.tail_mass([0])}),
+    "a mixture whose memory was cut": lambda: of(mc.Gaussian(0), NORMAL, mc.Mixture(0.5, 0.3, 0.2, depth=1)),
+    "rounded fits": lambda: of(mc.Rounded(mc.Gaussian()), NORMAL),
+    "endless data": lambda: of(mc.Exact(mc.Gaussian()), NORMAL),
+    "part of the way": lambda: of(mc.Damped(mc.Discrete(), 0.5), LAW),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_another_process_is_not_answered_for(case: str) -> None:
+    assert OTHERS[case]() == []
+
+
+def test_an_observable_is_known_by_itself_and_answers_under_the_name_it_was_given() -> None:
+    found = of(mc.Discrete(), LAW, None, {"h": "entropy", "entropy": own, "S": observables.support_size})
+    assert [p.observable for p in found] == ["h", "S"]
+    np.testing.assert_allclose(found["h"].values, divergence.expected_entropy(P, 8, [1, 2, 3, 4]), rtol=1e-6)
+
+
+def test_a_mixture_keeps_its_answer_where_its_memory_is_whole() -> None:
+    whole = of(mc.Gaussian(0), NORMAL, mc.Mixture(0.5, 0.3, 0.2))["variance"]
+    deep = of(mc.Gaussian(0), NORMAL, mc.Mixture(0.5, 0.3, 0.2, depth=3))["variance"]
+    np.testing.assert_array_equal(whole.values, deep.values)
+    # the memory of a discrete mixture is a law, whatever the depth
+    assert "heterozygosity" in of(mc.Discrete(), LAW, mc.Mixture(0.5, 0.3, 0.2, depth=1))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        mc.Mixture(1.0, 0.0, 0.0), mc.FixedReal(0.05), mc.FreshReal(0.0), mc.FreshReal([0.9, 0.01, 0.02, 0.0]), mc.Retain(0.0),
+        mc.Switch(mc.Replace(), mc.FreshReal(1.0), 4), mc.Switch(mc.Mixture(), mc.Replace(), 2),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_replacement_is_answered_as_replacement(same: Any) -> None:
+    for mine, theirs in zip(of(mc.Discrete(), LAW, same), of(mc.Discrete(), LAW), strict=True):
+        assert mine.observable == theirs.observable
+        np.testing.assert_array_equal(mine.values, theirs.values)
+    assert str(of(mc.Damped(mc.Gaussian(), 1.0), NORMAL)) == str(of(mc.Gaussian(), NORMAL))
+
+
+# --- schedules, shares, tables --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", [32, 64])
+def test_a_share_is_what_was_written_and_rounds_as_the_simulator_rounds(precision: int) -> None:
+    with jax.enable_x64(precision == 64):
+        for share in (0.29, np.float32(0.29), [0.29] * 4):
+            found = of(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.FreshReal(share), size=50)["heterozygosity"]
+            exact = 0.5 * (1 - workflows.fresh_counts(50, [1, 2, 3, 4], 15))
+            np.testing.assert_allclose(found.values, exact, rtol=1e-12)
+
+
+def recursed(steps: Any, sizes: list[int]) -> np.ndarray:
+    """1 - v after each fit, from maps of v, the first fit 1/M."""
+    v = [1 / sizes[0]]
+    for step, size in zip(steps, sizes[1:], strict=True):
+        v.append(step(v[-1], size))
+    return 1 - np.array(v)
+
+
+SIZES = [6, 9, 4, 7]
+SCHEDULES = {
+    "fresh": (mc.FreshReal([0.9, 0.5, 0.25, 0.4]), [5, 1, 3], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
+    "healing": (mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), [0, 2, 4], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
+    "replacement": (mc.Replace(), [0, 0, 0], lambda r: lambda v, m: 1 / m + (1 - 1 / m) * v),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCHEDULES)
+def test_schedules_are_followed_generation_by_generation(case: str) -> None:
+    regime, rows, step = SCHEDULES[case]
+    kept = recursed([step(r) for r in rows], SIZES)
+    found = of(mc.Discrete(), LAW, regime, size=SIZES)
+    np.testing.assert_allclose(found["heterozygosity"].values, (1 - P @ P) * kept, rtol=1e-6)
+    np.testing.assert_allclose(found["chi_square"].values, 3 * (1 - kept), rtol=1e-6)
+
+
+def test_schedules_of_kept_rows_agree_with_the_constant_case() -> None:
+    # a size that changes at the end only: the recursion by groups is compared with the closed form up to there
+    for regime in (
+        mc.FixedReal(0.5),
+        mc.Retain(0.5, 0.25),
+        mc.Retain(0.25),
+        mc.Mixture(0.5, 0.2, 0.3),
+        mc.FreshReal(0.5),
+    ):
+        steady = of(mc.Discrete(), LAW, regime, "heterozygosity", generations=4)[0]
+        changed = of(mc.Discrete(), LAW, regime, "heterozygosity", generations=4, size=[8, 8, 8, 8, 9])[0]
+        assert steady.function != changed.function
+        np.testing.assert_allclose(changed.values[:4], steady.values[:4], rtol=1e-12)
+
+
+def test_sizes_that_change_have_the_exact_law_of_each_count() -> None:
+    changed = of(mc.Discrete(), LAW, size=[8, 8, 8, 9])
+    steady = of(mc.Discrete(), LAW)
+    for name in ("support_size", "lost", "absorbed", "entropy", "kl_divergence", "total_variation"):
+        assert changed[name].function == "moments.binomial_rows"
+        assert steady[name].function != "moments.binomial_rows"
+        np.testing.assert_allclose(changed[name].values[:3], steady[name].values[:3], rtol=1e-10)
+    law = lineages.lineage_law_schedule([8, 8, 8, 9])
+    here = of(mc.Discrete(), LAW, size=[8, 8, 8, 9])["lost"].values[-1]
+    np.testing.assert_allclose(here, [law @ (1 - p) ** np.arange(law.size) for p in P], rtol=1e-6)
+
+
+def test_a_table_without_replacement_is_a_finite_population() -> None:
+    states = np.repeat([0, 1, 2], [5, 3, 2])
+    source, p = mc.table(states, replace=False), np.array([0.5, 0.3, 0.2])
+    whole = of(mc.Discrete(3), source, size=10, generations=1)
+    # the first data set is the table itself, the second is ten draws from it
+    h = 1 - p @ p
+    np.testing.assert_allclose(whole["heterozygosity"].values, [h, h * 0.9], rtol=1e-12)
+    np.testing.assert_allclose(whole["lost"].values, [[0, 0, 0], (1 - p) ** 10], atol=1e-12)
+    np.testing.assert_allclose(whole["total_variation"].values[0], 0, atol=1e-12)
+    part_of_it = of(mc.Discrete(3), source, size=2, generations=0)
+    np.testing.assert_allclose(part_of_it["absorbed"].values, (20 + 6 + 2) / 90, rtol=1e-12)
+    np.testing.assert_allclose(part_of_it["heterozygosity"].values, h * 10 / 9 / 2, rtol=1e-12)
+    rows = np.array([1.0, 2.0, 4.0, 9.0])
+    normal = of(mc.Gaussian(), mc.table(rows, replace=False), size=3, generations=1)
+    np.testing.assert_allclose(normal["variance"].values[:, 0], rows.var(ddof=1), rtol=1e-12)
+    first = rows.var(ddof=1) / 3 * (1 - 3 / 4)
+    np.testing.assert_allclose(normal["squared_mean_error"].values, [first, first + rows.var(ddof=1) / 3], rtol=1e-12)
+    counts = of(mc.Poisson(), mc.table(states, replace=False), size=5, generations=1)["squared_mean_error"]
+    first = states.var(ddof=1) / 5 * (1 - 5 / 10)
+    np.testing.assert_allclose(counts.values, [first, first + states.mean() / 5], rtol=1e-12)
+    # fresh rows of the same table may be the same rows, which nothing here knows
+    assert names(mc.Discrete(3), source, mc.FreshReal(0.5)) == {"probabilities"}
+
+
+# --- what is named is what was evaluated -------------------------------------------------------------------------------------
+
+
+SPREAD = {
+    "replaced, fixed": (mc.KernelDensity(0.5), None, kde.fixed_bandwidth),
+    "replaced, by a rule": (mc.KernelDensity(1.0, "scott"), None, kde.rule_bandwidth),
+    "accumulated": (mc.KernelDensity(0.5), mc.Accumulate(), kde.accumulated),
+    "accumulated, by a rule": (mc.KernelDensity(1.0, "scott"), mc.Accumulate(), kde.accumulated_rule),
+    "fresh rows": (mc.KernelDensity(0.5), mc.FreshReal(0.5), kde.fresh_real),
+}
+
+
+@pytest.mark.parametrize("case", SPREAD)
+def test_a_kernel_density_names_the_theorem_of_its_regime(case: str) -> None:
+    family, regime, theorem = SPREAD[case]
+    for p in of(family, NORMAL, regime, ["variance", "squared_mean_error"]):
+        assert p.functions == (theorem,)
+
+
+def test_the_theorem_that_is_named_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every function named by any prediction of a set of processes is called while it is made."""
+    called: set[Any] = set()
+    from modelcollapse.predict import registry
+
+    def watched(function: Any) -> Any:
+        def run(*args: Any, **options: Any) -> Any:
+            called.add(function)
+            return function(*args, **options)
+
+        run.__wrapped__ = function  # type: ignore[attr-defined]
+        return run
+
+    monkeypatch.setattr(registry, "asked", watched)
+    monkeypatch.setattr("modelcollapse.predict.losses.asked", watched)
+    for family, source in (
+        (mc.Discrete(), LAW),
+        (mc.Gaussian(0), NORMAL),
+        (mc.Gaussian(), NORMAL),
+        (mc.Poisson(), mc.poisson(2.0)),
+    ):
+        for regime in (mc.Replace(), mc.Accumulate(), mc.FreshReal(0.5), mc.Mixture(0.5, 0.0, 0.5)):
+            for name in names(family, source, regime):
+                called.clear()
+                (found,) = of(family, source, regime, name)
+                assert set(found.functions) <= called, found
+
+
+def test_functions_by_regime() -> None:
+    named = {p.observable: p.functions for p in of(mc.Gaussian(), NORMAL)}
+    assert named["squared_mean_error"] == (gaussian.scheduled_mean_error,)
+    assert named["variance"] == (gaussian.expected_variance,)
+    assert of(mc.Discrete(), LAW, mc.FreshReal(0.5))["chi_square"].functions == (
+        workflows.fresh_counts, workflows.expected_chi_square,
+    )  # fmt: skip
+    assert of(mc.Gaussian(), NORMAL, mc.Mixture(0.5, 0.2, 0.3))["variance"].functions == (mixture.gaussian_schedule,)
+    assert of(mc.Poisson(), mc.poisson(1.0))["absorbed"].functions == (exponential_families.poisson_extinction,)
+
+
+# --- beyond the exact range, and bounds ---------------------------------------------------------------------------------------
+
+
+def test_beyond_the_exact_range_a_limit_answers_and_says_so() -> None:
+    early = of(mc.Discrete(), LAW, size=10**6, generations=9)
+    assert early["support_size"].function == "support.expected_support_limit"
+    assert early["support_size"].order == "O(n/M)"
+    assert early["lost"].functions == (rare.rare_loss_probability,)
+    assert early["absorbed"].function == "fixation_diffusion.fixation_probability_by_limit"
+    assert "O(1/M)" in early["absorbed"].order
+    assert "entropy" not in early
+    assert "O(n/M)" in str(early["support_size"])
+    middle = of(mc.Discrete(), LAW, None, ["entropy", "kl_divergence", "total_variation"], size=3000, generations=2)
+    exact = divergence.expected_entropy(P, 2000, 3)
+    assert middle["entropy"].functions == (divergence.entropy_from_support,)
+    assert middle["entropy"].order == "O(ln M / M)"
+    # the loss of entropy is that of 2,000 draws by the ratio of sizes
+    entropy = -(P * np.log(P)).sum()
+    np.testing.assert_allclose((entropy - middle["entropy"].values[-1]) / (entropy - exact), 2 / 3, rtol=2e-3)
+    np.testing.assert_allclose(middle["kl_divergence"].values, entropy - middle["entropy"].values, rtol=1e-6)
+    assert "relative" in middle["total_variation"].order
+
+
+def test_limits_are_close_to_what_is_exact() -> None:
+    law = mc.categorical(1 / np.arange(1, 41) ** 1.5, normalise=True)
+    p = np.asarray(law.params, np.float64)
+    limit = of(mc.Discrete(), law, None, ["support_size", "lost"], size=6000, generations=40, record=[40])
+    assert limit["lost"].order == limit["support_size"].order == "O(n/M)"
+    np.testing.assert_allclose(limit["support_size"].values, support.expected_support(p, 6000, [41]), rtol=3e-3)
+    np.testing.assert_allclose(limit["lost"].values[0], support.absent_probability(p, 6000, 41), atol=3e-3)
+    # late, the branching limit does not hold, and the exact law answers to 100,000
+    late = of(
+        mc.Discrete(), mc.categorical([0.5, 0.5]), None, ["lost", "absorbed"], size=5001, generations=600, record=[600]
+    )
+    assert late["lost"].order == "exact"
+    np.testing.assert_allclose(late["absorbed"].values, fixation.fixation_time_cdf([0.5, 0.5], 5001, [601]), atol=1e-5)
+
+
+def test_a_bound_is_said_to_be_a_bound() -> None:
+    source = mc.normal(np.zeros(2), np.diag([1.5, 0.4]))
+    dropped = of(mc.PPCA(2, 0.3), source, None, "decoder_variance", size=12, generations=9)[0]
+    assert dropped.kind == "lower bound"
+    assert np.all(dropped.values >= 0)
+    assert "mean decoder_variance >= 0 at generation 9" in str(dropped)
+    assert ">=" in str(mc.Predictions([dropped]))
+    kept = of(mc.PPCA(2, 0.001), source, None, "decoder_variance", size=3000, generations=2)[0]
+    assert kept.kind == "mean"
+    np.testing.assert_allclose(kept.values, ppca.finite_decoder_trace(1.9, 2, 0.001, 3000, [1, 2, 3]), rtol=1e-6)
+    with jax.enable_x64(False):  # a third direction of rounding only is no direction
+        flat = np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.75], [0.5, 0.75, 0.625]])
+        rows = np.random.default_rng(0).normal(size=(40, 2)) @ flat[:2]
+        (found,) = of(mc.PPCA(2, 0.001), mc.table(rows), None, "decoder_variance")
+        assert found.values[0] > 0
+
+
+def test_what_was_accepted_is_never_an_error() -> None:
+    constant = np.c_[np.arange(6.0), np.ones(6)]
+    assert names(mc.KernelDensity(0.5), mc.table(constant)) == {"mean"}
+    assert "heterozygosity" in of(mc.Discrete(), LAW, mc.Retain(0.75, 0.25), size=6)
+    assert "absorbed" in of(mc.Binomial(), mc.bernoulli(1.0), size=1)
+    assert np.all(np.isfinite(of(mc.Binomial(), mc.bernoulli(0.5), size=1)["variance"].values))
+    assert "excess_risk" not in of(mc.linear([1.0]).family, mc.linear([1.0]), size=2)  # the risk is infinite
+    assert names(mc.Discrete(1), mc.table([0], replace=False), size=1) == {"probabilities"}
+    assert of(mc.Pareto(), mc.pareto(0.5)) != []
+
+
+# --- printing -------------------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_print_for_a_reader() -> None:
+    found = of(mc.Poisson(), mc.poisson(0.5), None, ["mean", "extinct"])
+    assert isinstance(found, list)
+    assert len(found) == 2
+    assert str(found["mean"]).startswith("mean mean = 0.5 at generation 3: E mean_n = mean_0 (")
+    assert "workflows.conserved_mean)" in str(found["mean"])
+    assert "\n" not in str(found["mean"])
+    table = str(found).splitlines()
+    assert table[0].split() == ["observable", "generation", "mean", "formula", "order", "theorem"]
+    assert len(table) == 3
+    assert repr(found) == str(found)
+    assert found._repr_html_().count("<tr>") == 3
+    assert "extinct" in found
+    assert "variance" not in found
+    assert found[0] in found
+    assert found[-1] is found["extinct"]
+    with pytest.raises(KeyError, match="no closed form for 'variance'; there is one for mean, extinct"):
+        found["variance"]
+    assert str(mc.Predictions()) == "no closed form applies"
+
+
+def test_every_rule_says_what_it_computes_in_the_shape_of_its_observable() -> None:
+    seen = 0
+    for family, source in (
+        (mc.Discrete(), LAW), (mc.Gaussian(), NORMAL), (mc.Gaussian(0), NORMAL), (mc.GaussianMean(), NORMAL), (mc.Gamma(), mc.exponential()),
+        (mc.Uniform(), mc.uniform()), (mc.Pareto(), mc.pareto(3.0)), (mc.KernelDensity(0.5), NORMAL), (mc.PPCA(1, output="sampled"), NORMAL),
+        (mc.linear([1.0, 2.0]).family, mc.linear([1.0, 2.0])),
+    ):  # fmt: skip
+        for regime in (mc.Replace(), mc.Accumulate(), mc.FreshReal(0.5), mc.Mixture(0.5, 0.0, 0.5)):
+            for p in of(family, source, regime):
+                seen += 1
+                assert p.formula, p
+                assert p.conditions, p
+                assert p.order, p
+                assert p.function.count(".") == 1
+        found = of(family, source)
+        traced = jax.eval_shape(
+            lambda family=family, source=source, found=found: mc.trace(
+                family, source, observe=[p.observable for p in found], size=8, generations=3
+            )
+        )
+        assert {p.observable: p.values.shape for p in found} == {n: v.shape[1:] for n, v in traced.items()}
+    assert seen > 80
