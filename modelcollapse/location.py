@@ -194,10 +194,9 @@ def _moved(source: Any, by: Any) -> Any:
 
 
 def _rounds_to(exact: Any, held: Any) -> bool:
-    pairs = zip(jax.tree.leaves(exact), jax.tree.leaves(held), strict=True)
-    return jax.tree.structure(exact) == jax.tree.structure(held) and all(
-        np.array_equal(np.asarray(a).astype(b.dtype), b) for a, b in pairs
-    )
+    (numbers, structure), (kept, other) = (jax.tree.flatten(tree) for tree in (exact, held))
+    same: bool = structure == other
+    return same and all(np.array_equal(np.asarray(a).astype(b.dtype), b) for a, b in zip(numbers, kept, strict=True))
 
 
 def _centred(observable: Any, host: bool) -> bool:

@@ -61,10 +61,9 @@ def counted(share: Any, size: jax.Array, generation: Any) -> jax.Array:
     return whole(at(share, generation), size)
 
 
-def _portion(share: Any, sizes: np.ndarray, most: np.ndarray | None = None) -> Portion:
-    """The counts of a share that is known, one number where all that are read are equal; at most ``most``."""
-    counts = portion(share, sizes)
-    counts = np.asarray(counts if most is None else np.minimum(counts, most), np.int32)
+def _portion(share: Any, sizes: np.ndarray) -> Portion:
+    """The counts of a share that is known, one number where all that are read are equal."""
+    counts = portion(share, sizes).astype(np.int32)
     read = counts[1:] if len(counts) > 1 else counts
     return Portion(read[0] if (read == read[0]).all() else counts)
 
@@ -164,7 +163,7 @@ class Retain:
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Retain:
         """With its counts."""
-        return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes, sizes - portion(self.share, sizes)))
+        return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes))
 
     def check(self, sizes: np.ndarray) -> None:
         total = np.asarray(self.share) + np.asarray(self.fresh)
@@ -343,7 +342,7 @@ class Mixture:
 
     def continued(self, memory: Any) -> Any:
         """The memory of a shorter run, with places for as many models as this one needs."""
-        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
+        return memory.deepened(self.depth or 0) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)

@@ -119,14 +119,8 @@ class Run:
         ------
         ValueError
             If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
-            generator here is not that of the run, so that other numbers would follow.
-        RuntimeError
-            In a process that was forked after JAX had started.
-
-        Warns
-        -----
-        UserWarning
-            If the run was made with other versions of this package or of JAX.
+            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
+            UserWarning.
         """
         from modelcollapse import arguments, devices, driver
 
@@ -136,22 +130,15 @@ class Run:
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
         _check_past(self.regime, regime, now)
-        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         recorded = arguments.recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
+        # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
-        return driver.drive(
-            self.replaced(regime=regime, size=sizes, provenance=history),
-            process,
-            key,
-            self.chains,
-            recorded,
-            last,
-            batch_size=batch_size,
-            progress=progress,
-            mesh=mesh,
-        )
+        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
+        run = self.replaced(regime=regime, size=sizes, provenance=history)
+        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
+        return driver.drive(run, process, key, self.chains, recorded, last, **options)
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
@@ -181,6 +168,7 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
+    @computes
     def predict(self) -> Predictions:
         """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
         from modelcollapse.predict import of_run
@@ -297,8 +285,8 @@ def _check_past(run: Any, given: Any, generation: int) -> None:
     """Refuse a regime that until ``generation`` is not the one that was run."""
     if given is run:
         return
-    (old, structure), (new, other) = (jax.tree_util.tree_flatten_with_path(regime) for regime in (run, given))
-    if structure != other:
+    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
+    if jax.tree.structure(run) != jax.tree.structure(given):
         raise ValueError(
             f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
             "Switch(before, after, g), simulated from the start"

@@ -260,7 +260,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         )
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
-    params = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
     far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
     return Law(GaussianMixture(p.size), params, exact=NormalMixture(p, mu, factors) if far else None)  # type: ignore[arg-type]
 

@@ -17,6 +17,8 @@ from modelcollapse.pytree import part
 HALF = np.round(30 * 1024 * np.random.default_rng(0).normal(size=(32, 2))) / 1024
 BASE = np.concatenate([HALF, -HALF])
 SPREAD = BASE.std(0)
+FAR = 1e9 + 7.0
+"""Between two numbers of float32, which are 64 apart here."""
 
 SOURCES = {
     "table": lambda shift: mc.table(BASE + shift),
@@ -47,7 +49,7 @@ def simulated(family: str, source: str, shift: float) -> mc.Run:
 def test_the_spread_does_not_depend_on_the_location(family: str, source: str) -> None:
     here = simulated(family, source, 0.0)
     assert here.location is None
-    for shift in (1e4, 1e9, -3e9):
+    for shift in (1e4, FAR, -3e9):
         there = simulated(family, source, shift)
         assert there["mean"].dtype == np.float64
         np.testing.assert_allclose(there.location, shift, atol=64)
@@ -96,11 +98,11 @@ def test_regimes_and_wrappers_carry_the_location(family: Any, regime: Any) -> No
     with jax.enable_x64(False):
         here, there = (
             mc.simulate(family, mc.normal(mean), regime, ["mean", "log_variance"], size=10, generations=3, chains=2)
-            for mean in (0.0, 1e9)
+            for mean in (0.0, FAR)
         )
-    np.testing.assert_array_equal(there.location, [1e9])
+    np.testing.assert_array_equal(there.location, [FAR])
     np.testing.assert_array_equal(there["log_variance"], here["log_variance"])
-    np.testing.assert_allclose(there["mean"] - 1e9, here["mean"], rtol=0, atol=2**-20)
+    np.testing.assert_allclose(there["mean"] - FAR, here["mean"], rtol=0, atol=2**-20)
 
 
 def test_every_regime_of_the_package_takes_rows_far_from_0() -> None:
@@ -128,10 +130,10 @@ def test_a_table_that_lies_well_keeps_its_numbers() -> None:
 
 def test_a_run_that_goes_on_is_saved_and_exported_keeps_its_location(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
-    whole = simulated("Gaussian", "table", 1e9)
+    whole = simulated("Gaussian", "table", FAR)
     with jax.enable_x64(False):
         observe = FAMILIES["Gaussian"][1]
-        begun = mc.simulate(mc.Gaussian(), SOURCES["table"](1e9), None, observe, size=32, generations=2, chains=3)
+        begun = mc.simulate(mc.Gaussian(), SOURCES["table"](FAR), None, observe, size=32, generations=2, chains=3)
         begun.save(tmp_path / "run.npz")
         loaded = mc.Run.load(tmp_path / "run.npz")
         assert loaded.location.dtype == np.float64
@@ -151,18 +153,18 @@ def test_a_run_that_goes_on_is_saved_and_exported_keeps_its_location(tmp_path: P
 
 @pytest.mark.parametrize("source", ["table", "normal"])
 def test_predictions_know_the_location(source: str) -> None:
-    runs = [simulated("Gaussian", source, shift) for shift in (0.0, 1e9)]
+    runs = [simulated("Gaussian", source, shift) for shift in (0.0, FAR)]
     with jax.enable_x64(False):
         here, there = ({p.observable: p.values for p in run.predict()} for run in runs)
     np.testing.assert_array_equal(here["mean"], np.zeros((4, 2)))
-    np.testing.assert_array_equal(there["mean"], np.full((4, 2), 1e9))
+    np.testing.assert_array_equal(there["mean"], np.full((4, 2), FAR))
     np.testing.assert_allclose(there["squared_mean_error"], here["squared_mean_error"], rtol=1e-6)
 
 
 def test_losses_on_a_far_law_are_those_on_a_near_one() -> None:
     observed = []
     with jax.enable_x64(False):
-        for mean in (0.0, 1e9):
+        for mean in (0.0, FAR):
             law = mc.normal(mean, 900.0)
             loss = mc.excess_log_loss(law)
             observe = {"loss": loss, "soon": mc.first_below(loss, 0.05), "collapsed": mc.first_below("variance", 700.0)}
@@ -227,9 +229,9 @@ def test_what_needs_the_rows_where_they_lie_is_refused(word: str, arguments: dic
 def test_trace_gives_spreads_and_refuses_locations() -> None:
     with jax.enable_x64(False):
         given = {"size": 32, "generations": 3, "chains": 3}
-        table = SOURCES["table"](1e9)
+        table = SOURCES["table"](FAR)
         spread = jax.jit(lambda: mc.trace(mc.Gaussian(), table, observe="log_variance", **given))()
-        for inside in (lambda table: table, lambda _: SOURCES["table"](1e9), lambda _: SOURCES["normal"](1e9)):
+        for inside in (lambda table: table, lambda _: SOURCES["table"](FAR), lambda _: SOURCES["normal"](1e9)):
             with pytest.raises(ValueError, match=r"cannot be traced in float32.*jax_enable_x64"):
                 jax.eval_shape(
                     lambda t, made=inside: mc.trace(mc.Gaussian(), made(t), observe="variance", **given), table
@@ -237,8 +239,8 @@ def test_trace_gives_spreads_and_refuses_locations() -> None:
         near = jax.eval_shape(lambda: mc.trace(mc.Gaussian(), SOURCES["normal"](10.0), observe="variance", **given))
         assert near["variance"].shape == (3, 4, 2)
         with pytest.raises(ValueError, match=r"'mean'.*jax_enable_x64"):
-            mc.trace(mc.Gaussian(), SOURCES["table"](1e9), observe="mean", **given)
-    whole = simulated("Gaussian", "table", 1e9)
+            mc.trace(mc.Gaussian(), SOURCES["table"](FAR), observe="mean", **given)
+    whole = simulated("Gaussian", "table", FAR)
     np.testing.assert_allclose(spread["log_variance"], whole["log_variance"], rtol=1e-5)
 
 
@@ -297,6 +299,8 @@ def test_float64_has_the_same_rule_further_out() -> None:
     here, there = (mc.simulate(mc.Gaussian(), mc.normal(m), None, "log_variance", **given) for m in (0.0, 2.0**50))
     np.testing.assert_array_equal(there.location, [2.0**50])
     np.testing.assert_array_equal(there["log_variance"], here["log_variance"])
+    fits = jax.eval_shape(lambda: mc.trace(mc.GaussianMean(), mc.normal(2.0**40), size=10, generations=2))
+    assert fits["mean"].shape == (1, 3, 1)
     with pytest.raises(ValueError, match="float64 cannot hold") as refused:
         mc.simulate(mc.GaussianMean(), mc.normal(2.0**50), None, "mean", **given)
     assert "x64" not in str(refused.value)
@@ -334,8 +338,8 @@ def test_models_on_the_host_get_rows_in_float64(source: str) -> None:
         observe = {"deviation": lambda fitted: fitted.model.deviation, "mean": "mean", "error": "squared_mean_error"}
         here, there = (
             mc.simulate_models(Model, SOURCES[source](shift), None, observe, size=32, generations=1)
-            for shift in (0.0, 1e9)
+            for shift in (0.0, FAR)
         )
     np.testing.assert_allclose(there["deviation"], here["deviation"], rtol=1e-6)
-    np.testing.assert_allclose(there["mean"] - 1e9, here["mean"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(there["mean"] - FAR, here["mean"], rtol=0, atol=1e-5)
     np.testing.assert_allclose(there["error"], here["error"], rtol=1e-4)

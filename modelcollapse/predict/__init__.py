@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from modelcollapse.forks import computes
 from modelcollapse.predict.prediction import Prediction, Predictions
 
 __all__ = ["Prediction", "Predictions", "predictions"]
 
 
+@computes
 def predictions(
     family: Any,
     source: Any,
@@ -54,7 +56,7 @@ def predictions(
 
 def _nothing(params: Any) -> np.ndarray:
     """An observable that every family has."""
-    return np.zeros(0)
+    return np.zeros(())
 
 
 _nothing.shifts = False  # type: ignore[attr-defined]
