@@ -135,7 +135,7 @@ def has_own_index(data: Any) -> bool:
 def kind(data: Any) -> str:
     """What a column or array holds, in words: "numbers" are those of any real type, and booleans."""
     dtype = getattr(data, "dtype", None)
-    if hasattr(dtype, "categories"):
+    if dtype is not None and hasattr(dtype, "categories"):
         return kind(dtype.categories)
     if dtype is None or not hasattr(dtype, "kind"):
         dtype = np.asarray(data).dtype

@@ -262,7 +262,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
     factors = jnp.stack([c.factor for c in parts])
     params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
     far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
-    return Law(GaussianMixture(p.size), params, exact=dataclasses.replace(params, means=mu) if far else None)
+    return Law(GaussianMixture(p.size), params, exact=NormalMixture(p, mu, factors) if far else None)  # type: ignore[arg-type]
 
 
 def _of_mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
