@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
@@ -286,7 +286,8 @@ def _check_past(run: Any, given: Any, generation: int) -> None:
     if given is run:
         return
     old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
-    if jax.tree.structure(run) != jax.tree.structure(given):
+    kind, other = (cast(Any, jax.tree.structure(regime)) for regime in (run, given))
+    if kind != other:
         raise ValueError(
             f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
             "Switch(before, after, g), simulated from the start"

@@ -103,6 +103,14 @@ def absurd(shape: tuple[int, ...]) -> Callable[[bytes], bytes]:
     return made
 
 
+def endless(whole: bytes) -> bytes:
+    """An archive whose one array describes itself at a length for which NumPy's advice is to unpickle it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("header.npy", np.lib.format.magic(1, 0) + (20_000).to_bytes(2, "little") + b" " * 20_000)
+    return file.getvalue()
+
+
 def bomb(whole: bytes) -> bytes:
     """An archive that claims an exabyte for its first member, in its directory at the end."""
     changed = bytearray(archive(header=np.zeros(9), x=np.zeros(9)))
@@ -147,8 +155,9 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "unknown part": (evil_part, r"import the module 'somewhere\.evil' before loading"),
     "named part": (field("family", {"part": "acme.Part", "fields": {}}), "import the module that defines it before"),
     "other fields": (field("family", {"part": "modelcollapse.Discrete", "fields": {"x": {"value": 1}}}), "cannot be"),
-    "shape of a petabyte": (absurd((2**50,)), "is not a saved run"),
-    "shape of more than 64 bits": (absurd((2**60, 2**60)), "is not a saved run"),
+    "shape of a petabyte": (absurd((2**50,)), "does not hold"),
+    "shape of more than 64 bits": (absurd((2**60, 2**60)), "does not hold"),
+    "layout of 20,000 bytes": (endless, "is not a saved run"),
     "bomb": (bomb, "unpacks to 1152921504606847"),
 }  # fmt: skip
 
