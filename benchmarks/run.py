@@ -137,10 +137,10 @@ def machine() -> str:
 
 
 def write_page(results: list[Timed], grown: list[str], seconds: float) -> None:
-    from figure import draw
+    from figure import bars, draw
 
-    draw(results, DOCS / "images" / "benchmarks.png")
-    head = "| work | who | CPU-us a unit | wall us a unit | ratio, CPU | ratio, wall | to reach | first call, CPU-s |"
+    draw(bars(results), DOCS / "images" / "benchmarks.png")
+    head = "| work | who | CPU-us a unit | wall us a unit | ratio, CPU | ratio, wall | goal | first call, CPU-s |"
     body = "\n".join(line for result in results for line in table(result))
     text = f"""# Benchmarks
 

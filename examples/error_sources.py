@@ -24,6 +24,7 @@ ROWS = np.random.default_rng(0).standard_normal((SIZE, 3)) * [1.0, 0.5, 0.25]
 LINE = mc.linear([1.0, -1.0, 1.0], noise=1.0, design=ROWS)
 AXES = np.array([4.0, 2.0, 1.5, 1.0])
 SPACING = 2.0**-10  # of float16 between 1 and 2
+LOWEST = 1e-3  # spacings; the place of 0 on the logarithmic axis
 
 
 def one_normal(on):
@@ -101,7 +102,7 @@ def main(argv=None):
     axes[0, 1].set(ylabel="excess risk", xlabel="fits (generation + 1)")
     axes[1, 0].set(ylabel="variance of the decoder's means", xlabel="fits (generation + 1)")
     rows += digits(axes[1, 1], chosen)
-    figure.suptitle("Errors alone and together: simulation (points) on theory (lines)", fontsize=11)
+    figure.suptitle("Errors alone and together: simulation (points) on theory (lines, where there is one)", fontsize=11)
     _common.save(figure, "error_sources", chosen)
     pyplot.close(figure)
     _common.table(f"after {generations + 1} fits", rows)
@@ -109,22 +110,22 @@ def main(argv=None):
 
 
 def draw(ax, found, fits):
-    """Means of every combination, dots, on their closed forms, lines."""
-    colours = [plot.BLUE, plot.VERMILION, plot.GREEN, plot.ORANGE, plot.SKY, plot.PURPLE, "0.2"]
-    for on, colour in zip(found.sets[1:], colours, strict=False):
+    """Means of every combination, dots, on their closed forms, lines; combinations of one curve share it and its entry in the legend."""
+    colours = ["0.6", plot.BLUE, plot.VERMILION, plot.GREEN, plot.ORANGE, plot.SKY, plot.PURPLE, "0.2"]
+    reach = max(np.ptp(found.mean(*on)) for on in found.sets)
+    drawn = []
+    for on, colour in zip(found.sets, colours, strict=False):
+        mean, label = found.mean(*on), " + ".join(on) or "none"
+        like = [points for other, points in drawn if np.abs(other - mean).max() < 1e-3 * reach]
+        if like:
+            like[0].set_label(f"{like[0].get_label()}; {label}")
+            continue
         known = found.prediction(*on)
         if known is not None:
-            ax.plot(fits, known, color=colour, lw=1.2, ls="-" if len(on) == 1 else "--" if len(on) == 2 else ":")
-        ax.plot(
-            fits,
-            found.mean(*on),
-            "o" if known is not None else "o-",
-            color=colour,
-            ms=3.5,
-            lw=0.6,
-            label=" + ".join(on),
-        )
-    ax.plot(fits, found.mean(), color="0.6", lw=1, label="none")
+            ax.plot(fits, known, color=colour, lw=1.2, ls="-" if len(on) < 2 else "--" if len(on) == 2 else ":")
+        else:
+            label += " (no closed form)"
+        drawn.append((mean, ax.plot(fits, mean, "o", color=colour, ms=3.5, label=label)[0]))
     ax.legend(frameon=False, fontsize=7.5, ncols=2 if len(found.errors) > 2 else 1)
 
 
@@ -146,8 +147,8 @@ def digits(ax, chosen):
         )  # fmt: skip
         scaled = run["standard_deviation"][..., 0] / SPACING
         low, middle, high = np.quantile(scaled, [0.05, 0.5, 0.95], axis=0)
-        ax.plot(record + 1, np.maximum(middle, 1e-3), color=colour, lw=1.5, label=label)
-        ax.fill_between(record + 1, np.maximum(low, 1e-3), np.maximum(high, 1e-3), color=colour, alpha=0.15, lw=0)
+        ax.plot(record + 1, np.maximum(middle, LOWEST), color=colour, lw=1.5, label=label)
+        ax.fill_between(record + 1, np.maximum(low, LOWEST), np.maximum(high, LOWEST), color=colour, alpha=0.15, lw=0)
         if family.rows and size == SIZE:
             level = size / 12
             below = (scaled[:, -1] ** 2 < level).mean()
@@ -160,11 +161,12 @@ def digits(ax, chosen):
     ax.set(
         xscale="log",
         yscale="log",
-        ylim=(1e-3, 40),
+        ylim=(LOWEST, 40),
         xlabel="fits (generation + 1)",
         ylabel="deviation / spacing of the numbers",
     )
-    ax.set_title("few digits (median and 90% of chains; the bottom is 0)", fontsize=10)
+    ax.set_yticks([LOWEST, 0.01, 0.1, 1, 10], ["0", "0.01", "0.1", "1", "10"])
+    ax.set_title("few digits (median and 90% of chains)", fontsize=10)
     ax.legend(frameon=False, fontsize=7.5, loc="lower left")
     return rows
 

@@ -53,7 +53,7 @@ def main(argv=None):
             )
         ax.axhline(1, color="0.6", lw=0.8)
         ax.set(yscale="log", xlabel="fits (generation + 1)", ylabel=f"{title}, relative to the truth")
-    axes[0].set_title("no tails above, nothing but tails below", fontsize=10)
+    axes[0].set_title("above 1 the tail is lighter, below 1 heavier", fontsize=10)
     axes[1].set_title("the uniform law shrinks either way", fontsize=10)
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     figure.suptitle(f"one parameter refitted to {SIZE} of its own draws, {chains} chains", fontsize=11)

@@ -70,14 +70,33 @@ def draw(run, exact, healed, healing, chosen):
         style = {"color": COLOURS[k], "ms": 5}
         name = f"{digit} ({share:.0%})"
         left.plot(np.arange(healing), exact[:, k], lw=1.4, color=COLOURS[k])
-        left.plot(run.recorded, there[:, :, k].mean(0), MARKERS[k], mfc="white", label=name, **style)
+        share_left = there[:, :, k].mean(0)
+        bars = np.abs(np.array(wilson(there[:, :, k].sum(0), len(there))) - share_left)
+        # classes stand side by side, so that their bars can be told apart
+        left.errorbar(
+            run.recorded + 0.12 * (k - 2),
+            share_left,
+            bars,
+            fmt=MARKERS[k],
+            mfc="white",
+            elinewidth=0.8,
+            label=name,
+            **style,
+        )
         right.plot(run.recorded, variance[:, k], MARKERS[k] + "-", mfc="white", label=name, **style)
     right.legend(frameon=False, fontsize=9, title="digit and its share", title_fontsize=9, loc="upper center")
     left.set(xlabel="generation", ylabel="share of chains that still have the class", ylim=(-0.03, 1.05))
     right.set(xlabel="generation", ylabel="variance within a class, relative to generation 0", ylim=(0, None))
-    for ax in (left, right):
+    for ax, title in (
+        (left, f"{len(there)} chains, 95% intervals; lines are exact"),
+        (right, "mean of the chains that have the class"),
+    ):
         ax.axvline(healing - 0.5, color="0.6", lw=0.8)
-        ax.set_title("after the line: real data only", fontsize=10)
+        ax.annotate(
+            "real data only", (healing - 0.6, 0.5), xycoords=("data", "axes fraction"), rotation=90, ha="right", va="center",
+            fontsize=8, color="0.4",
+        )  # fmt: skip
+        ax.set_title(title, fontsize=10)
 
     chain = int(run["lost"][:, healing - 1].sum(-1).argmax())
     shown = [*sorted({0, 1, 3, healing // 2, healing - 1}), healing]
@@ -89,9 +108,16 @@ def draw(run, exact, healed, healing, chosen):
     middle.imshow(grid, cmap="gray", vmin=0, vmax=1)
     middle.set_yticks(28 * np.arange(len(shown)) + 14, [str(g) for g in shown[:-1]] + ["healed"])
     middle.set(xticks=[], ylabel="generation")
-    middle.set_title("one chain, one image a class", fontsize=10)
+    middle.set_title("one chain, one image per class (blank: lost)", fontsize=10)
     _common.save(figure, "rare_classes", chosen)
     pyplot.close(figure)
+
+
+def wilson(successes, trials, z=1.96):
+    """Wilson's 95% interval for a probability: it is not empty at 0 or 1."""
+    centre = (successes + z**2 / 2) / (trials + z**2)
+    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
+    return centre - half, centre + half
 
 
 def report(run, exact, healed, healing):

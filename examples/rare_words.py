@@ -66,15 +66,13 @@ def breeds(chosen):
     return run, support.present_probability(list(BREEDS.values()), size, run.recorded + 1), size
 
 
-def panel(ax, run, name, exact, labels, every, named_at_end=False):
+def panel(ax, run, name, exact, labels, every):
     values = np.asarray(run[name], np.float64)
     fits = run.recorded + 1
     for k, label in enumerate(labels):
         style = {"color": COLOURS[k], "ms": 5}
         ax.plot(fits, exact[:, k], lw=1.4, color=COLOURS[k])
         ax.plot(fits[::every], values.mean(0)[::every, k], MARKERS[k], mfc="white", label=label, **style)
-        if named_at_end:
-            ax.annotate(label, (fits[-1], exact[-1, k]), (6, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set(xlabel="fits (generation + 1)", ylim=(0, 1.03))
 
 
@@ -88,9 +86,9 @@ def main(argv=None):
     left.set(xscale="log", ylabel="share of the words that is left")
     left.legend(frameon=False, fontsize=9)
     left.set_title(f"{len(names)} words of English, sample size {text_size}", fontsize=10)
-    panel(right, dogs, "left", dogs_exact, [f"{b} ({q:.0%})" for b, q in BREEDS.items()], 3, True)
-    right.set(ylabel="probability that the breed is left", xlim=(0, 2.0 * dogs.generations))
-    right.set_xticks(np.linspace(0, dogs.generations, 5))
+    panel(right, dogs, "left", dogs_exact, [f"{b} ({q:.0%})" for b, q in BREEDS.items()], 3)
+    right.set(ylabel="probability that the breed is left")
+    right.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     right.set_title(f"dog breeds (illustrative), sample size {dogs_size}", fontsize=10)
     _common.save(figure, "rare_words", chosen)
     pyplot.close(figure)

@@ -87,22 +87,25 @@ def draw(runs, replaced, healing, chosen):
     middle.set_ylim(top=1.35 * middle.get_ylim()[1])
     middle.legend(frameon=False, fontsize=8, loc="upper right")
     middle.set(xlabel="latent mean under the first encoder", ylabel="density")
+    middle.set_title("how alike the images of each generation are", fontsize=10)
 
     styles = ((plot.BLUE, "o", "-"), (plot.VERMILION, "s", "--"), (plot.GREEN, "^", ":"))
     for (name, run), (colour, marker, line) in zip(runs.items(), styles, strict=True):
         right.plot(run.recorded, run["bound"].mean(0), line, marker=marker, color=colour, mfc="white", label=name)
     right.axvline(healing - 0.5, color="0.6", lw=0.8)
     right.annotate(
-        "real data only \N{RIGHTWARDS ARROW}\n(not the last)",
-        (healing - 0.6, 1),
+        "from here on real data only,\nwhere 10% were not kept",
+        (healing - 0.6, 0.98),
         xycoords=("data", "axes fraction"),
         va="top",
         ha="right",
         fontsize=8,
     )
+    right.set_title("how well real digits are explained", fontsize=10)
     right.set(xlabel="generation", ylabel="bound on log p of real digits (nats)")
-    right.set_ylim(bottom=right.get_ylim()[0] - 0.35 * np.ptp(right.get_ylim()))
-    right.legend(frameon=False, fontsize=8, loc="lower center")
+    low, high = right.get_ylim()
+    right.set_ylim(low - 0.35 * (high - low), high + 0.22 * (high - low))
+    right.legend(frameon=False, fontsize=8, loc="lower left")
     _common.save(figure, "vae_digits", chosen)
     pyplot.close(figure)
 

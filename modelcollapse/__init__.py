@@ -11,6 +11,9 @@ A run is put together from a *source* (what is real), a *family* (what is refitt
 sees) and *observables* (what is kept).
 """
 
+from typing import Any
+
+from modelcollapse import image_observables as image_observables
 from modelcollapse.decomposition import Decomposition, decompose
 from modelcollapse.driver import simulate, trace
 from modelcollapse.external import simulate_models
@@ -37,6 +40,7 @@ from modelcollapse.families import (
 )
 from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
 from modelcollapse.predict import Prediction, Predictions, predictions
+from modelcollapse.pytree import part, register, static
 from modelcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -54,9 +58,11 @@ from modelcollapse.sources import (
     bernoulli,
     binomial,
     categorical,
+    counts,
     exponential,
     gamma,
     images,
+    labels,
     linear,
     negative_binomial,
     normal,
@@ -107,25 +113,38 @@ __all__ = [
     "bernoulli",
     "binomial",
     "categorical",
+    "counts",
     "decompose",
     "excess_log_loss",
     "exponential",
     "first_below",
     "gamma",
     "images",
+    "labels",
     "linear",
     "negative_binomial",
     "normal",
     "normal_mixture",
     "of",
     "pareto",
+    "part",
     "poisson",
     "predictions",
+    "register",
     "sampler",
     "simulate",
     "simulate_models",
+    "static",
     "table",
     "tail_mass",
     "trace",
     "uniform",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # read from what is installed, where somebody asks
+        from modelcollapse.provenance import version
+
+        return version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

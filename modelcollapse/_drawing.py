@@ -6,12 +6,14 @@ besides, so that a figure survives a grey print.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modelcollapse import arguments
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
@@ -22,9 +24,14 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
 )  # fmt: skip
 STYLES = ("--", ":", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 """Line styles of the predictions, in order."""
+LAYERS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK, SKY)
+"""Colours of runs on the same Axes, in order."""
+MARKERS = ("o", "s", "D", "^", "v", "h", "p")
+LAYER = "run: "
+"""How the group id of the central curve of a run begins; what follows is the name of the run."""
 
 Curve = ArrayLike | Callable[[np.ndarray], ArrayLike]
-"""A prediction: one value for each recorded generation, or a function of generations ``(G,)``."""
+"""A prediction: one value for each recorded generation ``(G,)`` or ``(G, d)``, a function of generations ``(G,)``, or a ``Prediction``."""
 
 
 class Record(NamedTuple):
@@ -33,14 +40,24 @@ class Record(NamedTuple):
 
 
 def axes(ax: Axes | None) -> Axes:
+    from matplotlib.axes import Axes
+
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(layout="constrained")
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be Axes of matplotlib, such as those of pyplot.subplots(), got {ax!r}")
     return ax
 
 
+def check_run(run: Any) -> None:
+    if not isinstance(getattr(run, "trace", None), Mapping) or not hasattr(run, "recorded"):
+        raise TypeError(f"run must be a Run, as simulate returns it, got {run!r}")
+
+
 def trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    check_run(run)
     if name not in run.trace:
         raise ValueError(f"the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
     return np.asarray(run.recorded), np.asarray(run.trace[name])
@@ -49,6 +66,8 @@ def trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
 def values(run: Any, name: str, component: int | None, until: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
     recorded, values = trace(run, name)
+    component = None if component is None else arguments.whole("component", component, -(2**31))
+    last = np.inf if until is None else arguments.number("until", until)
     if values.ndim == 3 and (component is not None or values.shape[2] == 1):
         index = component or 0
         if not 0 <= index < values.shape[2]:
@@ -56,39 +75,166 @@ def values(run: Any, name: str, component: int | None, until: int | None) -> tup
         values = values[:, :, index]
     if values.ndim != 2:
         raise ValueError(f"{name!r} has shape {values.shape[2:]} at each generation; choose one number with component=")
-    keep = np.ones(recorded.shape, bool) if until is None else recorded <= until
+    keep = recorded <= last
     if not keep.any():
         raise ValueError(f"until must not lie before the first recorded generation {recorded[0]}, got {until}")
     return recorded[keep], values[:, keep].astype(np.float64)
+
+
+def scaling(scale: Any) -> Callable[[Any], np.ndarray]:
+    """A factor, or a function, as a function."""
+    if callable(scale):
+        return scale
+    factor = arguments.number("scale", scale)
+    return lambda x: np.asarray(x) * factor
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over chains and its standard error, ``(G,)`` each; NaN for the error of a single chain."""
+    mean = values.mean(0)
+    return mean, values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full_like(mean, np.nan)
+
+
+def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
+    """At most ``points`` places of the increasing ``x``, evenly spread along the axis."""
+    if x.size <= points:
+        return np.arange(x.size)
+    wanted = np.geomspace(x[0], x[-1], points) if log else np.linspace(x[0], x[-1], points)
+    return np.unique(np.abs(x[:, None] - wanted).argmin(0))
+
+
+def closed_forms(run: Any, name: str) -> list[Any]:
+    """Every closed form of one observable of a run, at every generation."""
+    from modelcollapse.predict import predictions
+
+    if name not in getattr(run, "observables", {}):
+        return []
+    observe = {name: run.observables[name]}
+    found = predictions(run.family, run.source, run.regime, observe=observe, size=run.size, generations=run.generations)
+    return list(found)
 
 
 def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:
     """Where in the record the ``generations`` are."""
     if generations is None:
         return np.unique(np.linspace(0, len(recorded) - 1, min(most, len(recorded))).round().astype(int))
+    generations = arguments.whole_array("generations", generations, ndim=1).tolist()
     missing = sorted(set(generations) - set(recorded.tolist()))
     if missing:
         raise ValueError(f"generations must have been recorded, got {missing[0]}, which was not")
     return np.searchsorted(recorded, np.sort(np.asarray(generations)))
 
 
-def predictions(ax: Axes, prediction: Any, generations: np.ndarray, recorded: np.ndarray, change: Any) -> None:
-    curves = prediction if isinstance(prediction, Mapping) else {} if prediction is None else {"prediction": prediction}
-    colours = (BLACK, VERMILION, GREEN, PURPLE, ORANGE)
-    for i, (label, curve) in enumerate(curves.items()):
-        if callable(curve):
-            y = np.asarray(curve(generations), np.float64)
+def called(run: Any) -> str:
+    """The regime of a run with its numbers: how a legend names the run."""
+    regime = getattr(run, "regime", None)
+    if not dataclasses.is_dataclass(regime):
+        return "run" if regime is None else type(regime).__name__
+    values = [getattr(regime, field.name) for field in dataclasses.fields(regime)]
+    numbers = [
+        f"{float(v):g}" if np.ndim(v) == 0 else "..."
+        for v in values
+        if isinstance(v, (int, float, np.ndarray, np.generic))
+    ]
+    return type(regime).__name__ + (f"({', '.join(numbers)})" if numbers else "")
+
+
+class Layer(NamedTuple):
+    """One run on Axes that may hold others."""
+
+    colour: str
+    prefix: str  # of its labels; empty while the run is alone
+    gid: str
+    alone: bool
+
+
+def layer(ax: Axes, run: Any, name: str | None, color: str | None) -> Layer:
+    """Colour and name for one more run on ``ax``. The first gets its name in the legend when the second comes."""
+    before = [line for line in ax.get_lines() if (line.get_gid() or "").startswith(LAYER)]
+    taken = [str(line.get_gid())[len(LAYER) :] for line in before]
+    own = called(run) if name is None else name
+    count = sum(other == own or other.startswith(f"{own} (") for other in taken)
+    own = f"{own} ({count + 1})" if own in taken else own
+    for line, other in zip(before, taken, strict=True):
+        if not str(line.get_label()).startswith(other):
+            line.set_label(f"{other}: {line.get_label()}")
+    used = {line.get_color() for line in before}
+    free = [one for one in LAYERS if one not in used] or [LAYERS[len(before) % len(LAYERS)]]
+    return Layer(color or free[0], f"{own}: " if before or name is not None else "", LAYER + own, not before)
+
+
+def curves(prediction: Any, name: str, component: int | None, recorded: np.ndarray) -> dict[str, tuple[Any, Any]]:
+    """Each prediction by label: the generations ``(G,)`` it is about, None for those shown, and values ``(G,)`` or a function."""
+    from modelcollapse.predict import Prediction
+
+    if prediction is None:
+        return {}
+    if isinstance(prediction, Prediction):
+        if prediction.observable != name:
+            raise ValueError(f"the prediction is about {prediction.observable!r}, not about {name!r}")
+        prediction = [prediction]
+    listed = (
+        isinstance(prediction, Sequence) and len(prediction) > 0 and all(isinstance(p, Prediction) for p in prediction)
+    )
+    if listed or (isinstance(prediction, Sequence) and not len(prediction)):
+        about = [p for p in prediction if p.observable == name]
+        labels = [relation(p) for p in about]
+        labels = [
+            f"{label}, {p.function}" if labels.count(label) > 1 else label
+            for label, p in zip(labels, about, strict=True)
+        ]
+        return {
+            label: (np.asarray(p.recorded), _one(label, p.values, component, np.asarray(p.recorded)))
+            for label, p in zip(labels, about, strict=True)
+        }
+    given = prediction if isinstance(prediction, Mapping) else {"prediction": prediction}
+    out: dict[str, tuple[Any, Any]] = {}
+    for label, curve in given.items():
+        if isinstance(curve, Prediction):
+            out[label] = next(iter(curves(curve, name, component, recorded).values()))
         else:
-            y = np.asarray(curve, np.float64)
-            if y.shape != recorded.shape:
-                raise ValueError(
-                    f"the prediction {label!r} needs one value for each of the {recorded.size} recorded generations, "
-                    f"got shape {y.shape}"
-                )
-            y = y[: generations.size]
-        ax.plot(
-            generations, change(y), color=colours[i % len(colours)], ls=STYLES[i % len(STYLES)], lw=1.6, label=label
+            out[label] = (None, curve) if callable(curve) else (recorded, _one(label, curve, component, recorded))
+    return out
+
+
+def relation(prediction: Any) -> str:
+    """What a closed form gives: the mean, or a bound of it."""
+    return "closed form" if prediction.kind == "mean" else str(prediction.kind)
+
+
+def _one(label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
+    y = np.asarray(curve, np.float64)
+    if y.ndim == 2 and (y.shape[1] == 1 or component is not None):
+        index = 0 if y.shape[1] == 1 else component or 0
+        if not 0 <= index < y.shape[1]:
+            raise ValueError(f"component must lie between 0 and {y.shape[1] - 1}, got {component}")
+        y = y[:, index]
+    if y.shape != recorded.shape:
+        raise ValueError(
+            f"the prediction {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
         )
+    return y
+
+
+def draw_predictions(
+    ax: Axes,
+    given: dict[str, tuple[Any, Any]],
+    generations: np.ndarray,
+    change: Callable[[Any], Any],
+    own: Layer,
+    *,
+    offset: int = 0,
+    styles: Sequence[Any] = STYLES,
+) -> None:
+    """Each prediction as a line of its own style: black and so on where a run is alone, else in the colour of its run."""
+    colours = (BLACK, VERMILION, GREEN, PURPLE, ORANGE)
+    for i, (label, (x, curve)) in enumerate(given.items()):
+        x = generations if x is None else x
+        y = np.asarray(curve(x) if callable(curve) else curve, np.float64)
+        keep = x <= generations[-1]
+        colour = colours[i % len(colours)] if own.alone else own.colour
+        style = styles[i % len(styles)]
+        ax.plot(x[keep] + offset, change(y[keep]), color=colour, ls=style, lw=1.6, label=own.prefix + label)
 
 
 def ridge(ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, count: int, overlap: float = 1.5) -> None:

@@ -1,4 +1,8 @@
-"""What a chain of ordinary Python models is made of: rows of exactly the size drawn, and laws known by number."""
+"""What a chain of ordinary Python models is made of: rows of exactly the size drawn, and laws known by number.
+
+Inside the loop every row is float64. What a model is fitted to, and what it draws, passes through a ``Shape``: arrays as they are, or
+data frames whose other columns are coded by number in between.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from modelcollapse._frames import Arrays
 from modelcollapse.pytree import part
 
+COUNTS = ("n", "n_samples", "num_rows", "n_rows", "num_samples", "size")
+"""What a keyword may be called that says how many rows ``sample`` shall draw."""
 NEGLIGIBLE = 1e-18
 """Share of a law in a mixture below which it is left out: no row is expected from it in any run that ends."""
 
@@ -24,9 +31,9 @@ class Fitted:
     model
         The fitted object.
     rows
-        ``(n, d)``: what it was fitted to.
+        ``(n, d)``: what it was fitted to, an array or a data frame.
     sample
-        ``(n, d)``: as many draws of the model, made when first asked for; they enter no data set.
+        ``(n, d)``: as many draws of the model, made when first asked for; they enter no data set. Of the kind of ``rows``.
     mean, covariance
         ``(d,)`` and ``(d, d)``: of the model's law. Exact where the model has them: attributes ``mean`` and
         ``covariance``, or the ``weights_``, ``means_`` and full ``covariances_`` of a fitted scikit-learn mixture.
@@ -37,21 +44,26 @@ class Fitted:
 
     def __init__(self, model: Any, rows: np.ndarray, draw: Callable[[int], np.ndarray]) -> None:
         self.model, self.rows, self._draw = model, rows, draw
+        self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
         shapes = tuple(np.shape(getattr(model, name, ())) for name in ("weights_", "means_", "covariances_"))
         k, d = shapes[0][0] if shapes[0] else 0, rows.shape[1]
         if shapes == ((k,), (k, d), (k, d, d)):
             self.weights, self.means, self.covariances = model.weights_, model.means_, model.covariances_
 
     @functools.cached_property
-    def sample(self) -> np.ndarray:
-        return self._draw(len(self.rows))
+    def sample(self) -> Any:
+        try:
+            return self._draw(len(self.rows))
+        except Exception as error:
+            self.raised = error
+            raise
 
     @functools.cached_property
     def mean(self) -> np.ndarray:
         own = self._own("mean")
         if own is not None:
             return own
-        return self.weights @ self.means if hasattr(self, "weights") else self.sample.mean(0)
+        return self.weights @ self.means if hasattr(self, "weights") else self._numbers().mean(0)
 
     @functools.cached_property
     def covariance(self) -> np.ndarray:
@@ -63,7 +75,19 @@ class Fitted:
             return np.tensordot(self.weights, self.covariances, 1) + (self.weights[:, None] * gap).T @ gap
         if len(self.sample) < 2:
             raise ValueError(f"a covariance needs at least two draws, got size={len(self.sample)}")
-        return np.atleast_2d(np.cov(self.sample, rowvar=False))
+        return np.atleast_2d(np.cov(self._numbers(), rowvar=False))
+
+    def _numbers(self) -> np.ndarray:
+        sample = self.sample
+        if not isinstance(sample, np.ndarray):
+            named = zip(sample.columns, sample.dtypes, strict=True)
+            other = [str(name) for name, dtype in named if dtype.kind not in "iufb"]
+            if other:
+                raise TypeError(
+                    f"a mean and a covariance need columns of numbers, and {', '.join(other[:5])} hold others; "
+                    "observe a function of fitted.rows or fitted.sample instead"
+                )
+        return np.asarray(sample, np.float64)
 
     def _own(self, name: str) -> np.ndarray | None:
         own, d = getattr(self.model, name, None), self.rows.shape[1]
@@ -111,6 +135,7 @@ class Laws:
 
     def __init__(self, source: Any, capacity: int) -> None:
         self.source, self.capacity = source, capacity
+        self.shape = getattr(source, "shape", None) or Arrays()
         self.laws: dict[float, Any] = {0.0: None}
         self.newest = 0.0
         self.drawn: dict[Any, np.ndarray] = {}
@@ -141,7 +166,9 @@ class Laws:
         # a regime may ask twice for the same draws, and a model with a generator of its own would answer twice
         address = (np.asarray(jax.random.key_data(key)).tobytes(), number, n)
         if address not in self.drawn:
-            self.drawn[address] = self._real(key, n) if law is None else drawn(law, key, n)
+            self.drawn[address] = (
+                self._real(key, n) if law is None else self.shape.taken(call(law, "sample", n, key), n)
+            )
         return self.drawn[address]
 
     def _real(self, key: jax.Array, n: int) -> np.ndarray:
@@ -172,29 +199,37 @@ class Laws:
         self.drawn = {}
 
 
-def drawn(model: Any, key: jax.Array, n: int, width: int | None = None) -> np.ndarray:
-    out = call(model, "sample", n, key)
-    # scikit-learn's mixtures return rows and labels
-    rows = np.asarray(out[0] if isinstance(out, tuple) else out)
-    rows = rows[:, None] if rows.ndim == 1 else rows
-    if rows.ndim != 2 or len(rows) != n or (width is not None and rows.shape[1] != width):
-        raise ValueError(f"sample({n}) must return {n} rows of the width that was fitted, got shape {rows.shape}")
-    if not np.all(np.isfinite(rows)):
-        raise ValueError(f"sample({n}) must return finite rows, got {rows[~np.isfinite(rows).all(1)][0]}")
-    return rows
-
-
 def call(model: Any, method: str, argument: Any, key: jax.Array) -> Any:
     """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it."""
-    if hasattr(model, "random_state"):
+    # a generator of the model's own, or a method of that name, stays as it is
+    if hasattr(model, "random_state") and _replaceable(model.random_state):
         model.random_state = _integer(key)
     function = getattr(model, method)
-    parameters = inspect.signature(function).parameters
+    parameters = _parameters(function)
+    keywords: dict[str, Any] = {}
     if "rng" in parameters:
-        return function(argument, rng=_generator(key))
-    if "random_state" in parameters:
-        return function(argument, random_state=_integer(key))
-    return function(argument)
+        keywords["rng"] = _generator(key)
+    elif "random_state" in parameters:
+        keywords["random_state"] = _integer(key)
+    takes = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    first = [p for p in parameters.values() if p.kind in takes and p.name not in keywords]
+    name = None if first or method != "sample" else next((name for name in COUNTS if name in parameters), None)
+    return function(argument, **keywords) if name is None else function(**{name: argument}, **keywords)
+
+
+def _replaceable(state: Any) -> bool:
+    return state is None or (isinstance(state, (int, np.integer)) and not isinstance(state, bool))
+
+
+def _parameters(function: Any) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (ValueError, TypeError):  # a compiled function need not say
+        return {}
 
 
 def _integer(key: jax.Array) -> int:

@@ -31,6 +31,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.forks import computes
 from modelcollapse.sampling import _exact, _lineages, _multinomial, keys
 
 __all__ = ["coalescence", "final_counts", "fixation", "stationary_counts"]
@@ -42,6 +43,7 @@ _LARGEST = 2**25
 _NEVER = 2.0**52
 
 
+@computes
 def final_counts(
     key: jax.Array,
     probabilities: ArrayLike,
@@ -77,6 +79,7 @@ def final_counts(
     return _grouped(one, key, chains, largest)(_weights(probabilities), older, float(fits - 1), share)
 
 
+@computes
 def stationary_counts(
     key: jax.Array,
     probabilities: ArrayLike,
@@ -101,6 +104,7 @@ def stationary_counts(
     return _grouped(one, key, chains, size)(_weights(probabilities), sizes.astype(np.float64), np.inf, share)
 
 
+@computes
 def fixation(
     key: jax.Array, probabilities: ArrayLike, sample_size: int, chains: int = 1
 ) -> tuple[jax.Array, jax.Array]:
@@ -121,6 +125,7 @@ def fixation(
     return _grouped(functools.partial(_fixation, size), key, chains, size)(_weights(probabilities))
 
 
+@computes
 def coalescence(key: jax.Array, sample_size: int, chains: int = 1) -> jax.Array:
     """Fits until the whole data set descends from one item of the first, under replacement: int32 ``(chains,)``.
 

@@ -22,6 +22,8 @@ from modelcollapse import sampling
 
 LARGEST = 2**31 - 1
 """The largest count: kernels count in 31 bits."""
+_LIST = 2**32 - 1
+"""Begins the spawn key of a list of seeds, so that no ``SeedSequence`` that a user spawns is one of them."""
 Seed = int | list[int] | dict[str, Any] | None
 """What the record of a run says of its seed."""
 
@@ -61,7 +63,7 @@ def number(
     """
     found = _numbers(name, value, "a number")
     if found.ndim:
-        raise TypeError(f"{name} must be one number, got {_shown(value)} of shape {found.shape}")
+        raise ValueError(f"{name} must be one number, got {_shown(value)} of shape {found.shape}")
     _check_range(name, found, low, high, open_low, open_high, value)
     return float(found)
 
@@ -244,14 +246,16 @@ def seed(value: Any) -> tuple[jax.Array, Seed]:
     if isinstance(value, jax.Array | np.ndarray) and (
         jnp.issubdtype(value.dtype, jax.dtypes.prng_key) or _is_raw(value)
     ):
-        key = sampling.wrap(value)
-        if key.ndim:
-            raise ValueError(f"seed must be one key, got {key.size} keys of shape {key.shape}")
-        return key, None
+        shape = value.shape[:-1] if _is_raw(value) else value.shape
+        if shape or (_is_raw(value) and value.shape != (2,)):
+            raise ValueError(
+                f"seed must be one key (raw: two words of uint32), got {value.dtype} of shape {value.shape}"
+            )
+        return sampling.wrap(value), None
     if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1 and len(value):
         several = [_seed_number(item) for item in value]
         counts = tuple(max(1, -(-item.bit_length() // 32)) for item in several)
-        return _from_words(np.random.SeedSequence(several, spawn_key=counts).generate_state(2)), several
+        return _from_words(np.random.SeedSequence(several, spawn_key=(_LIST, *counts)).generate_state(2)), several
     single = _seed_number(value)
     if single >= 2**64:
         return _from_words(np.random.SeedSequence(single).generate_state(2)), single
@@ -315,10 +319,20 @@ SOURCE = ("draw_rows", "moments")
 REGIME = ("start", "next", "needs_items")
 family = functools.partial(having, methods=FAMILY)
 """A family: what is refitted each generation."""
-source = functools.partial(having, methods=SOURCE)
-"""A source: what is real."""
 regime = functools.partial(having, methods=REGIME)
 """A regime: which data the next generation learns from."""
+
+
+def source(name: str, value: Any) -> Any:
+    """A source: what is real. Bare data are refused by the names of the functions that make sources of them, and not printed."""
+    if any(hasattr(value, method) for method in SOURCE) or isinstance(value, type):
+        return having(name, value, SOURCE)
+    shape = f" of shape {np.shape(value)}" if hasattr(value, "shape") else ""
+    raise TypeError(
+        f"{name} must say what is real, and {type(value).__name__}{shape} does not. Rows of numbers become a source by "
+        "table(rows), probabilities by categorical(p), counts by name by counts(mapping), text and other labels by "
+        "labels(values), a function of (key, n) by sampler(draw)"
+    )
 
 
 def _plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndarray:
@@ -403,7 +417,7 @@ def _check_range(
     words = _interval(low, high, open_low, open_high)
     if lost.any():
         entry = found[lost].flat[0]
-        held = f" in {dtype.name}, the precision in force" if np.isfinite(entry) else ""
+        held = f" in {dtype.name}, the precision in force (jax_enable_x64 gives 64 bits)" if np.isfinite(entry) else ""
         raise ValueError(f"{name} must {words}{held}, got {entry!s}{_place(found, lost)}")
     for kind in (found, kept):
         outside = (kind < low) | (kind > high) | (open_low & (kind == low)) | (open_high & (kind == high))
@@ -429,6 +443,8 @@ def _place(found: np.ndarray, wrong: np.ndarray) -> str:
     if not found.ndim:
         return ""
     place = np.argwhere(wrong)[0]
+    if found.ndim == 2:
+        return f" in row {place[0]}, column {place[1]}"
     return f" in place {place[0] if found.ndim == 1 else tuple(int(i) for i in place)}"
 
 

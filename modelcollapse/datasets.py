@@ -1,4 +1,4 @@
-"""Real input that needs no download: words of English, Fisher's iris, and images that ship in packages."""
+"""Real input: tables, states, counts and words from files; and without a file English words, Fisher's iris, images in packages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import gzip
 import importlib.resources
 import importlib.util
 import os
-import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-WORD = r"[a-z]+(?:'[a-z]+)*"
-"""A word of a text in lower case: letters a to z, with apostrophes inside. Digits and underscores separate."""
+from modelcollapse import tables
 
 FASHION = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -24,22 +25,30 @@ FASHION = (
 SPECIES = ("setosa", "versicolor", "virginica")
 
 
-def word_counts(text: str | os.PathLike | None = None) -> tuple[list[str], np.ndarray]:
-    """Words and how often each occurs, int64 ``(K,)``, most frequent first and ties in alphabetical order.
+def word_counts(text: str | os.PathLike | None = None, encoding: str | None = None) -> tuple[list[str], np.ndarray]:
+    """Words and how often each occurs, int64 ``(K,)``, most frequent first and ties in the order of their characters.
 
     ``categorical(counts, normalise=True)`` makes them a law.
+
+    Words are those of Unicode (UAX #29, word boundaries), cut at digits, underscores and other marks within them but
+    apostrophes: "don't" is a word, and "don\u2019t" is the same one. Upper and lower case are the same (case folding: "Straße" is
+    "strasse"), and so are composed and decomposed accents. Where a script writes no spaces the rule has no dictionary: each Chinese
+    character and each hiragana is a word of its own, katakana and hangul stay together, and a Thai or Khmer text falls into
+    single characters. Segment such a text first, with spaces between its words.
 
     Parameters
     ----------
     text
-        The text itself, or a ``Path`` to a file of UTF-8 text (bytes that are not are replaced). Default: the help
-        topics of the Python documentation in the standard library (``pydoc_data.topics``), some 60,000 words of
-        technical English of which some 3,000 differ; the numbers depend on the version of Python.
+        The text itself, or a ``Path`` to a text file. Default: the help topics of the Python documentation in the standard
+        library (``pydoc_data.topics``), some 60,000 words of technical English of which some 3,000 differ; the numbers
+        depend on the version of Python.
+    encoding
+        Of the file. Default: UTF-8, or what its byte order mark says.
 
     Raises
     ------
     ValueError
-        If the text holds no word.
+        If the text holds no word, or the file has bytes that are no text in its encoding.
     TypeError
         If ``text`` is neither.
     """
@@ -48,14 +57,122 @@ def word_counts(text: str | os.PathLike | None = None) -> tuple[list[str], np.nd
 
         text = "\n".join(topics.values())
     elif isinstance(text, os.PathLike):
-        text = Path(text).read_text(encoding="utf-8", errors="replace")
+        text = tables.read_text(text, encoding)
     elif not isinstance(text, str):
         raise TypeError(f"text must be a string, or a Path to a text file, got {text!r}")
-    counted = collections.Counter(re.findall(WORD, text.lower()))
+    counted = collections.Counter(_words(text))
     if not counted:
-        raise ValueError(f"text must hold at least one word of letters a to z, got {len(text)} characters without one")
+        raise ValueError(f"text must hold at least one word, got {len(text)} characters without one")
     ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return [word for word, _ in ranked], np.array([count for _, count in ranked], np.int64)
+
+
+def _words(text: str) -> Iterator[str]:
+    import regex
+
+    # a quotation mark within a segment is the Hebrew gershayim: the boundaries leave no other there
+    letters = r"[\p{L}\p{M}\p{Join_Control}]"
+    word = regex.compile(rf"\p{{L}}{letters}*(?:['\"\u05f3\u05f4]{letters}+)*")
+    # a soft hyphen is a place to break a line, not a letter
+    plain = text.replace("\u00ad", "").replace("\u2019", "'").replace("\uff07", "'")
+    folded = unicodedata.normalize("NFC", plain.casefold())
+    for segment in regex.splititer(r"(?V1)(?w)\b", folded):
+        yield from word.findall(segment)
+
+
+def read_table(
+    path: str | os.PathLike,
+    columns: Sequence[str] | None = None,
+    *,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Rows of numbers from a text file, float64 ``(N, d)``, and the names of the columns; ``table(rows)`` makes them a source.
+
+    Commas, semicolons, tabs, vertical bars or spaces separate; lines may end in any way; cells may be quoted; decimals may have
+    commas where something else separates. What is decided without being said in the file is given as a warning: an
+    unnamed first column that numbers the rows is left out, a first line that numbers the columns is a header.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of the columns to read, or their numbers from 1 as text. Default all.
+    header
+        Whether the first line names the columns. Default: if it has text above numbers.
+    encoding
+        Default: UTF-8, or what the byte order mark says.
+
+    Raises
+    ------
+    ValueError
+        With line, column and content, for text, a missing or an infinite number, a row of another length, bytes that are no text
+        and an empty file; nothing is left out or replaced.
+    """
+    found = tables.read(path, columns, header, encoding)
+    return found.numbers(), found.names
+
+
+def read_states(
+    path: str | os.PathLike,
+    columns: Sequence[str] | None = None,
+    *,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> list[str] | list[int]:
+    """The states in a column (or a line) of a text file, one for each row: whole numbers if all of them are, text otherwise.
+
+    The file is read, and refused, as by ``read_table``; in text only an empty cell is missing.
+    """
+    found = tables.read(path, columns, header, encoding)
+    found = found.turned() if len(found.rows) == 1 else found
+    if len(found.names) != 1:
+        raise ValueError(
+            f"{found.path} has {len(found.names)} columns ({', '.join(found.names)}); states are one column: name it"
+        )
+    return found.states(0)
+
+
+def read_counts(
+    path: str | os.PathLike,
+    columns: Sequence[str] | None = None,
+    *,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> dict[str | int, int]:
+    """How often each state of a text file occurs, in the order of the file.
+
+    A row for each state: the state and its count (or the count and a state that is text), or the count alone, of states 0, 1, ...;
+    or one row of counts below a header of states. The file is read, and refused, as by ``read_table``; a state that has two rows
+    is refused too.
+    """
+    found = tables.read(path, columns, header, encoding, index=False)
+    if len(found.rows) == 1 and (found.named or len(found.names) != 2):
+        names: Sequence[Any] = found.names if found.named else range(len(found.names))
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"{found.path}: the state {twice[0]!r} heads several columns of counts")
+        return dict(zip(names, found.whole("counts")[0].tolist(), strict=True))
+    if len(found.names) == 1:
+        return dict(enumerate(found.whole("counts")[:, 0].tolist()))
+    if len(found.names) != 2:
+        found = tables.read(path, columns, header, encoding)
+    if len(found.names) != 2:
+        raise ValueError(
+            f"{found.path} has {len(found.names)} columns ({', '.join(found.names)}); counts are a column of states and one of counts: "
+            "name them"
+        )
+    swapped = tables.mostly_numbers(found.column(0)) and not tables.mostly_numbers(found.column(1))
+    states = found.states(int(swapped))
+    counts = found.only(1 - int(swapped)).whole("counts")[:, 0].tolist()
+    first: dict[Any, int] = {}
+    for i, state in enumerate(states):
+        if first.setdefault(state, i) != i:
+            raise ValueError(
+                f"{found.place(i, int(swapped))}: the state {state!r} has a count in line {found.lines[first[state]]} already"
+            )
+    return dict(zip(states, counts, strict=True))
 
 
 def iris(species: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:

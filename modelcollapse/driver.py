@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import platform
 from typing import Any
 
 import jax
@@ -12,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, loop, regimes, sampling, shares
+from modelcollapse import arguments, devices, loop, provenance, regimes, sampling, shares
+from modelcollapse.forks import computes
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
-from modelcollapse.serial import content_hash
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
@@ -29,6 +26,7 @@ _begin = jax.jit(loop.begin)
 _first_read = jax.jit(lambda state, process: process.read(process.carrying(state)))
 
 
+@computes
 def simulate(
     family: Any,
     source: Any,
@@ -98,6 +96,7 @@ def simulate(
     key, number = arguments.seed(seed)
     devices.check(mesh)
     process = prepare(family, source, regime, observe, size, generations)
+    family = process.family
     run = Run(
         family=family,
         source=source,
@@ -108,12 +107,15 @@ def simulate(
         trace={},
         state=None,
         key=np.asarray(jax.random.key_data(key)),
-        key_impl=_impl(key),
-        provenance=_provenance(number, key, family=family, source=source, regime=regime, observe=process.observables),
+        key_impl=provenance.implementation(key),
+        provenance=provenance.made(
+            number, key, family=family, source=source, regime=regime, observe=process.observables
+        ),
     )
     return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
 
+@computes
 def trace(
     family: Any,
     source: Any,
@@ -129,8 +131,8 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a bad value gives NaN. ``generations``, ``chains`` and ``observe``
-    are fixed.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
     """
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
@@ -155,6 +157,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
+    family = _told(family, source)
     sizes = arguments.sizes(size, generations)
     check_schedules(regime, generations)
     room = regimes.room(regime, sizes)
@@ -280,15 +283,15 @@ def _holds_rows(family: Any, rows: bool) -> bool:
     return rows or hasattr(family.data, "present")
 
 
-def _impl(key: jax.Array) -> str:
-    impl = jax.random.key_impl(key)
-    # the unrolled generator is threefry2x32, and on another backend the stock one takes over
-    return "threefry2x32" if impl == jax.random.key_impl(sampling.key(0)) else str(impl)
-
-
 def restored_key(data: np.ndarray, impl: str) -> jax.Array:
     """The key that a run was started with."""
     return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(data), impl=impl))
+
+
+def _told(family: Any, source: Any) -> Any:
+    """The family, and those within it, with what the source tells them."""
+    asks = lambda part: hasattr(type(part), "told")  # noqa: E731
+    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 
 def check_schedules(regime: Any, generations: int) -> None:
@@ -320,35 +323,10 @@ def _check_observables(process: loop.Process) -> None:
         check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
-            jax.eval_shape(_first_read, state, alone)
+            (read,) = jax.eval_shape(_first_read, state, alone).values()
+            if not hasattr(read, "shape"):
+                raise TypeError(f"it gives a {type(read).__name__}, not an array")
         except (AttributeError, TypeError) as error:
             raise ValueError(
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
             ) from error
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
-    try:
-        versions["modelcollapse"] = importlib.metadata.version("modelcollapse")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        versions["modelcollapse"] = "unknown"
-    return tuple((versions | {"python": platform.python_version()}).items())
-
-
-def _brief(part: Any) -> str:
-    with np.printoptions(threshold=20):
-        return repr(part)
-
-
-def _provenance(seed: arguments.Seed, key: jax.Array, **parts: Any) -> dict[str, Any]:
-    device = jax.devices()[0]
-    return {
-        "versions": dict(_versions()),
-        "dtype": str(jnp.result_type(float)),
-        "device": f"{device.platform}: {device.device_kind}",
-        "seed": seed,
-        "key": [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()],
-        "parts": {name: {"repr": _brief(p), "sha256": content_hash(p)} for name, p in parts.items()},
-    }

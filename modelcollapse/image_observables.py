@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import sampling
 from modelcollapse.families._networks import MLP, dense, descend
+from modelcollapse.forks import computes
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
 
@@ -156,6 +157,7 @@ class Classifier:
         return dense(self.layers, images)
 
 
+@computes
 def train_classifier(
     pixels: ArrayLike,
     labels: ArrayLike,

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.pytree import part, static
+from modelcollapse.forks import computes
+from modelcollapse.pytree import PACKAGE, part, register, static, used
 from modelcollapse.sampling import axis_of_chains, over_lanes
 from modelcollapse.transport import gaussian_w2, mixture_l2
 
@@ -38,13 +39,15 @@ def observable(units: str = "1", dims: tuple[str, ...] = (), unlabelled: bool = 
     ``unlabelled`` says that it is the same for the positive entries of the parameters alone, in any order.
     """
 
-    def register(function: Any) -> Any:
+    def enter(function: Any) -> Any:
+        own = function.__module__.partition(".")[0] == PACKAGE
+        register(function, name=f"{PACKAGE}.{function.__name__}" if own else None)
         function.unlabelled = unlabelled
         OBSERVABLES[function.__name__] = function
         LABELS[function.__name__] = (units, dims)
         return function
 
-    return register
+    return enter
 
 
 @observable(dims=("state",))
@@ -252,6 +255,7 @@ def _factor(params: Any) -> jax.Array:
     return params.factor if hasattr(params, "factor") else jnp.linalg.cholesky(params.covariance)
 
 
+@computes
 def tail_mass(states: Iterable[int] | None = None, *, below: float | None = None) -> Tail:
     """Probability of the given ``states``, or of those whose true probability is ``below`` a threshold in (0, 1].
 
@@ -298,9 +302,8 @@ class Tail:
 
 
 def _states(name: str, value: Any) -> jax.Array:
-    given = value if hasattr(value, "__array__") else list(value) if isinstance(value, Iterable) else value
-    if isinstance(value, str | Mapping):
-        raise TypeError(f"{name} must be whole numbers, got {value!r}")
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    given = list(value) if several and not hasattr(value, "__array__") else value
     states = arguments.whole_array(name, given, ndim=1)
     if not states.size:
         raise ValueError(f"{name} must hold at least one state, got {value!r}")
@@ -309,6 +312,7 @@ def _states(name: str, value: Any) -> jax.Array:
     return jnp.asarray(states, jnp.int32)
 
 
+@computes
 def excess_log_loss(source: Any) -> ExcessLogLoss:
     r"""Mean loss on real data beyond that of the truth, :math:`KL(p_0 \| p_n) = E_{p_0} \log p_0 - E_{p_0} \log p_n`, in nats.
 
@@ -422,37 +426,59 @@ class Of:
         return None if truth is None else getattr(truth, self.field), inner
 
 
+class _Watching:
+    """What is said of an observable that is a function of another: it can do what the other can."""
+
+    @property
+    def watched(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def settles(self) -> bool:
+        return getattr(self.watched, "settles", False)
+
+    @property
+    def unlabelled(self) -> bool:
+        return getattr(self.watched, "unlabelled", False)
+
+    @property
+    def needs_truth(self) -> bool:
+        return getattr(self.watched, "needs_truth", False)
+
+
 @part
-class FirstTime:
-    """First generation at which ``condition`` holds, as a number; infinity as long as it has not, ``()``."""
+class FirstTime(_Watching):
+    """First generation at which ``condition`` holds, as a number; infinity as long as it has not, ``()``.
+
+    The condition is followed through every generation, so that it may be a running observable, or about one.
+    """
 
     condition: Any
 
     @property
-    def settles(self) -> bool:
-        return getattr(as_observable(self.condition), "settles", False)
+    def watched(self) -> Any:
+        return as_observable(self.condition)
 
-    @property
-    def unlabelled(self) -> bool:
-        return getattr(as_observable(self.condition), "unlabelled", False)
+    def start(self, truth: Any, first: Any) -> tuple[jax.Array, Any]:
+        return self._noted(jnp.full((), jnp.inf), self.watched.start(truth, first), first, truth)
 
     def check(self, params: Any) -> None:
         check(as_observable(self.condition), params)
 
-    def start(self, truth: Any, first: Any) -> jax.Array:
-        return self.update(jnp.full((), jnp.inf), first, truth)
+    def update(self, carry: tuple[jax.Array, Any], state: Any, truth: Any) -> tuple[jax.Array, Any]:
+        time, running = carry
+        return self._noted(time, self.watched.update(running, state, truth), state, truth)
 
-    def update(self, carry: jax.Array, state: Any, truth: Any) -> jax.Array:
-        now = as_observable(self.condition)
-        holds = now.read(now.start(truth, state), state, truth)
-        return jnp.where(jnp.isinf(carry) & holds, state.generation.astype(carry.dtype), carry)
+    def read(self, carry: tuple[jax.Array, Any], state: Any, truth: Any) -> jax.Array:
+        return carry[0]
 
-    def read(self, carry: jax.Array, state: Any, truth: Any) -> jax.Array:
-        return carry
+    def _noted(self, time: jax.Array, running: Any, state: Any, truth: Any) -> tuple[jax.Array, Any]:
+        holds = self.watched.read(running, state, truth)
+        return jnp.where(jnp.isinf(time) & holds, state.generation.astype(time.dtype), time), running
 
 
 @part
-class Below:
+class Below(_Watching):
     """Whether an observable that is one number is below ``threshold``, boolean ``()``."""
 
     observable: Any
@@ -462,24 +488,20 @@ class Below:
         arguments.converted(self, threshold=_threshold)
 
     @property
-    def settles(self) -> bool:
-        return getattr(as_observable(self.observable), "settles", False)
-
-    @property
-    def unlabelled(self) -> bool:
-        return getattr(as_observable(self.observable), "unlabelled", False)
+    def watched(self) -> Any:
+        return as_observable(self.observable)
 
     def check(self, params: Any) -> None:
         check(as_observable(self.observable), params)
 
     def start(self, truth: Any, first: Any) -> Any:
-        return as_observable(self.observable).start(truth, first)
+        return self.watched.start(truth, first)
 
     def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return as_observable(self.observable).update(carry, state, truth)
+        return self.watched.update(carry, state, truth)
 
     def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        value = as_observable(self.observable).read(carry, state, truth)
+        value = self.watched.read(carry, state, truth)
         if value.size != 1:
             raise ValueError(f"a threshold needs an observable that is one number, got shape {value.shape}")
         return value.reshape(()) < self.threshold
@@ -559,7 +581,10 @@ def as_observable(given: Any) -> Any:
         )
     if len(_required(given)) not in (1, 2):
         raise TypeError(f"an observable must take (params) or (params, truth), got {given!r}{inspect.signature(given)}")
-    return Call(given) if dataclasses.is_dataclass(given) else Read(given)
+    if dataclasses.is_dataclass(given):
+        return Call(given)
+    used(given)
+    return Read(given)
 
 
 def check(observable: Any, params: Any) -> None:
@@ -572,6 +597,10 @@ def named(observe: Any) -> dict[str, Any]:
     """One observable, several, or a mapping from names, as a mapping from names to observables."""
     if isinstance(observe, Mapping) and observe:
         return {str(name): as_observable(given) for name, given in observe.items()}
+    if hasattr(observe, "__array__"):
+        raise TypeError(
+            f"observe must be names, functions of (params) or (params, truth), or Observables; got {observe!r}"
+        )
     several = [observe] if isinstance(observe, str) or not isinstance(observe, Iterable) else list(observe)
     out: dict[str, Any] = {}
     for given in several:

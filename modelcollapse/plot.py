@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcollapse import _drawing
+from modelcollapse import _drawing, arguments
 from modelcollapse._drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLACK", "BLUE", "GREEN", "ORANGE", "PURPLE", "SKY", "VERMILION", "Curve",
-    "chains", "distribution", "evidence", "overview", "probabilities", "surviving_states", "variance_and_w2",
+    "chains", "compare", "distribution", "evidence", "overview", "probabilities", "surviving_states", "variance_and_w2",
 ]  # fmt: skip
 
 
@@ -38,8 +38,12 @@ def chains(
     until: int | None = None,
     scale: float | Callable[[np.ndarray], np.ndarray] = 1.0,
     label: str | None = None,
+    color: str | None = None,
+    run_name: str | None = None,
 ) -> Axes:
     """An observable over generations: its median, the central band of the chains, a few chains, and predictions.
+
+    Runs may be laid over each other on the same Axes: each gets a colour and a name of its own in the legend.
 
     Parameters
     ----------
@@ -48,7 +52,8 @@ def chains(
     name
         An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
     prediction
-        A curve, or several by label.
+        What ``run.predict()`` returns, of which the closed forms of this observable are drawn; one ``Prediction``; a curve: values
+        ``(G,)`` or ``(G, d)`` at the recorded generations, or a function of generations; or several curves by label.
     centre
         ``"median"``, or ``"mean"``, which is what most predictions are of.
     level
@@ -61,18 +66,22 @@ def chains(
         A factor, or a function applied to values and predictions: ``np.exp`` shows a log variance as a variance.
     label
         Label of the vertical axis.
+    color
+        Colour of the run. Default: the first of a palette that no run on these Axes has.
+    run_name
+        Name of the run in the legend. Default: its regime, once the Axes hold more than one run.
 
     Raises
     ------
     ValueError
-        If ``name`` was not observed or is not one number, or a prediction has another length than the record.
+        If ``name`` was not observed or is not one number, or a prediction has another length than the record or is about another
+        observable.
     """
     generations, values = _drawing.values(run, name, component, until)
-    change = scale if callable(scale) else lambda x: np.asarray(x) * scale
-    if centre not in ("median", "mean"):
-        raise ValueError(f"centre must be 'median' or 'mean', got {centre!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    change = _drawing.scaling(scale)
+    arguments.choice("centre", centre, ("median", "mean"))
+    level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
+    show = arguments.whole("show", show)
     shown = np.asarray(change(values), np.float64)
     tails = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
@@ -82,13 +91,21 @@ def chains(
         lower, middle, upper = np.nanquantile(shown, [tails[0], 0.5, tails[1]], axis=0, method="inverted_cdf")
         if centre == "mean":
             middle = np.nanmean(shown, axis=0)
+    curves = _drawing.curves(prediction, name, component, np.asarray(run.recorded))
     ax = _drawing.axes(ax)
+    own = _drawing.layer(ax, run, run_name, color)
     if len(shown) > 1:
-        ax.fill_between(generations, lower, upper, color=SKY, alpha=0.3, lw=0, label=f"{100 * level:g}% of chains")
+        band = SKY if own.colour == BLUE else own.colour
+        ax.fill_between(
+            generations, lower, upper, color=band, alpha=0.3 if own.alone else 0.2, lw=0,
+            label=f"{100 * level:g}% of chains" if own.alone else None,
+        )  # fmt: skip
     for i, chain in enumerate(shown[:show]):
-        ax.plot(generations, chain, color="0.55", lw=0.6, label="single chains" if i == 0 else None, zorder=1.5)
-    ax.plot(generations, middle, color=BLUE, lw=1.8, label=f"{centre} of {len(shown)} chains")
-    _drawing.predictions(ax, prediction, generations, np.asarray(run.recorded), change)
+        thin = {"color": "0.55"} if own.alone else {"color": own.colour, "alpha": 0.4}
+        ax.plot(generations, chain, lw=0.6, label="single chains" if i == 0 and own.alone else None, zorder=1.5, **thin)
+    said = f"{own.prefix}{centre} of {len(shown)} chains"
+    ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
+    _drawing.draw_predictions(ax, curves, generations, change, own)
     ax.set_xlabel("generation")
     ax.set_ylabel(label or _drawing.label(name))
     ax.margins(x=0)
@@ -114,6 +131,7 @@ def distribution(
     if a generation was not recorded.
     """
     recorded, values = _drawing.values(run, name, component, None)
+    bins = arguments.whole("bins", bins, 1)
     rows = _drawing.rows(recorded, generations, most=8)
     values = (scale or np.asarray)(values[:, rows])
     pooled = values[np.isfinite(values)]
@@ -144,6 +162,7 @@ def probabilities(
     for a chain, a generation or a number of names that the run does not have.
     """
     recorded, values = _drawing.trace(run, "probabilities")
+    chain = arguments.whole("chain", chain, -(2**31))
     if not 0 <= chain < len(values):
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
     rows = _drawing.rows(recorded, generations, most=8)
@@ -172,17 +191,23 @@ def surviving_states(
     prediction: Curve | Mapping[str, Curve] | None = None,
     level: float = 0.9,
     show: int = 3,
+    color: str | None = None,
+    run_name: str | None = None,
 ) -> Axes:
     """How many states are left over generations: the mean over chains, their band, and predictions of the mean.
 
-    Needs the observable ``"support_size"`` or ``"probabilities"``. Raises ValueError if neither was observed.
+    Needs the observable ``"support_size"`` or ``"probabilities"``. Runs may be laid over each other, as with ``chains``. Raises
+    ValueError if neither was observed.
     """
+    _drawing.check_run(run)
     if "support_size" not in run.trace and "probabilities" in run.trace:
         support = (np.asarray(run.trace["probabilities"]) > 0).sum(-1)
+        run_name = _drawing.called(run) if run_name is None and ax is not None else run_name
         run = _drawing.Record(np.asarray(run.recorded), {"support_size": support})
     ax = chains(
-        run, "support_size", ax, prediction=prediction, centre="mean", level=level, show=show, label="surviving states"
-    )
+        run, "support_size", ax, prediction=prediction, centre="mean", level=level, show=show, label="surviving states",
+        color=color, run_name=run_name,
+    )  # fmt: skip
     ax.set_ylim(bottom=0)
     return ax
 
@@ -197,43 +222,111 @@ def variance_and_w2(
     level: float = 0.9,
     show: int = 3,
     w2_until: int | None = None,
+    color: str | None = None,
+    run_name: str | None = None,
 ) -> Sequence[Axes]:
     """Collapse in two panels: the variance on a log scale, and the mean squared Wasserstein-2 distance to the truth.
 
     Needs the observables ``"log_variance"`` and ``"w2_squared"``. ``log_variance`` predicts its mean and is drawn
     as its exponential, the typical variance: the *mean* variance may stay constant while every chain collapses. ``w2``
     predicts the mean, which rests on rare chains once the generations are comparable to the sample size; ``w2_until``
-    cuts its panel there. Raises ValueError if an observable is missing.
+    cuts its panel there. Both take whatever ``chains`` takes as ``prediction``, ``run.predict()`` included. Raises ValueError if an
+    observable is missing.
     """
     if axes is None:
         from matplotlib import pyplot
 
         _, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    if len(axes) != 2:
-        raise ValueError(f"axes must be two, one for the variance and one for W2, got {len(axes)}")
-    options: Any = {"component": component, "level": level, "show": show}
+    given = np.atleast_1d(np.asarray(axes, object)).ravel()
+    if given.size != 2:
+        raise ValueError(f"axes must be two, one for the variance and one for W2, got {given.size}")
+    axes = [_drawing.axes(ax) for ax in given]
+    options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
     generations, values = _drawing.values(run, "w2_squared", None, w2_until)
-    mean = values.mean(0)
-    error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full_like(mean, np.nan)
+    curves = _drawing.curves(w2, "w2_squared", None, np.asarray(run.recorded))
+    mean, error = _drawing.mean_and_error(values)
+    own = _drawing.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
-        generations,
-        mean - 2 * error,
-        mean + 2 * error,
-        color=SKY,
-        alpha=0.5,
-        lw=0,
-        label="± 2 standard errors",
-    )
-    axes[1].plot(generations, mean, color=BLUE, lw=1.8, label=f"mean of {len(values)} chains")
-    _drawing.predictions(axes[1], w2, generations, np.asarray(run.recorded), np.asarray)
+        generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
+        alpha=0.5 if own.alone else 0.3, lw=0, label="± 2 standard errors" if own.alone else None,
+    )  # fmt: skip
+    said = f"{own.prefix}mean of {len(values)} chains"
+    axes[1].plot(generations, mean, color=own.colour, lw=1.8, label=said, gid=own.gid)
+    _drawing.draw_predictions(axes[1], curves, generations, np.asarray, own)
     axes[1].set_xlabel("generation")
     axes[1].set_ylabel("squared W2 distance to the truth")
     axes[1].set_ylim(bottom=0)
     axes[1].margins(x=0)
     axes[1].legend(frameon=False)
     return axes
+
+
+def compare(
+    runs: Mapping[str, Any] | Sequence[Any],
+    name: str,
+    ax: Axes | None = None,
+    *,
+    prediction: bool | Mapping[str, Curve] = True,
+    component: int | None = None,
+    points: int = 13,
+    log: bool = True,
+    scale: float = 1.0,
+    label: str | None = None,
+) -> Axes:
+    """One observable of several runs: means over chains with two standard errors, and the closed form of each as a line.
+
+    Parameters
+    ----------
+    runs
+        Runs by the name they have in the legend, or a list of runs, which are named by their regimes.
+    name
+        An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
+    prediction
+        Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run, as
+        ``chains`` takes them.
+    points
+        At most so many generations of each run are marked, evenly spread along the axis.
+    log
+        Whether the axis is logarithmic; it then counts fits, generation + 1.
+    scale
+        A factor for values and predictions, such as one over the value of the truth.
+    label
+        Label of the vertical axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, two have one name, or ``name`` is not one number in each.
+    """
+    if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str):
+        raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
+    named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
+    if not named or len({key for key, _ in named}) < len(named):
+        raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
+    points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
+    ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
+    for i, (key, run) in enumerate(named):
+        generations, values = _drawing.values(run, name, component, None)
+        mean, error = _drawing.mean_and_error(values * scale)
+        colour, marker = _drawing.LAYERS[i % len(_drawing.LAYERS)], _drawing.MARKERS[i % len(_drawing.MARKERS)]
+        if prediction is True:
+            curves = _drawing.curves(_drawing.closed_forms(run, name), name, component, np.asarray(run.recorded))
+        else:
+            given = (prediction or {}).get(key)
+            curves = _drawing.curves(given, name, component, np.asarray(run.recorded))
+        own = _drawing.Layer(colour, "_", "", False)  # lines without an entry in the legend
+        _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *_drawing.STYLES))
+        at = _drawing.spread(generations + shift, points, log)
+        ax.errorbar(
+            generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1, label=key,
+        )  # fmt: skip
+    ax.set_xlabel("fits (generation + 1)" if log else "generation")
+    ax.set_xscale("log" if log else "linear")
+    ax.set_ylabel(label or _drawing.label(name))
+    ax.legend(frameon=False)
+    return ax
 
 
 def overview(run: Any, *, most: int = 9) -> Figure:
@@ -244,7 +337,9 @@ def overview(run: Any, *, most: int = 9) -> Figure:
     """
     from matplotlib import pyplot
 
-    predicted = {p.observable: p.values for p in run.predict()} if hasattr(run, "predict") else {}
+    _drawing.check_run(run)
+    most = arguments.whole("most", most, 1)
+    predicted = list(run.predict()) if hasattr(run, "predict") else []
     names = [n for n, values in run.trace.items() if np.ndim(values) <= 3][:most]
     if not names:
         raise ValueError("the run has no observable that is a number or a vector")
@@ -260,16 +355,14 @@ def overview(run: Any, *, most: int = 9) -> Figure:
         if name == "probabilities":
             probabilities(run, ax)
             continue
-        curve = predicted.get(name)
-        if curve is not None and np.ndim(curve) == 2:
-            curve = np.asarray(curve)[:, 0]
+        about = [p for p in predicted if p.observable == name]
         chains(
             run,
             name,
             ax,
             component=0 if vector else None,
-            prediction=None if curve is None else {"closed form": curve},
-            centre="median" if curve is None else "mean",
+            prediction=about,
+            centre="mean" if about else "median",
             label=f"{_drawing.label(name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
         )
     return figure

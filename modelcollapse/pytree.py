@@ -1,16 +1,28 @@
-"""A part is a frozen dataclass that is a PyTree: its fields are leaves, so ``vmap`` over a field is a sweep."""
+"""A part is a frozen dataclass that is a PyTree: its fields are leaves, so ``vmap`` over a field is a sweep.
+
+Parts and functions have names by which saved runs know them. What a file names and nobody entered here is not looked for.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, dataclass_transform, overload
 
 import jax
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
+PACKAGE = __name__.partition(".")[0]
 PARTS: dict[str, type] = {}
-"""Every part by ``module:qualname``: the only classes that a saved run may name."""
+"""Every part by its saved name: the only classes that a saved run may name."""
+FUNCTIONS: dict[str, Any] = {}
+"""Every function by its saved name: the only functions that a saved run may name."""
+RENAMED: dict[str, str] = {}
+"""Saved names of the past, each with the name that took its place."""
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
@@ -18,35 +30,139 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
+@overload
+def part(cls: type[T]) -> type[T]: ...
+@overload
+def part(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
-def part(cls: type[T]) -> type[T]:
+def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
     """Make ``cls`` a frozen dataclass whose fields are PyTree leaves, except those declared ``static(...)``.
 
     Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening
     runs no checks, so ``__post_init__`` must not compare values that may be traced.
+
+    ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly`` lists the names
+    under which older files know the class. The same class defined anew, as in a notebook, takes the place of the old one.
+
+    Raises
+    ------
+    ValueError
+        If another class has this name already, or the name is reserved for this package.
     """
+    if cls is None:
+        return functools.partial(part, name=name, formerly=formerly)
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)
     fixed = [f.name for f in fields if f.metadata.get("static")]
     leaves = [f.name for f in fields if f.name not in fixed]
     names = leaves + fixed
     keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
 
-    def values(node: T) -> tuple[tuple, tuple]:
+    def values(node: Any) -> tuple[tuple, tuple]:
         held = vars(node)
         return tuple([held[name] for name in leaves]), tuple([held[name] for name in fixed])
 
-    def keyed(node: T) -> tuple[tuple, tuple]:
+    def keyed(node: Any) -> tuple[tuple, tuple]:
         inner, aux = values(node)
         return tuple(zip(keys, inner, strict=True)), aux
 
-    def assembled(aux: Any, inner: Any) -> T:
+    def assembled(aux: Any, inner: Any) -> Any:
         node = object.__new__(cls)
         vars(node).update(zip(names, (*inner, *aux), strict=True))
         return node
 
+    cls._saved_as = _entered(PARTS, cls, name, formerly)
     # not register_dataclass: its trees are equal whatever the class (jaxlib 0.10.2), and jit then now and then, where
     # hashes collide, runs the program of another regime with the same leaves
     jax.tree_util.register_pytree_with_keys(cls, keyed, assembled, values)
-    PARTS[f"{cls.__module__}:{cls.__qualname__}"] = cls
     return cls
+
+
+@overload
+def register(function: F) -> F: ...
+@overload
+def register(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callable[[F], F]: ...
+@overload
+def register(function: F, *, name: str | None = None, formerly: Iterable[str] = ()) -> F: ...
+def register(function: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
+    """Let saved runs name ``function``: a decorator, for an observable or a sampler that is to come back with ``Run.load``.
+
+    ``name`` and ``formerly`` as for ``part``. A function that is found in its module under its own name need not be registered in the
+    process that simulates with it; a process that only loads the run must register it, for instance by importing its module.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a function; if it has no name of its own, as a lambda, and none is given; or as ``part`` for the name.
+    """
+    if function is None:
+        return functools.partial(register, name=name, formerly=formerly)
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"function must be a function, got {function!r}")
+    if name is None and "<" in getattr(function, "__qualname__", "<"):
+        raise ValueError(f"{function!r} has no name by which another process could know it: register it with name=...")
+    _entered(FUNCTIONS, function, name, formerly)
+    return function
+
+
+def used(function: Any) -> None:
+    """What a run was given in this process may come back in it: ``register``, where the function has a name of its own."""
+    if not _saved_names(function) and _is_found(function):
+        register(function)
+
+
+def saved_name(thing: Any) -> tuple[str | None, bool]:
+    """The saved name of a part's class or of a function, and whether a file that names it will find it again.
+
+    A class or function that only exists inside another function is not found by a process that has not run it.
+    """
+    if isinstance(thing, type):
+        name = vars(thing).get("_saved_as")
+        return name, name is not None and "<locals>" not in name
+    for name in _saved_names(thing):
+        return name, True
+    return (_address(thing), _is_found(thing)) if hasattr(thing, "__qualname__") else (None, False)
+
+
+def resolved(registry: dict[str, Any], name: str) -> Any:
+    """What a saved name stands for now, or None."""
+    return registry.get(RENAMED.get(name, name))
+
+
+def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: Iterable[str]) -> str:
+    if isinstance(formerly, str):
+        raise TypeError(f"formerly must be a list of names, got {formerly!r}")
+    address = _address(thing)
+    module, _, path = address.partition(":")
+    own = module.partition(".")[0] == PACKAGE
+    if name is None:
+        # the modules of this package may be rearranged; a user's module tells one `Mine` from another
+        name = f"{PACKAGE}.{path}" if own and isinstance(thing, type) else address
+    elif not isinstance(name, str) or not name or (name.partition(".")[0] == PACKAGE and not own):
+        raise ValueError(f"name must be a text that does not begin with {PACKAGE!r} and a dot, got {name!r}")
+    holder = registry.get(name)
+    if holder is not None and _address(holder) != address:
+        raise ValueError(
+            f"the name {name!r} belongs to {_address(holder)} already: give {address} another with name=..."
+        )
+    registry[name] = thing
+    RENAMED.update(dict.fromkeys(formerly, name))
+    return name
+
+
+def _address(thing: Any) -> str:
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def _is_found(thing: Any) -> bool:
+    if not hasattr(thing, "__qualname__"):
+        return False
+    found: Any = sys.modules.get(thing.__module__)
+    for attribute in thing.__qualname__.split("."):
+        found = getattr(found, attribute, None)
+    return found is thing
+
+
+def _saved_names(function: Any) -> list[str]:
+    return [name for name, known in FUNCTIONS.items() if known is function]

@@ -28,7 +28,7 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check``, ``prepared`` and ``room`` are optional."""
+    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional."""
 
     needs_items: bool
 
@@ -330,6 +330,10 @@ class Mixture:
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
 
+    def continued(self, memory: Any) -> Any:
+        """The memory of a shorter run, with places for as many models as this one needs."""
+        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
+
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
         if _closed(real.family, real.law):
@@ -386,6 +390,12 @@ class Past:
         weights = jnp.concatenate([alpha[None], beta * self.weights[:-1]])
         return Past(jax.tree.map(push, self.models, params), weights, beta * self.real + gamma)
 
+    def deepened(self, depth: int) -> Past:
+        """The same with ``depth`` places; the new ones hold the oldest model, and weigh nothing."""
+        more = max(depth - self.weights.size, 0)
+        models = jax.tree.map(lambda ring: jnp.concatenate([ring, jnp.repeat(ring[-1:], more, axis=0)]), self.models)
+        return Past(models, jnp.pad(self.weights, (0, more)), self.real)
+
 
 @part
 class Switch:
@@ -416,6 +426,9 @@ class Switch:
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Switch:
         before, after = (prepared(r, family, source, sizes) for r in (self.before, self.after))
         return Switch(before, after, self.generation)
+
+    def continued(self, memory: Any) -> Any:
+        return tuple(continued(regime, own) for regime, own in zip((self.before, self.after), memory, strict=True))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data, before = self.before.start(key, real, size)
@@ -456,6 +469,11 @@ def fitted_sizes(regime: Any, sizes: np.ndarray) -> np.ndarray:
 def room(regime: Any, sizes: np.ndarray) -> int:
     """How many items the largest data set that ``regime`` holds can have."""
     return regime.room(sizes) if hasattr(regime, "room") else int(sizes.max())
+
+
+def continued(regime: Any, memory: Any) -> Any:
+    """The memory of a run that ended, as the same regime needs it for a longer one."""
+    return regime.continued(memory) if hasattr(regime, "continued") else memory
 
 
 def _closed(family: Any, source: Any) -> bool:

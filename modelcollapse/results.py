@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from modelcollapse import serial
+from modelcollapse import files, provenance, serial
+from modelcollapse.forks import computes
+from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelcollapse.predict import Predictions
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,6 +88,7 @@ class Run:
     def replaced(self, **changes: Any) -> Run:
         return dataclasses.replace(self, **changes)
 
+    @computes
     def extend(
         self,
         generations: int,
@@ -98,29 +102,40 @@ class Run:
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
-        ``size`` and ``regime`` are needed only where they hold schedules: give them in full, from generation 0 to the new end. Their past
-        is not run again; new sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
+        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A schedule, of sizes or
+        within ``regime``, must reach from generation 0 to the new end and begin with what was run; ``regime`` is needed only for that.
+        New sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
         one long run, of the same law. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
+        ``provenance["extended"]`` has a record of each extension.
 
         Raises
         ------
         ValueError
-            If a schedule ends too early, or its past is not what was run.
+            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
+            generator here is not that of the run, so that other numbers would follow.
+        RuntimeError
+            In a process that was forked after JAX had started.
+
+        Warns
+        -----
+        UserWarning
+            If the run was made with other versions of this package or of JAX.
         """
         from modelcollapse import arguments, devices, driver
 
         devices.check(mesh)
         generations = arguments.count("generations", generations)
-        last = self.generations + generations
-        size = self.size if size is None else arguments.whole_array("size", size)
-        if np.ndim(size) and not np.array_equal(arguments.sizes(size, last)[: self.generations + 1], self.sizes()):
-            raise ValueError("size must begin with the sample sizes that were run")
+        now, last = self.generations, self.generations + generations
+        sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
-        process = driver.prepare(self.family, self.source, regime, self.observables, size, last)
-        recorded = arguments.recorded(record, self.generations + 1, last)
+        _check_past(self.regime, regime, now)
+        process = driver.prepare(self.family, self.source, regime, self.observables, sizes, last)
+        recorded = arguments.recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
+        given = {} if regime is self.regime else {"regime": regime}
+        history = provenance.extended(self.provenance, key, now + 1, last, **given)
         return driver.drive(
-            self.replaced(regime=regime, size=np.asarray(size)),
+            self.replaced(regime=regime, size=sizes, provenance=history),
             process,
             key,
             self.chains,
@@ -130,6 +145,24 @@ class Run:
             progress=progress,
             mesh=mesh,
         )
+
+    def _sizes_until(self, last: int, size: Any) -> np.ndarray:
+        """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
+        from modelcollapse import arguments
+
+        past = self.sizes()
+        if size is None:
+            return self.size
+        if np.ndim(size) == 0:
+            new = arguments.sizes(size, last)
+            return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
+        sizes = arguments.sizes(size, last)
+        if not np.array_equal(sizes[: past.size], past):
+            differs = int(np.argmax(sizes[: past.size] != past))
+            raise ValueError(
+                f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, got {sizes[differs]}"
+            )
+        return sizes
 
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
@@ -159,31 +192,123 @@ class Run:
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
+        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
+        names = getattr(self.source, "names", None)
+        # rows have columns, everything else that has names has states
+        dim = "dimension" if np.ndim(getattr(self.source, "points", ())) == 2 else "state"
+        if names and any(
+            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
+        ):
+            coords[dim] = coordinate(names)
         return xarray.Dataset(
             variables,
-            coords={"chain": np.arange(self.chains), "generation": self.recorded},
+            coords=coords,
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole."""
-        arrays: dict[str, np.ndarray] = {}
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        serial.write(path, {"format": FORMAT, "run": serial.encode(fields, arrays)}, arrays)
+        """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
 
-    @staticmethod
-    def load(path: str | os.PathLike) -> Run:
-        """Read what ``save`` wrote. Only classes of this package, and parts that are already imported, are built.
+        A symbolic link is followed, and an existing file keeps its mode.
 
         Raises
         ------
         ValueError
-            If the file is no saved run, or was written by a later version, or names a part that is not imported.
+            If the path leads to a directory, a device, a pipe or anything else that is not a regular file.
+        TypeError
+            If a part holds what no file can.
+
+        Warns
+        -----
+        UserWarning
+            If a part or function will not be found by another process that loads the run.
         """
-        spec, arrays = serial.read(path)
-        if spec.get("format") != FORMAT:
-            raise ValueError(f"{os.fspath(path)} has format {spec.get('format')!r}, this version reads {FORMAT}")
-        return Run(**serial.decode(spec["run"], arrays))
+        arrays: dict[str, np.ndarray] = {}
+        lost: set[str] = set()
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        spec = serial.encode(fields, arrays, lost)
+        if lost:
+            warnings.warn(
+                f"another process that loads this run will not find {', '.join(sorted(lost))}: define it at the top of a module, "
+                "or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
+                stacklevel=2,
+            )
+        files.write(path, {"format": FORMAT, "run": spec}, arrays)
+
+    @staticmethod
+    @computes
+    def load(path: str | os.PathLike) -> Run:
+        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions that are
+        registered here: those of this package, those of modules that are imported, and functions of runs of this process.
+
+        A function that is not registered stands for itself until it is used; the numbers of the run can be read without it.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a whole saved run, or one of another format, or names a part that is not registered.
+        OSError
+            If it cannot be opened.
+        """
+        spec, arrays = files.read(path)
+        name = os.fspath(path)
+        found = spec.get("format") if isinstance(spec, dict) else None
+        if found == 1:
+            raise ValueError(
+                f"{name} has format 1, which modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
+                "version that wrote it, or make the run again"
+            )
+        if found != FORMAT:
+            raise ValueError(f"{name} has format {found!r}, this version reads {FORMAT}")
+        try:
+            # arrays keep the precision that they were saved in, whatever it is here
+            with jax.enable_x64(True):
+                return _whole(serial.decode(spec["run"], arrays))
+        except Exception as error:  # parts check their fields as they please
+            raise ValueError(f"{name} cannot be loaded: {error}") from error
+
+
+def _whole(fields: dict[str, Any]) -> Run:
+    """A run of the ``fields`` of a file, if they fit together."""
+    kinds = {
+        "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
+        "key_impl": str,
+    }  # fmt: skip
+    lacking = [f.name for f in dataclasses.fields(Run) if f.name not in fields]
+    wrong = [name for name, kind in kinds.items() if name not in lacking and not isinstance(fields[name], kind)]
+    if lacking or wrong:
+        raise ValueError(f"the record of the run lacks {', '.join(lacking + wrong)}")
+    run = Run(**fields)
+    shape = (run.chains, run.recorded.size)
+    if set(run.trace) != set(run.observables) or any(np.shape(v)[:2] != shape for v in run.trace.values()):
+        raise ValueError(f"the trace does not hold {shape[0]} chains and {shape[1]} generations of each observable")
+    return run
+
+
+def _check_past(run: Any, given: Any, generation: int) -> None:
+    """Refuse a regime that until ``generation`` is not the one that was run."""
+    if given is run:
+        return
+    (old, structure), (new, other) = (jax.tree_util.tree_flatten_with_path(regime) for regime in (run, given))
+    if structure != other:
+        raise ValueError(
+            f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
+            "Switch(before, after, g), simulated from the start"
+        )
+    for (path, was), (_, now) in zip(old, new, strict=True):
+        if not _same_past(np.asarray(was), np.asarray(now), generation + 1):
+            raise ValueError(
+                f"regime must begin as the one that was run: {type(run).__name__}{jax.tree_util.keystr(path)} was {was!r} "
+                f"in generations 0 to {generation}, got {now!r}"
+            )
+
+
+def _same_past(was: np.ndarray, now: np.ndarray, entries: int) -> bool:
+    if was.shape != now.shape:  # a number, or a schedule of another length
+        was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
+        if was.ndim == now.ndim == 1 and was.size != now.size:
+            return False
+    return bool(np.all(was == now))
 
 
 class ChainFailure(RuntimeError):
@@ -224,7 +349,7 @@ class Summary:
         for name, s in self.statistics.items():
             last = {key: np.asarray(values[-1]) for key, values in s.items()}
             for index in np.ndindex(last["mean"].shape if last["mean"].size <= 8 else (0,)):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                label = name + (f"[{', '.join(map(str, index))}]" if last["mean"].size > 1 else "")
                 v = {key: float(values[index]) for key, values in last.items()}
                 band = f"[{v['lower']:.6g}, {v['upper']:.6g}]"
                 lines.append(f"{label:28s} {v['mean']:12.6g} {v['standard_error']:11.2g} {v['median']:12.6g}   {band}")

@@ -3,82 +3,102 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import os
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.pytree import PARTS
+from modelcollapse.pytree import FUNCTIONS, PARTS, resolved, saved_name
 
 
 class Unresolved:
-    """A function of a saved run that cannot be found here; using it says which one is missing."""
+    """A function of a saved run that is not registered here; using it says which one is missing."""
 
     def __init__(self, name: str) -> None:
         self.name = self.__name__ = name
 
-    def __call__(self, params: Any) -> Any:
+    def __call__(self, *args: Any) -> Any:
         raise ValueError(
-            f"the saved run uses the function {self.name}: import its module before loading, or pass it again"
+            f"the saved run uses the function {self.name}: import its module, which decorates it with `modelcollapse.register`, "
+            f"or call modelcollapse.register(function, name={self.name!r}), and load the run again"
         )
 
     def __repr__(self) -> str:
         return f"Unresolved({self.name!r})"
 
 
-def encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """``value`` as JSON, its arrays moved into ``arrays``.
+def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = None) -> Any:
+    """``value`` as JSON, its arrays moved into ``arrays``, and into ``lost`` the names that no later process will find.
 
     Raises
     ------
     TypeError
-        If it holds anything but parts, tuples, lists, dictionaries, arrays, functions and plain values.
+        If it holds anything but parts, tuples, lists, dictionaries, arrays of numbers, functions and plain values.
     """
-    name = f"{type(value).__module__}:{type(value).__qualname__}"
-    if name in PARTS:
-        fields = PARTS[name].__dataclass_fields__  # type: ignore[attr-defined]
-        return {"part": name, "fields": {f: encode(getattr(value, f), arrays) for f in fields}}
+    lost = set() if lost is None else lost
+    name, found = saved_name(type(value))
+    if name is not None:
+        if not found:
+            lost.add(name)
+        fields = type(value).__dataclass_fields__
+        return {"part": name, "fields": {f: encode(getattr(value, f), arrays, lost) for f in fields}}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-        key = f"array{len(arrays)}"
-        arrays[key] = np.asarray(value)
-        return {"array": key, "jax": isinstance(value, jax.Array)}
-    if value is None or isinstance(value, (bool, int, str)):
+        return _array(value, arrays)
+    if value is None or type(value) in (bool, int, str):
         return {"value": value}
-    if isinstance(value, float):
+    if type(value) is float:
         return {"float": value.hex()}
-    if isinstance(value, dict):
-        return {"dict": {k: encode(v, arrays) for k, v in value.items()}}
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {"dict": {k: encode(v, arrays, lost) for k, v in value.items()}}
     if type(value) in (tuple, list):
-        return {type(value).__name__: [encode(v, arrays) for v in value]}
+        return {type(value).__name__: [encode(v, arrays, lost) for v in value]}
     if isinstance(value, Unresolved):
         return {"function": value.name}
-    if hasattr(value, "__qualname__"):
-        return {"function": f"{value.__module__}:{value.__qualname__}"}
+    name, found = saved_name(value)
+    if name is not None:
+        if not found:
+            lost.add(name)
+        return {"function": name}
     raise TypeError(
-        f"cannot save {value!r}: a part may hold parts, tuples, dictionaries, arrays, functions and plain values"
+        f"cannot save {value!r}: a part may hold parts, tuples, lists, dictionaries with text keys, arrays of numbers, functions "
+        "and plain values"
     )
 
 
-def decode(spec: Any, arrays: Any) -> Any:
-    """What ``encode`` was given. Only classes made with ``part`` are built; only this package is imported for them."""
-    (kind, content), *_ = spec.items()
+def _array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(f"cannot save {value!r}: an array of objects would need pickle to come back")
+    key = f"array{len(arrays)}"
+    arrays[key] = array
+    # NumPy's files know bfloat16 and its like as bytes only
+    dtype = {"dtype": array.dtype.name} if array.dtype.kind == "V" else {}
+    return {"array": key, "jax": isinstance(value, jax.Array), **dtype}
+
+
+def decode(spec: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """What ``encode`` was given. Only classes made with ``part`` are built, only registered functions are returned; none is called.
+
+    Raises
+    ------
+    ValueError
+        If it names a part that is not known here.
+    """
+    kind, content = next(iter(spec.items()))
     if kind == "part":
-        module = content.partition(":")[0]
-        if content not in PARTS and module.partition(".")[0] == "modelcollapse":
-            importlib.import_module(module)
-        if content not in PARTS:
-            raise ValueError(f"the saved run holds a {content}: import the module {module!r} before loading it")
-        cls = PARTS[content]
+        cls = resolved(PARTS, content)
+        if cls is None:
+            module, colon, _ = content.partition(":")
+            raise ValueError(
+                f"the saved run holds a {content}: import "
+                f"{f'the module {module!r}' if colon else 'the module that defines it'} before loading it"
+            )
         return cls(**{name: decode(field, arrays) for name, field in spec["fields"].items()})
     if kind == "array":
-        return jnp.asarray(arrays[content]) if spec["jax"] else arrays[content]
+        array = arrays[content].view(jnp.dtype(spec["dtype"])) if "dtype" in spec else arrays[content]
+        return jnp.asarray(array) if spec["jax"] else array
     if kind == "float":
         return float.fromhex(content)
     if kind == "dict":
@@ -86,16 +106,11 @@ def decode(spec: Any, arrays: Any) -> Any:
     if kind in ("tuple", "list"):
         return (tuple if kind == "tuple" else list)(decode(v, arrays) for v in content)
     if kind == "function":
-        return _function(content)
-    return content
-
-
-def _function(name: str) -> Any:
-    module, _, path = name.partition(":")
-    found: Any = sys.modules.get(module)
-    for attribute in path.split("."):
-        found = getattr(found, attribute, None)
-    return Unresolved(name) if found is None else found
+        known = resolved(FUNCTIONS, content)
+        return Unresolved(content) if known is None else known
+    if kind == "value" and (content is None or isinstance(content, (bool, int, str))):
+        return content
+    raise ValueError(f"the saved run holds {kind!r}, which this version does not know")
 
 
 def content_hash(value: Any) -> str:
@@ -112,35 +127,3 @@ def content_hash(value: Any) -> str:
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def write(path: str | os.PathLike, spec: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Write one ``.npz``: to a file beside the target, flushed to disk, then moved over it in one step.
-
-    Whatever goes wrong on the way, a full disk or a killed process, the old file stays whole.
-    """
-    target = Path(path)
-    header = np.frombuffer(json.dumps(spec).encode(), np.uint8)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent or ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **{**arrays, "header": header})  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        # a temporary file is private; the result has the mode that any new file would have
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def read(path: str | os.PathLike) -> tuple[Any, dict[str, np.ndarray]]:
-    """What ``write`` wrote. Nothing is unpickled."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    if "header" not in arrays:
-        raise ValueError(f"{os.fspath(path)} is not a saved run: it has no header")
-    return json.loads(arrays.pop("header").tobytes()), arrays

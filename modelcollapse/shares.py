@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from modelcollapse import devices, loop
+from modelcollapse import devices, loop, regimes
 
 FEWEST = 16
 """Chains that run at once at least: enough to make the calls between kernels cheap."""
@@ -146,6 +146,8 @@ class Share:
         chosen = np.minimum(self.first + self.place, self.first + self.chains - 1)
         state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], self.mesh), state)
         params, memory = jax.vmap(process.with_room)(state.params), loop.with_room_each(state.memory, process.room)
+        if jax.tree.leaves(memory):
+            memory = jax.vmap(functools.partial(regimes.continued, process.regime))(memory)
         self.state = dataclasses.replace(state, params=params, memory=memory)
 
     def change_form(self, process: loop.Process) -> None:

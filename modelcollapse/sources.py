@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modelcollapse import _containers, arguments
 from modelcollapse.data import Rows
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
@@ -19,16 +20,24 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
-from modelcollapse.pytree import part, static
+from modelcollapse.forks import computes
+from modelcollapse.names import Names
+from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
 
 
 @part
 class Law:
-    """A family with parameters: anything that can be drawn from, real or fitted."""
+    """A family with parameters: anything that can be drawn from, real or fitted. ``named``: what its states are called, if anything."""
 
     family: Any
     params: Any
+    named: Names | None = static(default=None)
+
+    @property
+    def names(self) -> tuple | None:
+        """What the states are called, ``(K,)``, where that is known."""
+        return None if self.named is None else self.named.values
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         return self.family.draw_rows(key, self.params, n, capacity)
@@ -49,6 +58,17 @@ class Table:
 
     points: jax.Array
     replace: bool = static(default=True)
+    named: Names | None = static(default=None)
+
+    @property
+    def names(self) -> tuple | None:
+        """What the states are called, ``(K,)``, or the columns, ``(d,)``, where that is known."""
+        return None if self.named is None else self.named.values
+
+    @property
+    def states(self) -> int | None:
+        """K of a table of states with names; None where the table does not say."""
+        return None if self.names is None or self.points.ndim != 1 else len(self.names)
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         size = self.points.shape[0]
@@ -129,36 +149,64 @@ class Stream:
         return multinomial(key, n, shares)
 
 
-def categorical(weights: ArrayLike, *, normalise: bool = False) -> Law:
+@computes
+def categorical(weights: Any, *, normalise: bool = False) -> Law:
     """A law on K states.
 
     Parameters
     ----------
     weights
-        Probabilities ``(K,)``; or, with ``normalise=True``, any nonnegative weights, such as counts.
+        Probabilities ``(K,)``; or, with ``normalise=True``, any nonnegative weights, such as counts. A mapping, or a series
+        with an index of its own, names the states.
 
     Raises
     ------
     ValueError
         If a weight is negative or not finite, or the sum is not 1 (within 1e-6) and ``normalise`` is not set.
+    TypeError
+        If the weights are not real numbers.
     """
-    p = np.asarray(weights, dtype=np.float64)
-    if p.ndim != 1 or p.size == 0:
-        raise ValueError(f"weights must be a vector with one entry for each state, got shape {p.shape}")
-    if not np.all(np.isfinite(p)):
-        raise ValueError(
-            f"weights must be finite, got {p[~np.isfinite(p)][0]} at state {int(np.argmin(np.isfinite(p)))}"
+    values, names = _containers.named_weights("weights", weights)
+    try:
+        p = arguments.law("weights", values, arguments.flag("normalise", normalise))
+    except ValueError as error:
+        if names is None or "normalise=True" not in str(error):
+            raise
+        raise ValueError(f"{error}, or use counts(...)") from None
+    return _categorical(p, names)
+
+
+def counts(mapping: Any) -> Law:
+    """The law of counts by name, in the order given: ``counts({"cat": 3, "dog": 5})``, a ``Counter``, or ``series.value_counts()``.
+
+    Raises
+    ------
+    TypeError
+        If there are no names, as in a list: ``categorical(counts, normalise=True)`` takes counts alone.
+    ValueError
+        If a count is negative or not whole, all are zero, or two states have one name.
+    """
+    if not isinstance(mapping, Mapping) and not _containers.has_own_index(mapping):
+        raise TypeError(
+            f"mapping must give counts by name, a mapping or a series with an index of names, got {type(mapping).__name__}: "
+            "categorical(counts, normalise=True) takes counts alone, labels(values) one label for each row"
         )
-    if np.any(p < 0):
-        raise ValueError(f"weights must not be negative, got {p.min():g} at state {int(p.argmin())}")
-    total = p.sum()
-    if total <= 0:
-        raise ValueError("weights must not all be zero")
-    if not normalise and abs(total - 1) > 1e-6:
-        raise ValueError(f"weights must sum to 1, got a sum of {total:.9g}; for counts or weights pass normalise=True")
-    return Law(Discrete(), jnp.asarray(p / total, jnp.result_type(float)))
+    values, names = _containers.named_weights("counts", mapping)
+    p = arguments.law("counts", values, normalise=True)
+    number = np.array([float(value) for value in values])
+    if np.any(broken := number != np.floor(number)):
+        raise ValueError(
+            f"counts must be whole, got {number[broken][0]:g} for {names[int(broken.argmax())]!r}: "  # type: ignore[index]
+            "categorical(mapping) takes probabilities"
+        )
+    return _categorical(p, names)
 
 
+def _categorical(p: np.ndarray, names: tuple | None) -> Law:
+    return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), named=Names.of(names))
+
+
+@computes
 def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     """A normal law: mean ``()`` or ``(d,)``, covariance ``()`` (a variance, times the identity) or ``(d, d)``.
 
@@ -167,42 +215,44 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     ValueError
         If the covariance is not symmetric positive definite, or an entry is not finite.
     """
-    mu = np.atleast_1d(np.asarray(mean, dtype=np.float64))
-    sigma = np.asarray(covariance, dtype=np.float64)
-    if mu.ndim != 1:
-        raise ValueError(f"mean must be a number or a vector, got shape {mu.shape}")
+    mu = arguments.array("mean", mean, ndim=(0, 1))
+    sigma = arguments.array("covariance", covariance)
+    if mu.ndim == 0:
+        mu = np.full(sigma.shape[0] if sigma.ndim == 2 else 1, float(mu))
     if sigma.ndim == 0:
         sigma = sigma * np.eye(mu.size)
-    elif mu.size == 1 and np.ndim(mean) == 0 and sigma.ndim == 2:
-        mu = np.full(sigma.shape[0], mu[0])
-    return Law(Gaussian(), _normal("mean", mu, "covariance", sigma))
+    return Law(Gaussian(), _normal(mu, "covariance", sigma))
 
 
-def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Law:
+@computes
+def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, normalise: bool = False) -> Law:
     """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
+
+    With ``normalise=True`` the weights may have any sum.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As ``categorical`` does for the weights and ``normal`` for each component.
     """
-    p = categorical(weights).params
-    mu = np.asarray(means, dtype=np.float64)
+    p = categorical(weights, normalise=normalise).params
+    mu = arguments.array("means", means)
     mu = mu[:, None] if mu.ndim == 1 else mu
     if mu.shape[:1] != p.shape or mu.ndim != 2:
         raise ValueError(f"means must have shape (k, d) with k = {p.size} weights, got {np.shape(means)}")
-    sigma = np.asarray(covariances, dtype=np.float64)
+    sigma = arguments.array("covariances", covariances)
     if sigma.ndim == 1:
         sigma = sigma[:, None, None] * np.eye(mu.shape[1])
     if sigma.shape != (*mu.shape, mu.shape[1]):
         raise ValueError(
             f"covariances must have shape (k, d, d) = {(*mu.shape, mu.shape[1])}, got {np.shape(covariances)}"
         )
-    parts = [_normal(f"means[{i}]", mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
+    parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
     return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
 
 
+@computes
 def linear(
     weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
 ) -> Law:
@@ -217,27 +267,21 @@ def linear(
     ValueError
         If an entry is not finite, the noise is negative, the covariance is not symmetric positive definite, or shapes differ.
     """
-    w = np.atleast_1d(np.asarray(weights, np.float64))
-    if w.ndim != 1 or not np.all(np.isfinite(w)):
-        raise ValueError(f"weights must be a finite vector, got {weights!r}")
-    sigma = np.asarray(covariance, np.float64)
-    sigma = sigma * np.eye(w.size) if sigma.ndim == 0 else sigma
-    factor = _normal("weights", w, "covariance", sigma).factor
+    w = np.atleast_1d(arguments.array("weights", weights, ndim=(0, 1)))
+    given = arguments.array("covariance", covariance)
+    noise = noise if arguments.traced(noise) else arguments.nonnegative("noise", noise)
+    factor = _normal(w, "covariance", given * np.eye(w.size) if given.ndim == 0 else given).factor
     if design is None:
         return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
-    rows = Design(np.asarray(design), None if np.ndim(covariance) == 0 else factor)
+    rows = Design(arguments.array("design", design, ndim=2), None if given.ndim == 0 else factor)
     if rows.dimension != w.size:
         raise ValueError(f"design must have {w.size} columns, one for each weight, got {rows.dimension}")
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
 
 
-def _normal(mean_name: str, mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
-    if not np.all(np.isfinite(mean)):
-        raise ValueError(f"{mean_name} must be finite, got {mean}")
+def _normal(mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
     if covariance.shape != (mean.size, mean.size):
         raise ValueError(f"{name} must have shape {(mean.size, mean.size)}, got {covariance.shape}")
-    if not np.all(np.isfinite(covariance)):
-        raise ValueError(f"{name} must be finite, got {covariance}")
     if not np.allclose(covariance, covariance.T, rtol=1e-9, atol=0):
         raise ValueError(f"{name} must be symmetric, got {covariance}")
     spectrum = np.linalg.eigvalsh(covariance)
@@ -255,25 +299,28 @@ def bernoulli(chance: float) -> Law:
     return binomial(1, chance)
 
 
+@computes
 def binomial(trials: int, chance: float) -> Law:
     """Successes in ``trials`` trials of probability ``chance`` in [0, 1]. ValueError for anything else."""
-    p = _number("chance", chance, 0, 1)
-    family = Binomial(trials)
+    p = arguments.share("chance", chance)
+    family = Binomial(arguments.count("trials", trials))
     return Law(family, family.law(family.trials * p))
 
 
+@computes
 def poisson(mean: float) -> Law:
     """Poisson counts with a mean of at least 0. ValueError for a negative or infinite one."""
-    return Law(Poisson(), Poisson().law(_number("mean", mean, 0)))
+    return Law(Poisson(), Poisson().law(arguments.nonnegative("mean", mean)))
 
 
+@computes
 def negative_binomial(mean: float, successes: float) -> Law:
     """Failures before a number of ``successes`` (positive, not necessarily whole), with a mean of at least 0.
 
     The variance is ``mean + mean**2 / successes``. ValueError for arguments out of range.
     """
-    family = NegativeBinomial(successes)
-    return Law(family, family.law(_number("mean", mean, 0)))
+    family = NegativeBinomial(arguments.positive("successes", successes))
+    return Law(family, family.law(arguments.nonnegative("mean", mean)))
 
 
 def exponential(mean: float = 1.0) -> Law:
@@ -281,71 +328,68 @@ def exponential(mean: float = 1.0) -> Law:
     return gamma(mean, 1.0)
 
 
+@computes
 def gamma(mean: float, shape: float) -> Law:
     """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
-    family = Gamma(shape)
+    family = Gamma(arguments.positive("shape", shape))
     return Law(family, family.law(_log("mean", mean)))
 
 
+@computes
 def uniform(end: float = 1.0) -> Law:
     """The uniform law on [0, ``end``]. ValueError unless the end is finite and positive."""
     return Law(Uniform(), Interval(_log("end", end)))
 
 
+@computes
 def pareto(index: float, minimum: float = 1.0) -> Law:
     r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
 
     The mean is infinite for an index of 1 or less, the variance for one of 2 or less. ValueError unless both are positive.
     """
-    family = Pareto(minimum)
+    family = Pareto(arguments.positive("minimum", minimum))
     return Law(family, family.law(_log("index", index)))
 
 
 def _log(name: str, value: float) -> jax.Array:
-    return jnp.log(jnp.asarray([_number(name, value, 0, above=True)], jnp.result_type(float)))
+    return jnp.log(jnp.asarray([arguments.positive(name, value)], jnp.result_type(float)))
 
 
-def _number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
-    number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be one number, got {value!r}")
-    if not low <= number <= high or not np.isfinite(number) or (above and number == low):
-        where = (
-            f"lie in [{low:g}, {high:g}]"
-            if np.isfinite(high)
-            else "be finite and " + ("positive" if above else "at least 0")
-        )
-        raise ValueError(f"{name} must {where}, got {value!r}")
-    return float(number)
-
-
-def table(rows: ArrayLike, *, replace: bool = True) -> Table:
+@computes
+def table(rows: Any, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
+
+    Lists, arrays, series and data frames are taken; columns of a frame keep their names. Rows ``(N, d)`` are measurements whatever
+    their type, so integers become floats. ``labels`` takes text, identifiers and categories.
 
     Raises
     ------
     ValueError
-        If the table is empty, has a NaN or infinite entry, or a negative state.
+        If the table is empty, has a gap or an infinite entry, a state that is negative or beyond 31 bits, or a number that the
+        precision in force cannot hold.
+    TypeError
+        If it holds anything but real numbers, or counts by name.
     """
-    points = np.asarray(rows)
-    if points.size == 0:
-        raise ValueError(f"a table must have at least one row and one column, got shape {points.shape}")
-    if points.dtype.kind in "iub" and points.ndim == 1:
-        if points.min() < 0:
-            raise ValueError(f"states must be 0 or more, got {points.min()} in row {int(points.argmin())}")
-        return Table(jnp.asarray(points, jnp.int32), bool(replace))
-    if points.dtype.kind not in "iufb" or points.ndim not in (1, 2):
-        raise ValueError(
-            f"a table must hold numbers in rows of shape (N, d), got {points.dtype} of shape {points.shape}"
-        )
-    points = points.astype(np.float64)
-    points = points[:, None] if points.ndim == 1 else points
-    bad = ~np.isfinite(points).all(1)
-    if bad.any():
-        raise ValueError(
-            f"rows must be finite, got {points[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)"
-        )
-    return Table(jnp.asarray(points, jnp.result_type(float)), bool(replace))
+    points, names = _containers.rows(rows)
+    kept = jnp.int32 if points.dtype.kind == "i" else jnp.result_type(float)
+    return Table(jnp.asarray(points, kept), arguments.flag("replace", replace), named=Names.of(names))
+
+
+def labels(values: Any, *, replace: bool = True) -> Table:
+    """A table of states from one label for each row: text, identifiers of any width, categories, anything hashable.
+
+    States are numbered in the order of the labels' values (categories in their own, unused ones included), and keep them as
+    ``names``; so ``Discrete()`` knows K.
+
+    Raises
+    ------
+    ValueError
+        If there is no label, or a gap among them.
+    TypeError
+        If ``values`` is not one label for each row: counts by name, a frame, a single text.
+    """
+    states, names = _containers.codes(values)
+    return Table(jnp.asarray(states), arguments.flag("replace", replace), named=Names(names))
 
 
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
@@ -358,21 +402,10 @@ def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool 
     ValueError
         For another shape, for pixels that are not in [0, 1], and for labels that are not as many whole numbers from 0.
     """
-    array = np.asarray(pixels)
-    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
-        raise ValueError(
-            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
-        )
-    rows = array.reshape(array.shape[0], -1).astype(np.float64)
+    rows = _containers.images(pixels)
     check_pixels(rows)
     if labels is not None:
-        classes = np.asarray(labels)
-        if classes.shape != rows.shape[:1] or classes.dtype.kind not in "iu" or classes.min() < 0:
-            raise ValueError(
-                f"labels must be {rows.shape[0]} whole numbers from 0, one for each image, "
-                f"got {classes.dtype} of shape {classes.shape}" + (f" from {classes.min()}" if classes.size else "")
-            )
-        rows = np.concatenate([rows, classes[:, None].astype(np.float64)], axis=1)
+        rows = np.concatenate([rows, _containers.classes(labels, len(rows))[:, None]], axis=1)
     return table(rows, replace=replace)
 
 
@@ -380,4 +413,5 @@ def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:
     """Wrap ``draw(key, n) -> (n, d)``."""
     if not callable(draw):
         raise TypeError(f"draw must be a function of (key, n), got {draw!r}")
+    used(draw)
     return Sampler(draw)

@@ -21,7 +21,9 @@ def bures(first: Any, second: Any) -> jax.Array:
     """
     first, second = operand("first", first), operand("second", second)
     if first.ndim < 2 or second.ndim < 2 or first.shape[-2:] != second.shape[-2:] or first.shape[-1] != first.shape[-2]:
-        raise ValueError(f"factors must be of one shape (..., d, d), got {first.shape} and {second.shape}")
+        raise ValueError(
+            f"first and second must be factors of one shape (..., d, d), got {first.shape} and {second.shape}"
+        )
     if first.shape[-1] == 1:
         return ((jnp.abs(first) - jnp.abs(second)) ** 2)[..., 0, 0]
     left, _, right = jnp.linalg.svd(jnp.swapaxes(second, -1, -2) @ first)
@@ -44,7 +46,7 @@ def sample_w2(first: Any, second: Any) -> jax.Array:
     first, second = operand("first", first), operand("second", second)
     if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
         raise ValueError(
-            f"samples must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
+            f"first and second must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
         )
     x, y = jnp.sort(first), jnp.sort(second)
     n, m = x.size, y.size

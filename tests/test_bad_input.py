@@ -105,7 +105,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "NaN row": (lambda: mc.table([[1.0, 2.0], [np.nan, 0.0]]), ValueError, ("rows", "finite", "nan", "row 1")),
     "a table of one number": (lambda: mc.table(3.0), ValueError, ("(N, d)", "()")),
     "a cube": (lambda: mc.table(np.zeros((2, 2, 2))), ValueError, ("(N, d)", "(2, 2, 2)")),
-    "a table of words": (lambda: mc.table(["cat", "dog"]), ValueError, ("numbers", "<U3")),
+    "a table of words": (lambda: mc.table(["cat", "dog"]), TypeError, ("numbers", "<U3", "labels(values)")),
     "negative state": (lambda: mc.table([0, -1]), ValueError, ("states", "0 or more", "-1", "row 1")),
     "a table smaller than the data sets": (
         lambda: simulate(mc.Gaussian(), mc.table(np.zeros((5, 1)), replace=False)), ValueError,
@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # parameters of families
     "ddof 2": (lambda: mc.Gaussian(2), ValueError, ("ddof", "0 or 1", "2")),
     "states 0": (lambda: mc.Discrete(0), ValueError, ("states", "at least 1", "0")),
-    "half a component": (lambda: mc.GaussianMixture(0.5), ValueError, ("components", "at least 1", "0.5")),
+    "half a component": (lambda: mc.GaussianMixture(0.5), TypeError, ("components", "whole number", "0.5")),
     "no EM step": (lambda: mc.GaussianMixture(1, max_iter=0), ValueError, ("max_iter", "at least 1", "0")),
     "negative ridge": (lambda: mc.GaussianMixture(1, reg_covar=-1.0), ValueError, ("reg_covar", "not negative", "-1.0")),
     "NaN tolerance": (lambda: mc.GaussianMixture(1, tol=float("nan")), ValueError, ("tol", "finite", "nan")),
@@ -140,7 +140,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # parameters of regimes
     "share 1.2": (lambda: simulate(regime=mc.FreshReal(1.2)), ValueError, ("share", "[0, 1]", "1.2")),
     "share NaN": (lambda: simulate(regime=mc.FreshReal(float("nan"))), ValueError, ("share", "[0, 1]", "nan")),
-    "share in words": (lambda: simulate(regime=mc.FreshReal("half")), ValueError, ("share", "[0, 1]", "half")),
+    "share in words": (lambda: simulate(regime=mc.FreshReal("half")), TypeError, ("share", "number", "half")),
     "a share in a schedule": (
         lambda: simulate(regime=mc.FreshReal(np.array([0, 0, 0, -0.1, 0]))), ValueError, ("share", "[0, 1]", "-0.1")),
     "a schedule of shares too short": (
@@ -159,7 +159,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: simulate(regime=mc.Mixture(1.2, -0.2, 0.0)), ValueError, ("alpha", "[0, 1]", "1.2")),
     "a memory too deep": (lambda: simulate(mc.Gaussian(), LINE, mc.Mixture(0.1, 0.9), generations=5000), ValueError,
         ("beta = 0.9", "more than 256", "smaller beta")),
-    "a budget of 0": (lambda: simulate(regime=mc.AccumulateSubsample(0)), ValueError, ("budget", "from 1 to", "got 0")),
+    "a budget of 0": (lambda: simulate(regime=mc.AccumulateSubsample(0)), ValueError, ("budget", "at least 1", "got 0")),
     "a budget beyond the first set": (
         lambda: simulate(regime=mc.AccumulateSubsample(11)), ValueError, ("budget", "first sample size 10", "got 11")),
     "a switch at generation 0": (
@@ -187,7 +187,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: simulate(mc.Gaussian, LINE), TypeError, ("family", "Gaussian", "give an instance, not the class")),
     "a class of regimes": (
         lambda: simulate(regime=mc.Replace), TypeError, ("regime", "Replace", "give an instance, not the class")),
-    "a list as source": (lambda: simulate(source=[0.5, 0.5]), TypeError, ("source", "[0.5, 0.5]", "draw_rows")),
+    "a list as source": (lambda: simulate(source=[0.5, 0.5]), TypeError, ("source", "list", "categorical(p)")),
     "a name as regime": (lambda: simulate(regime="replace"), TypeError, ("regime", "'replace'", "next")),
     "family and source in the wrong order": (lambda: simulate(COINS, mc.Discrete(), observe="entropy"), TypeError,
         ("family", "fit")),

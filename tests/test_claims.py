@@ -219,3 +219,32 @@ def test_calibration_counts_what_it_says(registered):
 def test_a_claim_of_the_registry_holds(name):
     result = claims.run_claim(claims.registry()[name], 1)
     assert result.verdict == claims.HELD, claims.to_text(result)
+
+
+def test_a_claim_that_raises_does_not_end_the_others(registered, tmp_path, capsys):
+    def broken_coin(seed, chains):
+        raise ValueError("the coin rolled away")
+
+    claims.claim("a coin lands", source="gravity", section="Z. toys", tier="quick")(broken_coin)
+    coin("true_coin")
+    where = tmp_path / "out.json"
+    assert main(["verify", "broken_coin", "true_coin", "--quiet", "--json", str(where)]) == 1
+    output = capsys.readouterr()
+    assert "2 claims: 1 hold, 0 rejected, 1 raised an error" in output.out
+    assert "RAISED: broken_coin: ValueError: the coin rolled away" in output.err
+    content = {c["claim"]: c for c in json.loads(where.read_text())["claims"]}
+    assert content["broken_coin"]["verdict"] == "RAISED"
+    assert content["broken_coin"]["error"] == "ValueError: the coin rolled away"
+    assert content["true_coin"]["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(("dtype", "beyond"), [(np.float32, 40), (np.float64, 40)])
+def test_a_bound_allows_for_the_rounding_of_its_samples_and_for_no_more(dtype, beyond):
+    unit = np.finfo(dtype).eps * 49
+    samples = np.array([0.0, 20.0, 49.0], dtype)
+    observed = BoundedMean(np.append(samples, dtype(49 + beyond * unit)), 0, 49)
+    assert observed.samples.max() == 49
+    with pytest.raises(ValueError, match=r"samples must lie in \[0, 49\]"):
+        BoundedMean(np.append(samples, dtype(49 + 90 * unit)), 0, 49)
+    with pytest.raises(ValueError, match="samples must lie in"):
+        BoundedMean(np.append(samples, np.nan), 0, 49)

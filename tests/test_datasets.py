@@ -1,11 +1,15 @@
 """The data that the package carries are what their sources say."""
 
+import collections
 import gzip
 import importlib.machinery
 import importlib.util
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelcollapse import datasets
 
@@ -17,12 +21,66 @@ def test_words_are_counted_and_sorted():
     assert counts.dtype == np.int64
 
 
+WORDS = {
+    "curly apostrophes are apostrophes": ("don\u2019t don't DON\uff07T", ["don't"]),
+    "quotation marks are not": ("\u2018tis \u201cso\u201d 'so' rock'n'roll", ["so", "rock'n'roll", "tis"]),
+    "accents, composed or not": ("caf\u00e9 CAFE\u0301 na\u00efve", ["caf\u00e9", "na\u00efve"]),
+    "case folding": (
+        "Stra\u00dfe STRASSE \u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2 \u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3",
+        ["strasse", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c3"],
+    ),
+    "soft hyphens": ("co\u00adoperate cooperate", ["cooperate"]),
+    "Russian": ("\u041d\u0435\u0442, \u043d\u0435\u0442 \u0438 \u043d\u0435\u0442.", ["\u043d\u0435\u0442", "\u0438"]),
+    "Hindi, with its vowel signs": (
+        "\u0939\u093f\u0928\u094d\u0926\u0940 \u0936\u092c\u094d\u0926",
+        ["\u0936\u092c\u094d\u0926", "\u0939\u093f\u0928\u094d\u0926\u0940"],
+    ),
+    "Persian, joined without a space": (
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"],
+    ),
+    "Hebrew, with gershayim": ('\u05e9"\u05e1 "\u05e9"', ["\u05e9", '\u05e9"\u05e1']),
+    "Korean": ("\ud55c\uad6d\uc5b4 \ub2e8\uc5b4", ["\ub2e8\uc5b4", "\ud55c\uad6d\uc5b4"]),
+    "Chinese, a word for each character": ("\u6211\u559c\u6b22", ["\u559c", "\u6211", "\u6b22"]),
+    "katakana together, hiragana apart": (
+        "\u30ab\u30bf\u30ab\u30ca\u3067\u3059",
+        ["\u3059", "\u3067", "\u30ab\u30bf\u30ab\u30ca"],
+    ),
+    "marks and digits separate": ("a_b x2y 3.14 e.g. c:d \u0661\u0662", ["a", "b", "c", "d", "e", "g", "x", "y"]),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_words_are_those_of_any_script(case, tmp_path):
+    text, expected = WORDS[case]
+    words, counts = datasets.word_counts(text)
+    assert words == expected
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path = tmp_path / "words.txt"
+        path.write_bytes(text.encode(encoding))
+        found = datasets.word_counts(path)
+        assert found[0] == words
+        np.testing.assert_array_equal(found[1], counts)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.text(alphabet="abzAZ09'_-.:,;\" \n", max_size=40))
+def test_words_of_ascii_are_runs_of_letters_and_inner_apostrophes(text):
+    expected = collections.Counter(re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower()))
+    if expected:
+        words, counts = datasets.word_counts(text)
+        assert dict(zip(words, counts.tolist(), strict=True)) == expected
+
+
 def test_a_path_is_read_and_a_string_is_text(tmp_path):
     path = tmp_path / "words.txt"
     path.write_bytes("one two two \xe9t\xe9".encode("latin-1"))
-    words, counts = datasets.word_counts(path)
-    assert (words[0], counts[0]) == ("two", 2)
+    words, counts = datasets.word_counts(path, "latin-1")
+    assert words == ["two", "one", "\xe9t\xe9"]
+    assert counts.tolist() == [2, 1, 1]
     assert datasets.word_counts(str(path))[0] != words
+    with pytest.raises(ValueError, match=r"words.txt is not utf-8 text: byte 0xe9 at position 12, in line 1 .*cp1252"):
+        datasets.word_counts(path)
 
 
 def test_the_default_text_is_real_english():

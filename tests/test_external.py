@@ -73,7 +73,7 @@ def test_the_increments_of_log_variance_are_exact_log_chi_squares():
 
 
 def test_generation_zero_sees_the_rows_that_simulate_draws():
-    table = mc.table(np.arange(60.0).reshape(30, 2))
+    table = mc.table(np.arange(60.0).reshape(30, 2) ** [1, 2])
     mine = simulate_models(
         lambda: KernelDensity(), table, observe={"m": lambda f: f.rows.mean(0)}, size=7, generations=0, seed=3
     )
@@ -304,7 +304,7 @@ class Undefined(Normal):
         (Normal, {"size": [3, 3]}, ValueError, "size must be one number, or one for each generation"),
         (Normal, {"observe": "nonsense"}, ValueError, "unknown observable"),
         (Normal, {"observe": "log_pivots"}, ValueError, "'log_pivots' cannot be read from a fitted Normal"),
-        (Normal, {"regime": mc.FreshReal(1.5)}, ValueError, "share must lie in"),
+        (Normal, {"regime": mc.FreshReal([0.5, 0.5])}, ValueError, "share needs one entry for each generation 0 to 2"),
         (Normal, {"record": [9]}, ValueError, "record must"),
         (
             Normal,

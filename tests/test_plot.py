@@ -1,5 +1,6 @@
 """Figures show the numbers of the run: what is drawn is read back and compared."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
+import modelcollapse as mc
 from modelcollapse import plot
 
 
@@ -137,7 +139,7 @@ def test_variance_and_w2_shows_both(run):
         (lambda run: plot.chains(run, "mean", component=2), "component must lie between 0 and 1, got 2"),
         (lambda run: plot.chains(run, "entropy", prediction=[1, 2]), r"one value for each of the 3 .* shape \(2,\)"),
         (lambda run: plot.chains(run, "entropy", centre="mode"), "centre must be 'median' or 'mean', got 'mode'"),
-        (lambda run: plot.chains(run, "entropy", level=1.0), "level must lie strictly between 0 and 1, got 1.0"),
+        (lambda run: plot.chains(run, "entropy", level=1.0), r"level must lie in \(0, 1\), got 1.0"),
         (lambda run: plot.chains(run, "entropy", until=-1), "until must not lie before the first recorded"),
         (
             lambda run: plot.distribution(run, "entropy", generations=[0, 7]),
@@ -152,6 +154,123 @@ def test_variance_and_w2_shows_both(run):
 def test_bad_input_is_named(run, draw, message):
     with pytest.raises(ValueError, match=message):
         draw(run)
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda run: plot.chains("run", "entropy"), "run must be a Run, as simulate returns it, got 'run'"),
+        (lambda run: plot.overview(None), "run must be a Run"),
+        (lambda run: plot.surviving_states([1]), "run must be a Run"),
+        (lambda run: plot.chains(run, "entropy", "ax"), "ax must be Axes of matplotlib"),
+        (lambda run: plot.chains(run, "entropy", show=1.5), "show must be a whole number, got 1.5"),
+        (lambda run: plot.chains(run, "entropy", scale="big"), "scale must be a number, got 'big'"),
+        (lambda run: plot.chains(run, "mean", component=True), "component must be a whole number, got True"),
+        (lambda run: plot.distribution(run, "entropy", bins="ten"), "bins must be a whole number, got 'ten'"),
+        (lambda run: plot.compare(3, "entropy"), "runs must be a dictionary or a list of runs, got 3"),
+        (lambda run: plot.compare([run], "entropy", points=2.5), "points must be a whole number"),
+    ],
+)
+def test_things_of_another_kind_are_named(run, draw, message):
+    with pytest.raises(TypeError, match=message):
+        draw(run)
+
+
+LAW = mc.categorical([0.4, 0.3, 0.2, 0.1])
+
+
+@pytest.fixture(scope="module")
+def chain():
+    """One small run; those of other regimes carry its record."""
+    return mc.simulate(
+        mc.Discrete(), LAW, observe=["heterozygosity", "support_size"], size=10, generations=6, chains=40
+    )
+
+
+@pytest.fixture(scope="module")
+def normal():
+    return mc.simulate(
+        mc.Gaussian(), mc.normal(), observe=["log_variance", "w2_squared"], size=20, generations=3, chains=8
+    )
+
+
+def test_what_predict_returns_is_drawn_as_it_is(normal):
+    known = {p.observable: p.values for p in normal.predict()}
+    given = {
+        "list": normal.predict(),
+        "one": normal.predict()["log_variance"],
+        "values": known["log_variance"],
+        "named": {"theory": normal.predict()["log_variance"]},
+    }
+    for kind, prediction in given.items():
+        ax = plot.chains(normal, "log_variance", component=0, prediction=prediction)
+        label = {"values": "prediction", "named": "theory"}.get(kind, "closed form")
+        np.testing.assert_allclose(line(ax, label)[1], known["log_variance"][:, 0], err_msg=kind)
+        np.testing.assert_array_equal(line(ax, label)[0], [0, 1, 2, 3])
+    left, right = plot.variance_and_w2(normal, log_variance=normal.predict(), w2=known["w2_squared"])
+    np.testing.assert_allclose(line(left, "closed form")[1], np.exp(known["log_variance"][:, 0]))
+    np.testing.assert_allclose(line(right, "prediction")[1], known["w2_squared"])
+    with pytest.raises(ValueError, match="is about 'w2_squared', not about 'log_variance'"):
+        plot.chains(normal, "log_variance", prediction=normal.predict()["w2_squared"])
+    assert "closed form" not in [
+        one.get_label() for one in plot.chains(normal, "log_variance", prediction=[]).get_lines()
+    ]
+
+
+def test_a_bound_is_drawn_as_a_bound(normal):
+    bound = dataclasses.replace(normal.predict()["log_variance"], kind="lower bound")
+    labels = [one.get_label() for one in plot.chains(normal, "log_variance", prediction=bound).get_lines()]
+    assert "lower bound" in labels
+    assert "closed form" not in labels
+
+
+def test_runs_on_the_same_axes_have_colours_and_names_of_their_own(chain):
+    other = dataclasses.replace(chain, regime=mc.FreshReal(0.25))
+    _, ax = pyplot.subplots()
+    for run in (chain, other, chain):
+        plot.surviving_states(run, ax, show=1)
+    centres = [one for one in ax.get_lines() if "mean of 40 chains" in one.get_label()]
+    assert [one.get_label().split(":")[0] for one in centres] == ["Replace", "FreshReal(0.25)", "Replace (2)"]
+    assert len({one.get_color() for one in centres}) == 3
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(set(labels)) == len(labels)
+    _, ax = pyplot.subplots()
+    plot.chains(chain, "heterozygosity", ax, color="k", run_name="mine")
+    assert next(one.get_color() for one in ax.get_lines() if one.get_label() == "mine: median of 40 chains") == "k"
+    axes = None
+    for _ in range(2):
+        axes = plot.variance_and_w2(chain_of_normal := normal_record(), axes)
+    assert len({one.get_label() for ax in axes for one in ax.get_lines()}) >= 4
+    assert chain_of_normal is not None
+
+
+def normal_record():
+    rng = np.random.default_rng(1)
+    return Recorded([0, 1], log_variance=rng.normal(size=(5, 2, 1)), w2_squared=rng.normal(size=(5, 2)) ** 2)
+
+
+def test_compare_marks_means_with_errors_on_the_closed_form_of_each_run(chain):
+    ax = plot.compare({"replaced": chain, "again": chain}, "heterozygosity", scale=2.0)
+    values = chain["heterozygosity"].astype(float)
+    for container, name in zip(ax.containers, ("replaced", "again"), strict=True):
+        points, _, (bars,) = container
+        assert container.get_label() == name
+        np.testing.assert_array_equal(points.get_xdata(), np.arange(1, 8))
+        np.testing.assert_allclose(points.get_ydata(), 2 * values.mean(0), rtol=1e-6)
+        length = np.diff([segment[:, 1] for segment in bars.get_segments()], axis=1)[:, 0]
+        np.testing.assert_allclose(length, 2 * 4 * values.std(0, ddof=1) / np.sqrt(40), rtol=1e-6)
+    lines = [one for one in ax.get_lines() if one.get_linestyle() not in ("None", "")]
+    assert len(lines) == 2
+    # one fit keeps 1 - 1/10 of the heterozygosity 0.7
+    np.testing.assert_allclose(lines[0].get_ydata(), 2 * 0.7 * 0.9 ** np.arange(1, 8), rtol=1e-6)
+    assert lines[0].get_color() != lines[1].get_color()
+    assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "fits (generation + 1)")
+    plain = plot.compare([chain], "support_size", prediction=False, log=False, points=3)
+    assert len(plain.containers[0][0].get_xdata()) == 3
+    assert plain.get_xlabel() == "generation"
+    for runs in ([], [chain, chain]):
+        with pytest.raises(ValueError, match="runs must be at least one and have names of their own"):
+            plot.compare(runs, "heterozygosity")
 
 
 def test_a_run_without_a_finite_value_has_no_distribution():

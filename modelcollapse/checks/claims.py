@@ -20,7 +20,7 @@ from modelcollapse.checks.evidence import Evidence
 RATE = 1e-6
 """Probability that any prediction of the registry is rejected although all are true."""
 
-HELD, REJECTED, UNDERPOWERED = "holds", "REJECTED", "underpowered"
+HELD, REJECTED, UNDERPOWERED, RAISED = "holds", "REJECTED", "underpowered", "RAISED"
 
 TIERS = ("quick", "default", "extended")
 """A tier is run with those before it: within a minute, within minutes, and with time to spare."""
@@ -130,9 +130,12 @@ class Result:
     chains: int
     seconds: float
     rows: tuple[Row, ...]
+    error: str = ""  # what the claim raised in place of evidence
 
     @property
     def verdict(self) -> str:
+        if self.error:
+            return RAISED
         verdicts = {row.verdict for row in self.rows}
         return next(v for v in (REJECTED, UNDERPOWERED, HELD) if v in verdicts)
 
@@ -161,9 +164,19 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
 def run_claims(
     chosen: Sequence[Claim], seed: int, *, chains: int | None = None, times: int = 1, done: Callable = lambda: None
 ) -> Iterator[Result]:
-    """Run several claims in the given order. ``times`` multiplies every claim's own budget. ``done`` is called after each claim."""
+    """Run several claims in the given order. ``times`` multiplies every claim's own budget. ``done`` is called after each claim.
+
+    A claim that raises does not end the others: its result has the verdict ``RAISED``, and ``error`` says what it raised.
+    """
+    if chains is not None and chains < 2:
+        raise ValueError(f"chains must be at least 2, got {chains}")
     for claim in chosen:
-        yield run_claim(claim, seed, claim.chains * times if chains is None else chains)
+        budget, begun = claim.chains * times if chains is None else chains, time.perf_counter()
+        try:
+            result = run_claim(claim, seed, budget)
+        except Exception as error:
+            result = Result(claim, budget, time.perf_counter() - begun, (), f"{type(error).__name__}: {error}")
+        yield result
         done()
 
 
@@ -178,9 +191,9 @@ def stream(seed: int, name: str) -> int:
 
 
 def exit_code(results: Iterable[Result]) -> int:
-    """0: all hold and every near miss is rejected. 1: a prediction is rejected. 3: a near miss could not be rejected."""
+    """0: all hold and every near miss is rejected. 1: a prediction is rejected, or a claim raised. 3: a near miss could not be rejected."""
     verdicts = {result.verdict for result in results}
-    return 1 if REJECTED in verdicts else 3 if UNDERPOWERED in verdicts else 0
+    return 1 if verdicts & {REJECTED, RAISED} else 3 if UNDERPOWERED in verdicts else 0
 
 
 def judge(evidence: Evidence, share: float) -> Row:
@@ -221,6 +234,7 @@ def to_json(results: Sequence[Result], seed: int) -> str:
             "chains": r.chains,
             "seconds": round(r.seconds, 3),
             "verdict": r.verdict,
+            **({"error": r.error} if r.error else {}),
             "evidence": [plain(row) for row in r.rows],
         }
         for r in results
@@ -231,6 +245,8 @@ def to_json(results: Sequence[Result], seed: int) -> str:
 def to_text(result: Result) -> str:
     """The rows of one claim in the table."""
     lines = [f"{result.claim.name}: {result.claim.statement}"]
+    if result.error:
+        lines.append(f"  {RAISED} {result.error}")
     for row in result.rows:
         notes = "" if row.certain else "  (nominal)"
         if row.slack:

@@ -15,6 +15,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 from scipy.stats import binom
 
+ROUNDINGS = 64
+"""Roundings of the samples' own precision that a value may lie beyond the bounds of its law: more than any observable adds up."""
+
 
 class Statistic(Protocol):
     @property
@@ -74,7 +77,8 @@ class BoundedMean:
     With x scaled to [0, 1], the capital :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))`
     is a nonnegative martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
     :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp as the
-    normal approximation, whose tail is not trusted here.
+    normal approximation, whose tail is not trusted here. A sample may lie beyond a bound by ``ROUNDINGS`` units of its own
+    precision (float32 or float64, at the larger bound), and then counts as the bound.
     """
 
     samples: np.ndarray
@@ -83,10 +87,13 @@ class BoundedMean:
     certain = True
 
     def __post_init__(self) -> None:
-        if not (np.all(self.samples >= self.low - 1e-12) and np.all(self.samples <= self.high + 1e-12)):
-            raise ValueError(
-                f"samples must lie in [{self.low}, {self.high}], got [{np.min(self.samples)}, {np.max(self.samples)}]"
-            )
+        given = np.asarray(self.samples)
+        unit = np.finfo(given.dtype).eps if given.dtype.kind == "f" else 0.0
+        slack = ROUNDINGS * unit * max(abs(self.low), abs(self.high))
+        samples = given.astype(np.float64)
+        if not (np.all(samples >= self.low - slack) and np.all(samples <= self.high + slack)):
+            raise ValueError(f"samples must lie in [{self.low}, {self.high}], got [{samples.min()}, {samples.max()}]")
+        object.__setattr__(self, "samples", np.clip(samples, self.low, self.high))
 
     @property
     def estimate(self) -> float:
@@ -99,7 +106,7 @@ class BoundedMean:
     def log_p(self, value: float, level: float) -> float:
         if not self.low <= value <= self.high:
             return -np.inf
-        x = np.clip((np.asarray(self.samples, np.float64) - self.low) / (self.high - self.low), 0, 1)
+        x = (self.samples - self.low) / (self.high - self.low)
         m = (value - self.low) / (self.high - self.low)
         n = x.size
         before = np.arange(1, n + 1)
@@ -125,6 +132,9 @@ class ChernoffMean:
     cgf: Callable[[float], float]
     domain: tuple[float, float]
     certain = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", np.asarray(self.samples, np.float64))
 
     @property
     def estimate(self) -> float:
@@ -152,6 +162,9 @@ class NominalMean:
 
     samples: np.ndarray
     certain = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", np.asarray(self.samples, np.float64))
 
     @property
     def estimate(self) -> float:

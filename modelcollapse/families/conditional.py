@@ -104,6 +104,17 @@ class Conditional:
             )
         if hasattr(self.family, "check"):
             self.family.check(_unlabelled(source), sizes)
+            if sample is not None:
+                self._check_classes(source, labels, sizes)
+
+    def _check_classes(self, source: Any, labels: np.ndarray, sizes: np.ndarray) -> None:
+        """Refuse a table in which the rows of one class are none that the family can be fitted to."""
+        for label in np.unique(labels):
+            own = dataclasses.replace(source, points=source.points[labels == label, :-1])
+            try:
+                self.family.check(own, sizes)
+            except ValueError as error:
+                raise ValueError(f"class {label:g}: {error}") from None
 
     def project(self, source: Any) -> Conditioned | None:
         """The frequencies of the classes in a table; what infinitely many rows of a class would give is left out."""

@@ -25,7 +25,7 @@ class Discrete:
     Parameters
     ----------
     states
-        K. Needed only where the source is a table of states, which does not say how many there are.
+        K. Needed only where the source does not say how many there are: a table of states without names, a sampler.
     """
 
     states: int | None = static(default=None)
@@ -78,6 +78,11 @@ class Discrete:
         """Linear in the probabilities."""
         return previous + rate * (fitted - previous)
 
+    def told(self, source: Any) -> Discrete:
+        """This family with the number of states that the names of a table give."""
+        found = getattr(source, "states", None)
+        return self if self.states is not None or found is None else Discrete(found)
+
     def check(self, source: Any, sizes: np.ndarray) -> None:
         """Refuse sources that give no states, or states that this family does not have."""
         shape, dtype = row_type(source)
@@ -86,12 +91,15 @@ class Discrete:
                 f"source must give states, integers from 0 to K - 1, for Discrete; this {type(source).__name__} gives "
                 f"{dtype} of shape {('n', *shape)}: use categorical(...), a table of integers, or bin the rows"
             )
-        if isinstance(getattr(source, "family", None), Discrete):
-            found = source.params.size
+        own = isinstance(getattr(source, "family", None), Discrete)
+        found = source.params.size if own else getattr(source, "states", None)
+        if found is not None:
             if self.states not in (None, found):
                 raise ValueError(f"states must be {found}, as in the source, or None; got {self.states}")
         elif self.states is None:
-            raise ValueError(f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}")
+            raise ValueError(
+                f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}; or name them by labels(values)"
+            )
         elif hasattr(source, "points") and (largest := int(source.points.max())) >= self.states:
             raise ValueError(
                 f"states must be at least {largest + 1}, the largest state of the table plus 1; got {self.states}"

@@ -465,5 +465,14 @@ def check_table(family: Any, source: Any, bad: Callable[[np.ndarray], np.ndarray
         )
 
 
+def check_apart(family: Any, source: Any, end: float) -> None:
+    """Refuse a table whose rows all lie at the ``end`` of the family's range, where its fit is infinite."""
+    points = getattr(source, "points", None)
+    if points is not None and bool((np.asarray(points) == np.asarray(end, points.dtype)).all()):
+        raise ValueError(
+            f"rows must not all be {end:g} for {type(family).__name__}: the fit to such a table is infinite on its log scale"
+        )
+
+
 def _vector(mean: ArrayLike) -> jax.Array:
     return jnp.asarray(mean, jnp.result_type(float)).reshape(1)

@@ -147,6 +147,7 @@ class Gaussian:
                 + ("a variance" if d == 1 else f"a covariance in {d} dimensions")
                 + f", got {smallest}: fewer rows leave it singular"
             )
+        check_spanned(self, source)
 
     def project(self, source: Any) -> Normal | None:
         """The normal law with the mean and covariance of ``source``, where they are known."""
@@ -168,6 +169,63 @@ def dimension(family: Any, source: Any) -> int:
             "Integer vectors are states: give measurements as floats, or as shape (n, 1)"
         )
     return shape[0]
+
+
+def check_spanned(family: Any, source: Any, instead: str = "") -> None:
+    """Refuse a table whose rows span fewer than d dimensions: no covariance fitted to them has full rank.
+
+    The ValueError names the columns at fault; ``instead`` is what the caller may do besides leaving them out.
+    """
+    points = getattr(source, "points", None)
+    if points is None:
+        return
+    (n, d), names = points.shape, getattr(source, "names", None)
+    needs = f"rows must span all {d} dimensions for {type(family).__name__}, and " if d > 1 else ""
+    if n == 1:
+        raise ValueError(f"{needs}this table has a single row: give more rows{instead}")
+    constant, empty = unspanned(np.asarray(points))
+    if len(constant) == d:
+        raise ValueError(f"{needs}all {n} rows of this table are equal: no spread can be fitted to them{instead}")
+    if len(constant):
+        verb, them = ("is", "it") if len(constant) == 1 else ("are", "them")
+        raise ValueError(f"{needs}{_listed(constant, names)} {verb} constant: leave {them} out{instead}")
+    if len(empty):
+        dependent = np.flatnonzero((np.abs(empty) > 1e-6).any(0))
+        different = len(np.unique(np.asarray(points), axis=0))
+        remedy = (
+            f"give more than the {different} different rows of this table"
+            if different <= d
+            else "leave one of them out"
+        )
+        raise ValueError(f"{needs}{_listed(dependent, names)} are linearly dependent: {remedy}{instead}")
+
+
+def unspanned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of rows ``(n, d)`` that are constant ``(c,)``, and directions ``(m, d)`` in which the other, standardised ones are.
+
+    A direction counts as spanned if the rows differ along it by more than twice the rounding of their own entries.
+    """
+    largest = np.abs(points).max(0).astype(np.float64)
+    scaled = points / np.where(largest > 0, largest, 1.0)
+    spread = np.where(np.ptp(scaled, axis=0) > 0, scaled.std(0), 0.0)
+    rounding = np.finfo(points.dtype).eps * np.sqrt((scaled**2).mean(0))
+    constant = spread <= rounding
+    varying = np.flatnonzero(~constant)
+    standard = (scaled - scaled.mean(0))[:, varying] / spread[varying]
+    _, found, directions = np.linalg.svd(np.linalg.qr(standard / np.sqrt(len(points)), mode="r"), full_matrices=True)
+    values = np.zeros(varying.size)
+    values[: found.size] = found
+    empty = directions[
+        values <= 2 * np.sqrt(((directions * (rounding / np.where(constant, 1.0, spread))[varying]) ** 2).sum(1))
+    ]
+    return np.flatnonzero(constant), np.eye(points.shape[1])[varying].T.dot(empty.T).T
+
+
+def _listed(columns: np.ndarray, names: Any) -> str:
+    """``columns 0 ('a') and 2 ('c')``, at most five of them."""
+    said = [f"{j}" if names is None else f"{j} ({names[j]!r})" for j in columns[:5]]
+    *first, last = said + ([f"{len(columns) - 5} more"] if len(columns) > 5 else [])
+    return f"column{'s' if len(columns) > 1 else ''} " + (f"{', '.join(first)} and {last}" if first else last)
 
 
 def normal_params(mean: jax.Array, covariance: jax.Array) -> Normal:

@@ -11,7 +11,7 @@ from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import Gaussian, Normal, dimension
+from modelcollapse.families.gaussian import Gaussian, Normal, check_spanned, dimension
 from modelcollapse.pytree import part, static
 
 
@@ -132,6 +132,8 @@ class KernelDensity:
                 f"size must be at least d + 1 = {d + 1} for a kernel scaled by the covariance of the rows, got "
                 f"{sizes.min()}: fewer leave it singular; or give scaled=False"
             )
+        if self.follows:
+            check_spanned(self, source, ", or give scaled=False")
 
     def with_room(self, params: Kernels, capacity: int) -> Kernels:
         """The same density with room for ``capacity`` points."""

@@ -11,7 +11,7 @@ from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension
+from modelcollapse.families.gaussian import check_spanned, dimension
 from modelcollapse.pytree import part, static
 
 # up to here a table of all products of two coordinates is small, and one contraction with it is the fastest
@@ -155,6 +155,8 @@ class GaussianMixture:
                 f"got {sizes[0]} and {sizes.min()}: fewer rows leave a covariance in {d} dimensions singular; "
                 "or give reg_covar > 0"
             )
+        if np.any(np.asarray(self.reg_covar) == 0):
+            check_spanned(self, source, ", or give reg_covar > 0")
 
     def workspace(self, params: NormalMixture) -> int:
         """Floats that a step of a fit holds for each row."""

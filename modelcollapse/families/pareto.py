@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import LogMean, check_one_column, check_table, log_mean_of
+from modelcollapse.families.exponential import LogMean, check_apart, check_one_column, check_table, log_mean_of
 from modelcollapse.families.uniform import estimator
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential, log_gamma
@@ -112,6 +112,7 @@ class Pareto:
         check_one_column(self, source)
         minimum = float(self.minimum)
         check_table(self, source, lambda points: points < minimum, f"at least the minimum {minimum:g}")
+        check_apart(self, source, minimum)
         own = getattr(source, "family", None)
         if isinstance(own, Pareto) and float(own.minimum) != minimum:
             raise ValueError(f"minimum must be {float(own.minimum):g}, as in the source; got {minimum:g}")

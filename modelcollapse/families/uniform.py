@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import check_one_column, check_table
+from modelcollapse.families.exponential import check_apart, check_one_column, check_table
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential
 
@@ -114,6 +114,7 @@ class Uniform:
         """Refuse sources that do not give numbers from 0 upwards."""
         check_one_column(self, source)
         check_table(self, source, lambda points: points < 0, "at least 0")
+        check_apart(self, source, 0.0)
 
     def project(self, source: Any) -> Interval | None:
         """The uniform law up to the largest value of ``source``, where that is known."""

@@ -52,9 +52,9 @@ def predictions(
     return rules.predict(family, source, regime, observables, arguments.sizes(size, generations), recorded)
 
 
-def _nothing(params: Any) -> tuple:
+def _nothing(params: Any) -> np.ndarray:
     """An observable that every family has."""
-    return ()
+    return np.zeros(())
 
 
 def of_run(run: Any) -> Predictions:

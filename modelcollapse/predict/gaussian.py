@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import observables, regimes
-from modelcollapse.families import PPCA, Damped, Gaussian, GaussianMixture, KernelDensity
+from modelcollapse.families import PPCA, Damped, Gaussian, KernelDensity
 from modelcollapse.portions import portion
 from modelcollapse.predict.losses import Loss, lost, mixed
 from modelcollapse.predict.process import ONE_PARAMETER, Process, steady
@@ -25,7 +25,7 @@ from modelcollapse_theory import (
 )
 
 replaced: dict[str, Any] = {"family": Gaussian, "regime": regimes.Replace}
-SAMPLE_MEAN = (*ONE_PARAMETER, Gaussian, GaussianMixture, KernelDensity, PPCA)
+SAMPLE_MEAN = (*ONE_PARAMETER, Gaussian, KernelDensity, PPCA)
 """Families whose model has exactly the mean of its data set."""
 
 

@@ -1,0 +1,172 @@
+"""How rows look to a model: arrays as they are, or data frames with their columns, types and missing values.
+
+A frame is held as a float64 matrix: columns of numbers as they are, all others as codes of their values. So regimes pool, subset and mix
+rows of any kind alike, and a model is given, and gives, the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse.data import Rows
+from modelcollapse.pytree import part, static
+
+EXACT = 2**53
+"""Whole numbers up to here are exact in float64; a column with larger ones is coded."""
+
+
+def is_frame(data: Any) -> bool:
+    """Whether ``data`` is a data frame of pandas, which need not be installed."""
+    kind = type(data)
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+
+
+class Arrays:
+    """Rows ``(n, d)`` as arrays: numbers, finite."""
+
+    def given(self, rows: np.ndarray) -> Any:
+        """What a model is fitted to."""
+        return rows
+
+    def taken(self, out: Any, n: int, width: int | None = None) -> np.ndarray:
+        """The rows of what a model's ``sample`` returned."""
+        # scikit-learn's mixtures return rows and labels
+        rows = np.asarray(out[0] if isinstance(out, tuple) else out)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2 or len(rows) != n or (width is not None and rows.shape[1] != width):
+            raise ValueError(f"sample({n}) must return {n} rows of the width that was fitted, got shape {rows.shape}")
+        try:
+            rows = (
+                rows
+                if rows.dtype.kind in "iu"
+                else rows.astype(np.float64, casting="unsafe" if rows.dtype == object else "same_kind")
+            )
+        except (TypeError, ValueError):
+            raise TypeError(f"sample({n}) must return rows of numbers, got {rows.dtype}") from None
+        if not np.all(np.isfinite(rows)):
+            raise ValueError(f"sample({n}) must return finite rows, got {rows[~np.isfinite(rows).all(1)][0]}")
+        return rows
+
+
+class Frames:
+    """Rows as data frames with the columns and types of ``frame``."""
+
+    def __init__(self, frame: Any) -> None:
+        if not len(frame) or not len(frame.columns):
+            raise ValueError(f"a data frame must have at least one row and one column, got shape {frame.shape}")
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise ValueError(f"the columns of a data frame must have names of their own, got {twice!r} twice")
+        self.columns, self.dtypes = list(frame.columns), list(frame.dtypes)
+        self.missing = [bool(frame[name].isna().any()) for name in self.columns]
+        self.numeric = [_numeric(frame[name]) for name in self.columns]
+        self.values: list[list[Any]] = [[] for _ in self.columns]
+        self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
+
+    def encoded(self, frame: Any) -> np.ndarray:
+        """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
+        return np.stack([self._numbers(i, frame[name]) for i, name in enumerate(self.columns)], axis=1)
+
+    def given(self, rows: np.ndarray) -> Any:
+        """The frame that a matrix stands for."""
+        import pandas
+
+        return pandas.DataFrame({name: self._column(i, rows[:, i]) for i, name in enumerate(self.columns)})
+
+    def taken(self, out: Any, n: int, width: int | None = None) -> np.ndarray:
+        """The rows of what a model's ``sample`` returned: a frame with these columns, or an array of as many."""
+        import pandas
+
+        out = out[0] if isinstance(out, tuple) else out
+        if not is_frame(out):
+            array = np.asarray(out)
+            if array.ndim != 2 or array.shape[1] != len(self.columns):
+                raise ValueError(
+                    f"sample({n}) must return the {len(self.columns)} columns that were fitted, got shape {array.shape}"
+                )
+            out = pandas.DataFrame(array, columns=self.columns)
+        absent = [str(name) for name in self.columns if name not in out.columns]
+        beyond = [str(name) for name in out.columns if name not in self.columns]
+        if absent or beyond or len(out) != n:
+            raise ValueError(
+                f"sample({n}) must return {n} rows with the columns that were fitted, got {len(out)} rows"
+                + (f" without {', '.join(absent)}" if absent else "")
+                + (f" with {', '.join(beyond)} besides" if beyond else "")
+            )
+        for name, missing in zip(self.columns, self.missing, strict=True):
+            if not missing and out[name].isna().any():
+                raise ValueError(
+                    f"sample({n}) returned a missing value in the column {name!r}, and the real data have none there"
+                )
+        return self.encoded(out)
+
+    def _numbers(self, i: int, column: Any) -> np.ndarray:
+        if self.numeric[i]:
+            try:
+                return column.to_numpy(np.float64, na_value=np.nan)
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"the column {self.columns[i]!r} must hold numbers, as in the real data, got {column.dtype}"
+                ) from None
+        codes, values = self.codes[i], self.values[i]
+        out = np.empty(len(column))
+        for row, (value, gone) in enumerate(zip(column, column.isna(), strict=True)):
+            if gone:
+                out[row] = -1
+                continue
+            if value not in codes:
+                codes[value] = len(values)
+                values.append(value)
+            out[row] = codes[value]
+        return out
+
+    def _column(self, i: int, numbers: np.ndarray) -> Any:
+        import pandas
+
+        dtype = self.dtypes[i]
+        if self.numeric[i]:
+            if np.isnan(numbers).any() and dtype.kind in "iub":
+                return pandas.Series(numbers).astype(object).where(~np.isnan(numbers), None).astype(dtype)
+            return pandas.Series(numbers).astype(dtype)
+        values = [None if code < 0 else self.values[i][int(code)] for code in numbers]
+        if isinstance(dtype, pandas.CategoricalDtype):
+            added = [v for v in self.values[i] if v not in dtype.categories]
+            dtype = pandas.CategoricalDtype([*dtype.categories, *added], dtype.ordered) if added else dtype
+        return pandas.Series(values, dtype=dtype)
+
+
+def _numeric(column: Any) -> bool:
+    """Whether float64 holds the column exactly."""
+    kind = getattr(column.dtype, "kind", "O")
+    if kind not in "iufb":
+        return False
+    return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())
+
+
+@part
+class Frame:
+    """A data frame as a source: its rows, drawn with replacement."""
+
+    points: np.ndarray  # (N, d) float64, coded by ``shape``
+    shape: Frames = static()
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        chosen = jax.random.randint(key, (capacity,), 0, len(self.points), jnp.int32)
+        return Rows(self.points[np.asarray(chosen)], n)
+
+    def moments(self) -> tuple[jax.Array, jax.Array] | None:
+        """Mean and covariance (divisor N), where every column holds numbers without gaps."""
+        if not all(self.shape.numeric) or any(self.shape.missing):
+            return None
+        centred = self.points - self.points.mean(0)
+        return jnp.asarray(self.points.mean(0)), jnp.asarray(centred.T @ centred / len(self.points))
+
+
+def frame_source(frame: Any) -> Frame:
+    """The rows of a data frame as a source of ``simulate_models``."""
+    shape = Frames(frame)
+    return Frame(shape.encoded(frame), shape)
