@@ -39,7 +39,7 @@ _FARTHEST = 2**62
 _REPLACE = "replace"
 _ASIDE = 1e-6  # the neighbour of a real-valued answer, relative
 _ASIDE_LIMIT = 1e-4  # the same of a large-sample answer
-_LIMIT = "large-sample law: ln P(absent) off by less than (ln P)^2 (1/M + 1/10^4)"
+_LIMIT = "large-sample law: ln P(absent) off by less than |ln P| (1 + |ln P|) (1/M + 1/10^4)"
 
 
 @dataclasses.dataclass(frozen=True)
