@@ -253,7 +253,7 @@ def test_every_question_has_an_answer_at_any_size(size):
     law = [0.4, 0.3, 0.2, 0.1]
     answers = {
         "share": plan.share_to_keep(3 / size, size, 0.2),
-        "share at a fit": plan.share_to_keep(0.1, size, 0.3, size),
+        "share at a fit": plan.share_to_keep(3 / size, size, 0.2, 5),
         "variance": plan.variance_half_life(size),
         "heterozygosity": plan.heterozygosity_half_life(size),
         "entropy": plan.entropy_half_life(law, size),
