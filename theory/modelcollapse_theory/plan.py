@@ -27,6 +27,7 @@ from modelcollapse_theory import (
     support,
 )
 from modelcollapse_theory._domain import law, one_real, one_whole
+from modelcollapse_theory._search import least, least_share
 from modelcollapse_theory.lineage_limits import surviving_fraction
 from modelcollapse_theory.workflows import replace
 
@@ -39,7 +40,7 @@ _FARTHEST = 2**62
 _REPLACE = "replace"
 _ASIDE = 1e-6  # the neighbour of a real-valued answer, relative
 _ASIDE_LIMIT = 1e-4  # the same of a large-sample answer
-_LIMIT = "large-sample law: ln P(absent) off by less than (ln P)^2 (1/M + 1/10^4)"
+_LIMIT = "large-sample law: ln P(absent) off by less than |ln P| (1 + |ln P|) (1/M + 1/10^4)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,30 +61,6 @@ class Answer:
     exact: bool = True
     meets: bool = True
     cost: float | None = None
-
-
-def _least(meets: Callable[[int], bool], low: int, guess: int, high: int) -> int:
-    """The least whole number of [low, high] that meets a demand met from some number on, galloping from a guess; high
-    + 1 if none.
-    """
-    at = min(max(guess, low), high)
-    step = 1
-    if meets(at):
-        while at > low and meets(below := max(at - step, low)):
-            at, step = below, 2 * step
-        if at == low:
-            return low
-        bad, good = below, at
-    else:
-        while not meets(at):
-            if at == high:
-                return high + 1
-            bad, at, step = at, min(at + step, high), 2 * step
-        good = at
-    while good - bad > 1:
-        middle = (good + bad) // 2
-        bad, good = (bad, middle) if meets(middle) else (middle, good)
-    return good
 
 
 def _whole_answer(read: Callable[[int], float], value: int, lowest: int, regime: str, *assumptions: str) -> Answer:
@@ -137,14 +114,14 @@ def sample_size_to_keep(probability: float, fits: int, failure: float) -> Answer
         return float(support.absent_probability(q, size, count))
 
     if guess <= _LARGEST:
-        size = _least(lambda m: loss(m) <= delta, 1, guess, _LARGEST)
+        size = least(lambda m: loss(m) <= delta, 1, guess, _LARGEST)
         if size <= _LARGEST:
             return _whole_answer(loss, size, 1, _REPLACE, *what)
 
     def late(size: int) -> float:
         return float(fresh_limits.absent_limit(q, size, 0.0, count))
 
-    size = _least(lambda m: late(m) <= delta, 1, guess, _FARTHEST)
+    size = least(lambda m: late(m) <= delta, 1, guess, _FARTHEST)
     return dataclasses.replace(_whole_answer(late, size, 1, _REPLACE, *what, _LIMIT), exact=False)
 
 
@@ -176,23 +153,7 @@ def share_to_keep(probability: float, sample_size: int, failure: float, fits: in
 
     if count is None and not large:
         return answer(fresh.minimal_share(q, size, delta))
-    return answer(_least_share(lambda g: _absent(q, size, g, count), delta))
-
-
-def _least_share(absent: Callable[[float], float], delta: float) -> float:
-    """The root of absent(g) = delta, in ln g; 0 where none is needed, 1 where all is."""
-    if absent(0.0) <= delta:
-        return 0.0
-
-    def excess(log_share: float) -> float:
-        return float(np.log(max(absent(float(np.exp(log_share))), 1e-300) / delta))
-
-    if excess(0.0) >= 0:
-        return 1.0
-    low = -1.0
-    while excess(low) < 0:
-        low *= 2
-    return float(np.exp(brentq(excess, low, 0.0, xtol=1e-13, rtol=1e-13)))
+    return answer(least_share(lambda g: _absent(q, size, g, count), delta))
 
 
 def real_items_to_keep(probability: float, failure: float) -> Answer:
@@ -210,7 +171,7 @@ def real_items_to_keep(probability: float, failure: float) -> Answer:
     def loss(size: int) -> float:
         return float(replacement.unseen_probability(q, size))
 
-    return _whole_answer(loss, _least(lambda m: loss(m) <= delta, 1, int(enough), _FARTHEST), 1, regime, *what)
+    return _whole_answer(loss, least(lambda m: loss(m) <= delta, 1, int(enough), _FARTHEST), 1, regime, *what)
 
 
 def variance_below(threshold: float, sample_size: int, confidence: float, *, ddof: int = 1) -> Answer:
@@ -236,7 +197,7 @@ def variance_below(threshold: float, sample_size: int, confidence: float, *, ddo
     def below(fits: int) -> float:
         return float(gaussian.log_variance_cdf(depth, size, fits, ddof=ddof))
 
-    fits = _least(lambda n: below(n) >= chance, 1, max(1, round(-depth / drift)), _COUNTABLE)
+    fits = least(lambda n: below(n) >= chance, 1, max(1, round(-depth / drift)), _COUNTABLE)
     if fits > _COUNTABLE:
         raise ValueError(f"confidence must be told from 1 in float64, got {confidence!r}")
     return _whole_answer(below, fits, 1, _REPLACE, *what)
@@ -260,7 +221,7 @@ def heterozygosity_half_life(sample_size: int) -> Answer:
         return float(1 - replace(size, fits))
 
     return _whole_answer(
-        left, _least(lambda n: left(n) <= 0.5, 1, round(size * np.log(2)), _FARTHEST), 0, _REPLACE, "discrete model"
+        left, least(lambda n: left(n) <= 0.5, 1, round(size * np.log(2)), _FARTHEST), 0, _REPLACE, "discrete model"
     )
 
 
@@ -308,7 +269,7 @@ def vocabulary_half_life(probabilities: ArrayLike, sample_size: int) -> Answer:
 
 def _half_life(left: Callable[[int], float], half: float, size: int, *limit: str) -> Answer:
     # both fall at least like (1 - 1/M)^n in the end
-    fits = _least(lambda n: left(n) <= half, 1, 1, min(10_000 * size, _FARTHEST))
+    fits = least(lambda n: left(n) <= half, 1, size if limit else 1, min(10_000 * size, _FARTHEST))
     answer = _whole_answer(left, fits, 0, _REPLACE, "discrete model", "mean over chains", *limit)
     return dataclasses.replace(answer, exact=not limit)
 
@@ -335,11 +296,11 @@ def growth_to_keep(kept: float, sample_size: int, fits: int) -> Answer:
     while left(high) < target:
         high *= 2
     what = ("discrete model, or Gaussian with ddof = 0", "data set t has M t^b items, rounded up")
-    least = float(np.nextafter(1.0, 2.0))
-    if left(least) >= target:  # no number of float64 lies between 1 and the answer
-        return Answer(least, left(least), None, None, _REPLACE, what, exact=False, cost=_grown(size, least, count))
+    lowest = float(np.nextafter(1.0, 2.0))
+    if left(lowest) >= target:  # no number of float64 lies between 1 and the answer
+        return Answer(lowest, left(lowest), None, None, _REPLACE, what, exact=False, cost=_grown(size, lowest, count))
     # near b = 1 the product is e^(-1/(M (b - 1))): the logarithm of the gap is the good scale
-    root = brentq(lambda x: left(1 + np.exp(x)) - target, np.log(least - 1), np.log(high - 1), xtol=1e-12)
+    root = brentq(lambda x: left(1 + np.exp(x)) - target, np.log(lowest - 1), np.log(high - 1), xtol=1e-12)
     power, aside = float(1 + np.exp(root)), float(1 + np.exp(root) * (1 - _ASIDE))
     return Answer(power, left(power), aside, left(aside), _REPLACE, what, cost=_grown(size, power, count))
 
@@ -368,7 +329,7 @@ def batch_to_keep(kept: float) -> Answer:
         return float(1 - accumulation.accumulate_limit(size))
 
     guess = int(np.ceil(accumulation.LOSS_ACCUMULATE / (1 - target)))
-    size = _least(lambda m: accumulation.accumulate_limit(m) <= 1 - target, 1, guess, _FARTHEST)
+    size = least(lambda m: accumulation.accumulate_limit(m) <= 1 - target, 1, guess, _FARTHEST)
     return _whole_answer(left, size, 1, "accumulate", "equal batches", "discrete model, or Gaussian with ddof = 0")
 
 
