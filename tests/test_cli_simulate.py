@@ -104,8 +104,11 @@ def test_one_number_is_printed_as_a_number(capsys):
     out = capsys.readouterr().out
     assert re.search(r"^mean  ", out, re.MULTILINE)
     assert "mean mean = 0.5 at generation 2" in out
-    main(["simulate", "--iris", "--observe", "mean", *SMALL])
-    assert re.search(r"^mean\[3\]  ", capsys.readouterr().out, re.MULTILINE)
+    main(["simulate", "--iris", "--observe", "mean", "--observe", "log_mean", *SMALL])
+    out = capsys.readouterr().out
+    assert re.search(r"^mean\[3\]  ", out, re.MULTILINE)
+    assert "  mean mean = [" in out
+    assert "no closed form is known here for log_mean\n" in out
 
 
 @pytest.mark.parametrize(
