@@ -94,8 +94,7 @@ def images(pixels: Any) -> np.ndarray:
         raise ValueError(
             f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
         )
-    if array.dtype == object or np.ma.isMaskedArray(array):
-        _refuse_missing("images", array)
+    _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
 
 

@@ -404,7 +404,7 @@ def test_laws_name_what_they_cannot_take(case: str) -> None:
 PIXELS = np.arange(8).reshape(2, 2, 2) / 8
 IMAGES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "complex pixels": (lambda: mc.images(PIXELS + 1j), ValueError, ("images must be numbers", "complex")),
-    "a gap": (lambda: mc.images(pd.DataFrame({"a": [0.5, None]}, dtype="Float64")), ValueError, ("pixels", "nan", "image 1")),
+    "a gap": (lambda: mc.images(pd.DataFrame({"a": [0.5, None]}, dtype="Float64")), ValueError, ("images", "finite", "row 1")),
     "None": (lambda: mc.images([[0.5, None]]), ValueError, ("images", "finite", "None", "row 0, column 1")),
     "a masked pixel": (lambda: mc.images(np.ma.array([[0.5, 1]], mask=[[0, 1]])), ValueError, ("images", "masked")),
     "identifiers as labels": (lambda: mc.images(PIXELS, [0, 2**40]), ValueError, ("labels", "2**31 - 1", "1099511627776")),

@@ -18,6 +18,8 @@ from modelcollapse.predict import registry
 
 TOLERANCE = {64: 1e-9, 32: 3e-6}
 CONSERVED = {"mean", "probabilities", "coefficients"}
+
+
 @functools.cache
 def parts(process, bits):
     """Family and source; their arrays have the precision that is on."""
