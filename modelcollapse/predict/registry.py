@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from modelcollapse.location import exactly
 from modelcollapse.observables import OBSERVABLES, Read
 from modelcollapse.predict.prediction import Prediction, Predictions, registered
 from modelcollapse.predict.process import CONSERVING, Process, reduced
@@ -131,6 +132,7 @@ def predict(
     family: Any, source: Any, regime: Any, observables: dict[str, Any], sizes: np.ndarray, recorded: np.ndarray
 ) -> Predictions:
     """One prediction for each observable that has one."""
+    source = exactly(source)
     simple = reduced(family, source, regime, sizes)
     out = Predictions()
     if simple is None:
