@@ -10,7 +10,6 @@ import jax
 import numpy as np
 import pytest
 from prediction_cells import CELLS, PROCESSES, USED, Cell, taken_down
-
 from test_predictions_large import LARGE, bound
 
 import modelcollapse as mc
