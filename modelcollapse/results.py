@@ -35,7 +35,11 @@ class Run:
     recorded
         The recorded generations.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
+        parameters, are about ``location``, if there is one.
+    location
+        ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
+        ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
     provenance
         Versions, dtype, device, seed, and repr and content hash of every part.
     """
@@ -51,6 +55,7 @@ class Run:
     key: np.ndarray
     key_impl: str
     provenance: dict[str, Any]
+    location: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -77,6 +82,8 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
+        if self.location is not None:
+            return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
         # a closed chain keeps its law as items, counts or a list of survivors
         return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
@@ -128,7 +135,7 @@ class Run:
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
-        process = driver.prepare(self.family, self.source, regime, self.observables, sizes, last)
+        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         run = self.replaced(regime=regime, size=sizes, provenance=history)
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
         return driver.drive(run, process, key, self.chains, recorded, last, **options)
@@ -262,7 +269,8 @@ def _whole(fields: dict[str, Any]) -> Run:
         "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
         "key_impl": str,
     }  # fmt: skip
-    lacking = [f.name for f in dataclasses.fields(Run) if f.name not in fields]
+    needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
+    lacking = [name for name in needed if name not in fields]
     wrong = [name for name, kind in kinds.items() if name not in lacking and not isinstance(fields[name], kind)]
     if lacking or wrong:
         raise ValueError(f"the record of the run lacks {', '.join(lacking + wrong)}")

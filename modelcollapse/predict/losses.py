@@ -21,27 +21,38 @@ class Loss(NamedTuple):
 
     values: np.ndarray
     function: Callable[..., Any]
-    finite: bool  # whether real rows came from a table without replacement
+    formula: str
+    conditions: str
 
     def answer(self, formula: str, values: Any, *, through: Callable[..., Any]) -> Answer:
         """Values that follow from v ``through`` another function of the theory."""
-        name = registered(self.function)
-        theorem = THEOREMS.get(name)
-        said = theorem.statement if theorem else "v by the recursion of mixture.law and mixture.fit"
-        conditions = theorem.conditions if theorem else "as for mixture.law, with any sizes and shares"
-        if self.finite:
-            said += "; then 1 - v times N/(N - 1), for N rows drawn once without replacement"
-        return Answer(values, (self.function, through), f"{formula}; {said}", conditions, "exact")
+        return Answer(values, (self.function, through), f"{formula}; {self.formula}", self.conditions, "exact")
 
 
-LOSSES: dict[type, list[tuple[Callable[..., Any], Callable[..., Any]]]] = {}
+class Recursion(NamedTuple):
+    """A registered trajectory, and what it computes."""
+
+    function: Callable[..., Any]
+    body: Callable[..., Any]
+    formula: str
+    conditions: str
 
 
-def loss(regime: type, function: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Register ``body(process, function) ->`` v_0, v_1, ..., v_n of a regime with independent real draws, or None."""
+LOSSES: dict[type, list[Recursion]] = {}
+
+
+def loss(
+    regime: type, function: Callable[..., Any], formula: str | None = None, conditions: str | None = None
+) -> Callable[[Any], Any]:
+    """Register ``body(process, function) ->`` v_0, v_1, ..., v_n of a regime with independent real draws, or None.
+
+    ``formula`` and ``conditions`` default to those of the theorem.
+    """
+    theorem = THEOREMS.get(registered(function))
+    said = formula or (theorem.statement if theorem else ""), conditions or (theorem.conditions if theorem else "")
 
     def register(body: Any) -> Any:
-        LOSSES.setdefault(regime, []).append((function, body))
+        LOSSES.setdefault(regime, []).append(Recursion(function, body, *said))
         return body
 
     return register
@@ -51,10 +62,12 @@ def lost(process: Process) -> Loss | None:
     """v at ``process.fits``; None where no theorem gives it."""
     if process.spread is None:
         return None
-    for function, body in LOSSES.get(type(process.regime), ()):
+    for function, body, formula, conditions in LOSSES.get(type(process.regime), ()):
         found = body(process, asked(function))
         if found is not None:
-            return Loss(process.less_shared(process.trajectory(found)), function, process.rows is not None)
+            if process.rows is not None:
+                formula += "; then 1 - v times N/(N - 1), for N rows drawn once without replacement"
+            return Loss(process.less_shared(process.trajectory(found)), function, formula, conditions)
     return None
 
 
@@ -62,7 +75,12 @@ def _count(process: Process) -> np.ndarray:
     return np.arange(process.last + 1)
 
 
-@loss(regimes.Replace, workflows.replace_sizes)
+@loss(
+    regimes.Replace,
+    workflows.replace_sizes,
+    "1 - v_n = prod_i (1 - 1/M_i)",
+    "data set i is M_i draws from the last fit",
+)
 def _(s: Process, replace_sizes: Any) -> Any:
     return replace_sizes(s.sizes)
 
@@ -100,13 +118,19 @@ def _(s: Process, weighted: Any) -> Any:
     return None if s.size is None or real is None or weight is None else weighted(s.size, _count(s), real, weight)
 
 
-@loss(regimes.Mixture, mixture.fit)
+@loss(
+    regimes.Mixture, mixture.fit,
+    "v_fit = 1/M + (1 - 1/M) v, v' = (1 - gamma)^2 v + alpha^2 (1 - v)/M of the law",
+)  # fmt: skip
 def _(s: Process, fit: Any) -> Any:
     gamma, beta = (steady(w, s.sizes) for w in (s.regime.gamma, s.regime.beta))
     return None if s.size is None or gamma is None or beta is None else fit(s.size, _count(s), gamma, beta)
 
 
-@loss(regimes.Mixture, mixture.law_schedule)
+@loss(
+    regimes.Mixture, mixture.law_schedule,
+    "v_fit = 1/M + (1 - 1/M) v, v' = (1 - gamma)^2 v + alpha^2 (1 - v)/M of the law", "any sizes and shares; M draws of the law",
+)  # fmt: skip
 def _(s: Process, law_schedule: Any) -> Any:
     return law_schedule(s.sizes, *mixed(s))[1]
 
@@ -118,11 +142,14 @@ def mixed(s: Process) -> tuple[np.ndarray, np.ndarray]:
     return gamma, beta
 
 
+PAIRS = "M^2 v = M + sum over pairs of items of the chance of one real ancestor, group by group"
+
+
 # --- sizes or shares that change, group by group --------------------------------------------------------------------------
 
 
-@loss(regimes.FreshReal, workflows.pooled)
-@loss(regimes.Switch, workflows.pooled)
+@loss(regimes.FreshReal, workflows.pooled, PAIRS)
+@loss(regimes.Switch, workflows.pooled, PAIRS)
 def _(s: Process, pooled: Any) -> Any:
     real = _fresh_rows(s.regime, s.sizes)
     if real is None:
@@ -148,7 +175,7 @@ def _fresh_rows(regime: Any, sizes: np.ndarray) -> np.ndarray | None:
     return np.where(np.arange(sizes.size) < int(regime.generation), before, after)
 
 
-@loss(regimes.FixedReal, workflows.pooled)
+@loss(regimes.FixedReal, workflows.pooled, PAIRS)
 def _(s: Process, pooled: Any) -> Any:
     kept = portion(s.regime.share, s.sizes[0])
     v, k = [0.0, 1 / s.sizes[0]], 1 / s.sizes[0]  # k: the chance that a model draw descends from a given kept item
@@ -159,7 +186,7 @@ def _(s: Process, pooled: Any) -> Any:
     return v
 
 
-@loss(regimes.Retain, workflows.pooled)
+@loss(regimes.Retain, workflows.pooled, PAIRS)
 def _(s: Process, pooled: Any) -> Any:
     v = [0.0, 1 / s.sizes[0]]
     for before, size, kept, fresh in zip(s.sizes[:-1], s.sizes[1:], *(n[1:] for n in _retained(s)), strict=True):

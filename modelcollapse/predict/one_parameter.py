@@ -98,12 +98,13 @@ renewed: dict[str, Any] = {
     "conditions": "mean refitted, variance V a quadratic function of it; constant M and g, no old data",
 }  # fmt: skip
 RENEWED = "e' = (1-g)^2 e + [V(m_0) + (1-g) w e]/M, w = v2 (fixed count), v2 + g (each draw real with probability g)"
+SCHEDULED = "E (m_n - m_0)^2 = V(m_0)/v2 [prod (1 + v2 w_i) - 1], w_i = 1/M_i (replace), M_i/N_i^2 (accumulate)"
 OWN = "E V(m_n) = V(m_0) + v2 E (m_n - m_0)^2"
 
 
 @prediction(
     observables.squared_mean_error, exponential_families.scheduled_mean_error, **scheduled,
-    formula="E (m_n - m_0)^2 = V(m_0)/v2 [prod (1 + v2 w_i) - 1], w_i = 1/M_i (replace), M_i/N_i^2 (accumulate)",
+    formula=SCHEDULED,
 )  # fmt: skip
 def _(s: Process, scheduled_mean_error: Any) -> Any:
     found = _scheduled(s, scheduled_mean_error)
@@ -119,24 +120,19 @@ def _(s: Process, fresh_mean_error: Any) -> Any:
 of_one: dict[str, Any] = {"family": (*COUNTS, Gamma)}
 
 
-@prediction(
-    (observables.variance, observables.total_variance), exponential_families.scheduled_mean_error, **scheduled | of_one,
-    formula=f"{OWN} = V(m_0)/v2 [prod (1 + v2 w_i) - 1], w_i = 1/M_i (replace), M_i/N_i^2 (accumulate)",
-)  # fmt: skip
-def _(s: Process, scheduled_mean_error: Any) -> Any:
-    return _variance(s, _scheduled(s, scheduled_mean_error))
+def _of_variance(theorem: Any, of: Any, formula: str, **said: Any) -> None:
+    """Register ``E V(m_n)`` by the error of the mean: as the variance of the one coordinate ``(fits, 1)``, and as the total ``(fits,)``."""
+    for key, column in ((observables.variance, (slice(None), None)), (observables.total_variance, slice(None))):
+
+        def body(s: Process, theorem: Any, column: Any = column) -> np.ndarray | None:
+            found = of(s, theorem)
+            return None if found is None else (found[0].variance + found[0].function.quadratic * found[1])[column]
+
+        prediction(key, theorem, formula=f"{OWN}; {formula}", **said)(body)
 
 
-@prediction(
-    (observables.variance, observables.total_variance), exponential_families.fresh_mean_error, **renewed | of_one,
-    formula=f"{OWN} = e, {RENEWED}",
-)  # fmt: skip
-def _(s: Process, fresh_mean_error: Any) -> Any:
-    return _variance(s, _fresh(s, fresh_mean_error))
-
-
-def _variance(s: Process, found: tuple[Walk, np.ndarray] | None) -> np.ndarray | None:
-    return None if found is None else found[0].variance + found[0].function.quadratic * found[1]
+_of_variance(exponential_families.scheduled_mean_error, _scheduled, SCHEDULED, **scheduled | of_one)
+_of_variance(exponential_families.fresh_mean_error, _fresh, RENEWED, **renewed | of_one)
 
 
 @prediction(

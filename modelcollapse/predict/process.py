@@ -122,10 +122,11 @@ class Process:
         """p0 ``(K,)`` of a discrete process, if it is known."""
         if self.drawn_from is families.Discrete:
             p = np.asarray(self.source.params, np.float64)
-        elif type(self.source) is Table and self.source.points.ndim == 1 and self.family.states is not None:
-            p = np.bincount(np.asarray(self.source.points), minlength=self.family.states).astype(np.float64)
         else:
-            return None
+            states = self.family.states or (self.source.states if type(self.source) is Table else None)
+            if type(self.source) is not Table or self.source.points.ndim != 1 or states is None:
+                return None
+            p = np.bincount(np.asarray(self.source.points), minlength=states).astype(np.float64)
         return p / p.sum()
 
     @functools.cached_property
@@ -184,7 +185,7 @@ def _simplest(family: Any, source: Any, regime: Any, sizes: np.ndarray) -> Any:
             return None
         if int(regime.generation) >= sizes.size or {type(part) for part in parts} == {regimes.Replace}:
             return parts[0]
-        return regimes.Switch(*parts, regime.generation)
+        return regimes.Switch(parts[0], parts[1], regime.generation)
     if kind is regimes.Mixture:
         if _cut(family, source, regime, sizes):
             return None

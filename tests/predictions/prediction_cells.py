@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from fractions import Fraction as F
 from typing import Any
 
@@ -24,6 +26,7 @@ from exact_values import (
 )
 
 import modelcollapse as mc
+from modelcollapse.predict import registry
 
 PLANE = ((4.0, 1.0), (1.0, 0.5))
 ROWS = ((0.0,), (1.0,), (5.0,), (2.0,))  # mean 2, variance 7/2
@@ -136,6 +139,18 @@ REGIMES: dict[str, tuple[Any, list[int]]] = {
 }
 
 
+ALIKE = {
+    "a state that is not there", "gaussian on rows, ddof 1", "gaussian on rows, ddof 0", "plane, ddof 0", "exponential", "a whole gaussian",
+    "gamma on a wrong shape", "poisson on a table", "kernels by silverman, not scaled", "kernels on rows", "design, other noise",
+    "regression on one feature", "regression, other noise", "shortest solution of many rows", "stopped descent", "decoder of fitted noise",
+    "decoder of given noise that samples", "a table of states", "kernels of fixed width, scaled",
+}  # fmt: skip
+"""Processes that differ from another one in a number or two: they run under a few regimes only."""
+FEW = {
+    "replace", "replace, sizes", "fresh, shares", "fixed, none", "retain and fresh", "accumulate", "accumulate, sizes", "mixture", "weighted",
+}  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     process: Any
@@ -146,3 +161,65 @@ class Cell:
     def size(self) -> Any:
         """As a user gives it: one number where it is the same in every generation."""
         return self.sizes[0] if len(set(self.sizes)) == 1 else np.array(self.sizes)
+
+
+def adapted(process: Any, sizes: list[int]) -> list[int]:
+    """Sizes at which this process has the moments, or the rank, that it needs."""
+    constant = len(set(sizes)) == 1
+    if isinstance(process, NormalCovariates):
+        if process.shortest and len(process.weights) > 2:
+            return [2, 2, 2] if constant else [2, 1, 2]
+        return [n + 2 for n in sizes]
+    if isinstance(process, GivenDesign) and (process.penalty or process.steps) and constant:
+        return [len(process.design)] * len(sizes)
+    if isinstance(process, Components):
+        return [n + 1 for n in sizes]
+    return sizes
+
+
+def accepted(kind: str, name: str) -> bool:
+    """Whether ``simulate`` takes the pair, and its enumeration is small."""
+    process, (regime, _) = PROCESSES[kind], REGIMES[name]
+    if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
+        return False
+    if "no binary number" in name:
+        return kind in ("gaussian, ddof 0", "gaussian, ddof 1", "bernoulli", "poisson")
+    if "without replacement" in kind and name.endswith("sizes"):
+        return False  # more rows than the table has
+    if kind == "components" and name == "subsample, budget":
+        return False  # too few rows for two components
+    if kind == "shortest solution":
+        return not isinstance(regime, mc.Weighted | mc.AccumulateSubsample)
+    return kind not in ALIKE or name in FEW
+
+
+CELLS = {
+    kind: {
+        name: Cell(process, regime, adapted(process, sizes))
+        for name, (regime, sizes) in REGIMES.items()
+        if accepted(kind, name)
+    }
+    for kind, process in PROCESSES.items()
+}
+
+
+USED: set[int] = set()
+"""Registered rules that have answered, by identity."""
+
+
+@contextlib.contextmanager
+def taken_down() -> Iterator[None]:
+    """Add to ``USED`` every rule that answers within."""
+    answer = registry.Rule.answer
+
+    def noted(rule: Any, process: Any) -> Any:
+        found = answer(rule, process)
+        if found is not None:
+            USED.add(id(rule))
+        return found
+
+    registry.Rule.answer = noted
+    try:
+        yield
+    finally:
+        registry.Rule.answer = answer

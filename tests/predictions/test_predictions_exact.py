@@ -1,6 +1,7 @@
 """Every number that is printed beside a run equals its exact value at one, two and three fits, in both precisions.
 
-The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain is run.
+The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain is run. Rules that answer
+for large samples, and bounds, are in ``test_predictions_large``.
 """
 
 import functools
@@ -8,41 +9,107 @@ import functools
 import jax
 import numpy as np
 import pytest
-from exact_regression import GivenDesign, NormalCovariates
-from exact_values import Gaussians, OneParameter
-from prediction_cells import PROCESSES, REGIMES, Cell
+from prediction_cells import CELLS, PROCESSES, USED, Cell, taken_down
+from test_predictions_large import LARGE, bound
 
 import modelcollapse as mc
+from modelcollapse.predict import registry
+
+TOLERANCE = {64: 1e-9, 32: 3e-6}
+CONSERVED = {"mean", "probabilities", "coefficients"}
 
 
-def adapted(process, sizes):
-    """Sizes at which this process has the moments, or the rank, that it needs."""
-    constant = len(set(sizes)) == 1
-    if isinstance(process, NormalCovariates):
-        if process.shortest and len(process.weights) > 2:
-            return [2, 2, 2] if constant else [2, 1, 2]
-        return [n + 2 for n in sizes]
-    if isinstance(process, GivenDesign) and (process.penalty or process.steps) and constant:
-        return [len(process.design)] * len(sizes)
-    return sizes
+@functools.cache
+def parts(process, bits):
+    """Family and source; their arrays have the precision that is on."""
+    return process.make()
 
 
-def accepted(kind, process, name, regime):
-    """Whether ``simulate`` takes the pair, and its enumeration is small."""
-    if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
-        return False
-    if "no binary number" in name:
-        return kind in ("gaussian, ddof 0", "gaussian, ddof 1", "bernoulli", "poisson")
-    if "without replacement" in kind and name.endswith("sizes"):
-        return False  # more rows than the table has
-    if kind == "shortest solution":
-        return not isinstance(regime, mc.Weighted | mc.AccumulateSubsample)
-    return not (kind == "decoder" and isinstance(regime, mc.Weighted))
+def predictions_of(cell: Cell, **changes):
+    family, source = parts(cell.process, 64 if jax.config.jax_enable_x64 else 32)
+    given = {"size": cell.size, "generations": len(cell.sizes) - 1} | changes
+    return mc.predictions(family, source, cell.regime, **given)
 
 
-CELLS = {
-    f"{kind}: {name}": Cell(process, regime, adapted(process, sizes))
-    for kind, process in PROCESSES.items()
-    for name, (regime, sizes) in REGIMES.items()
-    if accepted(kind, process, name, regime)
-}
+@functools.cache
+def exact(kind, name):
+    cell = CELLS[kind][name]
+    return cell.process.values(cell.regime, cell.sizes)
+
+
+@functools.cache
+def answers(kind, bits):
+    """For each regime the predictions of one kind of process."""
+    with jax.enable_x64(bits == 64), taken_down():
+        return {name: predictions_of(cell) for name, cell in CELLS[kind].items()}
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_every_number_is_exact(kind, bits):
+    wrong = []
+    for name, found in answers(kind, bits).items():
+        for p in found:
+            value = exact(kind, name).get(p.observable)
+            if value is None:
+                wrong.append(f"{name}: {p.observable} was answered for, and is not enumerated ({p.function})")
+            elif p.values.shape != value.shape or not np.allclose(p.values, value, TOLERANCE[bits], TOLERANCE[bits]):
+                wrong.append(f"{name}: {p.observable} is {value.tolist()}, not {p.values.tolist()} ({p.function})")
+            if p.kind != "mean":
+                wrong.append(f"{name}: {p.observable} is a {p.kind}, which this table does not test")
+    assert not wrong, "\n".join(wrong)
+    assert any(answers(kind, bits).values())
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_the_table_rejects_a_number_that_is_one_fit_early(kind):
+    """What is constant apart, each value differs from the next by more than the tolerance of the table."""
+    for name, found in answers(kind, 64).items():
+        for p in found:
+            value, early = exact(kind, name)[p.observable][1:], p.values[:-1]
+            constant = np.allclose(value, exact(kind, name)[p.observable][:1], 1e-9)
+            assert constant or not np.allclose(early, value, TOLERANCE[32], TOLERANCE[32]), (name, p.observable)
+
+
+@pytest.mark.parametrize("kind", [k for k, cells in CELLS.items() if "replace" in cells])
+def test_the_table_rejects_a_sample_size_that_is_one_too_large(kind):
+    cell = CELLS[kind]["replace"]
+    if kind in ("ridge", "stopped descent") or "without replacement" in kind:
+        return  # the size is that of the design or table
+    for p in predictions_of(cell, size=cell.sizes[0] + 1):
+        value = exact(kind, "replace")[p.observable]
+        constant = np.allclose(value, value[:1], 1e-9)
+        assert constant or not np.allclose(p.values, value, TOLERANCE[32], TOLERANCE[32]), p.observable
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "plane", "gaussian on rows"])
+def test_the_table_rejects_the_other_divisor(kind):
+    compared = 0
+    for name in CELLS[f"{kind}, ddof 1"].keys() & CELLS[f"{kind}, ddof 0"].keys():
+        for p in answers(f"{kind}, ddof 1", 64)[name]:
+            value = exact(f"{kind}, ddof 0", name)[p.observable]
+            if p.observable in CONSERVED or value.shape != p.values.shape:
+                continue
+            compared += 1
+            after = slice(1, None) if p.observable == "squared_mean_error" else slice(None)
+            # no draw of a model moves the mean of an item that is real, or as good as real
+            real = p.observable == "squared_mean_error" and name in ("fresh, all", "mixture, old data alone")
+            assert real or not np.allclose(p.values[after], value[after], TOLERANCE[32]), (name, p.observable)
+    assert compared > 10
+
+
+def test_no_rule_is_registered_that_no_cell_compares():
+    for kind in PROCESSES:
+        answers(kind, 64)
+    with taken_down():
+        for prediction, _, _ in LARGE.values():
+            prediction()
+        bound(0.5, 4)
+    missing = [
+        f"{observable.__name__}: {', '.join(f.__name__ for f in rule.functions)} of {', '.join(t.__name__ for t in rule.families)}"
+        for observable, rules in registry.RULES.items()
+        for rule in rules
+        if id(rule) not in USED
+    ]
+    assert registry.RULES
+    assert not missing, "registered, but in no cell:\n" + "\n".join(missing)

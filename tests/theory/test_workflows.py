@@ -275,3 +275,10 @@ def test_arguments_broadcast_and_bad_ones_are_named():
     ]:
         with pytest.raises(ValueError, match=name):
             call()
+
+
+def test_the_mean_is_conserved():
+    np.testing.assert_array_equal(workflows.conserved_mean([0.5, 0.3, 0.2], [1, 7]), [[0.5, 0.3, 0.2]] * 2)
+    assert workflows.conserved_mean(2.0, 3).shape == ()
+    with pytest.raises(ValueError, match="mean must be finite"):
+        workflows.conserved_mean([np.nan], 1)
