@@ -204,7 +204,7 @@ def test_there_is_code_to_run_and_output_to_compare():
 def promises(text):
     """Each sentence of the bullets of a section, and the names in the brackets at its end."""
     for bullet in re.findall(r"^\* \*\*.+?\*\*(.*?)(?=^\*|\Z)", text, re.MULTILINE | re.DOTALL):
-        for sentence in re.split(r"(?<=[\w)`])\.\s+(?=[A-Z`])|\.\s*\Z", bullet.strip())[:-1]:
+        for sentence in re.split(r"\.\s+(?=[A-Z`])|\.\s*\Z", bullet.strip())[:-1]:
             *_, end = re.findall(r"\(([^()]*)\)", sentence) or [""]
             yield sentence, re.findall(r"`([^`]+)`", end) if sentence.endswith(f"({end})") else []
 
