@@ -230,7 +230,7 @@ def operand(name: str, value: Any) -> Any:
 
 
 def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
-    """For ``__post_init__`` of a part: each named field as its check returns it, ``check(name, value)``.
+    """Replace each named field of a part by what its check returns, ``check(name, value)``; for ``__post_init__``.
 
     Values that a transformation traces, and its placeholders, pass as they are.
     """

@@ -20,7 +20,7 @@ import numpy as np
 from modelcollapse.pytree import part
 
 FIND = object()
-"""In place of a location: that of the source."""
+"""Stands for the location of the source, which is to be found."""
 
 
 class Placed(NamedTuple):

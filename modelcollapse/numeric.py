@@ -1,6 +1,6 @@
 """Values of any kind as plain arrays of NumPy, and what the messages of refusals are made of.
 
-Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is no real number is refused by
+Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real number is refused by
 the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def traced(tree: Any) -> bool:
-    """Whether a leaf of ``tree`` is a placeholder of a transformation, whose value nobody can check."""
+    """Whether a leaf of ``tree`` is a placeholder of a transformation, whose value is not known."""
     return any(isinstance(leaf, jax.core.Tracer | jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(tree))
 
 

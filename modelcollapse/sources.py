@@ -406,7 +406,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
     Raises
     ------
     ValueError
-        If there is no label, or a gap among them.
+        If there is no label, or one is missing.
     TypeError
         If ``values`` is not one label for each row: counts by name, a frame, a single text.
     """

@@ -290,13 +290,6 @@ def test_any_seed_runs_and_no_two_give_the_same(capsys):
         assert main(["verify", "heterozygosity_decay", "--chains", "100", "--quiet", "--seed", str(2**200)]) in (0, 3)
 
 
-def test_the_version_is_that_of_the_package(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        main(["--version"])
-    assert capsys.readouterr().out == f"modelcollapse {mc.__version__}\n"
-    assert re.fullmatch(r"\d+\.\d+\.\d+\S*|unknown", mc.__version__)
-
-
 @pytest.mark.parametrize(
     "command",
     [

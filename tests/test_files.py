@@ -108,7 +108,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no run": (lambda _: archive(header=text('{"format": 2}')), "cannot be loaded"),
     "run is a number": (lambda _: archive(header=text('{"format": 2, "run": 3}')), "cannot be loaded"),
     "no fields": (lambda _: archive(header=text('{"format": 2, "run": {"dict": {}}}')), "lacks family, source"),
-    "first format": (lambda _: archive(header=text('{"format": 1, "run": {"dict": {}}}')), "modelcollapse 0.1 wrote"),
+    "first format": (lambda _: archive(header=text('{"format": 1, "run": {"dict": {}}}')), "early copies of modelcollapse 0.1 wrote"),
     "later format": (lambda _: archive(header=text('{"format": 99}')), "has format 99, this version reads 2"),
     "array gone": (without_an_array, "cannot be loaded"),
     "fewer chains": (with_another_trace, "trace does not hold 3 chains"),

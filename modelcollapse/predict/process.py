@@ -103,7 +103,7 @@ class Process:
     def spread(self) -> float | None:
         """Variance between two different real draws over that of independent ones, ``N/(N - 1)`` for a table of N rows.
 
-        1 for independent draws. None where later data sets draw anew from such a table, and so may hold the same rows, or N is 1.
+        1 for independent draws. None where later data sets draw again from such a table, and so may hold the same rows, or N is 1.
         """
         if self.rows is None:
             return 1.0

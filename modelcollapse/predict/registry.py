@@ -54,7 +54,7 @@ class Rule:
         if type(process.family) not in self.families or type(process.regime) not in self.regimes:
             return None
         try:
-            with np.errstate(all="ignore"):  # what leaves the floats is no answer, see below
+            with np.errstate(all="ignore"):  # a value that overflows is not an answer, see below
                 found = self.body(process, *(asked(f) for f in self.functions))
         except _Refused:
             return None
@@ -82,7 +82,7 @@ class _Refused(Exception):
 
 
 def asked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the theory whose refusal is no error, but no answer."""
+    """A function of the theory, where a refusal means that it has no answer and is not an error."""
 
     @functools.wraps(function)
     def asked(*args: Any, **options: Any) -> Any:
