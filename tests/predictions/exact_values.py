@@ -210,7 +210,7 @@ class Events(OneParameter):
             totals = np.arange(600)
             law = poisson.pmf(totals, sizes[0] * float(self.mean))
             empty = [law[0]]
-            for before, now in zip(sizes[:-1], sizes[1:], strict=True):
+            for before, now in itertools.pairwise(sizes):
                 law = law @ poisson.pmf(totals[None], totals[:, None] * now / before)
                 empty.append(law[0])
             out["extinct"] = out["absorbed"] = np.array(empty)
