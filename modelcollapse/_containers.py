@@ -21,8 +21,8 @@ EXACT = 2**53
 """Whole numbers up to here are exact in float64."""
 
 
-def is_frame(data: Any) -> bool:
-    """Whether ``data`` is a data frame."""
+def has_columns(data: Any) -> bool:
+    """Whether ``data`` is a data frame of any library."""
     return hasattr(data, "columns") and hasattr(data, "dtypes")
 
 
@@ -33,7 +33,7 @@ def is_series(data: Any) -> bool:
 
 def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
     """Measurements ``(N, d)`` float64 or states ``(N,)`` int32, and the names of the columns of a frame."""
-    if is_frame(data):
+    if has_columns(data):
         return _frame(data)
     if isinstance(data, Mapping | str | bytes) or data is None:
         hint = ": counts(mapping) makes counts by name a law" if isinstance(data, Mapping) else ""
@@ -62,9 +62,9 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
 def codes(values: Any) -> tuple[np.ndarray, tuple]:
     """States ``(N,)`` int32 from 0 in the order of their values, and what they are called; for categories, in the order of these."""
     alone = isinstance(values, str | bytes) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ()
-    if alone or isinstance(values, Mapping) or is_frame(values):
+    if alone or isinstance(values, Mapping) or has_columns(values):
         hint = ": counts(mapping) takes counts by name" if isinstance(values, Mapping) else ""
-        hint = ': give one column, labels(frame["..."])' if is_frame(values) else hint
+        hint = ': give one column, labels(frame["..."])' if has_columns(values) else hint
         raise TypeError(f"values must be one label for each row, got {_type(values)}{hint}")
     _refuse_counts("values", values)
     dtype = getattr(values, "dtype", None)
@@ -94,7 +94,8 @@ def images(pixels: Any) -> np.ndarray:
         raise ValueError(
             f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
         )
-    _refuse_missing("images", array)
+    if array.dtype == object or np.ma.isMaskedArray(array):
+        _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
 
 
@@ -113,7 +114,7 @@ def classes(labels: Any, n: int) -> np.ndarray:
 
 def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
     """The numbers of a mapping or of a series with an index of its own, and what they are called; anything else as it is."""
-    if is_frame(weights):
+    if has_columns(weights):
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
         return list(weights.values()), distinct_names(name, list(weights))
@@ -134,7 +135,7 @@ def has_own_index(data: Any) -> bool:
 def kind(data: Any) -> str:
     """What a column or array holds, in words: "numbers" are those of any real type, and booleans."""
     dtype = getattr(data, "dtype", None)
-    if hasattr(dtype, "categories"):
+    if dtype is not None and hasattr(dtype, "categories"):
         return kind(dtype.categories)
     if dtype is None or not hasattr(dtype, "kind"):
         dtype = np.asarray(data).dtype

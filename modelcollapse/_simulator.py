@@ -368,7 +368,7 @@ def _counted(options: argparse.Namespace) -> Any:
         counts = _read(options, datasets.read_counts, path)
     _say(options, f"{len(counts)} states ({_some(counts)}) and {sum(counts.values())} draws of them from {path}")
     if options.family == "discrete":
-        return sources.categorical(list(counts.values()), normalise=True)
+        return sources.counts(counts)
     highest = 1 if options.family == "bernoulli" else 10**6
     for state in counts:
         if not isinstance(state, int) or not 0 <= state <= highest:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, devices, loop, provenance, regimes, sampling, shares
+from modelcollapse import arguments, devices, location, loop, provenance, regimes, sampling, seeds, shares
 from modelcollapse.forks import computes
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
@@ -93,24 +93,23 @@ def simulate(
     chains = arguments.count("chains", chains)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     devices.check(mesh)
-    process = prepare(family, source, regime, observe, size, generations)
-    family = process.family
+    process, where = placed(family, source, regime, observe, size, generations)
+    family, observables = process.family, named(observe)
     run = Run(
         family=family,
         source=source,
         regime=regime,
-        observables=process.observables,
+        observables=observables,
         size=arguments.whole_array("size", size),
         recorded=recorded,
         trace={},
         state=None,
         key=np.asarray(jax.random.key_data(key)),
         key_impl=provenance.implementation(key),
-        provenance=provenance.made(
-            number, key, family=family, source=source, regime=regime, observe=process.observables
-        ),
+        provenance=provenance.made(number, key, family=family, source=source, regime=regime, observe=observables),
+        location=where,
     )
     return drive(run, process, key, chains, recorded, generations, batch_size=batch_size, progress=progress, mesh=mesh)
 
@@ -132,13 +131,14 @@ def trace(
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
     ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
-    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed.
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location can be added in float64 here, so
+    what moves with rows far from 0, such as ``"mean"``, is refused where float32 cannot hold it.
     """
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
-    key, _ = arguments.seed(seed)
-    process = prepare(family, source, regime, observe, size, generations)
+    key, _ = seeds.keyed(seed)
+    process, _ = placed(family, source, regime, observe, size, generations, host=False)
     sizes, index = arguments.sizes(size, generations), np.arange(chains, dtype=np.uint32)
     state, first = loop.start_within(key, index, shares.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
@@ -153,12 +153,27 @@ def trace(
 
 def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, generations: int) -> loop.Process:
     """The process of a run, its concrete arguments checked."""
-    observables = named(observe)
+    return placed(family, source, regime, observe, size, generations)[0]
+
+
+def placed(
+    family: Any,
+    source: Any,
+    regime: Any,
+    observe: Any,
+    size: Any,
+    generations: int,
+    about: Any = location.FIND,
+    *,
+    host: bool = True,
+) -> tuple[loop.Process, np.ndarray | None]:
+    """``prepare``, and the location that the process is centred about; the other arguments are those of ``location.place``."""
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     family = _told(family, source)
     sizes = arguments.sizes(size, generations)
+    source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
     check_schedules(regime, generations)
     room = regimes.room(regime, sizes)
     if room > arguments.LARGEST:
@@ -181,7 +196,7 @@ def prepare(family: Any, source: Any, regime: Any, observe: Any, size: Any, gene
         family, source, regime, observables, truth, fixed, capacity, room if _holds_rows(family, rows) else 0
     )
     _check_observables(process)
-    return process
+    return process, where
 
 
 def drive(
@@ -226,7 +241,7 @@ def drive(
     finished = [part.finish(last) for part in parts]
     trace = {name: np.concatenate([t[name] for t, _ in finished]) for name in process.observables}
     final = jax.tree.map(_own, shares.stacked([state for _, state in finished]))
-    trace = _masked(trace, final.status, recorded, np)
+    trace = location.restored(_masked(trace, final.status, recorded, np), run.observables, run.location)
     if not fresh:
         trace = {name: np.concatenate([run.trace[name], trace[name]], axis=1) for name in run.trace}
         recorded = np.concatenate([run.recorded, recorded])
@@ -319,10 +334,10 @@ def _check_observables(process: loop.Process) -> None:
     bare = process.observing({})
     state = jax.eval_shape(_begin, jax.eval_shape(sampling.key, 0), bare)
     for name, observable in process.observables.items():
-        seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
-        check_observable(observable, seen)
         alone = process.observing({name: observable})
         try:
+            seen = jax.eval_shape(lambda state, one=observable: bare.seen(state, one).params, state)
+            check_observable(observable, seen)
             (read,) = jax.eval_shape(_first_read, state, alone).values()
             if not hasattr(read, "shape"):
                 raise TypeError(f"it gives a {type(read).__name__}, not an array")

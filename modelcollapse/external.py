@@ -17,11 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, driver, loop, provenance, regimes
+from modelcollapse import arguments, driver, loop, provenance, regimes, seeds
 from modelcollapse._frames import frame_source, is_frame
 from modelcollapse._host import Fitted, Laws, call
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
+from modelcollapse.location import exactly
 from modelcollapse.observables import named
 from modelcollapse.pytree import part, static
 from modelcollapse.results import Run
@@ -90,7 +91,7 @@ def simulate_models(
     sizes = arguments.sizes(size, generations)
     recorded = arguments.recorded(record, 0, generations)
     progress = arguments.flag("progress", progress)
-    key, number = arguments.seed(seed)
+    key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
     driver.check_schedules(regime, generations)
@@ -99,7 +100,7 @@ def simulate_models(
     driver.check_source(source, sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
     with jax.enable_x64(True):
-        real = jax.tree.map(_wide, source)
+        real = jax.tree.map(_wide, exactly(source))
         _check_truth(source, observables, truth := _truth(real))
         laws = Laws(real, int(sizes.max()))
         counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)

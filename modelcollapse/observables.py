@@ -5,6 +5,8 @@ family would be fitted to by infinitely many real draws. An observable that must
 ``start(truth, first) -> carry``, ``update(carry, state, truth) -> carry`` and ``read(carry, state, truth) -> array``. One that no longer
 changes once the parameters do not may say so by ``settles = True``: then chains that have come to rest cost nothing. One that depends
 on the positive probabilities alone, not on whose they are, may say so by ``unlabelled = True``: then states that are lost cost nothing.
+One that stays the same if all rows are moved may say so by ``shifts = False``, and one whose last axis moves with the coordinates of the
+rows by ``shifts = True``: then it can be followed however far from 0 the rows lie.
 
 Logarithms are natural; lengths are in the unit of the rows, and entropies in nats.
 """
@@ -22,6 +24,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.forks import computes
+from modelcollapse.location import exactly
 from modelcollapse.pytree import PACKAGE, part, register, static, used
 from modelcollapse.sampling import axis_of_chains, over_lanes
 from modelcollapse.transport import gaussian_w2, mixture_l2
@@ -33,16 +36,19 @@ LABELS: dict[str, tuple[str, tuple[str, ...]]] = {}
 """Unit, and names of the dimensions beyond chain and generation, of each."""
 
 
-def observable(units: str = "1", dims: tuple[str, ...] = (), unlabelled: bool = False) -> Callable[[Any], Any]:
+def observable(
+    units: str = "1", dims: tuple[str, ...] = (), unlabelled: bool = False, shifts: bool | None = None
+) -> Callable[[Any], Any]:
     """Give the decorated function a name that strings and the command line may use, its unit and the names of its dimensions.
 
-    ``unlabelled`` says that it is the same for the positive entries of the parameters alone, in any order.
+    ``unlabelled`` says that it is the same for the positive entries of the parameters alone, in any order; ``shifts``, whether it
+    moves with the rows, coordinate by coordinate, or stays the same (None: neither).
     """
 
     def enter(function: Any) -> Any:
         own = function.__module__.partition(".")[0] == PACKAGE
         register(function, name=f"{PACKAGE}.{function.__name__}" if own else None)
-        function.unlabelled = unlabelled
+        function.unlabelled, function.shifts = unlabelled, shifts
         OBSERVABLES[function.__name__] = function
         LABELS[function.__name__] = (units, dims)
         return function
@@ -74,7 +80,7 @@ def lost(params: jax.Array, truth: jax.Array) -> jax.Array:
     return (params == 0) & (truth > 0)
 
 
-@observable(unlabelled=True)
+@observable(unlabelled=True, shifts=False)
 def absorbed(params: Any) -> jax.Array:
     """Whether one state is left, or one value of a count, boolean ``()``."""
     if hasattr(params, "variance"):
@@ -123,7 +129,7 @@ def chi_square(params: jax.Array, truth: jax.Array) -> jax.Array:
     return jnp.where(there, (params - truth) ** 2 / jnp.where(there, truth, 1.0), 0.0).sum()
 
 
-@observable(dims=("dimension",))
+@observable(dims=("dimension",), shifts=True)
 def mean(params: Any) -> jax.Array:
     """Mean ``(d,)``."""
     return params.mean
@@ -147,7 +153,7 @@ def log_index(params: Any) -> jax.Array:
     return params.log_index
 
 
-@observable(dims=("dimension",))
+@observable(dims=("dimension",), shifts=False)
 def log_variance(params: Any) -> jax.Array:
     """Natural logarithm of the variance of each coordinate, ``(d,)``."""
     if hasattr(params, "log_variance"):
@@ -159,37 +165,37 @@ def log_variance(params: Any) -> jax.Array:
     return jnp.log(jnp.diagonal(params.covariance))
 
 
-@observable(dims=("dimension",))
+@observable(dims=("dimension",), shifts=False)
 def variance(params: Any) -> jax.Array:
     """Variance of each coordinate, ``(d,)``; underflows to 0 long after collapse, and its mean over chains hides that."""
     return jnp.exp(log_variance(params)) if hasattr(params, "log_scale") else jnp.diagonal(params.covariance)
 
 
-@observable()
+@observable(shifts=False)
 def total_variance(params: Any) -> jax.Array:
     """Trace of the covariance, ``()``; underflows to 0 long after collapse."""
     return variance(params).sum()
 
 
-@observable()
+@observable(shifts=False)
 def determinant(params: Any) -> jax.Array:
     """Determinant of the covariance, ``()``; underflows to 0 long after collapse, and its mean over chains hides that."""
     return jnp.exp(log_determinant(params))
 
 
-@observable(dims=("dimension",))
+@observable(dims=("dimension",), shifts=False)
 def standard_deviation(params: Any) -> jax.Array:
     """Standard deviation of each coordinate, ``(d,)``; underflows to 0 long after collapse."""
     return jnp.exp(0.5 * log_variance(params))
 
 
-@observable(dims=("dimension",))
+@observable(dims=("dimension",), shifts=False)
 def log_pivots(params: Any) -> jax.Array:
     """Logarithms of the squared Cholesky pivots, ``(d,)``; their increments are exact log chi-squares."""
     return 2 * params.log_scale
 
 
-@observable()
+@observable(shifts=False)
 def log_determinant(params: Any) -> jax.Array:
     """Natural logarithm of the determinant of the covariance, ``()``."""
     if hasattr(params, "log_scale"):
@@ -197,37 +203,37 @@ def log_determinant(params: Any) -> jax.Array:
     return jnp.linalg.slogdet(params.covariance)[1]
 
 
-@observable(dims=("direction",))
+@observable(dims=("direction",), shifts=False)
 def decoder_variances(params: Any) -> jax.Array:
     """Variances of a linear decoder's means along their principal directions, ``(q,)``, largest first."""
     return jnp.linalg.svd(params.weights, compute_uv=False) ** 2
 
 
-@observable()
+@observable(shifts=False)
 def decoder_variance(params: Any) -> jax.Array:
     """Total variance of a linear decoder's means, the trace of W W^T, ``()``."""
     return (params.weights**2).sum()
 
 
-@observable("nats")
+@observable("nats", shifts=False)
 def training_loss(params: Any) -> jax.Array:
     """Mean training loss of an image over the last tenth of the steps of a refit, in nats, ``()``."""
     return params.loss
 
 
-@observable()
+@observable(shifts=False)
 def squared_mean_error(params: Any, truth: Any) -> jax.Array:
     r"""Squared Euclidean distance :math:`|\mu_n - \mu_0|^2` of the means, ``()``."""
     return ((params.mean - truth.mean) ** 2).sum()
 
 
-@observable()
+@observable(shifts=False)
 def w2_squared(params: Any, truth: Any) -> jax.Array:
     """Squared Wasserstein-2 distance to the normal law with the true mean and covariance, ``()``; exact between normal laws."""
     return gaussian_w2(params.mean, _factor(params), truth.mean, _factor(truth))
 
 
-@observable()
+@observable(shifts=False)
 def l2_squared(params: Any, truth: Any) -> jax.Array:
     """Squared L2 distance of the densities of two normal mixtures, ``()``; unit 1 / volume."""
     return mixture_l2(params.weights, params.means, params.covariances, (truth.weights, truth.means, truth.covariances))
@@ -326,7 +332,7 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     TypeError, ValueError
         If the source is no such law, or its grid would need more than 20,000 points.
     """
-    params: Any = getattr(source, "params", None)
+    params: Any = getattr(exactly(source), "params", None)
     if not hasattr(params, "covariance"):
         raise TypeError(f"source must be a normal law or a mixture of them, got {type(source).__name__}")
     if params.covariance.shape != (1, 1):
@@ -352,20 +358,27 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     there = density > 0
     entropy = -step * (density[there] * np.log(density[there])).sum()
     kind = jnp.result_type(float)
-    return ExcessLogLoss(
-        jnp.asarray(x[there], kind), jnp.asarray(step * density[there], kind), jnp.asarray(entropy, kind)
-    )
+    return ExcessLogLoss(x[there], jnp.asarray(step * density[there], kind), jnp.asarray(entropy, kind))
 
 
 @part
 class ExcessLogLoss:
-    """Mean loss on real data, ``points`` (n,) of given ``weights`` (n,), beyond their ``entropy`` in nats; ``()``."""
+    """Mean loss on real data, ``points`` (n,) of given ``weights`` (n,), beyond their ``entropy`` in nats; ``()``.
 
-    points: jax.Array
+    The points are float64 on the host until a run takes them about its own location.
+    """
+
+    points: Any
     weights: jax.Array
     entropy: jax.Array
 
     settles = True
+    shifts = False
+
+    def about(self, location: np.ndarray | None) -> ExcessLogLoss:
+        """The same for parameters about ``location`` (1,)."""
+        points = self.points if location is None else np.asarray(self.points, np.float64) - location
+        return dataclasses.replace(self, points=jnp.asarray(points, self.weights.dtype))
 
     def start(self, truth: Any, first: Any) -> tuple:
         return ()
@@ -444,6 +457,11 @@ class _Watching:
     @property
     def needs_truth(self) -> bool:
         return getattr(self.watched, "needs_truth", False)
+
+    @property
+    def shifts(self) -> bool | None:
+        """What stays the same does so for all that is derived from it; of what moves, nothing is known."""
+        return False if getattr(self.watched, "shifts", None) is False else None
 
 
 @part
@@ -534,6 +552,10 @@ class Read:
     @property
     def unlabelled(self) -> bool:
         return getattr(self.function, "unlabelled", False)
+
+    @property
+    def shifts(self) -> bool | None:
+        return getattr(self.function, "shifts", None)
 
     @property
     def needs_truth(self) -> bool:

@@ -28,7 +28,10 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 
 
 class Regime(Protocol):
-    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional."""
+    """The protocol; ``check``, ``prepared``, ``room`` and ``continued`` are optional.
+
+    So is ``equivariant = True``: it never looks at where the rows lie.
+    """
 
     needs_items: bool
 
@@ -58,10 +61,9 @@ def counted(share: Any, size: jax.Array, generation: Any) -> jax.Array:
     return whole(at(share, generation), size)
 
 
-def _portion(share: Any, sizes: np.ndarray, most: np.ndarray | None = None) -> Portion:
-    """The counts of a share that is known, one number where all that are read are equal; at most ``most``."""
-    counts = portion(share, sizes)
-    counts = np.asarray(counts if most is None else np.minimum(counts, most), np.int32)
+def _portion(share: Any, sizes: np.ndarray) -> Portion:
+    """The counts of a share that is known, one number where all that are read are equal."""
+    counts = portion(share, sizes).astype(np.int32)
     read = counts[1:] if len(counts) > 1 else counts
     return Portion(read[0] if (read == read[0]).all() else counts)
 
@@ -79,6 +81,7 @@ class Replace:
     """Only the newest model's output: the fully synthetic loop."""
 
     needs_items = False
+    equivariant = True
     # nothing else is ever seen, so a model that can only reproduce itself stays
     closed = True
 
@@ -96,6 +99,7 @@ class FreshReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares)
@@ -119,6 +123,7 @@ class FixedReal:
     share: Any
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_share)
@@ -151,13 +156,14 @@ class Retain:
     fresh: Any = 0.0
 
     needs_items = True
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, share=_shares, fresh=_shares)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Retain:
         """With its counts."""
-        return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes, sizes - portion(self.share, sizes)))
+        return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes))
 
     def check(self, sizes: np.ndarray) -> None:
         total = np.asarray(self.share) + np.asarray(self.fresh)
@@ -186,6 +192,7 @@ class Accumulate:
     """Everything ever drawn: each generation is fitted to all real and synthetic data so far."""
 
     needs_items = False
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -209,6 +216,7 @@ class AccumulateSubsample:
     budget: int | None = static(default=None)
 
     needs_items = True
+    equivariant = True
 
     def room(self, sizes: np.ndarray) -> int:
         return int(sizes.sum())
@@ -251,6 +259,7 @@ class Weighted:
     share: Any = 0.5
 
     needs_items = False
+    equivariant = True
 
     def __post_init__(self) -> None:
         converted(self, weight=arguments.shares, share=_shares)
@@ -297,6 +306,7 @@ class Mixture:
     depth: int | None = static(default=None)
 
     needs_items = False
+    equivariant = True
     DEEPEST = 256
 
     def __post_init__(self) -> None:
@@ -332,7 +342,7 @@ class Mixture:
 
     def continued(self, memory: Any) -> Any:
         """The memory of a shorter run, with places for as many models as this one needs."""
-        return memory.deepened(self.depth) if isinstance(memory, Past) else memory
+        return memory.deepened(self.depth or 0) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
         data = real.draw(fold(key, REAL), size)
@@ -414,6 +424,10 @@ class Switch:
     @property
     def needs_items(self) -> bool:
         return self.before.needs_items or self.after.needs_items
+
+    @property
+    def equivariant(self) -> bool:
+        return all(getattr(regime, "equivariant", False) for regime in (self.before, self.after))
 
     def room(self, sizes: np.ndarray) -> int:
         return max(room(self.before, sizes), room(self.after, sizes))

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
@@ -35,7 +35,11 @@ class Run:
     recorded
         The recorded generations.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
+        parameters, are about ``location``, if there is one.
+    location
+        ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
+        ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
     provenance
         Versions, dtype, device, seed, and repr and content hash of every part.
     """
@@ -51,6 +55,7 @@ class Run:
     key: np.ndarray
     key_impl: str
     provenance: dict[str, Any]
+    location: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -77,6 +82,8 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
+        if self.location is not None:
+            return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
         # a closed chain keeps its law as items, counts or a list of survivors
         return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
 
@@ -112,14 +119,8 @@ class Run:
         ------
         ValueError
             If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
-            generator here is not that of the run, so that other numbers would follow.
-        RuntimeError
-            In a process that was forked after JAX had started.
-
-        Warns
-        -----
-        UserWarning
-            If the run was made with other versions of this package or of JAX.
+            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
+            UserWarning.
         """
         from modelcollapse import arguments, devices, driver
 
@@ -129,22 +130,15 @@ class Run:
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
         _check_past(self.regime, regime, now)
-        process = driver.prepare(self.family, self.source, regime, self.observables, sizes, last)
         recorded = arguments.recorded(record, now + 1, last)
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
+        # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
-        return driver.drive(
-            self.replaced(regime=regime, size=sizes, provenance=history),
-            process,
-            key,
-            self.chains,
-            recorded,
-            last,
-            batch_size=batch_size,
-            progress=progress,
-            mesh=mesh,
-        )
+        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
+        run = self.replaced(regime=regime, size=sizes, provenance=history)
+        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
+        return driver.drive(run, process, key, self.chains, recorded, last, **options)
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
@@ -174,6 +168,7 @@ class Run:
             raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
+    @computes
     def predict(self) -> Predictions:
         """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
         from modelcollapse.predict import of_run
@@ -274,7 +269,8 @@ def _whole(fields: dict[str, Any]) -> Run:
         "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
         "key_impl": str,
     }  # fmt: skip
-    lacking = [f.name for f in dataclasses.fields(Run) if f.name not in fields]
+    needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
+    lacking = [name for name in needed if name not in fields]
     wrong = [name for name, kind in kinds.items() if name not in lacking and not isinstance(fields[name], kind)]
     if lacking or wrong:
         raise ValueError(f"the record of the run lacks {', '.join(lacking + wrong)}")
@@ -289,8 +285,9 @@ def _check_past(run: Any, given: Any, generation: int) -> None:
     """Refuse a regime that until ``generation`` is not the one that was run."""
     if given is run:
         return
-    (old, structure), (new, other) = (jax.tree_util.tree_flatten_with_path(regime) for regime in (run, given))
-    if structure != other:
+    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
+    kind, other = (cast(Any, jax.tree.structure(regime)) for regime in (run, given))
+    if kind != other:
         raise ValueError(
             f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
             "Switch(before, after, g), simulated from the start"

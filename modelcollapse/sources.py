@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from modelcollapse.families.regression import Design, Linear, NormalRows, Regres
 from modelcollapse.families.uniform import Interval, Uniform
 from modelcollapse.families.vae import check_pixels
 from modelcollapse.forks import computes
+from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
 from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
@@ -28,11 +30,16 @@ from modelcollapse.sampling import multinomial
 
 @part
 class Law:
-    """A family with parameters: anything that can be drawn from, real or fitted. ``named``: what its states are called, if anything."""
+    """A family with parameters: anything that can be drawn from, real or fitted.
+
+    ``named``: what its states are called, if anything. ``exact``: the same parameters with their location in float64 on the host, where the
+    type in force cannot hold it.
+    """
 
     family: Any
     params: Any
     named: Names | None = static(default=None)
+    exact: Any = None
 
     @property
     def names(self) -> tuple | None:
@@ -53,12 +60,14 @@ class Table:
     """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
 
     Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
-    the empirical law itself.
+    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in force
+    loses digits of their spread.
     """
 
     points: jax.Array
     replace: bool = static(default=True)
     named: Names | None = static(default=None)
+    exact: Any = None
 
     @property
     def names(self) -> tuple | None:
@@ -74,8 +83,8 @@ class Table:
         size = self.points.shape[0]
         if self.replace:
             chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
-            return Rows(self.points[chosen], jnp.asarray(n, jnp.int32))
-        return Rows(self.points, jnp.asarray(size, jnp.int32)).take(key, n, capacity)
+            return Rows(jnp.asarray(self.points)[chosen], jnp.asarray(n, jnp.int32))
+        return Rows(jnp.asarray(self.points), jnp.asarray(size, jnp.int32)).take(key, n, capacity)
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
         """Mean and covariance (divisor N) of the table as a law."""
@@ -221,7 +230,9 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
         mu = np.full(sigma.shape[0] if sigma.ndim == 2 else 1, float(mu))
     if sigma.ndim == 0:
         sigma = sigma * np.eye(mu.size)
-    return Law(Gaussian(), _normal(mu, "covariance", sigma))
+    params = _normal(mu, "covariance", sigma)
+    far = loses(mu, np.sqrt(np.diagonal(sigma)))
+    return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)
 
 
 @computes
@@ -249,7 +260,15 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         )
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
-    return Law(GaussianMixture(p.size), NormalMixture(p, jnp.stack([c.mean for c in parts]), factors))
+    params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
+    return Law(GaussianMixture(p.size), params, exact=NormalMixture(p, mu, factors) if far else None)  # type: ignore[arg-type]
+
+
+def _of_mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation ``(d,)`` of a mixture."""
+    centre = weights @ means
+    return centre, np.sqrt(weights @ (np.diagonal(covariances, axis1=1, axis2=2) + (means - centre) ** 2))
 
 
 @computes
@@ -371,8 +390,11 @@ def table(rows: Any, *, replace: bool = True) -> Table:
         If it holds anything but real numbers, or counts by name.
     """
     points, names = _containers.rows(rows)
-    kept = jnp.int32 if points.dtype.kind == "i" else jnp.result_type(float)
-    return Table(jnp.asarray(points, kept), arguments.flag("replace", replace), named=Names.of(names))
+    replace, named = arguments.flag("replace", replace), Names.of(names)
+    if points.dtype.kind == "i":
+        return Table(jnp.asarray(points, jnp.int32), replace, named)
+    far = loses(*mean_and_spread(points))
+    return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
 
 
 def labels(values: Any, *, replace: bool = True) -> Table:
@@ -406,7 +428,7 @@ def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool 
     check_pixels(rows)
     if labels is not None:
         rows = np.concatenate([rows, _containers.classes(labels, len(rows))[:, None]], axis=1)
-    return table(rows, replace=replace)
+    return Table(jnp.asarray(rows, jnp.result_type(float)), arguments.flag("replace", replace))
 
 
 def sampler(draw: Callable[[jax.Array, int], jax.Array]) -> Sampler:

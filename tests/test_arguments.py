@@ -19,6 +19,7 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse import ancestry, families, transport
+from modelcollapse_theory import replacement as theory
 
 COINS = mc.categorical([0.5, 0.5])
 LINE = mc.normal()
@@ -395,3 +396,33 @@ def test_states_that_the_law_does_not_have_are_refused(states: list[int]) -> Non
     inner = {"x": mc.of("frequencies", mc.tail_mass(states))}
     with pytest.raises(ValueError, match="states must lie between 0 and 1"):
         mc.simulate(mc.Conditional(mc.KernelDensity(), 2), labelled, observe=inner, size=5, generations=2)
+
+
+def off_by(entries: int, tolerances: float) -> np.ndarray:
+    """A law whose sum differs from 1 by so many of what theory and simulator allow."""
+    allowed = 1e-6 + 4 * np.sqrt(entries) * 2.0**-23
+    return np.full(entries, (1 + tolerances * allowed) / entries)
+
+
+@pytest.mark.parametrize("entries", [2, 100, 50_257])
+@pytest.mark.parametrize(
+    "taken",
+    [
+        mc.categorical,
+        theory.heterozygosity,
+    ],
+    ids=["simulator", "theory"],
+)
+def test_theory_and_simulator_have_one_tolerance_for_laws(taken: Callable[[np.ndarray], Any], entries: int) -> None:
+    taken(off_by(entries, 0.98))
+    for wrong in (1.02, -1.02):
+        with pytest.raises(ValueError, match=r"sum to 1"):
+            taken(off_by(entries, wrong))
+
+
+def test_both_take_a_softmax_in_single_precision_and_refuse_nine_tenths() -> None:
+    softmax = np.asarray(jax.nn.softmax(jax.random.normal(jax.random.key(0), (50_257,), jnp.float32)))
+    for taken in (mc.categorical, theory.heterozygosity):
+        taken(softmax)
+        with pytest.raises(ValueError, match="sum to 1"):
+            taken([0.5, 0.4])

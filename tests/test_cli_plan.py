@@ -50,7 +50,7 @@ def test_people_see_value_neighbour_regime_and_assumptions(capsys):
     assert main(["plan", "sample-size", "--probability", "0.1", "--fits", "5", "--failure", "0.05"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"sample size: {answer.value:g}"
-    assert f"{answer.achieved:.10g}" in lines[1]
+    assert lines[1].split() == ["P(lost):", f"{answer.achieved:.10g}"]
     assert lines[2].split() == ["at", f"{answer.neighbour:g}:", f"{answer.achieved_aside:.10g}"]
     assert lines[3].endswith("replace")
     assert "independent draws" in lines[4]
@@ -62,15 +62,34 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
     assert "no, a large-sample law" in capsys.readouterr().out
     command = "plan detector --probability 0.15 --size 30 --failure 0.02 --share 0.1 --true-positive 0.1"
     assert main(command.split()) == 0
-    assert "NOT ENOUGH" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "NOT ENOUGH" in shown
+    needed = plan.share_to_keep(0.15, 30, 0.02)
+    assert f"needed {needed.value:.10g}: {needed.achieved:.10g}" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("sample-size --probability 1.5 --fits 5 --failure 0.05", "probability must lie in (0, 1)"),
-        ("growth --kept 0.995 --size 100", "it takes sample_size above 200"),
-        ("real-share --probability 0.01 --size 10 --failure 0.01", "failure must"),
+        ("sample-size --probability 1.5 --fits 5 --failure 0.05", "plan: --probability must lie in (0, 1)"),
+        ("sample-size --probability nan --fits 5 --failure 0.05", "plan: --probability must be finite, got nan"),
+        ("sample-size --probability 0.1 --fits 0 --failure 0.05", "plan: --fits must be at least 1, got 0"),
+        ("sample-size --probability 0.1 --generations -1 --failure 0.05", "plan: --generations must be at least 0"),
+        (
+            "growth --kept 0.995 --size 100",
+            "1 - 1/--size = 0.99, what the first fit leaves, got 0.995; it takes --size above 200",
+        ),
+        ("growth --kept 0.995 --sample-size 100", "it takes --sample-size above 200"),
+        ("real-share --probability 0.01 --size 10 --failure 0.01", "plan: --failure must be at least 0.904"),
+        ("real-share --probability 0.01 --size 0 --failure 0.01", "plan: --size must be at least 1"),
+        (
+            f"real-share --probability 0.01 --sample-size {10**30} --failure 0.01",
+            "plan: --sample-size must be below 2**63",
+        ),
+        ("variance --threshold 2 --size 10", "plan: --threshold must lie in (0, 1)"),
+        ("variance --threshold 0.5 --size 1", "plan: --size must be at least 2"),
+        ("detector --probability 0.1 --size 30 --failure 0.2 --share 0", "plan: --share must lie in (0, 1)"),
+        ("half-life --of vocabulary --size 30 --zipf 2", "plan: --zipf must have at least 3 possible states"),
         ("half-life --of entropy --size 30", "--zipf or --words must say"),
         ("half-life --of entropy --size 30 --zipf 0", "--zipf must be at least 1"),
     ],
@@ -78,3 +97,32 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
 def test_an_impossible_demand_is_refused_with_what_is_possible(command, message, capsys):
     assert main(["plan", *command.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_generations_are_fits_less_one(capsys):
+    """Generation 0 is a fit on real data already."""
+    command = ["plan", "real-share", "--probability", "0.1", "--size", "40", "--failure", "0.1", "--json"]
+    assert main([*command, "--generations", "5"]) == 0
+    by_generations = capsys.readouterr().out
+    assert main([*command, "--fits", "6"]) == 0
+    assert capsys.readouterr().out == by_generations
+    assert main(["plan", "half-life", "--of", "heterozygosity", "--size", "30"]) == 0
+    answer = plan.heterozygosity_half_life(30).value
+    assert capsys.readouterr().out.splitlines()[0] == f"fits: {answer} (generation {answer - 1})"
+
+
+@pytest.mark.parametrize("question", ["sample-size", "real-share", "growth", "variance", "half-life"])
+def test_help_says_how_fits_and_generations_count(question, capsys):
+    with pytest.raises(SystemExit):
+        main(["plan", question, "--help"])
+    assert "generation g of a run is fit g + 1, so that 20 generations are --fits 21" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.parametrize("command", ["sample-size --probability 0.1 --failure 0.1", "growth --kept 0.5 --size 10"])
+def test_fits_and_generations_exclude_each_other(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["plan", *command.split(), "--fits", "3", "--generations", "2"])
+    assert stopped.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err

@@ -91,9 +91,16 @@ def test_other_families_serve_as_models_of_a_class() -> None:
     run = mc.simulate(family, SOURCE, mc.FixedReal(0.5), observe, size=16, generations=1)
     assert run["images"].shape == (1, 2, 5, 3)
     assert (run["variance"] > 0).all()
-    # a class whose rows do not span a covariance fails its chain, as a Gaussian does
+    # a class whose rows span no covariance is refused, and one whose draws do not span it fails its chain, as a Gaussian does
+    gaussian, options = (
+        mc.Conditional(mc.Gaussian(), 3),
+        {"observe": lambdaless, "size": 12, "generations": 3, "chains": 4},
+    )
+    with pytest.raises(ValueError, match="class 2: rows must span all 3 dimensions for Gaussian"):
+        mc.simulate(gaussian, SOURCE, **options)
+    enough = mc.images(np.clip(0.3 + 0.3 * RNG.random((38, 3)), 0, 1), np.repeat([0, 1, 2], [20, 10, 8]))
     with pytest.raises(mc.ChainFailure, match="the fit of Conditional was not finite"):
-        mc.simulate(mc.Conditional(mc.Gaussian(), 3), SOURCE, observe=lambdaless, size=12, generations=3, chains=4)
+        mc.simulate(gaussian, enough, **options)
 
 
 def lambdaless(params: Conditioned) -> jax.Array:
@@ -117,7 +124,7 @@ def test_refusals() -> None:
     def simulate(family: Any, source: Any, size: int = 12) -> Any:
         return mc.simulate(family, source, observe=lambdaless, size=size, generations=1)
 
-    with pytest.raises(ValueError, match="classes must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
         mc.Conditional(mc.PPCA(1), 0)
     with pytest.raises(ValueError, match="the last entry of a row must be its class, 0 to 1, got 2 in row 30"):
         simulate(mc.Conditional(mc.PPCA(1), 2), SOURCE)

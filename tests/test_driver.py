@@ -85,7 +85,7 @@ def test_a_failure_at_generation_0() -> None:
 
 def test_real_rows_without_spread_fail_with_their_generation() -> None:
     with pytest.raises(mc.ChainFailure, match="chain 0 at generation 0"):
-        mc.simulate(mc.Gaussian(), mc.table(np.ones((5, 1))), observe="mean", size=4, generations=0)
+        mc.simulate(mc.Gaussian(), mc.sampler(lambda key, n: jnp.ones((n, 1))), observe="mean", size=4, generations=0)
 
 
 def test_only_generation_0() -> None:

@@ -305,6 +305,7 @@ class Undefined(Normal):
         (Normal, {"observe": "nonsense"}, ValueError, "unknown observable"),
         (Normal, {"observe": "log_pivots"}, ValueError, "'log_pivots' cannot be read from a fitted Normal"),
         (Normal, {"regime": mc.FreshReal([0.5, 0.5])}, ValueError, "share needs one entry for each generation 0 to 2"),
+        (Normal, {"regime": mc.Retain(0.6, 0.6)}, ValueError, "share . fresh must be at most 1"),
         (Normal, {"record": [9]}, ValueError, "record must"),
         (
             Normal,

@@ -167,14 +167,14 @@ def test_a_sweep_over_bandwidths_is_one_trace() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: mc.KernelDensity(0.0), ValueError, "bandwidth must be finite and above 0, got 0.0"),
-        (lambda: mc.KernelDensity(-1), ValueError, "bandwidth must be finite and above 0, got -1"),
-        (lambda: mc.KernelDensity(float("nan")), ValueError, "bandwidth must be finite and above 0, got nan"),
+        (lambda: mc.KernelDensity(0.0), ValueError, "bandwidth must be finite and positive, got 0.0"),
+        (lambda: mc.KernelDensity(-1), ValueError, "bandwidth must be finite and positive, got -1"),
+        (lambda: mc.KernelDensity(float("nan")), ValueError, "bandwidth must be finite and positive, got nan"),
         (lambda: mc.KernelDensity(float("inf")), ValueError, "bandwidth must be finite"),
         (lambda: mc.KernelDensity("scott"), TypeError, "name a rule by rule='scott'"),
         (lambda: mc.KernelDensity(rule="sheather"), ValueError, "rule must be 'fixed', 'scott' or 'silverman'"),
-        (lambda: mc.KernelDensity(scaled="yes"), ValueError, "scaled must be True, False or None"),  # type: ignore[arg-type]
-        (lambda: run_of(mc.KernelDensity(np.float32(-2.0))), ValueError, "bandwidth must be finite and above 0"),
+        (lambda: mc.KernelDensity(scaled="yes"), TypeError, "scaled must be True or False"),  # type: ignore[arg-type]
+        (lambda: run_of(mc.KernelDensity(np.float32(-2.0))), ValueError, "bandwidth must be finite and positive"),
         (lambda: run_of(mc.KernelDensity(rule="scott"), size=2), ValueError, r"size must be at least d \+ 1 = 3"),
         (lambda: run_of(mc.KernelDensity(), mc.categorical([0.5, 0.5])), TypeError, "rows of real numbers"),
         (lambda: mc.Damped(mc.KernelDensity(), 0.5), TypeError, "no meaningful blend"),
@@ -189,9 +189,11 @@ def run_of(family: Any, source: Any = None, size: int = 5) -> mc.Run:
     return mc.simulate(family, mc.normal([0.0, 0.0]) if source is None else source, size=size, generations=1)
 
 
-def test_rows_without_spread_fail_their_chain_by_name() -> None:
-    with pytest.raises(mc.ChainFailure, match="KernelDensity was not finite in chain 0 at generation 0"):
+def test_tables_without_spread_are_refused_and_draws_without_spread_fail_their_chain() -> None:
+    with pytest.raises(ValueError, match="all 9 rows of this table are equal"):
         run_of(mc.KernelDensity(rule="scott"), mc.table(np.ones((9, 2))))
+    with pytest.raises(mc.ChainFailure, match="KernelDensity was not finite in chain 0 at generation 0"):
+        run_of(mc.KernelDensity(rule="scott"), mc.sampler(lambda key, n: jnp.ones((n, 2))))
     assert np.isfinite(run_of(mc.KernelDensity(0.1), mc.table(np.ones((9, 2))))["mean"]).all()
 
 

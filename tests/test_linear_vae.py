@@ -107,9 +107,9 @@ def test_prediction_applies_where_its_conditions_hold() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"latent": 0}, "latent must be a whole number of at least 1, got 0"),
-        ({"latent": 1, "noise": 0.0}, "noise must be positive and finite, got 0.0"),
-        ({"latent": 1, "noise": 0.1, "kl_weight": -1.0}, "kl_weight must be positive"),
+        ({"latent": 0}, "latent must be at least 1, got 0"),
+        ({"latent": 1, "noise": 0.0}, "noise must be finite and positive, got 0.0"),
+        ({"latent": 1, "noise": 0.1, "kl_weight": -1.0}, "kl_weight must be finite and positive"),
         ({"latent": 1, "kl_weight": 2.0}, "kl_weight must be 1 where the noise is fitted, got 2.0"),
         ({"latent": 1, "output": "noisy"}, "output must be 'mean' or 'sampled', got 'noisy'"),
     ],

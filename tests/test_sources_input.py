@@ -404,7 +404,9 @@ def test_laws_name_what_they_cannot_take(case: str) -> None:
 PIXELS = np.arange(8).reshape(2, 2, 2) / 8
 IMAGES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "complex pixels": (lambda: mc.images(PIXELS + 1j), ValueError, ("images must be numbers", "complex")),
-    "a gap": (lambda: mc.images(pd.DataFrame({"a": [0.5, None]}, dtype="Float64")), ValueError, ("images", "finite", "row 1")),
+    "a gap": (lambda: mc.images(pd.DataFrame({"a": [0.5, None]}, dtype="Float64")), ValueError, ("pixels", "nan", "image 1")),
+    "None": (lambda: mc.images([[0.5, None]]), ValueError, ("images", "finite", "None", "row 0, column 1")),
+    "a masked pixel": (lambda: mc.images(np.ma.array([[0.5, 1]], mask=[[0, 1]])), ValueError, ("images", "masked")),
     "identifiers as labels": (lambda: mc.images(PIXELS, [0, 2**40]), ValueError, ("labels", "2**31 - 1", "1099511627776")),
     "text as labels": (lambda: mc.images(PIXELS, ["a", "b"]), ValueError, ("labels", "whole numbers", "<U1")),
     "labels with a gap": (
@@ -441,7 +443,7 @@ BARE = {
 
 
 @pytest.mark.parametrize("data", BARE)
-@pytest.mark.parametrize("run", ["simulate", "trace", "simulate_models"])
+@pytest.mark.parametrize("run", ["simulate", "trace", "predictions", "simulate_models"])
 def test_bare_data_are_refused_by_the_functions_that_make_sources_of_them(run: str, data: str) -> None:
     if run == "simulate_models" and data == "a frame":
         pytest.skip("frames are taken whole there")
@@ -498,7 +500,7 @@ DEGENERATE: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
-@pytest.mark.parametrize("run", ["simulate", "trace"])
+@pytest.mark.parametrize("run", ["simulate", "trace", "predictions"])
 def test_degenerate_rows_are_refused_by_column_before_anything_runs(case: str, run: str, bits: int) -> None:
     family, rows, parts = DEGENERATE[case]
     source = rows if hasattr(rows, "draw_rows") else mc.table(rows)
@@ -512,7 +514,14 @@ TURN = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
 def test_rows_that_span_their_dimensions_are_taken_however_thin(bits: int) -> None:
     # from directions that the rows differ along by more than their own rounding
     thin = 1e-4 if bits == 32 else 1e-11
-    for rows in (ROWS, ROWS + 100, ROWS * [1, 1e-10, 1e10], ROWS * [1, 1, thin] @ TURN, np.round(100 * SHARES)):
+    for rows in (
+        ROWS,
+        ROWS + 100,
+        ROWS * [1, 1e-10, 1e10],
+        ROWS * [1, 1, thin] @ TURN,
+        np.round(100 * SHARES),
+        ROWS * 1e-3 * np.finfo(f"f{bits // 8}").max,
+    ):
         run = mc.simulate(GAUSSIAN, mc.table(rows), observe="log_variance", size=40, generations=0, chains=2)
         assert np.isfinite(run["log_variance"]).all()
 
@@ -533,7 +542,12 @@ def test_the_number_of_states_is_that_of_the_names(wrap: Callable[[Any], Any], b
     told = mc.simulate(wrap(mc.Discrete(3)), mc.table([1, 0, 1, 2, 1]), **OPTIONS)
     for name in OPTIONS["observe"]:
         np.testing.assert_array_equal(run[name], told[name])
-    assert [p.observable for p in run.predict()] == [p.observable for p in told.predict()]
+    found = [p.observable for p in told.predict()]
+    assert [p.observable for p in run.predict()] == found
+    known = {name: OPTIONS[name] for name in ("observe", "size", "generations")}
+    before = mc.predictions(wrap(mc.Discrete()), mc.labels(WORDS), **known)
+    assert [p.observable for p in before] == found
+    assert found or type(wrap(mc.Discrete())) is not mc.Discrete
     traced = mc.trace(wrap(mc.Discrete()), mc.labels(WORDS), **OPTIONS)
     np.testing.assert_array_equal(traced["probabilities"], run["probabilities"])
     refused(

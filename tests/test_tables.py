@@ -77,6 +77,7 @@ def test_rows_are_the_same_in_every_encoding(encoding, header, file):
 
 def test_an_encoding_can_be_named(file):
     assert datasets.read_table(file("größe\n1\n", "latin-1"), encoding="latin-1")[1] == ("größe",)
+    np.testing.assert_array_equal(datasets.read_table(file(PLAIN, "utf-8-sig"), encoding="utf-8")[0], ROWS)
     with pytest.raises(ValueError, match="encoding must be one that Python knows, such as 'latin-1', got 'x-y'"):
         datasets.read_table(file(PLAIN), encoding="x-y")
 

@@ -13,7 +13,13 @@ from modelcollapse_theory._register import THEOREMS, Theorem
 PAGE = Path(__file__).parents[2] / "theory" / "README.md"
 
 GROUPS = {
-    "The organising theorem, and what each workflow makes of it": ("workflows", "mixture", "fresh", "accumulation"),
+    "The organising theorem, and what each workflow makes of it": (
+        "workflows",
+        "mixture",
+        "fresh",
+        "fresh_limits",
+        "accumulation",
+    ),
     "Replacement: the discrete chain": (
         "lineages",
         "lineage_limits",

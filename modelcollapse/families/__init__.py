@@ -14,7 +14,8 @@ infinitely many draws teach this learner, biases included; ``source`` may be a l
 ``fixed(params)`` (whether all its draws are the same, for good), ``workspace(params)`` (floats that a fit holds for each row) and
 ``with_room(params, capacity)`` (if parameters keep rows: the same, in the shape that more rows have). ``forms(truth, sizes)`` says in which
 other families of the same law a chain may be kept that sees nothing but its own output; their parameters read by ``law(labelled)``, and where
-these are integers, ``sound(params)`` says whether the first fit made sense.
+these are integers, ``sound(params)`` says whether the first fit made sense. ``equivariant = True`` says that moved rows give the moved fit
+(the parameters have ``moved(by)``, which moves the law by ``by`` (d,)), and ``bounded = True`` that all rows lie in [0, 1]; see ``modelcollapse.location``.
 """
 
 from modelcollapse.families.conditional import Conditional

@@ -44,6 +44,10 @@ class Conditional:
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, classes=arguments.count)
 
+    @property
+    def bounded(self) -> bool:
+        return getattr(self.family, "bounded", False)
+
     def draw(self, key: jax.Array, params: Conditioned, n: Any, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 

@@ -152,6 +152,6 @@ class Exact:
 
     def __getattr__(self, name: str) -> Any:
         # what does not draw is that of the family within
-        if name in ("project", "blend"):
+        if name in ("project", "blend", "equivariant"):
             return getattr(self.family, name)
         raise AttributeError(name)

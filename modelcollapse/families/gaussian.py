@@ -38,6 +38,10 @@ class Normal:
         factor = self.factor
         return factor @ factor.T
 
+    def moved(self, by: Any) -> Normal:
+        """The law of rows moved by ``by`` (d,)."""
+        return Normal(self.mean + by, self.unit, self.log_scale)
+
 
 def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array) -> tuple[Any, Any]:
     r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E; lanes come last.
@@ -94,6 +98,7 @@ class Gaussian:
     ddof: int = static(default=1)
 
     data = Moments
+    equivariant = True
 
     def __post_init__(self) -> None:
         arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))

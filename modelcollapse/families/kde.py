@@ -33,6 +33,10 @@ class Kernels:
         """Of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
         return _moments(self.points, self.count)[1] + self.factor @ self.factor.T
 
+    def moved(self, by: Any) -> Kernels:
+        """The law of rows moved by ``by`` (d,)."""
+        return Kernels(self.points + by[None], self.count, self.factor)
+
     def log_density(self, points: jax.Array) -> jax.Array:
         """Natural logarithm of the density at ``points`` (n, d) -> (n,); takes n times ``capacity`` kernels."""
         d = self.points.shape[1]
@@ -77,6 +81,7 @@ class KernelDensity:
     scaled: bool | None = static(default=None)
 
     data = Rows
+    equivariant = True
 
     def __post_init__(self) -> None:
         rule = arguments.checker(arguments.choice, ("fixed", "scott", "silverman"))

@@ -45,6 +45,10 @@ class NormalMixture:
         within = jnp.tensordot(self.weights, self.covariances, 1)
         return within + (self.weights[:, None] * gap).T @ gap
 
+    def moved(self, by: Any) -> NormalMixture:
+        """The law of rows moved by ``by`` (d,)."""
+        return NormalMixture(self.weights, self.means + by[None], self.factors)
+
     def log_density(self, points: jax.Array) -> jax.Array:
         """Natural logarithm of the density at ``points`` (n, d) -> (n,)."""
         return jax.nn.logsumexp(_log_joint(self, _whitened(self, points.T)), axis=0)
@@ -91,6 +95,7 @@ class GaussianMixture:
     init: str = static(default="parent")
 
     data = Rows
+    equivariant = True
 
     def __post_init__(self) -> None:
         arguments.converted(

@@ -41,6 +41,10 @@ class LinearDecoder:
         level = jnp.sqrt(self.noise) if self.sampled else jnp.zeros((), self.noise.dtype)
         return _trapezoid(jnp.concatenate([self.weights.T, level * jnp.eye(d, dtype=level.dtype)]))
 
+    def moved(self, by: Any) -> LinearDecoder:
+        """The law of rows moved by ``by`` (d,)."""
+        return LinearDecoder(self.mean + by, self.weights, self.noise, self.sampled)
+
     def encode(self, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
         r"""Mean and log variance of the latents given ``rows`` (n, d), each ``(n, q)``: :math:`(W^T W + \sigma^2)^{-1} W^T (x - \mu)`.
 
@@ -84,6 +88,7 @@ class PPCA:
     output: str = static(default="mean")
 
     data = Rows
+    equivariant = True
 
     def __post_init__(self) -> None:
         arguments.converted(
@@ -145,7 +150,7 @@ class PPCA:
 
     def _spanned(self, mean: jax.Array, variances: jax.Array, axes: jax.Array) -> LinearDecoder:
         """From eigenvalues ``(r,)``, largest first, and eigenvectors ``(r, d)``; the other d - r variances are 0."""
-        d, q, dtype = mean.size, self.latent, mean.dtype
+        d, q, dtype = mean.size, self.latent, variances.dtype
         kept = variances[:q]
         if self.noise is None:
             noise = variances[q:].sum() / (d - q)

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from modelcollapse.forks import computes
 from modelcollapse.predict.prediction import Prediction, Predictions
 
 __all__ = ["Prediction", "Predictions", "predictions"]
 
 
+@computes
 def predictions(
     family: Any,
     source: Any,
@@ -49,12 +51,15 @@ def predictions(
     recorded = arguments.recorded(record, 0, generations)
     checked = driver.prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
     observables = rules.known() if observe is None else checked.observables
-    return rules.predict(family, source, regime, observables, arguments.sizes(size, generations), recorded)
+    return rules.predict(checked.family, source, regime, observables, arguments.sizes(size, generations), recorded)
 
 
 def _nothing(params: Any) -> np.ndarray:
     """An observable that every family has."""
     return np.zeros(())
+
+
+_nothing.shifts = False  # type: ignore[attr-defined]
 
 
 def of_run(run: Any) -> Predictions:

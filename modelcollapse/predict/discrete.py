@@ -122,7 +122,9 @@ def _(s: Process, fixation_time_cdf: Any) -> Any:
     formula="P(T <= n) ~ sum_i P(fixed at i by n), by Kimura's diffusion",
 )  # fmt: skip
 def _(s: Process, fixation_probability_by_limit: Any) -> Any:
-    return by_diffusion(s.law, s.size, s.fits, fixation_probability_by_limit) if _by_diffusion(s) else None
+    if s.law is None or not _by_diffusion(s):
+        return None
+    return by_diffusion(s.law, s.size, s.fits, fixation_probability_by_limit)
 
 
 def _by_diffusion(s: Process) -> bool:

@@ -185,7 +185,7 @@ def _simplest(family: Any, source: Any, regime: Any, sizes: np.ndarray) -> Any:
             return None
         if int(regime.generation) >= sizes.size or {type(part) for part in parts} == {regimes.Replace}:
             return parts[0]
-        return regimes.Switch(*parts, regime.generation)
+        return regimes.Switch(parts[0], parts[1], regime.generation)
     if kind is regimes.Mixture:
         if _cut(family, source, regime, sizes):
             return None

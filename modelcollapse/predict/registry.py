@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from modelcollapse.location import exactly
 from modelcollapse.observables import OBSERVABLES, Read
 from modelcollapse.predict.prediction import Prediction, Predictions, registered
 from modelcollapse.predict.process import CONSERVING, Process, reduced
-from modelcollapse_theory._register import THEOREMS
+from modelcollapse_theory._register import THEOREMS, Theorem
 
 Body = Callable[..., Any]
 
@@ -66,13 +67,14 @@ class Rule:
 
     def _described(self, found: Answer) -> Answer:
         functions = tuple(inspect.unwrap(f) for f in found.functions or self.functions)
-        theorem = THEOREMS.get(registered(functions[0]))
-        said = {
-            "formula": found.formula or self.formula or (theorem and theorem.statement),
-            "conditions": found.conditions or self.conditions or (theorem and theorem.conditions),
-            "order": found.order or self.order or (theorem and theorem.order),
-        }
-        return dataclasses.replace(found, functions=functions, **said)
+        theorem = THEOREMS.get(registered(functions[0])) or Theorem("", "", "", "", "")
+        return dataclasses.replace(
+            found,
+            functions=functions,
+            formula=found.formula or self.formula or theorem.statement,
+            conditions=found.conditions or self.conditions or theorem.conditions,
+            order=found.order or self.order or theorem.order,
+        )
 
 
 class _Refused(Exception):
@@ -130,6 +132,7 @@ def predict(
     family: Any, source: Any, regime: Any, observables: dict[str, Any], sizes: np.ndarray, recorded: np.ndarray
 ) -> Predictions:
     """One prediction for each observable that has one."""
+    source = exactly(source)
     simple = reduced(family, source, regime, sizes)
     out = Predictions()
     if simple is None:

@@ -2,7 +2,8 @@
 
 Every function is in a submodule, imported when it is first used; ``theory/README.md`` has one row for each theorem.
 
-* the organising theorem, and what each workflow makes of it: ``workflows``, ``mixture``, ``fresh``, ``accumulation``
+* the organising theorem, and what each workflow makes of it: ``workflows``, ``mixture``, ``fresh``, ``fresh_limits``,
+  ``accumulation``
 * replacement, the discrete chain: ``lineages``, ``lineage_limits``, ``replacement``, ``support``, ``fixation``,
   ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
@@ -27,6 +28,7 @@ __all__ = [
     "fixation_diffusion",
     "fresh",
     "fresh_gaussian",
+    "fresh_limits",
     "gaussian",
     "hitting",
     "kde",

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import optimize
 
 _UNDERFLOW = -745.0
+LARGEST = 10**12
+"""The largest sample whose sums of log chi-squares have an integral that keeps its digits."""
 
 
 def tails(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, loggamma, xlog1py, zeta
 
-from modelcollapse_theory._domain import Array, choice, law, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, choice, law, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import share_lost
 
@@ -106,11 +106,11 @@ def accumulate_subsample(sample_size: int, fits: int, subsample: int | None = No
     Entry n of ``pool`` is the pool that fit n was drawn from. Exact. The loss does not grow for ever: it settles near
     ``LOSS_SUBSAMPLE_MODEL``/M = 2.935/M (m = M large). Raises ValueError unless 1 <= subsample <= sample_size.
     """
-    size = float(whole("sample_size", sample_size, 1, "a fit needs data"))
-    m = size if subsample is None else float(whole("subsample", subsample, 1, "a fit needs data"))
+    size = float(one_whole("sample_size", sample_size, 1, "a fit needs data"))
+    m = size if subsample is None else float(one_whole("subsample", subsample, 1, "a fit needs data"))
     if m > size:
         raise ValueError(f"subsample must not exceed sample_size={sample_size!r}, the first pool, got {subsample!r}")
-    count = int(whole("fits", fits))
+    count = one_whole("fits", fits, most=LONGEST)
     pooled = np.arange(1.0, count + 1) * size
     unlike = (pooled - m) / (m * np.maximum(pooled - 1, 1))
     step = -((size / (pooled + size)) ** 2) * (unlike + (1 - unlike) / size)
@@ -137,8 +137,8 @@ def accumulate_subsample_limit(sample_size: int, subsample: int | None = None) -
 
     For m = M large these are (pi^2/2 - 2)/M and (pi^2/2 - 3)/M. Exact; absolute rounding error near 1e-15.
     """
-    size = float(whole("sample_size", sample_size, 1, "a fit needs data"))
-    m = size if subsample is None else float(whole("subsample", subsample, 1, "a fit needs data"))
+    size = float(one_whole("sample_size", sample_size, 1, "a fit needs data"))
+    m = size if subsample is None else float(one_whole("subsample", subsample, 1, "a fit needs data"))
     if m > size:
         raise ValueError(f"subsample must not exceed sample_size={sample_size!r}, the first pool, got {subsample!r}")
     if size == 1:
@@ -165,9 +165,11 @@ def gaussian(sample_size: int, fits: int, *, variance: float = 1.0, ddof: int = 
     for ddof = 1; (1 - v_n, v_n) sigma^2 of ``accumulate`` for ddof = 0. Exact. Raises ValueError for sample_size < 2
     with ddof = 1.
     """
-    choice("ddof", ddof, (0, 1))
-    size = float(whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else ""))
-    count, scale = int(whole("fits", fits)), positive("variance", variance)
+    ddof = choice("ddof", ddof, (0, 1))
+    size = float(
+        one_whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else "")
+    )
+    count, scale = one_whole("fits", fits, most=LONGEST), one_real("variance", variance, 0, open_low=True)
     if ddof == 0:
         lost = accumulate(sample_size, np.arange(count + 1))
         return (1 - lost) * scale, lost * scale

@@ -38,7 +38,8 @@ def collapse_fits(
     threshold, dimension = positive("threshold", threshold), whole("dimension", dimension, 1)
     risk = within("risk", risk, 0, 1, open_low=True)
     needed = np.log(dimension) - 0.5 * np.log(threshold) - np.log(risk)
-    return np.ceil(np.maximum(needed, 0) / -gaussian.log_expected_deviation(sample_size, 1, ddof=ddof)).astype(np.int64)
+    fits = np.maximum(needed, 0) / -gaussian.log_expected_deviation(sample_size, 1, ddof=ddof)
+    return whole("sample_size * log(dimension^2 / (threshold * risk^2))", np.ceil(fits))
 
 
 @theorem(
@@ -52,7 +53,7 @@ def mean_tail_index(sample_size: ArrayLike, *, ddof: int = 1) -> Array:
 
     Exactly 2 for ddof=1, so that ``E (mu_inf - mu_0)^2`` is infinite; above 4 for ddof=0.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
     if ddof == 1:
         return np.full_like(size, 2.0)[()]
@@ -98,7 +99,7 @@ def regularised_variance_cdf(
     Error O(1/M). With ddof=0 the mean ``eps M`` and the variance ``(2 M - 2) (eps M)^2`` are exact at every M; with
     ddof=1 not even the mean exists. This is where a floor such as ``reg_covar`` stops a mixture from collapsing.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     scale = positive("regularisation", regularisation) * whole("sample_size", sample_size, 2)
     return special.gammaincc(2 - ddof, scale / positive("variance", variance))
 
@@ -107,7 +108,7 @@ def regularised_variance_quantile(
     probability: ArrayLike, sample_size: ArrayLike, regularisation: ArrayLike, *, ddof: int = 0
 ) -> Array:
     """The inverse of :func:`regularised_variance_cdf` at ``probability`` in (0, 1). Error O(1/M)."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     scale = positive("regularisation", regularisation) * whole("sample_size", sample_size, 2)
     probability = within("probability", probability, 0, 1, open_low=True, open_high=True)
     return scale / special.gammainccinv(2 - ddof, probability)

@@ -14,7 +14,18 @@ from numpy.typing import ArrayLike
 from scipy import integrate, special, stats
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import Array, law, positive, real, whole, within
+from modelcollapse_theory._domain import (
+    SQUARABLE,
+    Array,
+    choice,
+    law,
+    one_real,
+    one_whole,
+    positive,
+    real,
+    whole,
+    within,
+)
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/errors.md"
@@ -83,7 +94,7 @@ def misfitted_fourth_moment(
     with np.errstate(over="ignore"):
         later = np.exp((fits - 1) * np.log1p(2 / (size - 1)))
     bias = gaussian.expected_variance(sample_size, 2 * fits, ddof=ddof)
-    return positive("variance", variance) ** 2 * first * later * bias
+    return within("variance", variance, 0, SQUARABLE, open_low=True) ** 2 * first * later * bias
 
 
 @theorem(
@@ -137,17 +148,17 @@ def expected_divergence(
     with :math:`a_n = E\sigma_n^{-2}`, :math:`b_n = E(\mu_n-\mu)^2/\sigma_n^2`. Both multiply by :math:`c = E[G^{-r}]`,
     :math:`G = \chi^2_{M-1}/(M-d)`, at every fit after the first, and b gains :math:`c\,r^2/M`. ``p0`` has components
     ``weights`` (K,), ``means`` (K,), K at most 2, of one ``variance`` (), so that given the labels a first scatter is a noncentral
-    chi-square. ``rate`` r is that of a partial refit in mean and log deviation, of all but the first. Exact.
+    chi-square. ``rate`` r is that of a partial refit in mean and log deviation, of all but the first. Exact; may reach inf. M at most 10^7.
     """
     w, m = law("weights", weights), real("means", means)
-    v = float(positive("variance", variance))
+    ddof, v = choice("ddof", ddof, (0, 1)), one_real("variance", variance, 0, open_low=True)
     if w.shape != m.shape or w.size > 2:
         raise ValueError(
             f"weights and means must have one entry for each of at most two components, got {w.shape}, {m.shape}"
         )
-    size = int(whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below"))
+    size = one_whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below 4", 10**7)
     n = whole("fits", fits, 1)
-    r, half, divisor = float(within("rate", rate, 0, 1)), (size - 1) / 2, size - ddof
+    r, half, divisor = one_real("rate", rate, 0, 1), (size - 1) / 2, size - ddof
     mean, whole_variance, _ = mixture_moments(w, m, np.full(w.size, v))
     drift = float(gaussian.expected_log_variance(size, 1, ddof=ddof))
     inverse, gap, log = _first_fit(w, m - mean, v, size, divisor)

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, SQUARABLE, Array, flag, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.lineage_limits import surviving_fraction
 
@@ -29,9 +29,19 @@ class VarianceFunction:
     low: float = -np.inf
     high: float = np.inf
 
+    def __post_init__(self) -> None:
+        for name in ("constant", "linear", "quadratic"):
+            object.__setattr__(self, name, one_real(name, getattr(self, name)))
+        for name, open_end in (("low", -np.inf), ("high", np.inf)):
+            end = getattr(self, name)
+            unbounded = isinstance(end, float) and end == open_end
+            object.__setattr__(self, name, open_end if unbounded else one_real(name, end))
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
+
     def __call__(self, mean: ArrayLike) -> Array:
         """The variance of one draw at ``mean``; ValueError outside the closed range of means."""
-        mean = within("mean", mean, self.low, self.high)
+        mean = within("mean", mean, max(self.low, -SQUARABLE), min(self.high, SQUARABLE))
         return self.constant + self.linear * mean + self.quadratic * mean**2
 
 
@@ -42,7 +52,7 @@ def bernoulli() -> VarianceFunction:
 
 def binomial(trials: int) -> VarianceFunction:
     """``V = m (1 - m/trials)`` for the number of successes."""
-    trials = int(whole("trials", trials, 1))
+    trials = one_whole("trials", trials, 1)
     return VarianceFunction(0.0, 1.0, -1.0 / trials, 0.0, float(trials))
 
 
@@ -53,17 +63,17 @@ def poisson() -> VarianceFunction:
 
 def negative_binomial(successes: float) -> VarianceFunction:
     """``V = m + m^2/successes`` for the failures before a known, possibly fractional, number of successes."""
-    return VarianceFunction(0.0, 1.0, 1.0 / float(positive("successes", successes)), 0.0)
+    return VarianceFunction(0.0, 1.0, 1.0 / one_real("successes", successes, 0, open_low=True), 0.0)
 
 
 def gamma(shape: float) -> VarianceFunction:
     """``V = m^2/shape``, the shape known; shape 1 is the exponential law."""
-    return VarianceFunction(0.0, 0.0, 1.0 / float(positive("shape", shape)), 0.0)
+    return VarianceFunction(0.0, 0.0, 1.0 / one_real("shape", shape, 0, open_low=True), 0.0)
 
 
 def normal(variance: float) -> VarianceFunction:
     """``V = variance``, known."""
-    return VarianceFunction(float(positive("variance", variance)), 0.0, 0.0)
+    return VarianceFunction(one_real("variance", variance, 0, open_low=True), 0.0, 0.0)
 
 
 def hyperbolic_secant() -> VarianceFunction:
@@ -71,8 +81,14 @@ def hyperbolic_secant() -> VarianceFunction:
     return VarianceFunction(1.0, 0.0, 1.0)
 
 
-def _sizes(sample_size: ArrayLike) -> Array:
-    return whole("sample_size", sample_size, 1).astype(np.float64)
+def _family(family: VarianceFunction) -> VarianceFunction:
+    if not isinstance(family, VarianceFunction):
+        raise TypeError(f"family must be a VarianceFunction, such as poisson(), got {family!r}")
+    return family
+
+
+def _sizes(sample_size: ArrayLike, name: str = "sample_size") -> Array:
+    return whole(name, sample_size, 1).astype(np.float64)
 
 
 def _growth(family: VarianceFunction, log_factor: Array, initial: Array) -> Array:
@@ -92,7 +108,7 @@ def expected_variance_function(
 ) -> Array:
     """Mean variance of one draw of the model after ``fits`` fits, from a truth with the given ``mean``. Exact."""
     with np.errstate(over="ignore"):
-        return family(mean) * np.exp(whole("fits", fits) * _log1p(family, _sizes(sample_size)))
+        return _family(family)(mean) * np.exp(whole("fits", fits) * _log1p(family, _sizes(sample_size)))
 
 
 def _log1p(family: VarianceFunction, size: Array) -> Array:
@@ -113,7 +129,7 @@ def expected_mean_error(family: VarianceFunction, mean: ArrayLike, sample_size: 
 
     Exact for every M >= 1; may overflow to inf when v2 > 0. ValueError for a mean outside the family.
     """
-    size, fits = _sizes(sample_size), whole("fits", fits).astype(np.float64)
+    family, size, fits = _family(family), _sizes(sample_size), whole("fits", fits).astype(np.float64)
     if family.quadratic == 0:
         return family(mean) * fits / size
     steps = np.where(fits == 0, 0.0, np.where(fits == 0, 1.0, fits) * _log1p(family, size))
@@ -131,7 +147,7 @@ def accumulated_mean_error(family: VarianceFunction, mean: ArrayLike, sample_siz
 
     The first batch is real. See :func:`accumulated_mean_error_limit` for endless accumulation.
     """
-    size, last = _sizes(sample_size), int(whole("fits", fits))
+    family, size, last = _family(family), _sizes(sample_size), one_whole("fits", fits, most=LONGEST)
     batches = np.arange(1, last + 1, dtype=np.float64)
     if family.quadratic == 0:
         return family(mean) * np.sum(batches**-2.0) / size
@@ -154,7 +170,8 @@ def scheduled_mean_error(
 
     ``accumulate``: each fit uses all batches so far. ValueError unless the sizes are a vector of whole numbers from 1.
     """
-    sizes = _sizes(sample_sizes)
+    family, sizes, accumulate = _family(family), _sizes(sample_sizes, "sample_sizes"), flag("accumulate", accumulate)
+    mean = one_real("mean", mean)
     if sizes.ndim != 1:
         raise ValueError(f"sample_sizes must be a vector with one size for each fit, got shape {sizes.shape}")
     weights = sizes / np.cumsum(sizes) ** 2 if accumulate else 1 / sizes
@@ -173,7 +190,7 @@ def scheduled_mean_error(
 )
 def accumulated_mean_error_limit(family: VarianceFunction, mean: ArrayLike, sample_size: ArrayLike) -> Array:
     """The limit of :func:`accumulated_mean_error` as batches accumulate for ever, by Euler's product. Exact."""
-    size = _sizes(sample_size)
+    family, size = _family(family), _sizes(sample_size)
     square = np.pi**2 * family.quadratic / size
     # (sinh(x)/x - 1)/x^2 in powers of x^2 = square, of either sign
     small = np.abs(square) < 0.5
@@ -210,6 +227,7 @@ def fresh_mean_error(
 
     Exact. The first fit is all real. ``inf`` where the error grows without bound. A fixed count needs ``g M`` whole.
     """
+    family, random_count = _family(family), flag("random_count", random_count)
     size, share = np.broadcast_arrays(_sizes(sample_size), within("share", share, 0, 1))
     if not random_count and np.any(np.abs(share * size - np.rint(share * size)) > 1e-6):
         raise ValueError(f"share * sample_size must be a whole number of real draws, got {(share * size)!r}")
@@ -238,5 +256,5 @@ def poisson_extinction(mean: ArrayLike, sample_size: ArrayLike, fits: ArrayLike)
     The mean time to extinction is infinite: the probability of survival falls like ``2 M mean / n``. a_n is
     ``lineage_limits.surviving_fraction``. Broadcasts.
     """
-    mean, size = within("mean", mean, 0, np.inf), _sizes(sample_size)
+    mean, size = within("mean", mean, 0, SQUARABLE), _sizes(sample_size)
     return np.exp(-size * mean * surviving_fraction(fits))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, eval_legendre, spence
 
-from ._domain import Array, law, whole, within
+from ._domain import Array, law, one_whole, whole, within
 from ._register import theorem
 from .lineage_limits import SURVIVAL_CONSTANT, coalescent_time
 from .replacement import states
@@ -61,7 +61,7 @@ def fixation_time_mean_refined(probabilities: ArrayLike, sample_size: ArrayLike)
     (0.0014 at M = 100), but O(1) once some 1 - p_i is of the order of 1/M. Raises ValueError for fewer than two
     possible states.
     """
-    size, group = whole("sample_size", sample_size, 1), states(probabilities)
+    size, group = whole("sample_size", sample_size, 1).astype(np.float64), states(probabilities)
     if group.complement[-1] == 0:
         raise ValueError("probabilities must have at least two positive entries: one state is fixed from the start")
     edge = float((group.multiplicity * group.probability) @ group.log_complement)
@@ -108,7 +108,7 @@ def conditional_fixation_mean_refined(probability: ArrayLike, sample_size: Array
     Broadcasts. The error is O(1) once M (1 - p) is of the order of 1. Raises ValueError for p outside (0, 1).
     """
     p = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True)
-    size = whole("sample_size", sample_size, 1)
+    size = whole("sample_size", sample_size, 1).astype(np.float64)
     return -2 * size * (1 - p) * np.log1p(-p) / p - (np.log(size) + np.log1p(-p)) / 3 + FIXATION_CONSTANT
 
 
@@ -127,7 +127,7 @@ def conditional_loss_mean_refined(probability: ArrayLike, sample_size: ArrayLike
     (``rare.rare_loss_median``). Broadcasts. Raises ValueError for q outside (0, 1).
     """
     q = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True)
-    size = whole("sample_size", sample_size, 1)
+    size = whole("sample_size", sample_size, 1).astype(np.float64)
     return 2 * size * entr(q) / (1 - q) - (np.log(size) + np.log(q)) / 3 + FIXATION_CONSTANT
 
 
@@ -145,8 +145,8 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
     The sum over sets costs 2^K, so at most 20 possible states; ``support.states_left_time_mean`` is exact and does not.
     Raises ValueError beyond, or for states_left < 1.
     """
-    p, size = law("probabilities", probabilities), whole("sample_size", sample_size, 1)
-    p, left = p[p > 0], int(whole("states_left", states_left, 1))
+    p, size = law("probabilities", probabilities), one_whole("sample_size", sample_size, 1)
+    p, left = p[p > 0], one_whole("states_left", states_left, 1)
     if p.size > 20:
         raise ValueError(f"probabilities must have at most 20 positive entries for the sum over sets, got {p.size}")
     if left >= p.size:

@@ -15,12 +15,14 @@ is in ``workflows``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import betaln
 
-from modelcollapse_theory._domain import Array, law, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, law, one_real, one_whole, whole, within
+from modelcollapse_theory._log_gamma import log_gamma_increment
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import share_lost
 
@@ -30,19 +32,22 @@ _LARGEST_DENSE = 4_000  # a finite number of fits keeps its (M + 1)^2 weights: 1
 
 
 def _one_size(sample_size: int, largest: int) -> int:
-    size = int(whole("sample_size", sample_size, 1, "a fit needs data"))
+    size = one_whole("sample_size", sample_size, 1, "a fit needs data")
     if size > largest:
-        raise ValueError(f"sample_size must be at most {largest} for the exact recursion, got {sample_size!r}")
+        raise ValueError(
+            f"sample_size must be at most {largest} for the exact recursion, got {sample_size!r}; "
+            "fresh_limits.absent_limit has no such limit"
+        )
     return size
 
 
-def _rows(size: int, share: float, type_chance: Array):
-    """R_k for k = 1, ..., M: arrays (Q, k + 1), one row for each ``type_chance`` z."""
-    j = np.arange(size + 1)
+def _rows(size: int, share: float, type_chance: Array, items: int) -> Iterator[tuple[int, Array]]:
+    """R_k for k = 1, ..., ``items``: arrays (Q, k + 1), one row for each ``type_chance`` z."""
+    j = np.arange(items + 1)
     stay = share * type_chance[:, None] + (1 - share) * j / size
     move = (1 - share) * (1 - j[:-1] / size)
     row = np.ones((type_chance.size, 1))
-    for k in range(1, size + 1):
+    for k in range(1, items + 1):
         new = np.zeros((type_chance.size, k + 1))
         new[:, :k] = stay[:, :k] * row
         new[:, 1:] += move[:k] * row
@@ -50,9 +55,10 @@ def _rows(size: int, share: float, type_chance: Array):
         yield k, row
 
 
-def _gaps(size: int, share: float) -> Array:
-    """1 - R_k(k), k = 0..M: not all of k lineages go on to different parents; exact for tiny shares."""
-    logs = np.log1p(-share) + np.log1p(-np.arange(size) / size) if share < 1 else np.full(size, -np.inf)
+def _gaps(size: int, share: float, items: int) -> Array:
+    """1 - R_k(k), k = 0..``items``: not all of k lineages go on to different parents; exact for tiny shares."""
+    j = np.arange(items)
+    logs = np.log1p(-share) + np.log1p(-j / size) if share < 1 else np.full(items, -np.inf)
     return np.concatenate([[0.0], -np.expm1(np.cumsum(logs))])
 
 
@@ -60,11 +66,9 @@ def _stationary(size: int, share: float, type_chance: Array, source: Array, star
     """Solve x(k) = sum_j R_k(j) x(j) + source(k), x(0) = start, upwards for k = 0..items; (Q, items + 1)."""
     if share == 0:
         raise ValueError("share must be positive: without real data the only stationary laws are point masses")
-    gap = _gaps(size, share)
+    gap = _gaps(size, share, items)
     x = np.full((type_chance.size, items + 1), start)
-    for k, row in _rows(size, share, type_chance):
-        if k > items:
-            break
+    for k, row in _rows(size, share, type_chance, items):
         x[:, k] = ((row[:, :k] * x[:, :k]).sum(axis=1) + source[:, k]) / gap[k]
     return x
 
@@ -74,7 +78,7 @@ def theta(sample_size: ArrayLike, share: ArrayLike) -> Array:
 
     The diffusion's 2Mg to first order; haploid, so the textbook's 4Nu is 2Mg.
     """
-    size, g = whole("sample_size", sample_size, 1), within("share", share, 0, 1)
+    size, g = whole("sample_size", sample_size, 1).astype(np.float64), within("share", share, 0, 1)
     return (size - 1) * g * (2 - g)
 
 
@@ -89,7 +93,8 @@ def eigenvalues(sample_size: int, share: float) -> Array:
 
     Exact.
     """
-    size, g = int(whole("sample_size", sample_size, 1)), float(within("share", share, 0, 1))
+    size = one_whole("sample_size", sample_size, 1, most=LONGEST)
+    g = one_real("share", share, 0, 1)
     return np.cumprod(np.concatenate([[1.0], (1 - g) * (1 - np.arange(size) / size)]))
 
 
@@ -113,7 +118,8 @@ def stationary_dirichlet(probabilities: ArrayLike, sample_size: int, share: floa
     With this module's ``theta`` mean and covariance are exact at every M; the distribution function is off by O(1/M)
     in the bulk, and the law puts no atom on 0 where the chain does: for absence see ``absent``.
     """
-    return law("probabilities", probabilities) * theta(sample_size, share)
+    p, size = law("probabilities", probabilities), one_whole("sample_size", sample_size, 1)
+    return p * theta(size, one_real("share", share, 0, 1))
 
 
 @theorem(
@@ -128,10 +134,10 @@ def stationary_moments(probability: float, sample_size: int, share: float, order
     Draw m items of the fit with replacement: they are j distinct items with the occupancy chance L(m, j), and phi(j),
     with z = q in R, is the chance that those are all of the state. Exact; O(order^2). Raises ValueError for share 0.
     """
-    size, top = int(whole("sample_size", sample_size, 1)), int(whole("order", order))
-    g, q = float(within("share", share, 0, 1)), np.atleast_1d(within("probability", probability, 0, 1))
+    size, top = one_whole("sample_size", sample_size, 1), one_whole("order", order, most=_LARGEST)
+    g, q = one_real("share", share, 0, 1), np.array([one_real("probability", probability, 0, 1)])
     items = min(top, size)
-    phi = _stationary(size, g, q, np.zeros((q.size, items + 1)), 1.0, items)[0]
+    phi = _stationary(size, g, q, np.zeros((1, items + 1)), 1.0, items)[0]
     occupancy, moments = np.zeros(items + 1), np.empty(top + 1)
     occupancy[0] = 1
     j = np.arange(items + 1)
@@ -153,7 +159,7 @@ def absent(probability: ArrayLike, sample_size: int, share: float, fits: int | N
 
     Absence is no loss here: the state comes back. Grows with n from (1 - q)^M to the stationary value. Exact to
     relative rounding, however small. O(M^2), or O(n M^2) for given ``fits``. Broadcasts over ``probability``. Raises
-    ValueError beyond M = 20,000 (4,000 for given ``fits``): there use ``absent_branching``; and for share 0 without
+    ValueError beyond M = 20,000 (4,000 for given ``fits``): there use ``fresh_limits.absent_limit``; and for share 0 without
     ``fits``.
     """
     return _presence(probability, sample_size, share, fits, present=False)
@@ -171,14 +177,14 @@ def present(probability: ArrayLike, sample_size: int, share: float, fits: int | 
 
 
 def _presence(probability: ArrayLike, sample_size: int, share: float, fits: int | None, *, present: bool) -> Array:
-    g, q = float(within("share", share, 0, 1)), within("probability", probability, 0, 1)
+    g, q = one_real("share", share, 0, 1), within("probability", probability, 0, 1)
     size = _one_size(sample_size, _LARGEST if fits is None else _LARGEST_DENSE)
     chance, k = np.atleast_1d(q).ravel(), np.arange(size + 1)
     source = share_lost(g * chance[:, None], k) if present else np.zeros((chance.size, size + 1))
     if fits is None:
         value = _stationary(size, g, 1 - chance, source, 0.0 if present else 1.0, size)[:, -1]
     else:
-        count = int(whole("fits", fits))
+        count = one_whole("fits", fits)
         value = np.array([_after(size, g, c, count, row, present) for c, row in zip(chance, source, strict=True)])
     return np.minimum(value, 1.0).reshape(q.shape)
 
@@ -192,7 +198,7 @@ def _after(size: int, share: float, probability: float, fits: int, source: Array
         return float(x[-1])
     weights = np.zeros((size + 1, size + 1))
     weights[0, 0] = 1
-    for items, row in _rows(size, share, np.array([1 - probability])):
+    for items, row in _rows(size, share, np.array([1 - probability]), size):
         weights[items, : items + 1] = row[0]
     for _ in range(fits - 1):
         new = weights @ x + source
@@ -220,7 +226,7 @@ def expected_founders(sample_size: int, share: float) -> float:
     Ewens' sum_{i<M} theta/(theta + i) is for a sample small against its population; here the sample is the population,
     and it is too low (g = 0.1, M = 100: 36.3 against 40.4).
     """
-    size, g = _one_size(sample_size, _LARGEST), float(within("share", share, 0, 1))
+    size, g = _one_size(sample_size, _LARGEST), one_real("share", share, 0, 1)
     source = g * np.arange(size + 1.0)[None]
     return float(_stationary(size, g, np.ones(1), source, 0.0, size)[0, -1])
 
@@ -231,7 +237,7 @@ def branching_total(share: float) -> float:
     About ln(1/(2g)) * 2 for small g. Summed to b < 1e-4, the rest in closed form; error below 1e-4. Needs 0 < share <=
     1.
     """
-    g = float(within("share", share, 0, 1, open_low=True))
+    g = one_real("share", share, 0, 1, open_low=True)
     b, total = 1.0, 0.0
     while b > 1e-4:
         total += b
@@ -243,10 +249,11 @@ def branching_total(share: float) -> float:
 def absent_branching(probability: ArrayLike, sample_size: ArrayLike, share: float) -> Array:
     r"""Stationary P(absent) for large M: :math:`\exp(-M g q \sum_k b_k)`, a branching process with immigration.
 
-    Error O(1/M).
+    Error O(1/M) for a rare state, q of the order of 1/M; ``fresh_limits.absent_limit`` holds for common ones too.
     """
     size, q = whole("sample_size", sample_size, 1), within("probability", probability, 0, 1)
-    return np.exp(-size * float(share) * q * branching_total(share))
+    g = one_real("share", share, 0, 1, open_low=True)
+    return np.exp(-size * g * q * branching_total(g))
 
 
 def absent_beta(probability: ArrayLike, sample_size: ArrayLike, share: ArrayLike) -> Array:
@@ -256,10 +263,13 @@ def absent_beta(probability: ArrayLike, sample_size: ArrayLike, share: ArrayLike
 
     An approximation whose error does not vanish with M: a few percent of the exponent. 0 < q < 1, share > 0.
     """
-    size = whole("sample_size", sample_size, 1)
+    size = whole("sample_size", sample_size, 1).astype(np.float64)
     q = within("probability", probability, 0, 1, open_low=True, open_high=True)
     number = 2 * size * within("share", share, 0, 1, open_low=True)
-    return np.exp(betaln(number * (1 - q) + size, number * q) - betaln(number * (1 - q), number * q))
+    # ratios of gamma functions whose arguments differ by theta q, without the logarithms of the arguments themselves
+    other, drawn = number * (1 - q), number * q
+    gain = log_gamma_increment(other, drawn) - log_gamma_increment(other + size, drawn)
+    return np.exp(gain - drawn * np.log1p(size / other))
 
 
 @theorem(
@@ -275,8 +285,8 @@ def minimal_share(probability: float, sample_size: int, failure: float) -> float
     large. Exact, by root finding. Raises ValueError where failure < (1 - q)^M, which even a wholly real data set
     exceeds.
     """
-    q = float(within("probability", probability, 0, 1, open_low=True, open_high=True))
-    size, delta = _one_size(sample_size, _LARGEST), float(within("failure", failure, 0, 1, open_low=True))
+    q = one_real("probability", probability, 0, 1, open_low=True, open_high=True)
+    size, delta = _one_size(sample_size, _LARGEST), one_real("failure", failure, 0, 1, open_low=True)
     floor = float(np.exp(size * np.log1p(-q)))
     if delta < floor * (1 - 1e-12):
         raise ValueError(

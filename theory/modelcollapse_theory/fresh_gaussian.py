@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modelcollapse_theory._domain import Array, choice, positive, whole
+from modelcollapse_theory._domain import Array, choice, one_real, one_whole, whole
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/gaussian.md"
@@ -17,12 +17,12 @@ _OWN = "derived in theory/derivations/gaussian.md"
 
 def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> tuple[Array, NDArray, float, float]:
     """Matrix and source of the recursion of (mean error, variance), and M and g."""
-    choice("ddof", ddof, (0, 1))
-    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
-    real = int(whole("real_size", real_size))
+    ddof = choice("ddof", ddof, (0, 1))
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    real = one_whole("real_size", real_size)
     if real > size:
         raise ValueError(f"real_size must be at most sample_size = {size}, got {real_size!r}")
-    bias = float(positive("sampling_bias", sampling_bias))
+    bias = one_real("sampling_bias", sampling_bias, 0, open_low=True)
     g, scale = real / size, (size - 1) / (size - ddof)
     matrix = np.array(
         [[(1 - g) ** 2, (1 - g) * bias / size], [scale * size / (size - 1) * g * (1 - g), scale * (1 - g) * bias]]
@@ -39,16 +39,18 @@ def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> 
 def mean_error_and_variance(
     sample_size: int, real_size: int, fits: int, *, ddof: int = 1, sampling_bias: float = 1.0
 ) -> tuple[float, float]:
-    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact.
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact; may reach inf.
 
     ``sampling_bias`` multiplies the variance of the synthetic draws: below 1 for a model sampled at low temperature.
     """
     matrix, source, size, scale = _step(sample_size, real_size, ddof, sampling_bias)
-    fits = int(whole("fits", fits))
+    fits = one_whole("fits", fits)
     if fits == 0:
         return 0.0, 1.0
     affine = np.block([[matrix, source[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
-    state = np.linalg.matrix_power(affine, fits - 1) @ np.array([1 / size, scale, 1.0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        state = np.linalg.matrix_power(affine, fits - 1) @ np.array([1 / size, scale, 1.0])
+    state = np.where(np.isfinite(state), state, np.inf)  # it only leaves the floats by growing
     return float(state[0]), float(state[1])
 
 

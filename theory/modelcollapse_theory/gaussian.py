@@ -31,7 +31,7 @@ def _fits(fits: ArrayLike, minimum: int = 0) -> Array:
 
 def _log_bias(size: Array, ddof: int) -> Array:
     """log of the mean factor (M - 1) / (M - ddof) of one fit."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     return np.log1p(-1 / size) if ddof == 0 else np.zeros_like(size)
 
 
@@ -110,7 +110,7 @@ def log_variance_cgf(theta: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, 
 def variance_moment(order: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
     r"""``E (sigma_n^2/sigma_0^2)^order``, any real order: :func:`log_variance_cgf` exponentiated. Exact; may be inf."""
     with np.errstate(over="ignore"):
-        return np.exp(log_variance_cgf(order, sample_size, fits, ddof=ddof))
+        return np.exp(log_variance_cgf(real("order", order), sample_size, fits, ddof=ddof))
 
 
 @theorem(
@@ -168,7 +168,7 @@ def log_expected_deviation(sample_size: ArrayLike, fits: ArrayLike, *, ddof: int
 )
 def expected_mean_error(sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
     """``E(mu_n - mu_0)^2/sigma_0^2``: ``n/M`` for ddof=1, ``1 - (1 - 1/M)^n`` for ddof=0. Exact."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size, fits = _sizes(sample_size), _fits(fits)
     return fits / size if ddof == 1 else -np.expm1(fits * _log_bias(size, ddof))
 
@@ -184,7 +184,7 @@ def scheduled_mean_error(sizes: ArrayLike, *, ddof: int = 1) -> Array:
 
     It stays bounded, for ddof=1, if and only if ``sum 1/M_i`` converges.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     sizes = _schedule(sizes)
     return np.cumsum(1 / sizes) if ddof == 1 else -np.expm1(np.cumsum(_log_bias(sizes, ddof)))
 
@@ -221,7 +221,8 @@ def log_variance_cdf(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLi
     r"""``P(log(sigma_n^2/sigma_0^2) <= log_ratio)``: the collapse probability at a threshold ``exp(log_ratio)``.
 
     The integral of :func:`log_variance_cgf` over a vertical line in the complex plane. Exact but for
-    rounding: relative error about 1e-12, and 1e-10 in a tail of 1e-250. Raises ValueError unless M >= 2, fits >= 1.
+    rounding: relative error about 1e-12, and 1e-10 in a tail of 1e-250. Raises ValueError unless
+    2 <= M <= 10^12 and fits >= 1.
     """
     return _law(log_ratio, sample_size, fits, ddof, 0)
 
@@ -232,7 +233,7 @@ def log_variance_sf(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLik
 
 
 def _law(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, ddof: int, side: int) -> Array:
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
 
     def one(x: float, size: float, n: float) -> float:
         half, drift = (size - 1) / 2, float(_log_bias(np.asarray(size), ddof))
@@ -244,4 +245,6 @@ def _law(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, ddof: in
             x,
         )[side]
 
-    return np.vectorize(one, otypes=[np.float64])(real("log_ratio", log_ratio), _sizes(sample_size), _fits(fits, 1))[()]
+    size = whole("sample_size", sample_size, 2, "the integral keeps its digits to there", _contour.LARGEST)
+    walk = real("log_ratio", log_ratio), size.astype(np.float64), _fits(fits, 1)
+    return np.vectorize(one, otypes=[np.float64])(*walk)[()]

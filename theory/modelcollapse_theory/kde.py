@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, choice, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, SQUARABLE, Array, choice, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/kde.md"
@@ -19,6 +19,10 @@ _OWN = "derived in theory/derivations/kde.md"
 
 def _sizes(sample_size: ArrayLike) -> Array:
     return whole("sample_size", sample_size, 2, "one point has no spread to set a bandwidth by").astype(np.float64)
+
+
+def _one_size(sample_size: ArrayLike) -> float:
+    return float(one_whole("sample_size", sample_size, 2, "one point has no spread to set a bandwidth by"))
 
 
 @theorem(
@@ -37,8 +41,8 @@ def fixed_bandwidth(
 
     Exact. The variance settles at ``M h^2``, whatever the truth was, while the mean drifts off for ever.
     """
-    size, fits = _sizes(sample_size), whole("fits", fits)
-    variance, square = positive("variance", variance), within("bandwidth", bandwidth, 0, np.inf) ** 2
+    size, fits = _sizes(sample_size), whole("fits", fits).astype(np.float64)
+    variance, square = positive("variance", variance), within("bandwidth", bandwidth, 0, SQUARABLE) ** 2
     lost = -np.expm1(fits * np.log1p(-1 / size))
     settled = size * square
     return variance + (settled - variance) * lost, (variance - settled) * lost + fits * square
@@ -52,10 +56,10 @@ def silverman_constant(dimension: ArrayLike = 1) -> Array:
 
 def _widening(size: ArrayLike, constant: ArrayLike, ddof: int, dimension: ArrayLike) -> Array:
     """Variance of the kernel for ``size`` rows, relative to that of the rows with divisor ``size``."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = np.asarray(size, dtype=np.float64)
     power = -2 / (whole("dimension", dimension, 1) + 4)
-    return within("constant", constant, 0, np.inf) ** 2 * size**power * size / (size - ddof)
+    return within("constant", constant, 0, SQUARABLE) ** 2 * size**power * size / (size - ddof)
 
 
 def rule_factor(sample_size: ArrayLike, *, constant: ArrayLike = 1.0, ddof: int = 1, dimension: ArrayLike = 1) -> Array:
@@ -116,8 +120,10 @@ def accumulated(bandwidth: ArrayLike, sample_size: int, fits: int, *, variance: 
     from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. ``bandwidth`` is one h, or that of each fit (n,). Exact. Accumulation slows
     the diffusion to a logarithm, and stops it if the bandwidth shrinks like any power of the pool's size.
     """
-    last = int(whole("fits", fits, 1))
-    square = np.broadcast_to(within("bandwidth", bandwidth, 0, np.inf) ** 2, (last,))
+    last, h = one_whole("fits", fits, 1, most=LONGEST), within("bandwidth", bandwidth, 0, SQUARABLE)
+    if h.shape not in ((), (last,)):
+        raise ValueError(f"bandwidth must be one number or one for each of the {last} fits, got shape {h.shape}")
+    square = np.broadcast_to(h**2, (last,))
     return _accumulated(sample_size, square, np.zeros(last), variance)
 
 
@@ -142,14 +148,15 @@ def accumulated_rule(
     As :func:`accumulated` with ``h_n^2 = w_n S_n``, ``w_n = c^2 (nM)^(-2/(d+4)) nM/(nM - ddof)``. Exact. Where replacement
     explodes this stays finite for ever, since the sum of ``w_n / n`` does.
     """
-    last = int(whole("fits", fits, 1))
-    pool = float(_sizes(sample_size)) * np.arange(1, last + 1)
-    return _accumulated(sample_size, np.zeros(last), _widening(pool, constant, ddof, dimension), variance)
+    last, pool = one_whole("fits", fits, 1, most=LONGEST), _one_size(sample_size)
+    c, d = one_real("constant", constant, 0, SQUARABLE), one_whole("dimension", dimension, 1)
+    share = _widening(pool * np.arange(1, last + 1), c, ddof, d)
+    return _accumulated(sample_size, np.zeros(last), share, variance)
 
 
 def _accumulated(sample_size: ArrayLike, square: Array, share: Array, variance: ArrayLike) -> tuple[Array, Array]:
     """The recursion for kernels of variance ``square + share * S_n``."""
-    size, truth = float(_sizes(sample_size)), float(positive("variance", variance))
+    size, truth = _one_size(sample_size), one_real("variance", variance, 0, SQUARABLE, open_low=True)
     spread, error = (1 - 1 / size) * truth, truth / size
     out = [(spread, error)]
     for n, (h2, w) in enumerate(zip(square[:-1], share[:-1], strict=True), 2):
@@ -178,11 +185,11 @@ def fresh_real(
 
     Two arrays (n,). Exact. Any steady share of real rows stops the diffusion.
     """
-    size, last = float(_sizes(sample_size)), int(whole("fits", fits, 1))
-    share, truth = float(whole("real", real)), float(positive("variance", variance))
+    size, last = _one_size(sample_size), one_whole("fits", fits, 1, most=LONGEST)
+    share, truth = float(one_whole("real", real)), one_real("variance", variance, 0, open_low=True)
     if share > size:
         raise ValueError(f"real must be at most sample_size = {sample_size}, got {real}")
-    square, kept = float(within("bandwidth", bandwidth, 0, np.inf)) ** 2, size - share
+    square, kept = one_real("bandwidth", bandwidth, 0, SQUARABLE) ** 2, size - share
     total, error = truth + square, truth / size
     out = [(total - error, error)]
     for _ in range(1, last):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, real, whole, within
+from ._domain import LONGEST, Array, one_whole, real, whole, within
 from ._register import theorem
 
 # Laws are cut where their entries fall below this, far under any rounding: what is left keeps its relative accuracy.
@@ -29,15 +29,13 @@ LARGEST = 100_000
 
 def one_size(sample_size: ArrayLike, largest: int = LARGEST) -> int:
     """``sample_size`` as one int from 1 to ``largest``, where an exact law costs at least O(M)."""
-    size = whole("sample_size", sample_size, 1)
-    if size.ndim:
-        raise ValueError(f"sample_size must be one number here, got an array of shape {size.shape}")
+    size, largest = one_whole("sample_size", sample_size, 1), one_whole("largest", largest, 1)
     if size > largest:
         raise ValueError(
             f"sample_size must be at most {largest} for the exact lineage law, got {sample_size!r}; "
             "larger samples have the limits in lineage_limits"
         )
-    return int(size)
+    return size
 
 
 def _trim(low: int, row: Array) -> tuple[int, Array]:
@@ -75,7 +73,8 @@ class _Boxes:
 
 def occupancy_rows(sample_size: int) -> Iterator[tuple[int, int, Array]]:
     """The rows of ``occupancy_matrix`` in turn: lineages k = 1..M, the first index and the vector of L_k."""
-    return _Boxes(sample_size, sample_size).rows(sample_size)
+    size = one_size(sample_size)
+    return _Boxes(size, size).rows(size)
 
 
 def _merge(boxes: int, low: int, law: Array) -> tuple[int, Array]:
@@ -113,9 +112,8 @@ def occupancy_matrix(sample_size: int, lineages: int | None = None) -> Array:
     ``sample_size`` unless given. Raises ValueError above 5000 lineages. Source: the classical occupancy problem.
     """
     size = one_size(sample_size, 10**15)
-    count = size if lineages is None else int(whole("lineages", lineages, 0))
-    if count > 5000:
-        raise ValueError(f"lineages must be at most 5000, where the matrix takes 200 MB, got {count}")
+    wanted = size if lineages is None else lineages
+    count = one_whole("lineages", wanted, 0, "the matrix takes 200 MB there", 5000)
     return _table(size, count)
 
 
@@ -124,11 +122,10 @@ def no_merger(sample_size: int, lineages: int) -> tuple[Array, Array]:
 
     .. math:: \lambda_j = (M)_j / M^j = \prod_{i<j} (1 - i/M)
     """
-    steps = np.arange(min(lineages, sample_size), dtype=np.float64)
-    if lineages > sample_size:  # more lineages than parents: log 0, which log1p would report
-        steps = np.append(steps, np.nan)
-    logs = np.concatenate([[0.0], np.cumsum(np.log1p(-steps / sample_size))])
-    logs = np.concatenate([np.where(np.isnan(logs), -np.inf, logs), np.full(lineages + 1 - logs.size, -np.inf)])
+    size, most = one_whole("sample_size", sample_size, 1), one_whole("lineages", lineages, most=LONGEST)
+    logs = np.full(most + 1, -np.inf)  # of 0, where there are more lineages than parents
+    steps = np.arange(min(most, size), dtype=np.float64)
+    logs[: steps.size + 1] = np.concatenate([[0.0], np.cumsum(np.log1p(-steps / size))])
     return np.exp(logs), -np.expm1(logs)
 
 
@@ -202,7 +199,7 @@ def lineage_law_spectral(sample_size: int, fits: int) -> Array:
     with right and left eigenvectors of the occupancy matrix. The terms alternate and cancel: all digits are lost for
     small n, so n >= M and M <= 200 are required (then the error stays below 1e-10). Raises ValueError otherwise.
     """
-    size, wanted = one_size(sample_size, 200), int(whole("fits", fits, 1))
+    size, wanted = one_size(sample_size, 200), one_whole("fits", fits, 1)
     if wanted < size:
         raise ValueError(f"fits must be at least sample_size={size}, where the alternating sum is stable, got {fits!r}")
     table, values = _table(size, size), no_merger(size, size)[0]

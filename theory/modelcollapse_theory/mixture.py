@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, choice, positive, whole, within
+from modelcollapse_theory._domain import Array, choice, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
@@ -95,6 +95,11 @@ def _schedule(sizes: ArrayLike, shares: ArrayLike, previous_shares: ArrayLike, m
     if size.ndim != 1:
         raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
     gamma, beta = within("shares", shares, 0, 1), within("previous_shares", previous_shares, 0, 1)
+    for name, share in (("shares", gamma), ("previous_shares", beta)):
+        if share.shape not in ((), size.shape):
+            raise ValueError(
+                f"{name} must be one number or one for each of the {size.size} sizes, got shape {share.shape}"
+            )
     alpha = model_share(gamma, beta)
     return size, *(np.broadcast_to(part, size.shape) for part in (alpha, beta, gamma))
 
@@ -146,17 +151,19 @@ def gaussian(
     size, alpha, beta, gamma = _gaussian_arguments(sample_size, share, previous_share, ddof)
     step = _gaussian_step(size, alpha, beta, gamma, ddof)
     with np.errstate(over="ignore", invalid="ignore"):
-        state = np.linalg.matrix_power(step, int(whole("fits", fits))) @ np.array([1.0, 0.0, 1.0])
+        state = np.linalg.matrix_power(step, one_whole("fits", fits)) @ np.array([1.0, 0.0, 1.0])
     state = np.where(np.isfinite(state), state, np.inf)  # it only leaves the floats by growing
-    scale = positive("variance", variance)
+    scale = one_real("variance", variance, 0, open_low=True)
     return state[0] * scale, state[1] * scale
 
 
 def _gaussian_arguments(sample_size: int, share: float, previous_share: float, ddof: int) -> tuple[float, ...]:
-    choice("ddof", ddof, (0, 1))
-    size = float(whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else ""))
-    alpha = float(model_share(share, previous_share))
-    return size, alpha, float(previous_share), float(share)
+    ddof = choice("ddof", ddof, (0, 1))
+    size = float(
+        one_whole("sample_size", sample_size, 1 + ddof, "an unbiased variance needs two draws" if ddof else "")
+    )
+    gamma, beta = one_real("share", share, 0, 1), one_real("previous_share", previous_share, 0, 1)
+    return size, float(model_share(gamma, beta)), beta, gamma
 
 
 def gaussian_fit(
@@ -166,10 +173,10 @@ def gaussian_fit(
 
     :math:`V_{fit} = V` (ddof 1) or (1 - 1/M) V (ddof 0), :math:`B_{fit} = B + V/M`. Fit 0 is the truth. Exact.
     """
-    count = int(whole("fits", fits))
+    count = one_whole("fits", fits)
     size, *_ = _gaussian_arguments(sample_size, share, previous_share, ddof)
     if count == 0:
-        return positive("variance", variance), np.asarray(0.0)
+        return np.asarray(one_real("variance", variance, 0, open_low=True)), np.asarray(0.0)
     spread, drift = gaussian(sample_size, count - 1, share, previous_share, variance=variance, ddof=ddof)
     return spread * (1.0 if ddof else 1 - 1 / size), drift + spread / size
 
@@ -181,12 +188,12 @@ def gaussian_schedule(
 
     Exact.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size, alpha, beta, gamma = _schedule(sizes, shares, previous_shares, 1 + ddof)
     states = [np.array([1.0, 0.0, 1.0])]
     for row in zip(size, alpha, beta, gamma, strict=True):
         states.append(_gaussian_step(*row, ddof=ddof) @ states[-1])
-    table = np.array(states) * positive("variance", variance)
+    table = np.array(states) * one_real("variance", variance, 0, open_low=True)
     return table[:, 0], table[:, 1]
 
 
@@ -218,5 +225,5 @@ def gaussian_limit(
             f"share={share!r} is too small for a finite stationary variance at sample_size={sample_size!r}: "
             "share * sample_size * (2 - share) must exceed alpha * (2 - share - alpha)"
         )
-    spread = positive("variance", variance) / rest
+    spread = one_real("variance", variance, 0, open_low=True) / rest
     return spread, ratio * spread

@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import eval_jacobi
 
-from ._domain import Array, law, whole, within
+from ._domain import LONGEST, Array, law, one_real, one_whole, real, whole, within
 from ._register import theorem
 from .lineages import no_merger, occupancy_matrix, one_size
 
 
 def _one_power(name: str, value: ArrayLike, minimum: int, most: int) -> int:
-    number = whole(name, value, minimum)
-    if number.ndim or number > most:
-        raise ValueError(f"{name} must be one whole number from {minimum} to {most}, got {value!r}")
-    return int(number)
+    return one_whole(name, value, minimum, most=most)
+
+
+def _vector(name: str, array: Array) -> Array:
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be a vector, got shape {array.shape}")
+    return array
 
 
 @theorem(
@@ -93,7 +96,9 @@ def eigenvalues(sample_size: int, largest: int | None = None) -> Array:
     ValueError unless 0 <= largest <= sample_size.
     """
     size = one_size(sample_size, 10**15)
-    order = size if largest is None else _one_power("largest", largest, 0, size)
+    if largest is None and size > LONGEST:
+        raise ValueError(f"largest must be given where sample_size is above {LONGEST}, got sample_size={size}")
+    order = size if largest is None else _one_power("largest", largest, 0, min(size, LONGEST))
     return no_merger(size, order)[0]
 
 
@@ -121,10 +126,10 @@ def transient_density(frequency: ArrayLike, probability: float, sample_size: int
     with Jacobi polynomials. It integrates to the chance of being still undecided. Error O(1/M) at fixed t. Shape of
     ``frequency``. Raises ValueError for t < 1e-4, where the series is long and a normal law is as good.
     """
-    x, q = within("frequency", frequency, 0.0, 1.0), within("probability", probability, 0.0, 1.0)
+    x, q = within("frequency", frequency, 0.0, 1.0), one_real("probability", probability, 0, 1)
     time = _one_power("fits", fits, 1, 10**15) / one_size(sample_size, 10**15)
-    if q.ndim or time < 1e-4:
-        raise ValueError(f"fits / sample_size must be at least 1e-4 and probability one number, got {time!r}, {q!r}")
+    if time < 1e-4:
+        raise ValueError(f"fits / sample_size must be at least 1e-4, got {fits!r} / {sample_size!r}")
     i = np.arange(1.0, math.sqrt(80 / time) + 3)
     there = eval_jacobi(i - 1, 1, 1, 1 - 2 * x[..., None])
     here = eval_jacobi(i - 1, 1, 1, 1 - 2 * q)
@@ -133,7 +138,8 @@ def transient_density(frequency: ArrayLike, probability: float, sample_size: int
 
 def binomial_rows(sample_size: int, probability: Array) -> Array:
     """Binomial(M, q) laws, one row for each entry of ``probability`` (r,), from the mode outwards: error 1e-14."""
-    q = np.asarray(probability, dtype=np.float64)[:, None]
+    sample_size = one_whole("sample_size", sample_size, 1, most=LONGEST)
+    q = _vector("probability", within("probability", probability, 0, 1))[:, None]
     j = np.arange(sample_size + 1.0)
     mode = np.minimum(np.floor((sample_size + 1) * q), sample_size)
     inside = (q > 0) & (q < 1)
@@ -180,9 +186,9 @@ def marginal_law(probability: float, sample_size: int, fits: int) -> Array:
     Merging all other states leaves a two-state chain with :math:`Q_{kj} = \operatorname{Bin}(M, k/M)(j)`. Shape
     ``(sample_size + 1,)``. Exact; costs O(M^2) for each fit. Raises ValueError for sample_size above 2000.
     """
-    q, size = within("probability", probability, 0.0, 1.0), marginal_size(sample_size)
+    q, size = one_real("probability", probability, 0, 1), marginal_size(sample_size)
     count = _one_power("fits", fits, 1, 10**9)
-    return _advance(size, count - 1, binomial_rows(size, q.reshape(1))[0], lambda chain, row: row @ chain)
+    return _advance(size, count - 1, binomial_rows(size, np.array([q]))[0], lambda chain, row: row @ chain)
 
 
 def marginal_expectation(probability: ArrayLike, sample_size: int, fits: ArrayLike, values: ArrayLike) -> Array:
@@ -192,8 +198,12 @@ def marginal_expectation(probability: ArrayLike, sample_size: int, fits: ArrayLi
     Exact; the functions are carried backwards, so that many states cost as much as one. Raises ValueError as
     ``marginal_law``.
     """
-    q, size = within("probability", probability, 0.0, 1.0), marginal_size(sample_size)
-    wanted, carried = whole("fits", fits, 1), np.asarray(values, dtype=np.float64)
+    q, size = _vector("probability", within("probability", probability, 0.0, 1.0)), marginal_size(sample_size)
+    wanted, carried = whole("fits", fits, 1), real("values", values)
+    if carried.shape not in ((size + 1,), (size + 1, q.size)):
+        raise ValueError(
+            f"values must have shape ({size + 1},) or ({size + 1}, {q.size}), one row for each count, got {carried.shape}"
+        )
     first, done = binomial_rows(size, q), 1
     distinct, back = np.unique(wanted, return_inverse=True)
     out = np.empty((distinct.size, q.size))

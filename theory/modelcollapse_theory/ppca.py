@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import interpolate, stats
 
 from modelcollapse_theory import wishart
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/ppca.md"
 
 
-def _variance(variance: ArrayLike) -> Array:
-    return within("variance", variance, 0, np.inf)
+def _variance(variance: ArrayLike, name: str = "variance") -> Array:
+    return within(name, variance, 0, np.inf)
 
 
 def _threshold(noise: ArrayLike, kl_weight: ArrayLike) -> Array:
@@ -48,7 +48,7 @@ def decoder_mean_variance(
 
 def lifetime(variance: ArrayLike, noise: ArrayLike, *, kl_weight: ArrayLike = 1.0) -> NDArray[np.int64]:
     """The first number of fits at which :func:`decoder_mean_variance` is 0. Exact."""
-    return np.ceil(_variance(variance) / _threshold(noise, kl_weight)).astype(np.int64)
+    return whole("variance / (kl_weight * noise)", np.ceil(_variance(variance) / _threshold(noise, kl_weight)))
 
 
 @theorem(
@@ -92,10 +92,10 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     The noise is the mean of the d - q smallest eigenvalues, and each decoder variance its eigenvalue less that. Applied
     to the spectrum of its own decoder means (d - q of them 0) it returns them unchanged: one loss, then none. Exact.
     """
-    values = _variance(eigenvalues)
+    values = _variance(eigenvalues, "eigenvalues")
     if values.ndim != 1:
         raise ValueError(f"eigenvalues must be a vector, got shape {values.shape}")
-    kept = int(whole("latent_dimension", latent_dimension, 1))
+    kept = one_whole("latent_dimension", latent_dimension, 1)
     if kept >= values.size:
         raise ValueError(f"latent_dimension must be below the {values.size} eigenvalues, got {latent_dimension}")
     ordered = np.sort(values)[::-1]
@@ -103,9 +103,9 @@ def learned_noise(eigenvalues: ArrayLike, latent_dimension: int) -> tuple[Array,
     return ordered[:kept] - noise, noise
 
 
-def _kept(sample_size: ArrayLike) -> Array:
-    """1 - 1/M: what the mean of a sample variance with divisor M keeps."""
-    return 1 - 1 / whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+def _log_kept(sample_size: ArrayLike) -> Array:
+    """ln(1 - 1/M): what the mean of a sample variance with divisor M keeps."""
+    return np.log1p(-1 / whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64))
 
 
 @theorem(
@@ -132,9 +132,9 @@ def finite_decoder_trace(
     M goes to infinity it is r directions of :func:`decoder_mean_variance`.
     """
     trace, threshold = within("trace", trace, 0, np.inf), _threshold(noise, kl_weight)
-    kept, n = _kept(sample_size), whole("fits", fits)
-    lost = -np.expm1(n * np.log(kept)) / (1 - kept)  # sum of a^i, i < n
-    return kept**n * trace - whole("rank", rank, 1) * threshold * lost
+    log_kept, n = _log_kept(sample_size), whole("fits", fits).astype(np.float64)
+    lost = np.expm1(n * log_kept) / np.expm1(log_kept)  # sum of a^i, i < n
+    return np.exp(n * log_kept) * trace - whole("rank", rank, 1) * threshold * lost
 
 
 @theorem(
@@ -154,8 +154,8 @@ def alive_probability(
     Gauss-Legendre quadrature in log G and interpolation in log x, absolute error below 1e-6.
     """
     x = _variance(variance) / _threshold(noise, kl_weight)
-    size = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws"))
-    n = int(whole("fits", fits))
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    n = one_whole("fits", fits, most=LONGEST)
     if size > 10_000:
         raise ValueError(
             f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"
@@ -194,8 +194,8 @@ def learned_noise_log_determinant(sample_size: ArrayLike, fits: ArrayLike, laten
     Draws :math:`\mu + W_1 z` span q dimensions and no more, so the d - q eigenvalues left over, and with them the noise, are 0
     from the second fit on, and what remains is a normal law in q dimensions refitted by maximum likelihood. Exact.
     """
-    n = whole("fits", fits, 1)
-    return wishart.expected_log_determinant(sample_size, n - 1, latent_dimension, ddof=0)
+    n, rank = whole("fits", fits, 1), one_whole("latent_dimension", latent_dimension, 1, most=LONGEST)
+    return wishart.expected_log_determinant(sample_size, n - 1, rank, ddof=0)
 
 
 @theorem(
@@ -209,4 +209,4 @@ def sampled_trace(trace: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> 
 
     The fit replaces the d - q small eigenvalues by their mean, which leaves their sum as it was: only the divisor M loses. Exact.
     """
-    return _kept(sample_size) ** whole("fits", fits) * within("trace", trace, 0, np.inf)
+    return np.exp(_log_kept(sample_size) * whole("fits", fits)) * within("trace", trace, 0, np.inf)

@@ -12,7 +12,18 @@ from numpy.typing import ArrayLike
 from scipy import interpolate, signal, sparse, special, stats
 
 from modelcollapse_theory import gaussian, hitting
-from modelcollapse_theory._domain import Array, choice, positive, real, whole, within
+from modelcollapse_theory._domain import (
+    LONGEST,
+    SQUARABLE,
+    Array,
+    choice,
+    one_real,
+    one_whole,
+    positive,
+    real,
+    whole,
+    within,
+)
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/precision.md"
@@ -43,7 +54,7 @@ def rounded_moments(mean: ArrayLike, deviation: ArrayLike, spacing: ArrayLike) -
 
     ``deviation`` may be 0. Cells out to 12 deviations are summed; beyond 10^5 deviations to a cell ValueError is raised.
     """
-    mean, h = real("mean", mean), positive("spacing", spacing)
+    mean, h = real("mean", mean), within("spacing", spacing, 1 / SQUARABLE, SQUARABLE)
     relative = within("deviation / spacing", within("deviation", deviation, 0, np.inf) / h, 0, 1e5)
     centre = np.rint(mean / h)
     mean, relative, offset = np.broadcast_arrays(mean / h - centre, relative, centre)
@@ -99,9 +110,9 @@ def fed_variance_cdf(
     Raises ValueError for M below 8 or above 2000, where the grid is not fine enough. Absolute error below 1e-5.
     """
     x = positive("level", level)
-    start, ridge = float(positive("variance", variance)), float(positive("ridge", ridge))
-    size = int(within("sample_size", whole("sample_size", sample_size, 2), 8, 2000))
-    n, ddof = int(whole("fits", fits, 1)), int(choice("ddof", ddof, (0, 1)))  # type: ignore[call-overload]
+    start, ridge = one_real("variance", variance, 0, open_low=True), one_real("ridge", ridge, 0, open_low=True)
+    size = one_whole("sample_size", sample_size, 8, "the grid is fine enough from 8 to 2000", 2000)
+    n, ddof = one_whole("fits", fits, 1, most=LONGEST), choice("ddof", ddof, (0, 1))
     law, divisor = stats.chi2(size - 1), size - ddof
     low, high = np.log(law.ppf(1e-14) / divisor), np.log(law.isf(1e-14) / divisor)
     nodes, weights = np.polynomial.legendre.leggauss(128)
@@ -144,8 +155,9 @@ def resolution_time(deviation: ArrayLike, spacing: ArrayLike, sample_size: Array
     float32, 15 M in float16, 11 M in bfloat16, about half with ddof=0. It is not the time at which all rows are equal: if rows are rounded, the
     variance does not get there, :func:`fed_variance_cdf`.
     """
-    half = positive("spacing", spacing) / 2
-    return hitting.expected_hitting_time((half / positive("deviation", deviation)) ** 2, sample_size, ddof=ddof)
+    half, sd = positive("spacing", spacing) / 2, within("deviation", deviation, 0, SQUARABLE, open_low=True)
+    relative = within("spacing / (2 deviation)", half / sd, 1 / SQUARABLE, 1, open_high=True)
+    return hitting.expected_hitting_time(relative**2, sample_size, ddof=ddof)
 
 
 @theorem(
@@ -160,10 +172,9 @@ def pair_absorbed(deviation: float, spacing: float, fits: ArrayLike) -> Array:
     The rounded mean is on the grid again, so only the distance D counts: the next rows are ``round(D z_1/sqrt 2)`` and ``round(D z_2/sqrt 2)``
     spacings away. The error of the cut is below the chance to get there, ``2 (s^2/h^2 + n/12)/1000^2`` (Markov).
     """
-    start = float(
-        within("deviation / spacing", positive("deviation", deviation) / positive("spacing", spacing), 0, 100)
-    )
-    n = whole("fits", fits, 1)
+    sd, h = one_real("deviation", deviation, 0, open_low=True), one_real("spacing", spacing, 0, open_low=True)
+    start = one_real("deviation / spacing", sd / h, 0, 100)
+    n = whole("fits", fits, 1, most=LONGEST)
     most = 1000
 
     def distances(sd: float) -> Array:
@@ -179,7 +190,7 @@ def pair_absorbed(deviation: float, spacing: float, fits: ArrayLike) -> Array:
 
     move = np.stack([np.eye(most + 1)[0], *(distances(d / np.sqrt(2)) for d in range(1, most + 1))])
     law, found = distances(start), []
-    for _ in range(int(n.max())):
+    for _ in range(int(n.max(initial=0))):
         found.append(law[0])
         law = law @ move
     return np.asarray(found)[n - 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, positive, real, whole
+from ._domain import Array, positive, real, whole, within
 from ._register import theorem
 from .fixation_diffusion import conditional_loss_mean_refined
 from .lineage_limits import SURVIVAL_CONSTANT, surviving_fraction
@@ -65,7 +65,7 @@ def rare_loss_median(expected_count: ArrayLike) -> Array:
     rounded up: 2.885 fits for each copy. The *mean* carries a logarithm of M instead (``rare_loss_mean``). int64,
     shape of ``expected_count``. Raises ValueError for expected_count <= 0.
     """
-    count = positive("expected_count", expected_count)
+    count = within("expected_count", expected_count, 0, 1e18, open_low=True)
     target = np.log(2) / count
     u = 2 / target
     guess = np.maximum(np.floor(u - np.log(u) / 3 - SURVIVAL_CONSTANT).astype(np.int64) - 1, 1)
@@ -89,7 +89,7 @@ def rare_loss_mean(expected_count: ArrayLike, sample_size: ArrayLike) -> Array:
     moderate M: ``fixation.conditional_loss_mean``. Broadcasts. Raises ValueError unless 0 < expected_count <
     sample_size.
     """
-    count, size = positive("expected_count", expected_count), whole("sample_size", sample_size, 1)
+    count, size = positive("expected_count", expected_count), whole("sample_size", sample_size, 1).astype(np.float64)
     if np.any(count >= size):
         raise ValueError(f"expected_count must be below sample_size={sample_size!r}, got {expected_count!r}")
-    return conditional_loss_mean_refined(count / size, size)
+    return conditional_loss_mean_refined(count / size, sample_size)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import SQUARABLE, Array, flag, positive, real, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/regression.md"
@@ -21,15 +21,15 @@ def _dimension(dimension: ArrayLike) -> Array:
     return whole("dimension", dimension, 1).astype(np.float64)
 
 
-def _noise(noise_variance: ArrayLike) -> Array:
-    return within("noise_variance", noise_variance, 0, np.inf)
+def _noise(noise_variance: ArrayLike, name: str = "noise_variance") -> Array:
+    return within(name, noise_variance, 0, np.inf)
 
 
-def _rows(sample_size: ArrayLike, dimension: Array) -> Array:
-    size = whole("sample_size", sample_size, 1).astype(np.float64)
+def _rows(sample_size: ArrayLike, dimension: Array, name: str = "sample_size") -> Array:
+    size = whole(name, sample_size, 1).astype(np.float64)
     if np.any(size < dimension + 2):
         raise ValueError(
-            "sample_size must be at least dimension + 2 for least squares to have a finite risk, "
+            f"{name} must be at least dimension + 2 for least squares to have a finite risk, "
             f"got {sample_size!r} at dimension {dimension!r}"
         )
     return size
@@ -157,6 +157,7 @@ def minimum_norm_risk(
     if np.any(size > dimension - 2):
         raise ValueError(f"sample_size must be at most dimension - 2, got {sample_size!r} at dimension {dimension!r}")
     fits, norm = whole("fits", fits, 1).astype(np.float64), within("squared_norm", squared_norm, 0, np.inf)
+    same_rows = flag("same_rows", same_rows)
     share, step = size / dimension, _noise(noise_variance) * size / (dimension - size - 1)
     if same_rows:
         return norm * (1 - share) + fits * step
@@ -183,10 +184,12 @@ def fixed_design_risk(
     ``second_moment`` S (d, d) defaults to that of the design itself, X'X/T: then one fit costs ``sigma^2 d/T``, not the
     ``sigma^2 d/(T-d-1)`` of new normal rows. Exact, conditionally on X. ValueError unless X has full column rank.
     """
-    rows = np.asarray(design, dtype=np.float64)
+    rows, accumulate = real("design", design), flag("accumulate", accumulate)
     if rows.ndim != 2 or np.linalg.matrix_rank(rows) < rows.shape[1]:
         raise ValueError(f"design must be (T, d) of full column rank, got shape {rows.shape}")
-    moment = rows.T @ rows / len(rows) if second_moment is None else np.asarray(second_moment, dtype=np.float64)
+    moment = rows.T @ rows / len(rows) if second_moment is None else real("second_moment", second_moment)
+    if moment.shape != (rows.shape[1],) * 2:
+        raise ValueError(f"second_moment must be a square matrix over the {rows.shape[1]} columns, got {moment.shape}")
     fits = whole("fits", fits)
     times = np.pi**2 / 6 - special.zeta(2, fits + 1.0) if accumulate else fits
     corner = np.linalg.qr(rows)[1]
@@ -220,6 +223,11 @@ def fresh_real_risk(
     return step * np.where(forgets, lost / np.where(forgets, 1 - kept, 1), fits)
 
 
+def _penalty(penalty: ArrayLike) -> Array:
+    """Its square, and that of the inverse, are in every formula."""
+    return within("penalty", penalty, 1 / SQUARABLE, SQUARABLE)
+
+
 def companion(penalty: ArrayLike, ratio: ArrayLike) -> tuple[Array, Array]:
     r"""``m = int (s + l)^{-1}`` and ``m' = int (s + l)^{-2}`` over the Marchenko-Pastur law with ratio f = d/T.
 
@@ -227,7 +235,7 @@ def companion(penalty: ArrayLike, ratio: ArrayLike) -> tuple[Array, Array]:
 
     Exact for l = ``penalty`` > 0; f > 1 includes the atom at 0.
     """
-    penalty, ratio = positive("penalty", penalty), positive("ratio", ratio)
+    penalty, ratio = _penalty(penalty), within("ratio", ratio, 1 / SQUARABLE, SQUARABLE)
     b = 1 - ratio + penalty
     root = np.sqrt(b**2 + 4 * ratio * penalty)
     # the two forms of a quadratic's root; each cancels where the other does not
@@ -258,13 +266,18 @@ def ridge_risk(
     The penalty is that of ``mean squared error + penalty |w|^2``. Deterministic equivalent as d and T grow together.
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
-    penalty, norm = positive("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
+    penalty, norm = _penalty(penalty), within("squared_norm", squared_norm, 0, np.inf)
     m, slope = companion(penalty, dimension / size)
     inherited = 0.0 * dimension
-    if np.any(np.asarray(earlier_fits) != 0):
-        if earlier_sample_size is None:
-            raise ValueError("earlier_sample_size must be given when earlier_fits is above 0")
-        inherited = replaced_risk(earlier_sample_size, earlier_fits, dimension, earlier_noise_variance)
+    earlier, earlier_noise = (
+        whole("earlier_fits", earlier_fits),
+        _noise(earlier_noise_variance, "earlier_noise_variance"),
+    )
+    if earlier_sample_size is not None:
+        rows = _rows(earlier_sample_size, dimension, "earlier_sample_size")
+        inherited = earlier * earlier_noise * dimension / (rows - dimension - 1)
+    elif np.any(earlier > 0):
+        raise ValueError("earlier_sample_size must be given when earlier_fits is above 0")
     fitted = _noise(noise_variance) * dimension / size * (m - penalty * slope)
     return penalty**2 * slope * norm + fitted + inherited * (1 - 2 * penalty * m + penalty**2 * slope)
 
@@ -291,7 +304,7 @@ def replaced_ridge_risk(
     that of least squares grows for ever. Deterministic equivalent as d and T grow together.
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
-    penalty, norm = positive("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
+    penalty, norm = _penalty(penalty), within("squared_norm", squared_norm, 0, np.inf)
     m, slope = companion(penalty, dimension / size)
     mean, square = 1 - penalty * m, 1 - 2 * penalty * m + penalty**2 * slope
     step = _noise(noise_variance) * dimension / size * (m - penalty * slope)

@@ -188,7 +188,8 @@ def heterozygosity_limit(probabilities: ArrayLike, sample_size: ArrayLike, growt
     k = np.arange(1.0, 61.0)
     grows = np.where(power > 1, power, 2.0)
     # M = 1 has a first factor of 0; for M >= 2 sixty terms leave less than 2^-60
-    terms = zeta(k * grows[..., None]) / (k * np.maximum(size, 2)[..., None] ** k)
+    with np.errstate(over="ignore"):  # 1/M^k may be 0
+        terms = zeta(k * grows[..., None]) / (k * np.maximum(size, 2).astype(np.float64)[..., None] ** k)
     return np.where((power > 1) & (size > 1), start * np.exp(-terms.sum(axis=-1)), 0.0)
 
 

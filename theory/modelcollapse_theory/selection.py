@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp, softmax
 from scipy.stats import binom
 
-from modelcollapse_theory._domain import Array, law, positive, real, whole, within
+from modelcollapse_theory._domain import Array, law, one_real, one_whole, real, whole, within
 from modelcollapse_theory._register import theorem
 
 _SOURCE = "derived in theory/derivations/selection.md"
@@ -31,8 +31,8 @@ def tempered(probabilities: ArrayLike, temperature: float, generations: int) -> 
     tau = 1 changes nothing; above 1 the law tends to uniform on its support. A Gaussian's variance is multiplied by
     tau each time. Exact for infinite data; states of probability 0 stay there. Raises ValueError for tau <= 0.
     """
-    p, tau = law("probabilities", probabilities), float(positive("temperature", temperature))
-    steps = int(whole("generations", generations))
+    p, tau = law("probabilities", probabilities), one_real("temperature", temperature, 0, open_low=True)
+    steps = one_whole("generations", generations)
     alive = p > 0
     relative = np.log(p[alive]) - np.log(p.max())
     # 0 for the modes even where the power overflows, so that ties are shared
@@ -60,7 +60,7 @@ def fixation_probability(probability: ArrayLike, sample_size: ArrayLike, advanta
     first data set being M draws from a law in which the state has probability x. Diffusion limit:
     ``fixation_probability_exact`` is the referee.
     """
-    x, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1)
+    x, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1).astype(np.float64)
     scale = 2 * size * within("advantage", advantage, -1, np.inf, open_low=True)
     # by the symmetry x -> 1 - x, s -> -s, only positive exponents' reciprocals are formed
     strength = np.abs(scale)
@@ -76,11 +76,11 @@ def fixation_probability_exact(probability: float, sample_size: int, advantage: 
     The first data set is drawn from the law x itself; preference acts from the second on. Raises ValueError beyond M =
     2000.
     """
-    size = int(whole("sample_size", sample_size, 1))
+    size = one_whole("sample_size", sample_size, 1)
     if size > _LARGEST:
         raise ValueError(f"sample_size must be at most {_LARGEST} for the exact solve, got {sample_size!r}")
-    x = float(within("probability", probability, 0, 1))
-    s = float(within("advantage", advantage, -1, np.inf, open_low=True))
+    x = one_real("probability", probability, 0, 1)
+    s = one_real("advantage", advantage, -1, np.inf, open_low=True)
     count = np.arange(size + 1)
     share = count / size
     step = binom.pmf(count[None], size, ((1 + s) * share / (1 + s * share))[:, None])
@@ -108,7 +108,7 @@ def curated(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -> Ar
     p, r = law("probabilities", probabilities), real("reward", reward)
     if r.shape != p.shape:
         raise ValueError(f"reward must have the shape {p.shape} of probabilities, got {r.shape}")
-    k = int(whole("choices", choices, 1))
+    k = one_whole("choices", choices, 1)
     if np.ptp(r) > 500:
         raise ValueError(f"reward must span at most 500, got {np.ptp(r):g}")
     if k == 1:
@@ -136,7 +136,7 @@ def tilted(probabilities: ArrayLike, reward: ArrayLike, generations: int) -> Arr
     if r.shape != p.shape:
         raise ValueError(f"reward must have the shape {p.shape} of probabilities, got {r.shape}")
     alive = p > 0
-    logs = np.log(p[alive]) + int(whole("generations", generations)) * (r[alive] - r[alive].max())
+    logs = np.log(p[alive]) + one_whole("generations", generations) * (r[alive] - r[alive].max())
     result = np.zeros(p.size)
     result[alive] = np.exp(logs - logsumexp(logs))
     return result

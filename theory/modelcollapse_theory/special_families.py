@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from modelcollapse_theory._domain import Array, positive, real, whole
+from modelcollapse_theory._domain import Array, flag, positive, real, whole
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
 from modelcollapse_theory._register import theorem
 
@@ -77,6 +77,7 @@ def uniform_log_end(sample_size: ArrayLike, fits: ArrayLike, *, unbiased: bool =
 
     The estimator is the maximum, times ``(M + 1)/M`` if ``unbiased``. Exact. Raises ValueError unless M >= 1.
     """
+    unbiased = flag("unbiased", unbiased)
     inverse = 1 / whole("sample_size", sample_size, 1).astype(np.float64)
     drift = _log1p_minus(inverse) if unbiased else -inverse
     return _fits(fits) * drift, _fits(fits) * inverse**2
@@ -84,6 +85,7 @@ def uniform_log_end(sample_size: ArrayLike, fits: ArrayLike, *, unbiased: bool =
 
 def uniform_end_cdf(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, unbiased: bool = False) -> Array:
     """``P(log(b_n/b_0) <= log_ratio)`` for the walk of :func:`uniform_log_end`, a gamma law. Exact; fits >= 1."""
+    unbiased = flag("unbiased", unbiased)
     size, fits = whole("sample_size", sample_size, 1).astype(np.float64), whole("fits", fits, 1).astype(np.float64)
     top = fits * np.log1p(1 / size) if unbiased else np.zeros_like(size)
     return special.gammaincc(fits, size * np.maximum(top - real("log_ratio", log_ratio), 0.0))
@@ -123,5 +125,6 @@ def pareto_index_cgf(theta: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, 
 
 
 def _index_sizes(sample_size: ArrayLike, unbiased: bool) -> Array:
+    unbiased = flag("unbiased", unbiased)
     least, reason = (2, "the unbiased index needs (M - 1) above 0") if unbiased else (1, "")
     return whole("sample_size", sample_size, least, reason).astype(np.float64)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, whole, within
+from ._domain import Array, one_whole, whole, within
 from ._register import theorem
+from .fresh_limits import lineage_expectation_limit
 from .lineage_limits import surviving_fraction
 from .lineages import lineage_expectation, lineage_law, lineage_sums, one_size
 from .replacement import distinct_variance, expected_distinct, states
@@ -138,7 +139,7 @@ def support_law(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     """
     size = one_size(sample_size)
     ancestors = lineage_law(size, fits)
-    largest = int(np.flatnonzero((ancestors > 1e-20).reshape(-1, size + 1).any(axis=0))[-1])
+    largest = int(np.max(np.flatnonzero((ancestors > 1e-20).reshape(-1, size + 1).any(axis=0)), initial=1))
     if largest > 2000:
         raise ValueError(f"fits={fits!r} leaves up to {largest} ancestors at sample_size={size}, 2000 is the most")
     most = min(int(states(probabilities).multiplicity.sum()), size)
@@ -157,7 +158,7 @@ def states_left_time_moments(probabilities: ArrayLike, sample_size: int, states_
     The triangular solve of ``fixation.fixation_time_moments`` with g(a) = P(a draws show more than j types). Exact;
     O(K j M^2). Raises ValueError for sample_size above 2000 or states_left < 1.
     """
-    size, left = one_size(sample_size, 2000), int(whole("states_left", states_left, 1))
+    size, left = one_size(sample_size, 2000), one_whole("states_left", states_left, 1)
     once, later = lineage_sums(size, _distinct_laws(probabilities, size, min(left, size))[:, -1])
     return float(1 + once), float(once - once**2 + 2 * later)
 
@@ -180,3 +181,22 @@ def expected_support_limit(probabilities: ArrayLike, sample_size: ArrayLike, fit
     group, size = states(probabilities), whole("sample_size", sample_size, 1)
     ancestors = size * surviving_fraction(fits)
     return -np.expm1(ancestors[..., None] * group.log_complement) @ group.multiplicity
+
+
+@theorem(
+    statement="E S_n = E D(A_n), D(a) = sum_i 1 - (1 - p_i)^a, A_n by the large-sample law of the lineages at any n",
+    conditions="replace regime, M large",
+    order="O(1/M) relative",
+    source="derived in theory/derivations/lineages.md",
+)
+def expected_support_at_any_size(probabilities: ArrayLike, sample_size: int, fits: int) -> float:
+    """Mean number of states alive for samples too large for ``expected_support``, also where n is not far below M.
+
+    The cost does not grow with M or n. Relative error O(1/M). Raises ValueError as ``expected_support``, at any size.
+    """
+    group = states(probabilities)
+
+    def alive(lineages: Array) -> Array:
+        return -np.expm1(np.multiply.outer(lineages, group.log_complement)) @ group.multiplicity
+
+    return lineage_expectation_limit(sample_size, fits, alive)

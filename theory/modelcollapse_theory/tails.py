@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gamma, zeta
 
-from modelcollapse_theory._domain import Array, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.lineage_limits import surviving_fraction
 
@@ -19,12 +19,14 @@ _SOURCE = "derived in theory/derivations/tails.md"
 
 
 def _exponent(name: str, value: ArrayLike) -> Array:
-    return within(name, value, 1, np.inf, open_low=True)
+    return within(name, value, 1, 1e6, open_low=True)  # zeta of more is a NaN in SciPy
 
 
 def zipf(exponent: float, states: int) -> Array:
     r"""Zipf's law cut at K = ``states`` and normalised: p_i proportional to i^-b, i = 1..K; b >= 0. Exact."""
-    weight = np.arange(1.0, int(whole("states", states, 1)) + 1) ** -within("exponent", exponent, 0, np.inf)
+    weight = np.arange(1.0, one_whole("states", states, 1, most=10 * LONGEST) + 1) ** -one_real(
+        "exponent", exponent, 0, 1e6
+    )
     return weight / weight.sum()
 
 

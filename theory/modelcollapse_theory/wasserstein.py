@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import Array, choice, positive, whole
+from modelcollapse_theory._domain import LONGEST, SQUARABLE, Array, choice, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.wishart import _covariance
 
@@ -67,7 +67,7 @@ def arxiv_2305_17493_equation_7(sizes: ArrayLike, variance: ArrayLike = 1.0) -> 
     miss. Source: arXiv 2305.17493 eq. 7, with its ``M_0..M_n`` as ``M_1..M_n`` here.
     """
     inverse = gaussian.scheduled_mean_error(sizes)
-    return positive("variance", variance)[..., None] * (inverse + 0.5 / np.asarray(sizes))
+    return positive("variance", variance)[..., None] * (inverse + 0.5 / whole("sizes", sizes, 2))
 
 
 def arxiv_2305_17493_equation_8(sizes: ArrayLike, variance: ArrayLike = 1.0) -> Array:
@@ -77,9 +77,11 @@ def arxiv_2305_17493_equation_8(sizes: ArrayLike, variance: ArrayLike = 1.0) -> 
     :func:`first_order_variance`. Kept as a near miss. Source: arXiv 2305.17493 eq. 8.
     """
     total = gaussian.scheduled_mean_error(sizes)
-    own = 1 / np.asarray(sizes, dtype=np.float64) ** 2
+    own = 1 / whole("sizes", sizes, 2).astype(np.float64) ** 2
     squares = np.cumsum(own)
-    return positive("variance", variance)[..., None] ** 2 * (2 * squares + own + 3 * (total**2 - squares))
+    return within("variance", variance, 0, SQUARABLE, open_low=True)[..., None] ** 2 * (
+        2 * squares + own + 3 * (total**2 - squares)
+    )
 
 
 @theorem(
@@ -109,8 +111,11 @@ def variance_of_squared_distance(sample_size: int, fits: int, *, ddof: int = 1) 
     and every term is a finite sum of moments of products of independent chi-squares. Exact; work and memory O(n).
     Rounding grows like ``1e-16 M``, the price of a fourth difference. Overflows to inf with the fourth moment of sigma.
     """
-    choice("ddof", ddof, (0, 1))
-    size, n = int(whole("sample_size", sample_size, 2, "a variance needs at least two draws")), int(whole("fits", fits))
+    ddof = choice("ddof", ddof, (0, 1))
+    size, n = (
+        one_whole("sample_size", sample_size, 2, "a variance needs at least two draws"),
+        one_whole("fits", fits, most=LONGEST),
+    )
     if n == 0:
         return 0.0
     earlier = np.arange(n)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from modelcollapse_theory import _contour, gaussian
-from modelcollapse_theory._domain import Array, choice, real, whole
+from modelcollapse_theory._domain import SQUARABLE, Array, choice, one_whole, real, whole, within
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
 from modelcollapse_theory._register import theorem
 
@@ -32,12 +32,12 @@ def _sizes(sample_size: ArrayLike, dimension: int) -> Array:
 
 
 def _dimension(dimension: int) -> int:
-    return int(whole("dimension", dimension, 1))
+    return one_whole("dimension", dimension, 1)
 
 
 def _covariance(covariance: ArrayLike) -> Array:
     """A symmetric positive semidefinite (d, d) matrix."""
-    matrix = np.atleast_2d(real("covariance", covariance))
+    matrix = np.atleast_2d(within("covariance", covariance, -SQUARABLE, SQUARABLE))
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
         raise ValueError(f"covariance must be a symmetric matrix, got {covariance!r}")
     values = np.linalg.eigvalsh(matrix)
@@ -48,7 +48,7 @@ def _covariance(covariance: ArrayLike) -> Array:
 
 def _pivots(sample_size: ArrayLike, dimension: int, ddof: int) -> tuple[Array, Array]:
     """Half the degrees of freedom of the pivots, and the log of the mean step, both (..., d)."""
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = _sizes(sample_size, dimension)[..., None]
     lost = np.arange(1, dimension + 1)
     return (size - lost) / 2, np.log1p(-(lost - ddof) / (size - ddof))
@@ -167,6 +167,7 @@ def log_determinant_cdf(
             x,
         )[0]
 
+    whole("sample_size", sample_size, 2, "the integral keeps its digits to there", _contour.LARGEST)
     size, fits = _sizes(sample_size, dimension), whole("fits", fits, 1)
     return np.vectorize(one, otypes=[np.float64])(real("log_ratio", log_ratio), size, fits.astype(np.float64))[()]
 
@@ -195,7 +196,7 @@ def expected_trace_squares(
 
     The first combination grows and the second decays: on average the fitted normal becomes a needle.
     """
-    choice("ddof", ddof, (0, 1))
+    ddof = choice("ddof", ddof, (0, 1))
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
     fits = whole("fits", fits).astype(np.float64)
     matrix = _covariance(covariance)
@@ -222,10 +223,10 @@ def expected_elementary_symmetric(
 
     Exact, M >= 2, with no need for normality. Raises ValueError unless 1 <= order <= d.
     """
-    choice("ddof", ddof, (0, 1))
-    matrix, order = _covariance(covariance), int(whole("order", order, 1))
+    ddof = choice("ddof", ddof, (0, 1))
+    matrix, order = _covariance(covariance), one_whole("order", order, 1)
     if order > len(matrix):
-        raise ValueError(f"order must be at most the dimension {len(matrix)}, got {order}")
+        raise ValueError(f"order must be at most the dimension {len(matrix)} of covariance, got {order}")
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
     fits = whole("fits", fits).astype(np.float64)
     lost = np.arange(1, order + 1)

@@ -54,15 +54,18 @@ def _part(name: str, value: ArrayLike, size: Array, minimum: int = 0) -> Array:
 
 def share_lost(gap: ArrayLike, steps: ArrayLike) -> Array:
     """1 - (1 - gap)^steps to full relative precision, for 0 <= gap <= 1 and steps >= 0."""
-    gap = np.minimum(gap, 1.0)  # a gap that is 1 may round above it
-    return 0.0 - np.expm1(xlog1py(np.asarray(steps, np.float64), -gap))
+    # a gap that is 1 may round above it
+    gap = np.minimum(within("gap", gap, 0, 1 + 1e-9), 1.0)
+    return 0.0 - np.expm1(xlog1py(whole("steps", steps).astype(np.float64), -gap))
 
 
 def affine(first: Array | float, source: Array, gap: Array, steps: ArrayLike) -> Array:
     """x after ``steps`` rounds of x' = source + (1 - gap) x, from x = first; by the gap, so that no digit is lost."""
+    start, added = finite("first", first), finite("source", source)
     lost = share_lost(gap, steps)
+    gap = np.asarray(gap, dtype=np.float64)
     rounds = np.where(gap == 0, steps, lost / np.where(gap == 0, 1.0, gap))
-    return first * (1 - lost) + source * rounds
+    return start * (1 - lost) + added * rounds
 
 
 def _from_first_fit(size: Array, fits: ArrayLike, source: Array, gap: Array) -> Array:
@@ -144,6 +147,10 @@ def expected_covariance(covariance: ArrayLike, lost: ArrayLike) -> tuple[Array, 
     Returns (within, of the mean). ``lost`` is a scalar where ``covariance`` is a matrix. Exact with ddof = 0.
     """
     original, gone = finite("covariance", covariance), within("lost", lost, 0, 1)
+    if original.ndim == 0 and original < 0:
+        raise ValueError(f"covariance must not be negative where it is one variance, got {covariance!r}")
+    if gone.ndim and original.ndim:
+        raise ValueError(f"lost must be one number where covariance is a matrix, got shape {gone.shape}")
     return (1 - gone) * original, gone * original
 
 

@@ -1,0 +1,230 @@
+"""Every argument of every public function: what is not a number of the right kind is refused by name, or listed here."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from base_cases import CASES, RECORDS, arguments, call, public
+
+from modelcollapse_theory import divergence, replacement, workflows
+
+BAD = {
+    "text": "abc",
+    "number as text": "0.5",
+    "bytes": b"1",
+    "None": None,
+    "nan": np.nan,
+    "inf": np.inf,
+    "-inf": -np.inf,
+    "negative": -1,
+    "zero": 0,
+    "fraction": 0.5,
+    "empty": [],
+    "cube": np.full((2, 2, 2), 0.5),
+    "bool": True,
+    "bool in a list": [True, 1],
+    "complex": 1 + 0j,
+    "1e300": 1e300,
+    "10**30": 10**30,
+    "1e19": 1e19,
+    "uint64": np.uint64(2**63 + 5),
+    "2**62": 2**62,
+    "dict": {},
+    "object": object(),
+    "ragged": [[1], [1, 2]],
+    "masked": np.ma.array([1.0, 2.0], mask=[0, 1]),
+    "date": np.datetime64("2020-01-01"),
+    "words": ["a", "b"],
+}
+
+
+def names(text: str) -> set[str]:
+    return set(text.split())
+
+
+# Numbers without an upper bound: what they multiply or are compared with stays finite, or the docstring says inf.
+UNBOUNDED = names(
+    "advantage constant covariance earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
+    "kurtosis level linear log_ratio mean noise noise_variance order penalty quadratic ratio regularisation ridge risk "
+    "sample_size sampling_bias shape source spacing squared_norm squared_shift successes temperature theta threshold trace "
+    "value variance"
+)
+# Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
+BROADCAST = names(
+    "advantage bandwidth constant count covariance deviation dimension drawn_exponent earlier_fits earlier_noise_variance "
+    "earlier_sample_size eigenvalue expected_count exponent factor false_positive first fits frequency gap growth "
+    "keep_right keep_wrong kept kl_weight kurtosis lag level lineages log_ratio lost mean noise noise_variance order "
+    "penalty previous_share probability rank rate ratio real real_size regularisation retained ridge risk sample_size "
+    "sample_sizes shape share sizes source spacing squared_norm squared_shift states steps synthetic_size theta threshold "
+    "trace true_positive value variance weight"
+)
+# What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
+ACCEPTED = {
+    "negative": (
+        "a real number of either sign",
+        names("constant first kurtosis linear log_ratio low mean order quadratic source theta value"),
+    ),
+    "zero": (
+        "nothing of it: no fit, no share, no noise, no chance, a degree of freedom, the origin",
+        names(
+            "advantage bandwidth constant count covariance ddof deviation earlier_fits earlier_noise_variance eigenvalue "
+            "expected_count exponent false_positive first fits frequency gap generations growth keep_right keep_wrong "
+            "kurtosis lag largest last lineages linear log_ratio lost low mean noise_variance order other_fits power "
+            "previous_share previous_shares probability quadratic rank rate real real_size retained ridge risk share shares "
+            "source squared_norm squared_shift steps synthetic_size theta trace true_positive variance weight"
+        ),
+    ),
+    "fraction": (
+        "a real number, or a sample size that need not be whole (tails)",
+        UNBOUNDED
+        | names(
+            "bandwidth confidence deviation exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
+            "previous_share previous_shares probability rate share shares true_positive weight"
+        ),
+    ),
+    "empty": ("an empty answer", BROADCAST),
+    "cube": ("an answer for each entry", BROADCAST),
+    "bool": ("a switch", {"accumulate", "random_count", "same_rows", "unbiased"}),
+    "1e300": ("finite", UNBOUNDED),
+    "10**30": ("finite in float64", UNBOUNDED | {"bandwidth", "deviation"}),
+    "1e19": ("a real number", UNBOUNDED | {"bandwidth", "deviation"}),
+    "uint64": ("a real number", UNBOUNDED | {"bandwidth", "deviation"}),
+    "2**62": (
+        "a whole number of 63 bits",
+        UNBOUNDED
+        | names(
+            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations lag "
+            "largest last lineages other_fits rank real_size states states_left steps synthetic_size trials"
+        ),
+    ),
+    "inf": ("no bound", {"high"}),
+    "-inf": ("no bound", {"low"}),
+}
+# A second each: one form of each number is enough there.
+SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}
+# Answers whose docstring says that they may be infinite.
+INFINITE = {
+    "errors.expected_divergence",
+    "exponential_families.VarianceFunction",
+    "exponential_families.gamma",
+    "exponential_families.negative_binomial",
+    "exponential_families.normal",
+    "fresh_gaussian.mean_error_and_variance",
+    "fresh_gaussian.stationary",
+    "gaussian.variance_moment",
+    "gaussian.variance_of_variance",
+    "kde.rule_bandwidth",
+    "special_families.pareto_index_cgf",
+    "wishart.expected_trace_squares",
+}
+
+
+def test_every_function_and_argument_has_a_base_case():
+    assert set(CASES) == set(public()) - RECORDS
+    for name, argument in arguments():
+        assert argument in CASES[name], (name, argument)
+
+
+def fault(name: str, argument: str, kind: str) -> str:
+    """What is wrong with how a function takes one bad value; empty where nothing is."""
+    if kind == "None" and inspect.signature(public()[name]).parameters[argument].default is None:
+        return ""
+    try:
+        with np.errstate(all="ignore"):
+            answer = call(name, **{argument: BAD[kind]})
+    except (ValueError, TypeError) as error:
+        return "" if re.search(rf"\b{argument}\b", str(error)) else f"{argument}={kind}: not named: {error}"
+    except Exception as error:
+        return f"{argument}={kind}: {error!r}"
+    if argument not in ACCEPTED.get(kind, ("", ()))[1]:
+        return f"{argument}={kind}: accepted, and not in the table"
+    if any(np.isnan(part).any() for part in answer):
+        return f"{argument}={kind}: a NaN"
+    if name not in INFINITE and not all(np.isfinite(part).all() for part in answer):
+        return f"{argument}={kind}: an infinity that no docstring names"
+    return ""
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_bad_values_are_refused_by_name(name):
+    large = {"plan.vocabulary_half_life", "plan.entropy_half_life"}  # answered, in ten seconds: see test_plan
+    faults = [
+        found
+        for argument in inspect.signature(public()[name]).parameters
+        for kind in BAD
+        if not (kind == "2**62" and name in large) and (found := fault(name, argument, kind))
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def same(left: list, right: list) -> bool:
+    return len(left) == len(right) and all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(left, right, strict=True)
+    )
+
+
+def forms(value):
+    """The same numbers in the containers and types that people have them in."""
+    if isinstance(value, bool):
+        return [np.bool_(value)]
+    if isinstance(value, int):
+        return [np.int64(value), np.int32(value), np.uint8(value), float(value), np.float32(value), np.array(value)]
+    if isinstance(value, float):
+        return [np.float64(value), np.array(value)]
+    if isinstance(value, list):
+        return [np.array(value), tuple(value), np.array(value, dtype=object)]
+    return []
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_numbers_of_any_type_and_container_are_the_same_numbers(name):
+    expected = call(name)
+    for argument, value in CASES[name].items():
+        for form in forms(value)[: 1 if name in SLOW else None]:
+            assert same(call(name, **{argument: form}), expected), (argument, type(form), form)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_float32_is_the_number_that_it_holds(name):
+    for argument, value in CASES[name].items():
+        if isinstance(value, float) or (isinstance(value, list) and np.asarray(value).dtype.kind == "f"):
+            single = np.asarray(value, np.float32)
+            if argument in ("probabilities", "weights"):
+                single = single if np.allclose(single.sum(dtype=np.float64), 1, atol=1e-6) else single / single.sum()
+            assert same(call(name, **{argument: single}), call(name, **{argument: single.astype(np.float64)})), argument
+
+
+def test_frames_series_and_nullable_columns():
+    pandas = pytest.importorskip("pandas")
+    law = [0.5, 0.3, 0.2]
+    expected = replacement.expected_heterozygosity(law, [10, 20], 3)
+    for sizes in (pandas.Series([10, 20]), pandas.Series([10, 20], dtype="Int64"), pandas.Series([10.0, 20.0])):
+        assert np.array_equal(replacement.expected_heterozygosity(pandas.Series(law), sizes, 3), expected)
+    shared = pandas.DataFrame([[0.1, 0.2], [0.2, 0.3]])
+    assert workflows.pooled([3, 4], shared) == workflows.pooled([3, 4], shared.to_numpy())
+    for bad in (pandas.Series([10, None], dtype="Int64"), pandas.Series(["10", "20"]), pandas.Series([True, False])):
+        with pytest.raises((TypeError, ValueError), match="sample_size"):
+            replacement.expected_heterozygosity(law, bad, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("states", [1, 3, 10, 1000, 100_000])
+def test_a_law_may_miss_one_by_its_rounding_and_no_more(states, dtype):
+    p = np.full(states, 1 / states, dtype)
+    assert divergence.entropy(p) == pytest.approx(np.log(states), abs=1e-6)
+    tolerance = 1e-6 + 4 * np.sqrt(states) * 1.1920929e-07
+    law = np.full(states, 1 / states)
+    assert replacement.heterozygosity(law * (1 + 0.9 * tolerance)) == pytest.approx(1 - 1 / states, abs=1e-11)
+    for factor in (1 + 1.1 * tolerance, 1 - 1.1 * tolerance):
+        with pytest.raises(ValueError, match=r"probabilities must sum to 1 within .*divide probabilities by this sum"):
+            replacement.heterozygosity(law * factor)
+
+
+def test_whole_numbers_end_at_63_bits():
+    last = 2**63 - 1
+    assert 0 <= float(workflows.replace(last, last)) <= 1
+    assert workflows.replace(10, np.uint64(last)) == 1
+    for beyond in (2**63, -(2**63) - 1, np.uint64(2**63), 2.0**63, [1, 2**64]):
+        with pytest.raises(ValueError, match="fits must be"):
+            workflows.replace(10, beyond)
