@@ -41,7 +41,7 @@ def test_every_family_and_every_regime_is_in_a_cell():
     }  # fmt: skip
     families = {type(c.family()).__name__ for c in cells}
     assert families >= {
-        "Discrete", "Gaussian", "GaussianMean", "GaussianMixture", "Binomial", "Poisson", "NegativeBinomial", "Gamma", "Uniform", "Pareto",
+        "Discrete", "Gaussian", "GaussianMean", "Binomial", "Poisson", "NegativeBinomial", "Gamma", "Uniform", "Pareto",
         "KernelDensity", "Regression", "PPCA", "Damped",
     }  # fmt: skip
     assert any(c.extended for c in cells)
