@@ -223,6 +223,13 @@ def test_each_guarantee_names_a_test_or_claim_that_exists():
                 assert name in claims.registry(), name
 
 
+def test_the_share_of_the_claims_that_run_in_32_bits_is_what_is_said():
+    quick = [claim.section[0] for claim in claims.registry().values() if claim.tier == "quick"]
+    share = rf"{sum(section in 'AD' for section in quick)} of (the )?{len(quick)}\b"
+    for name in ("README.md", "Makefile"):
+        assert re.search(share, (ROOT / name).read_text("utf-8")), (name, share)
+
+
 def test_a_guarantee_without_a_test_is_seen():
     given = "* **A.** Held (`x`). Not held\nat all. `f()` is (`y::z`, `w`), or so.\n* **B.** Also (`v`).\n"
     assert [names for _, names in promises(given)] == [["x"], [], [], ["v"]]
