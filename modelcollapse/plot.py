@@ -298,7 +298,7 @@ def compare(
     Raises
     ------
     ValueError
-        If there is no run, two runs have the same name, or ``name`` is not one number in each.
+        If there is no run, two have one name, or ``name`` is not one number in each.
     """
     if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str):
         raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")

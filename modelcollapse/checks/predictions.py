@@ -244,16 +244,15 @@ def compared(name: str, seed: int, chains: int) -> list[Evidence]:
         misses[LARGER] = cell.predicted(np.add(cell.size, 1))
     out = []
     for p in run.predict():
-        values = np.asarray(run[p.observable][:, -1])
-        index: Any = component(p.observable, values)
+        values: Any = np.asarray(run[p.observable][:, -1])
+        index = component(p.observable, values)
         value = float(p.values[-1][index])
         claimed = {t: m for t, m in misses.items() if p.observable not in cell.weak.get(t, ())}
         wrong = {title: float(miss[p.observable][index]) for title, miss in claimed.items()}
         # a mean that stays the same, whatever the fit or M, is held against an estimator that is biased by one item
         wrong = {t: w for t, w in wrong.items() if not np.isclose(w, value, rtol=1e-9, atol=0)}
         wrong = wrong or {BIASED: value * (1 - 1 / float(np.max(cell.size)))}
-        found = seen(p.observable, values[(slice(None), *index)])
-        out.append(Evidence(found, value, wrong, f"{name}: {p.observable}"))
+        out.append(Evidence(seen(p.observable, values[:, *index]), value, wrong, f"{name}: {p.observable}"))
     if len(out) < len(cell.observe):
         raise ValueError(f"the cell {name!r} asks for {', '.join(cell.observe)}, of which some have no prediction")
     return out
