@@ -107,11 +107,13 @@ class Frames:
     def _numbers(self, i: int, column: Any) -> np.ndarray:
         if self.numeric[i]:
             try:
-                return column.to_numpy(np.float64, na_value=np.nan)
+                numbers = column.to_numpy(np.float64, na_value=np.nan)
             except (TypeError, ValueError):
                 raise TypeError(
                     f"the column {self.columns[i]!r} must hold numbers, as in the real data, got {column.dtype}"
                 ) from None
+            self._check_type(i, numbers)
+            return numbers
         codes, values = self.codes[i], self.values[i]
         out = np.empty(len(column))
         for row, (value, gone) in enumerate(zip(column, column.isna(), strict=True)):
@@ -123,6 +125,24 @@ class Frames:
                 values.append(value)
             out[row] = codes[value]
         return out
+
+    def _check_type(self, i: int, numbers: np.ndarray) -> None:
+        """Refuse numbers that the type of the column would round off or wrap."""
+        dtype = self.dtypes[i]
+        if dtype.kind == "b":
+            fits, kind = (numbers == 0) | (numbers == 1), "True and False"
+        elif dtype.kind in "iu":
+            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+            fits = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
+            kind = f"whole numbers of type {dtype}"
+        else:
+            return
+        wrong = numbers[~(fits | np.isnan(numbers))]
+        if wrong.size:
+            raise ValueError(
+                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` round its "
+                "draws, or make it a column of floats in the real data"
+            )
 
     def _column(self, i: int, numbers: np.ndarray) -> Any:
         import pandas
