@@ -32,9 +32,9 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> in
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+        raise ValueError(f"{name} must be at least {bound(minimum)}, got {shown(number)}")
     if number > maximum:
-        raise ValueError(f"{name} must be at most {bound(maximum)}, got {number}")
+        raise ValueError(f"{name} must be at most {bound(maximum)}, got {shown(number)}")
     return number
 
 

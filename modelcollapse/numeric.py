@@ -143,6 +143,9 @@ def bound(number: int) -> str:
 
 def shown(value: Any) -> str:
     """``repr``, cut to one line."""
-    with np.printoptions(threshold=20):
-        text = " ".join(repr(value).split())
+    try:
+        with np.printoptions(threshold=20):
+            text = " ".join(repr(value).split())
+    except ValueError:  # Python prints no integer of more than 4300 digits
+        return f"a value of type {type(value).__name__} that is too long to print"
     return text if len(text) <= 200 else f"{text[:200]}..."
