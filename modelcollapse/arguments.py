@@ -299,6 +299,15 @@ def _first_large(items: Iterable[Any]) -> int:
     return next(int(item) for item in items if not -(2**63) <= int(item) < 2**63)
 
 
+def trees(**parts: Any) -> None:
+    """Refuse parts, by name, that JAX cannot look into, and so could not carry through a compiled loop."""
+    for name, part in parts.items():
+        if jax.tree_util.all_leaves([part]):
+            raise TypeError(
+                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
+            )
+
+
 def _either(options: list[Any]) -> str:
     return ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
 

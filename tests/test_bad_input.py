@@ -24,6 +24,14 @@ def simulate(family: Any = None, source: Any = None, regime: Any = None, observe
     )
 
 
+class Bare(mc.Gaussian):
+    """A subclass that nobody registered as a PyTree."""
+
+
+class BareRegime(mc.Replace):
+    """Another one."""
+
+
 def uniform(key: jax.Array, n: int) -> jax.Array:
     return jax.random.uniform(key, (n, 1))
 
@@ -56,6 +64,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "record of floats": (lambda: simulate(record=[0.5]), TypeError, ("record", "generations", "[0.5]")),
     "a pool beyond 31 bits": (
         lambda: simulate(regime=mc.Accumulate(), size=10**9), ValueError, ("5000000000", "2**31 - 1")),
+    # parts that JAX cannot look into
+    "a family that is no PyTree": (lambda: simulate(Bare(), LINE), TypeError, ("family", "Bare", "modelcollapse.part")),
+    "a regime that is no PyTree": (
+        lambda: simulate(regime=BareRegime()), TypeError, ("regime", "BareRegime", "modelcollapse.part")),
     # a variance needs rows
     "one row for a variance": (lambda: simulate(mc.Gaussian(), LINE, size=1), ValueError,
         ("size", "at least d + 1 = 2", "variance", "got 1")),
