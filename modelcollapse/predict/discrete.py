@@ -175,7 +175,7 @@ def _(s: Process, expected_entropy: Any) -> Any:
 
 @prediction(
     observables.kl_divergence, divergence.entropy_from_support, **replaced,
-    formula="E KL(p_n || p_0) = h(p_0) - E h(p_n) ~ (1/(2M)) sum_{t<n} (E S_t - 1)",
+    formula="E KL(p_n || p_0) = h(p_0) - E h(p_n) ~ (1/(2M)) sum_{t<n} (E S_t - 1)", order="O(ln M / M), absolute",
 )  # fmt: skip
 def _(s: Process, entropy_from_support: Any) -> Any:
     return entr(s.law).sum() - entropy_from_support(s.law, s.size, s.fits) if _by_support(s) else None

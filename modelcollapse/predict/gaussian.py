@@ -53,7 +53,7 @@ def _(s: Process, expected_covariance: Any) -> Any:
     if known is None:
         return None
     found, truth = known
-    values = expected_covariance(truth[None], found.values[:, None])[0]
+    values = expected_covariance(1.0, found.values)[0][:, None] * truth[None]
     return found.answer("E variance_n = (1 - v_n) variance_0", values, through=expected_covariance)
 
 
