@@ -13,10 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.data import Rows
+from modelcollapse.numeric import EXACT
 from modelcollapse.pytree import part, static
-
-EXACT = 2**53
-"""Whole numbers up to here are exact in float64; a column with larger ones is coded."""
 
 
 def is_frame(data: Any) -> bool:
@@ -160,7 +158,7 @@ class Frames:
 
 
 def _numeric(column: Any) -> bool:
-    """Whether float64 holds the column exactly."""
+    """Whether float64 holds the column exactly; one that it does not is coded."""
     kind = getattr(column.dtype, "kind", "O")
     if kind not in "iufb":
         return False

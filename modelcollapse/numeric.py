@@ -14,6 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+EXACT = 2**53
+"""Whole numbers up to here are exact in float64."""
+
 
 def traced(tree: Any) -> bool:
     """Whether a leaf of ``tree`` is a placeholder of a transformation, whose value nobody can check."""
