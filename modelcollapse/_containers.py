@@ -16,9 +16,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.names import distinct_names, is_missing, plain
-
-EXACT = 2**53
-"""Whole numbers up to here are exact in float64."""
+from modelcollapse.numeric import EXACT
 
 
 def has_columns(data: Any) -> bool:

@@ -105,13 +105,10 @@ def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
 
 def closed_forms(run: Any, name: str) -> list[Any]:
     """Every closed form of one observable of a run, at every generation."""
-    from modelcollapse.predict import predictions
-
     if name not in getattr(run, "observables", {}):
         return []
-    observe = {name: run.observables[name]}
-    found = predictions(run.family, run.source, run.regime, observe=observe, size=run.size, generations=run.generations)
-    return list(found)
+    every = run.replaced(recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
+    return list(every.predict())
 
 
 def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:
@@ -203,7 +200,12 @@ def relation(prediction: Any) -> str:
 
 
 def _one(label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
-    y = np.asarray(curve, np.float64)
+    try:
+        y = np.asarray(curve, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the prediction {label!r} must be numbers, a function of generations or what run.predict() returns, got {curve!r}"
+        ) from None
     if y.ndim == 2 and (y.shape[1] == 1 or component is not None):
         index = 0 if y.shape[1] == 1 else component or 0
         if not 0 <= index < y.shape[1]:

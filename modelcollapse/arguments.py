@@ -32,9 +32,9 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> in
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+        raise ValueError(f"{name} must be at least {bound(minimum)}, got {shown(number)}")
     if number > maximum:
-        raise ValueError(f"{name} must be at most {bound(maximum)}, got {number}")
+        raise ValueError(f"{name} must be at most {bound(maximum)}, got {shown(number)}")
     return number
 
 
@@ -297,6 +297,15 @@ def source(name: str, value: Any) -> Any:
 
 def _first_large(items: Iterable[Any]) -> int:
     return next(int(item) for item in items if not -(2**63) <= int(item) < 2**63)
+
+
+def trees(**parts: Any) -> None:
+    """Refuse parts, by name, that JAX cannot look into, and so could not carry through a compiled loop."""
+    for name, part in parts.items():
+        if jax.tree_util.all_leaves([part]):
+            raise TypeError(
+                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
+            )
 
 
 def _either(options: list[Any]) -> str:

@@ -171,6 +171,7 @@ def placed(
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
+    arguments.trees(family=family, source=source, regime=regime)
     family = _told(family, source)
     sizes = arguments.sizes(size, generations)
     source, observables, where = location.place(family, source, regime, named(observe), about, host=host)

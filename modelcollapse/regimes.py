@@ -51,14 +51,11 @@ def at(value: Any, generation: jax.Array) -> Any:
     return value if jnp.ndim(value) == 0 else value[generation]
 
 
-whole = traced_portion
-
-
 def counted(share: Any, size: jax.Array, generation: Any) -> jax.Array:
     """How many of ``size`` items a share is in ``generation``: as found before the run, or else rounded here."""
     if isinstance(share, Portion):
         return at(share.counts, generation)
-    return whole(at(share, generation), size)
+    return traced_portion(at(share, generation), size)
 
 
 def _portion(share: Any, sizes: np.ndarray) -> Portion:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import numpy as np
 
-from modelcollapse import files, provenance, serial
+from modelcollapse import arguments, files, provenance, serial
 from modelcollapse.forks import computes
 from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
@@ -122,10 +122,11 @@ class Run:
             generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
             UserWarning.
         """
-        from modelcollapse import arguments, devices, driver
+        from modelcollapse import devices, driver
 
+        arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
         devices.check(mesh)
-        generations = arguments.count("generations", generations)
+        generations, progress = arguments.count("generations", generations), arguments.flag("progress", progress)
         now, last = self.generations, self.generations + generations
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
@@ -142,8 +143,6 @@ class Run:
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
-        from modelcollapse import arguments
-
         past = self.sizes()
         if size is None:
             return self.size
@@ -164,8 +163,7 @@ class Run:
         The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the unbiased
         estimator, W2 at late generations); the median and the band do not have that weakness.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+        level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
     @computes

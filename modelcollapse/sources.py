@@ -185,6 +185,7 @@ def categorical(weights: Any, *, normalise: bool = False) -> Law:
     return _categorical(p, names)
 
 
+@computes
 def counts(mapping: Any) -> Law:
     """The law of counts by name, in the order given: ``counts({"cat": 3, "dog": 5})``, a ``Counter``, or ``series.value_counts()``.
 
@@ -397,6 +398,7 @@ def table(rows: Any, *, replace: bool = True) -> Table:
     return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
 
 
+@computes
 def labels(values: Any, *, replace: bool = True) -> Table:
     """A table of states from one label for each row: text, identifiers of any width, categories, anything hashable.
 
@@ -414,6 +416,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
     return Table(jnp.asarray(states), arguments.flag("replace", replace), named=Names(names))
 
 
+@computes
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
     """Real images ``(n, height, width)`` in [0, 1] as a table of rows ``(n, height * width)``; flat ones may be given as they are.
 

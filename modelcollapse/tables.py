@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from modelcollapse.numeric import EXACT
+
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "spaces"}
 """By precedence: where decimals have commas, columns have semicolons or tabs."""
 MARKS = {
@@ -141,7 +143,7 @@ class Table:
     def whole(self, what: str) -> np.ndarray:
         """The same as int64, for whole numbers from 0. ValueError for others, saying that they must be ``what``."""
         values = self.numbers()
-        bad = (values < 0) | (values != np.floor(values)) | (values > 2**53)
+        bad = (values < 0) | (values != np.floor(values)) | (values > EXACT)
         if bad.any():
             i, j = np.argwhere(bad)[0]
             raise ValueError(
