@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.observables import LABELS
+from modelcollapse.observables import LABELS, labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -259,7 +259,8 @@ def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     ax.margins(x=0)
 
 
-def label(name: str) -> str:
-    units, _ = LABELS.get(name, ("1", ()))
+def label(run: Any, name: str) -> str:
+    observed = getattr(run, "observables", None)
+    units, _ = LABELS.get(name, ("1", ())) if observed is None else labelled(observed.get(name))
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
     return words if units in ("1", "") else f"{words} ({units})"
