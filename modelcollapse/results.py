@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import numpy as np
 
-from modelcollapse import files, provenance, serial
+from modelcollapse import arguments, files, provenance, serial
 from modelcollapse.forks import computes
 from modelcollapse.names import coordinate
 from modelcollapse.observables import LABELS
@@ -59,7 +59,7 @@ class Run:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
-        if name not in self.trace:
+        if not isinstance(name, str) or name not in self.trace:
             raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.trace)}")
         return self.trace[name]
 
@@ -89,7 +89,11 @@ class Run:
 
     def sizes(self, generations: int | None = None) -> np.ndarray:
         """Sample size of the data set of each generation 0, ..., ``generations``."""
-        last = self.generations if generations is None else generations
+        last = self.generations if generations is None else arguments.whole("generations", generations)
+        if self.size.ndim and last >= self.size.size:
+            raise ValueError(
+                f"generations must be below {self.size.size}, where the schedule of sizes ends, got {last}"
+            )
         return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
 
     def replaced(self, **changes: Any) -> Run:
@@ -122,10 +126,10 @@ class Run:
             generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
             UserWarning.
         """
-        from modelcollapse import arguments, devices, driver
+        from modelcollapse import devices, driver
 
         devices.check(mesh)
-        generations = arguments.count("generations", generations)
+        generations, progress = arguments.count("generations", generations), arguments.flag("progress", progress)
         now, last = self.generations, self.generations + generations
         sizes = self._sizes_until(last, size)
         regime = self.regime if regime is None else regime
@@ -142,12 +146,10 @@ class Run:
 
     def _sizes_until(self, last: int, size: Any) -> np.ndarray:
         """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
-        from modelcollapse import arguments
-
         past = self.sizes()
         if size is None:
             return self.size
-        if np.ndim(size) == 0:
+        if arguments.whole_array("size", size).ndim == 0:
             new = arguments.sizes(size, last)
             return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
         sizes = arguments.sizes(size, last)
@@ -164,8 +166,7 @@ class Run:
         The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the unbiased
         estimator, W2 at late generations); the median and the band do not have that weakness.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+        level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
     @computes
@@ -218,6 +219,7 @@ class Run:
         UserWarning
             If a part or function will not be found by another process that loads the run.
         """
+        path = arguments.path("path", path)
         arrays: dict[str, np.ndarray] = {}
         lost: set[str] = set()
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -245,7 +247,7 @@ class Run:
         OSError
             If it cannot be opened.
         """
-        spec, arrays = files.read(path)
+        spec, arrays = files.read(arguments.path("path", path))
         name = os.fspath(path)
         found = spec.get("format") if isinstance(spec, dict) else None
         if found == 1:
@@ -336,6 +338,8 @@ class Summary:
     statistics: dict[str, dict[str, np.ndarray]]
 
     def __getitem__(self, name: str) -> dict[str, np.ndarray]:
+        if not isinstance(name, str) or name not in self.statistics:
+            raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.statistics)}")
         return self.statistics[name]
 
     def __str__(self) -> str:

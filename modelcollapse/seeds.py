@@ -38,7 +38,7 @@ def keyed(value: Any) -> tuple[jax.Array, Seed]:
                 f"seed must be one key (raw: two words of uint32), got {value.dtype} of shape {value.shape}"
             )
         return sampling.wrap(value), None
-    if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1 and len(value):
+    if (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)) and len(value):
         several = [_seed_number(item) for item in value]
         counts = tuple(max(1, -(-item.bit_length() // 32)) for item in several)
         return _from_words(np.random.SeedSequence(several, spawn_key=(_LIST, *counts)).generate_state(2)), several

@@ -18,7 +18,16 @@ from modelcollapse.checks.evidence import BoundedMean, Evidence, NominalMean, Pr
 
 BATCH = 5_000
 LAW = (0.4, 0.3, 0.2, 0.1)
-STATES = ("heterozygosity", "chi_square", "support_size", "absorbed", "lost", "entropy", "kl_divergence", "total_variation")
+STATES = (
+    "heterozygosity",
+    "chi_square",
+    "support_size",
+    "absorbed",
+    "lost",
+    "entropy",
+    "kl_divergence",
+    "total_variation",
+)
 COUNTS = ("squared_mean_error", "variance", "mean")
 NORMAL = ("squared_mean_error", "variance", "mean")
 EARLY, LARGER, BIASED = "one fit early", "M + 1", "shrunk by 1/M"
@@ -83,10 +92,18 @@ def discrete(regime: Callable[[], Any], observe: Sequence[str] = ("heterozygosit
 
 
 def kernels(family: Callable[[], Any], regime: Callable[[], Any], **rest: Any) -> Cell:
-    return Cell(family, lambda: mc.normal([2.0, 0.0], [[4.0, 0.0], [0.0, 1.0]]), regime, ("variance", "squared_mean_error"), **rest)
+    return Cell(
+        family,
+        lambda: mc.normal([2.0, 0.0], [[4.0, 0.0], [0.0, 1.0]]),
+        regime,
+        ("variance", "squared_mean_error"),
+        **rest,
+    )
 
 
-def regression(regime: Callable[[], Any], *, own: float = 1.0, weights: Sequence[float] = (1.0, -0.5), **rest: Any) -> Cell:
+def regression(
+    regime: Callable[[], Any], *, own: float = 1.0, weights: Sequence[float] = (1.0, -0.5), **rest: Any
+) -> Cell:
     options = {k: rest.pop(k) for k in ("penalty", "steps", "rate", "minimum_norm") if k in rest}
     design = rest.pop("design", None)
     source = lambda: mc.linear(weights, design=design)  # noqa: E731
