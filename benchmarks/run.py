@@ -147,7 +147,7 @@ def write_page(results: list[Timed], grown: list[str], seconds: float) -> None:
 Written by `make bench` in {seconds / 60:.0f} minutes. Each row runs ours and its rivals in turn in one process; a ratio is
 of the rival that needs the least CPU time to ours: the median over the turns, and their range. CPU time counts all threads, of
 which there is one (`NPROC=1`), but in the row of host devices. The last column is what the first call costs beyond a later one: tracing and compiling,
-without the persistent cache. Only ratios travel to other machines. A ratio below its target is a target missed.
+without the persistent cache. Only ratios travel to other machines. A ratio below its goal is a goal missed.
 
 Machine: {machine()}. Float32, as JAX starts.
 

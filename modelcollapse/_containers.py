@@ -16,10 +16,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.names import distinct_names, is_missing, plain
-from modelcollapse.numeric import holds_booleans
-
-EXACT = 2**53
-"""Whole numbers up to here are exact in float64."""
+from modelcollapse.numeric import EXACT, holds_booleans
 
 
 def has_columns(data: Any) -> bool:
@@ -103,8 +100,7 @@ def images(pixels: Any) -> np.ndarray:
         raise ValueError(
             f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
         )
-    if array.dtype == object or np.ma.isMaskedArray(array):
-        _refuse_missing("images", array)
+    _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
 
 

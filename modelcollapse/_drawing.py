@@ -113,13 +113,10 @@ def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
 
 def closed_forms(run: Any, name: str) -> list[Any]:
     """Every closed form of one observable of a run, at every generation."""
-    from modelcollapse.predict import predictions
-
     if name not in getattr(run, "observables", {}):
         return []
-    observe = {name: run.observables[name]}
-    found = predictions(run.family, run.source, run.regime, observe=observe, size=run.size, generations=run.generations)
-    return list(found)
+    every = run.replaced(recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
+    return list(every.predict())
 
 
 def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:

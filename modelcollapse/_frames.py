@@ -13,10 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.data import Rows
+from modelcollapse.numeric import EXACT
 from modelcollapse.pytree import part, static
-
-EXACT = 2**53
-"""Whole numbers up to here are exact in float64; a column with larger ones is coded."""
 
 
 def is_frame(data: Any) -> bool:
@@ -107,11 +105,13 @@ class Frames:
     def _numbers(self, i: int, column: Any) -> np.ndarray:
         if self.numeric[i]:
             try:
-                return column.to_numpy(np.float64, na_value=np.nan)
+                numbers = column.to_numpy(np.float64, na_value=np.nan)
             except (TypeError, ValueError):
                 raise TypeError(
                     f"the column {self.columns[i]!r} must hold numbers, as in the real data, got {column.dtype}"
                 ) from None
+            self._check_type(i, numbers)
+            return numbers
         codes, values = self.codes[i], self.values[i]
         out = np.empty(len(column))
         for row, (value, gone) in enumerate(zip(column, column.isna(), strict=True)):
@@ -123,6 +123,24 @@ class Frames:
                 values.append(value)
             out[row] = codes[value]
         return out
+
+    def _check_type(self, i: int, numbers: np.ndarray) -> None:
+        """Refuse numbers that the type of the column would round off or wrap."""
+        dtype = self.dtypes[i]
+        if dtype.kind == "b":
+            fits, kind = (numbers == 0) | (numbers == 1), "True and False"
+        elif dtype.kind in "iu":
+            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+            fits = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
+            kind = f"whole numbers of type {dtype}"
+        else:
+            return
+        wrong = numbers[~(fits | np.isnan(numbers))]
+        if wrong.size:
+            raise ValueError(
+                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` round its "
+                "draws, or make it a column of floats in the real data"
+            )
 
     def _column(self, i: int, numbers: np.ndarray) -> Any:
         import pandas
@@ -140,7 +158,7 @@ class Frames:
 
 
 def _numeric(column: Any) -> bool:
-    """Whether float64 holds the column exactly."""
+    """Whether float64 holds the column exactly; one that it does not is coded."""
     kind = getattr(column.dtype, "kind", "O")
     if kind not in "iufb":
         return False

@@ -1,6 +1,6 @@
 """What a chain of ordinary Python models is made of: rows of exactly the size drawn, and laws known by number.
 
-Inside the loop every row is float64. What a model is fitted to, and what it draws, passes through a ``Shape``: arrays as they are, or
+Inside the loop every row is float64. What a model is fitted to, and what it draws, passes through the shape of the source: arrays as they are, or
 data frames whose other columns are coded by number in between.
 """
 

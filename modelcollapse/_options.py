@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-LARGEST = 2**31 - 1
+from modelcollapse.arguments import LARGEST
+
 MOST_STATES = 10**7
 """Of a law that the command line makes by itself."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}

@@ -150,21 +150,7 @@ def add_to(commands: Any) -> None:
         help="uniform, pareto: of the end, or of the tail index (default mle)",
     )
     _add_sources(parser)
-    add(
-        "--regime",
-        default="replace",
-        choices=sorted(REGIMES),
-        help="what the next generation learns from (default %(default)s)",
-    )
-    have = ", ".join(name for name, choice in REGIMES.items() if "share" in choice.options)
-    add("--share", type=real(0, 1), metavar="X", help=f"{have}: real or retained share (default 0.1)")
-    form = "ALPHA,BETA,GAMMA"
-    add(
-        "--mixture",
-        type=_options.numbers(form),
-        metavar=form,
-        help="mixture: shares of the newest model, the previous law and the truth",
-    )
+    _add_regime(parser)
     add("--size", type=whole(1), default=100, metavar="M", help="sample size of every generation (default %(default)s)")
     add(
         "--generations",
@@ -179,6 +165,25 @@ def add_to(commands: Any) -> None:
     add("--plot", type=Path, metavar="FILE.png", help="draw what is kept over the generations")
     add("--save", type=Path, metavar="FILE.npz", help="write the run, for Run.load")
     add("--quiet", action="store_true", help="no progress bar, and no word on what was read from a file")
+
+
+def _add_regime(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--regime",
+        default="replace",
+        choices=sorted(REGIMES),
+        help="what the next generation learns from (default %(default)s)",
+    )
+    have = ", ".join(name for name, choice in REGIMES.items() if "share" in choice.options)
+    add("--share", type=_options.real(0, 1), metavar="X", help=f"{have}: real or retained share (default 0.1)")
+    form = "ALPHA,BETA,GAMMA"
+    add(
+        "--mixture",
+        type=_options.numbers(form),
+        metavar=form,
+        help="mixture: shares of the newest model, the previous law and the truth",
+    )
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -226,6 +231,11 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         help="a text file of states and their counts, or of counts alone (states 0, 1, ...)",
     )
     add("--states", type=Path, metavar="FILE", help="a text file with a column of states, whole numbers or text")
+    _add_reading(group)
+
+
+def _add_reading(group: Any) -> None:
+    """How a file of ``FILES`` is read."""
     group.add_argument(
         "--columns",
         type=lambda text: text.split(","),

@@ -33,9 +33,9 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> in
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+        raise ValueError(f"{name} must be at least {bound(minimum)}, got {shown(number)}")
     if number > maximum:
-        raise ValueError(f"{name} must be at most {bound(maximum)}, got {number}")
+        raise ValueError(f"{name} must be at most {bound(maximum)}, got {shown(number)}")
     return number
 
 
@@ -193,9 +193,10 @@ def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
         raise ValueError(f"{name} must not be negative, got {p.min():g} at state {int(p.argmin())}")
     with np.errstate(over="ignore"):
         total = p.sum()
-    if normalise and not np.isfinite(total):
-        p = p / p.max()
-        total = p.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"{name} must have a finite sum, got {total} (the largest is {p.max():g}): divide them all by one number"
+        )
     if total <= 0:
         raise ValueError(f"{name} must not all be zero")
     if not normalise and abs(total - 1) > law_tolerance(p.size):
@@ -266,7 +267,7 @@ def operand(name: str, value: Any) -> Any:
 
 
 def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
-    """For ``__post_init__`` of a part: each named field as its check returns it, ``check(name, value)``.
+    """Replace each named field of a part by what its check returns, ``check(name, value)``; for ``__post_init__``.
 
     Values that a transformation traces, and its placeholders, pass as they are.
     """
@@ -340,6 +341,15 @@ def source(name: str, value: Any) -> Any:
 
 def _first_large(items: Iterable[Any]) -> int:
     return next(int(item) for item in items if not -(2**63) <= int(item) < 2**63)
+
+
+def trees(**parts: Any) -> None:
+    """Refuse parts, by name, that JAX cannot look into, and so could not carry through a compiled loop."""
+    for name, part in parts.items():
+        if jax.tree_util.all_leaves([part]):
+            raise TypeError(
+                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
+            )
 
 
 def _either(options: list[Any]) -> str:

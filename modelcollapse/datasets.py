@@ -48,7 +48,7 @@ def word_counts(text: str | os.PathLike | None = None, encoding: str | None = No
     Raises
     ------
     ValueError
-        If the text holds no word, or the file has bytes that are no text in its encoding.
+        If the text holds no word, or the file has bytes that are not text in its encoding.
     TypeError
         If ``text`` is neither.
     """
@@ -107,7 +107,7 @@ def read_table(
     Raises
     ------
     ValueError
-        With line, column and content, for text, a missing or an infinite number, a row of another length, bytes that are no text
+        With line, column and content, for text, a missing or an infinite number, a row of another length, bytes that are not text
         and an empty file; nothing is left out or replaced.
     """
     found = tables.read(path, columns, header, encoding)

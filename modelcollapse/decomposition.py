@@ -181,7 +181,7 @@ def decompose(
     ValueError
         For names of errors that are not different, for more than 6, and for an observable that is not one number, or has two names.
     TypeError
-        For errors that are no names, one text included, and for what is no function.
+        If ``errors`` are not names (a single text included), or ``build`` or ``theory`` is not a function.
     """
     if isinstance(errors, str) or not isinstance(errors, Iterable):
         raise TypeError(f"errors must be a list of names, got {errors!r}")

@@ -173,6 +173,7 @@ def placed(
     arguments.family("family", family)
     arguments.source("source", source)
     arguments.regime("regime", regime)
+    arguments.trees(family=family, source=source, regime=regime)
     _check_law(source)
     family = _told(family, source)
     sizes = arguments.sizes(size, generations)

@@ -167,7 +167,7 @@ def _check_truth(source: Any, observables: dict[str, Any], truth: Any) -> None:
 
 @part
 class FitSample:
-    """What a run of ``simulate_models`` says it was of. It is no family: it lives on the host."""
+    """What a run of ``simulate_models`` says it was of. It is not a family: it lives on the host."""
 
     make_model: Callable[..., Any] = static()
 

@@ -131,7 +131,7 @@ def _beside(target: Path, mode: int) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what writers of ``target`` that are no longer alive have left: the system has unlocked it."""
+    """Remove what dead writers of ``target`` have left behind: the system has released their locks."""
     with contextlib.suppress(OSError):
         for found in target.parent.iterdir():
             if found.name.startswith(_prefix(target)) and found.name.endswith(UNFINISHED):

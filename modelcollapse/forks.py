@@ -1,4 +1,4 @@
-"""JAX's threads do not live on in a forked process, where all that it computes would wait for them for ever."""
+"""JAX's threads do not survive a fork: in the new process every computation would wait for them for ever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _without_threads = False
 
 
 def _look() -> None:
-    """In a new child: whether its parent had started JAX."""
+    """Find out, in a new child, whether its parent had started JAX."""
     global _without_threads
     # JAX has no public word for it; where this one is gone, nothing is refused
     bridge = sys.modules.get("jax._src.xla_bridge")
@@ -32,8 +32,8 @@ def computes(function: F) -> F:
     def checked(*args: Any, **options: Any) -> Any:
         if _without_threads:
             raise RuntimeError(
-                f"{function.__name__} was called in a process that was forked after JAX had started its threads, which do not live on "
-                'there: start processes by the spawn method instead, with multiprocessing.get_context("spawn") or, in '
+                f"{function.__name__} was called in a process that was forked after JAX had started its threads, which do not survive "
+                'that: start processes by the spawn method instead, with multiprocessing.get_context("spawn") or, in '
                 'concurrent.futures, ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))'
             )
         return function(*args, **options)

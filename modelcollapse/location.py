@@ -17,10 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse.numeric import traced
 from modelcollapse.pytree import part
 
 FIND = object()
-"""In place of a location: that of the source."""
+"""Stands for the location of the source, which is to be found."""
 
 
 class Placed(NamedTuple):
@@ -74,7 +75,7 @@ def exactly(source: Any) -> Any:
     exact = getattr(source, "exact", None)
     if exact is None:
         return source
-    if _traced(source):
+    if traced(source):
         raise ValueError(
             f"a source so far from 0 cannot be traced in {jnp.result_type(float)}: make it outside of jax.jit and jax.vmap, and close "
             "over it; or set jax.config.update('jax_enable_x64', True)"
@@ -101,7 +102,7 @@ def place(
     exact = exactly(source)
     if about is not FIND:
         source = _moved(exact, 0.0 if where is None else -where) if where is not None or exact is not source else source
-    elif not _traced(source):
+    elif not traced(source):
         source, where = _found(family, source, exact, regime, observables, host)
     seen = {name: _about(observable, where) for name, observable in observables.items()}
     if where is not None:
@@ -168,10 +169,6 @@ def _measured(mean: np.ndarray, spread: np.ndarray) -> _Offset:
     varies = np.isfinite(mean) & (spread > 0)
     spreads = np.where(varies, np.abs(mean) / np.where(varies, spread, 1.0), 0.0)
     return _Offset(mean, spread, float(spreads.max()), int(spreads.argmax()))
-
-
-def _traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _movable(source: Any) -> bool:

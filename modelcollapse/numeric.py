@@ -1,6 +1,6 @@
 """Values of any kind as plain arrays of NumPy, and what the messages of refusals are made of.
 
-Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is no real number is refused by
+Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real number is refused by
 the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
 """
 
@@ -14,9 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+EXACT = 2**53
+"""Whole numbers up to here are exact in float64."""
+
 
 def traced(tree: Any) -> bool:
-    """Whether a leaf of ``tree`` is a placeholder of a transformation, whose value nobody can check."""
+    """Whether a leaf of ``tree`` is a placeholder of a transformation, whose value is not known."""
     return any(isinstance(leaf, jax.core.Tracer | jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(tree))
 
 
@@ -143,6 +146,9 @@ def bound(number: int) -> str:
 
 def shown(value: Any) -> str:
     """``repr``, cut to one line."""
-    with np.printoptions(threshold=20):
-        text = " ".join(repr(value).split())
+    try:
+        with np.printoptions(threshold=20):
+            text = " ".join(repr(value).split())
+    except ValueError:  # Python prints no integer of more than 4300 digits
+        return f"a value of type {type(value).__name__} that is too long to print"
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -330,7 +330,7 @@ def excess_log_loss(source: Any) -> ExcessLogLoss:
     Raises
     ------
     TypeError, ValueError
-        If the source is no such law, or its grid would need more than 20,000 points.
+        If the source is not such a law, or its grid would need more than 20,000 points.
     """
     params: Any = getattr(exactly(source), "params", None)
     if not hasattr(params, "covariance"):
@@ -462,7 +462,7 @@ class _Watching:
 
     @property
     def shifts(self) -> bool | None:
-        """What stays the same does so for all that is derived from it; of what moves, nothing is known."""
+        """What is derived from an observable that stays the same stays the same too; otherwise nothing is known."""
         return False if getattr(self.watched, "shifts", None) is False else None
 
 

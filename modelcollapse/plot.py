@@ -302,15 +302,18 @@ def compare(
     Raises
     ------
     ValueError
-        If there is no run, two have one name, or ``name`` is not one number in each.
+        If there is no run, two have one name, a curve has the name of none, or ``name`` is not one number in each.
     """
     if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str | bytes):
         raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
     named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
     if not named or len({key for key, _ in named}) < len(named):
         raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
-    if not isinstance(prediction, Mapping):
-        prediction = arguments.flag("prediction", prediction)
+    if not isinstance(prediction, bool | Mapping):
+        raise TypeError(f"prediction must be True, False or curves by the name of the run, got {prediction!r}")
+    unknown = [key for key in ({} if isinstance(prediction, bool) else prediction) if key not in dict(named)]
+    if unknown:
+        raise ValueError(f"prediction must go by the names of the runs, {', '.join(dict(named))}; got {unknown[0]!r}")
     points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
     ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):
@@ -320,7 +323,7 @@ def compare(
         if prediction is True:
             curves = _drawing.curves(_drawing.closed_forms(run, name), name, component, np.asarray(run.recorded))
         else:
-            given = (prediction or {}).get(key)
+            given = prediction.get(key) if isinstance(prediction, Mapping) else None
             curves = _drawing.curves(given, name, component, np.asarray(run.recorded))
         own = _drawing.Layer(colour, "_", "", False)  # lines without an entry in the legend
         _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *_drawing.STYLES))

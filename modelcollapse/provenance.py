@@ -56,7 +56,7 @@ def made(seed: Any, key: jax.Array, **parts: Any) -> dict[str, Any]:
 
 
 def extended(record: dict[str, Any], key: jax.Array, first: int, last: int, **parts: Any) -> dict[str, Any]:
-    """The record of a run that goes on here from generation ``first`` to ``last``, with those ``parts`` that were given anew.
+    """The record of a run that goes on here from generation ``first`` to ``last``, with the ``parts`` that were given for it.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """A part is a frozen dataclass that is a PyTree: its fields are leaves, so ``vmap`` over a field is a sweep.
 
-Parts and functions have names by which saved runs know them. What a file names and nobody entered here is not looked for.
+Parts and functions have names by which saved runs know them. A name in a file that is not registered here is never looked up.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     runs no checks, so ``__post_init__`` must not compare values that may be traced.
 
     ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly`` lists the names
-    under which older files know the class. The same class defined anew, as in a notebook, takes the place of the old one.
+    under which older files know the class. A class that is defined again, as in a notebook, replaces the old one.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def register(function: Any = None, *, name: str | None = None, formerly: Iterabl
 
 
 def used(function: Any) -> None:
-    """What a run was given in this process may come back in it: ``register``, where the function has a name of its own."""
+    """Register a function that a run of this process was given, if it has a name of its own, so that it may come back here."""
     if not _saved_names(function) and _is_found(function):
         register(function)
 

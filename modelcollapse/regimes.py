@@ -51,14 +51,11 @@ def at(value: Any, generation: jax.Array) -> Any:
     return value if jnp.ndim(value) == 0 else value[generation]
 
 
-whole = traced_portion
-
-
 def counted(share: Any, size: jax.Array, generation: Any) -> jax.Array:
     """How many of ``size`` items a share is in ``generation``: as found before the run, or else rounded here."""
     if isinstance(share, Portion):
         return at(share.counts, generation)
-    return whole(at(share, generation), size)
+    return traced_portion(at(share, generation), size)
 
 
 def _portion(share: Any, sizes: np.ndarray) -> Portion:
@@ -94,7 +91,7 @@ class Replace:
 
 @part
 class FreshReal:
-    """Exact counts: ``round(share * size)`` rows (halves up) are real and drawn anew each generation, the rest model output."""
+    """Exact counts: ``round(share * size)`` rows (halves up) are real and newly drawn each generation, the rest model output."""
 
     share: Any
 
@@ -105,7 +102,7 @@ class FreshReal:
         converted(self, share=_shares)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> FreshReal:
-        """With its counts."""
+        """The same regime with the counts of this run."""
         return FreshReal(_portion(self.share, sizes))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Any]:
@@ -129,7 +126,7 @@ class FixedReal:
         converted(self, share=_share)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> FixedReal:
-        """With its count."""
+        """The same regime with the count of this run."""
         return FixedReal(_portion(self.share, sizes[:1]))
 
     def check(self, sizes: np.ndarray) -> None:
@@ -162,7 +159,7 @@ class Retain:
         converted(self, share=_shares, fresh=_shares)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Retain:
-        """With its counts."""
+        """The same regime with the counts of this run."""
         return Retain(_portion(self.share, sizes), _portion(self.fresh, sizes))
 
     def check(self, sizes: np.ndarray) -> None:
@@ -265,7 +262,7 @@ class Weighted:
         converted(self, weight=arguments.shares, share=_shares)
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Weighted:
-        """With its counts."""
+        """The same regime with the counts of this run."""
         return Weighted(self.weight, _portion(self.share, sizes))
 
     def check(self, sizes: np.ndarray) -> None:
@@ -322,7 +319,7 @@ class Mixture:
             )
 
     def prepared(self, family: Any, source: Any, sizes: np.ndarray) -> Mixture:
-        """With the depth that this run needs."""
+        """The same regime with the depth that this run needs."""
         if self.depth is not None or _closed(family, source):
             return self
         beta = float(np.max(np.asarray(self.beta)))

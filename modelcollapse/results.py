@@ -116,7 +116,7 @@ class Run:
         The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A schedule, of sizes or
         within ``regime``, must reach from generation 0 to the new end and begin with what was run; ``regime`` is needed only for that.
         New sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
-        one long run, of the same law. ``mesh`` as for ``simulate``; a run may go on on other devices than it began on.
+        one long run, of the same law. ``mesh`` as for ``simulate``; a run may be continued on other devices.
         ``provenance["extended"]`` has a record of each extension.
 
         Raises
@@ -128,6 +128,7 @@ class Run:
         """
         from modelcollapse import devices, driver
 
+        arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
         devices.check(mesh)
         generations, progress = arguments.count("generations", generations), arguments.flag("progress", progress)
         now, last = self.generations, self.generations + generations
@@ -252,7 +253,7 @@ class Run:
         found = spec.get("format") if isinstance(spec, dict) else None
         if found == 1:
             raise ValueError(
-                f"{name} has format 1, which modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
+                f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
                 "version that wrote it, or make the run again"
             )
         if found != FORMAT:

@@ -58,11 +58,11 @@ def _is_key(value: Any) -> bool:
 
 def _seed_number(value: Any) -> int:
     try:
-        number = arguments.whole("seed", value, -(2**4096), 2**4096)
+        number = arguments.whole("seed", value, -(2**4096), 2**4096 - 1)
     except TypeError:
         raise TypeError(f"seed must be a nonnegative integer or a JAX key, got {shown(value)}") from None
     if number < 0:
-        raise ValueError(f"seed must not be negative, got {number}")
+        raise ValueError(f"seed must not be negative, got {shown(number)}")
     return number
 
 

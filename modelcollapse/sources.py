@@ -211,6 +211,7 @@ def categorical(weights: Any, *, normalise: bool = False) -> Law:
     return _categorical(p, names)
 
 
+@computes
 def counts(mapping: Any) -> Law:
     """The law of counts by name, in the order given: ``counts({"cat": 3, "dog": 5})``, a ``Counter``, or ``series.value_counts()``.
 
@@ -429,6 +430,7 @@ def table(rows: Any, *, replace: bool = True) -> Table:
     return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
 
 
+@computes
 def labels(values: Any, *, replace: bool = True) -> Table:
     """A table of states from one label for each row: text, identifiers of any width, categories, anything hashable.
 
@@ -438,7 +440,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
     Raises
     ------
     ValueError
-        If there is no label, or a gap among them.
+        If there is no label, or one is missing.
     TypeError
         If ``values`` is not one label for each row: counts by name, a frame, a single text.
     """
@@ -446,6 +448,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
     return Table(jnp.asarray(states), arguments.flag("replace", replace), named=Names(names))
 
 
+@computes
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
     """Real images ``(n, height, width)`` in [0, 1] as a table of rows ``(n, height * width)``; flat ones may be given as they are.
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.numeric import EXACT
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "spaces"}
 """By precedence: where decimals have commas, columns have semicolons or tabs."""
@@ -41,7 +42,7 @@ def read_text(path: str | os.PathLike, encoding: str | None = None) -> str:
     """All of a text file, with lines that end in a newline whatever they end in there.
 
     Without ``encoding`` it is UTF-8, or what a byte order mark at its beginning says (UTF-8, UTF-16 or UTF-32). ValueError,
-    with the position and the line, for bytes that are no text in it; nothing is replaced.
+    with the position and the line, for bytes that are not text in it; nothing is replaced.
     """
     content, name = Path(arguments.path("path", path)).read_bytes(), os.fspath(path)
     marked = next((codec for mark, codec in MARKS.items() if content.startswith(mark)), None)
@@ -143,7 +144,7 @@ class Table:
     def whole(self, what: str) -> np.ndarray:
         """The same as int64, for whole numbers from 0. ValueError for others, saying that they must be ``what``."""
         values = self.numbers()
-        bad = (values < 0) | (values != np.floor(values)) | (values > 2**53)
+        bad = (values < 0) | (values != np.floor(values)) | (values > EXACT)
         if bad.any():
             i, j = np.argwhere(bad)[0]
             raise ValueError(
@@ -284,7 +285,7 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
 
 
 def _split(text: str, separator: str, name: str, blank: bool = False) -> tuple[list[int], list[list[str]]]:
-    """The number of the line that each row begins at, and its cells; blank lines at the end are no rows, others if asked for."""
+    """The number of the line that each row begins at, and its cells; blank lines at the end are not rows, others if asked for."""
     kept = (line.strip(" \n") + "\n" if separator == " " else line for line in io.StringIO(text.rstrip("\n") + "\n"))
     reader = csv.reader(kept, delimiter=separator, skipinitialspace=True, strict=True)
     lines, rows, begin = [], [], 1
@@ -317,7 +318,7 @@ def _header(rows: list[list[str]], name: str) -> bool:
     if numbered and len(labels) == len(first) > 1:
         values = [number(cell) for row in rest[:1000] for cell in row]
         if any(value is not None and not value.is_integer() for value in values):
-            warnings.warn(f"{name}: the first line, {', '.join(first)}, numbers the columns; it is no row")
+            warnings.warn(f"{name}: the first line, {', '.join(first)}, numbers the columns; it is not a row")
             return True
     above = [first[j] for j in numeric if first[j].lower() not in MISSING]
     words = [cell for cell in above if number(cell) is None]

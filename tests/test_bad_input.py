@@ -24,6 +24,14 @@ def simulate(family: Any = None, source: Any = None, regime: Any = None, observe
     )
 
 
+class Bare(mc.Gaussian):
+    """A subclass that nobody registered as a PyTree."""
+
+
+class BareRegime(mc.Replace):
+    """Another one."""
+
+
 def uniform(key: jax.Array, n: int) -> jax.Array:
     return jax.random.uniform(key, (n, 1))
 
@@ -49,11 +57,17 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "batch size 0": (lambda: simulate(batch_size=0), ValueError, ("batch_size", "at least 1", "0")),
     "seed -1": (lambda: simulate(seed=-1), ValueError, ("seed", "negative", "-1")),
     "seed in words": (lambda: simulate(seed="one"), TypeError, ("seed", "integer or a JAX key", "'one'")),
+    "seeds of unequal length": (lambda: simulate(seed=[[1], [1, 2]]), TypeError, ("seed", "integer or a JAX key", "[1]")),
+    "seed of 5001 digits": (lambda: simulate(seed=10**5000), ValueError, ("seed", "at most 2**4096 - 1", "too long to print")),
     "record beyond the end": (lambda: simulate(record=[1, 5]), ValueError, ("record", "between 0 and 4", "[1, 5]")),
     "record not increasing": (lambda: simulate(record=[2, 2]), ValueError, ("record", "increasing", "[2, 2]")),
     "record of floats": (lambda: simulate(record=[0.5]), TypeError, ("record", "generations", "[0.5]")),
     "a pool beyond 31 bits": (
         lambda: simulate(regime=mc.Accumulate(), size=10**9), ValueError, ("5000000000", "2**31 - 1")),
+    # parts that JAX cannot look into
+    "a family that is no PyTree": (lambda: simulate(Bare(), LINE), TypeError, ("family", "Bare", "modelcollapse.part")),
+    "a regime that is no PyTree": (
+        lambda: simulate(regime=BareRegime()), TypeError, ("regime", "BareRegime", "modelcollapse.part")),
     # a variance needs rows
     "one row for a variance": (lambda: simulate(mc.Gaussian(), LINE, size=1), ValueError,
         ("size", "at least d + 1 = 2", "variance", "got 1")),

@@ -201,6 +201,40 @@ def test_there_is_code_to_run_and_output_to_compare():
         assert list(blocks(ROOT / name))
 
 
+def promises(text):
+    """Each sentence of the bullets of a section, and the names in the brackets at its end."""
+    for bullet in re.findall(r"^\* \*\*.+?\*\*(.*?)(?=^\*|\Z)", text, re.MULTILINE | re.DOTALL):
+        for sentence in re.split(r"\.\s+(?=[A-Z`])|\.\s*\Z", bullet.strip())[:-1]:
+            *_, end = re.findall(r"\(([^()]*)\)", sentence) or [""]
+            yield sentence, re.findall(r"`([^`]+)`", end) if sentence.endswith(f"({end})") else []
+
+
+def test_each_guarantee_names_a_test_or_claim_that_exists():
+    text = (ROOT / "README.md").read_text("utf-8").partition("## What is guaranteed\n")[2].partition("\n## ")[0]
+    sentences = list(promises(text))
+    assert len(sentences) > 20
+    for sentence, names in sentences:
+        assert names, sentence
+        for name in [name for end in re.findall(r"\(([^()]*`)\)", sentence) for name in re.findall("`([^`]+)`", end)]:
+            file, _, function = name.partition("::")
+            if file.endswith(".py"):
+                assert f"def {function}" in (ROOT / "tests" / file).read_text("utf-8"), name
+            else:
+                assert name in claims.registry(), name
+
+
+def test_the_share_of_the_claims_that_run_in_32_bits_is_what_is_said():
+    quick = [claim.section[0] for claim in claims.registry().values() if claim.tier == "quick"]
+    share = rf"{sum(section in 'AD' for section in quick)} of (the )?{len(quick)}\b"
+    for name in ("README.md", "Makefile"):
+        assert re.search(share, (ROOT / name).read_text("utf-8")), (name, share)
+
+
+def test_a_guarantee_without_a_test_is_seen():
+    given = "* **A.** Held (`x`). Not held\nat all. `f()` is (`y::z`, `w`), or so.\n* **B.** Also (`v`).\n"
+    assert [names for _, names in promises(given)] == [["x"], [], [], ["v"]]
+
+
 def shown_table(path, head):
     """The cells of a table of Markdown below its head."""
     rows = path.read_text(encoding="utf-8").partition(head)[2].split("\n\n")[0].strip().splitlines()

@@ -258,8 +258,9 @@ def test_the_result_is_a_run(tmp_path):
     assert [type(model) for model in run.params] == [Normal, Normal]
     assert run.provenance["seed"] == 5
     assert "Normal" in run.provenance["parts"]["family"]["repr"]
-    with pytest.raises(TypeError, match="cannot be extended"):
-        run.extend(1)
+    for wide in (True, False):  # the run is in float64 in either precision
+        with jax.enable_x64(wide), pytest.raises(TypeError, match="cannot be extended"):
+            run.extend(1)
     with pytest.raises(TypeError, match="cannot save"):
         run.save(tmp_path / "run.npz")
 

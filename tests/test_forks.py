@@ -52,6 +52,9 @@ child("normal", lambda: mc.normal(0.0, 1.0))
 child("predict", run.predict)
 child("predictions", lambda: mc.predictions(mc.Discrete(), LAW, size=5, generations=1))
 child("table", lambda: mc.table([[1.0], [2.0]]))
+child("labels", lambda: mc.labels(["a", "b"]))
+child("counts", lambda: mc.counts({"a": 1, "b": 2}))
+child("images", lambda: mc.images(np.zeros((2, 2, 2))))
 child("tail_mass", lambda: mc.tail_mass([0]))
 child("simulate in a child of a child", lambda: child("simulate again", lambda: mc.simulate(mc.Discrete(), LAW, **GIVEN)))
 run.extend(1)  # the parent goes on
@@ -82,6 +85,9 @@ def test_a_forked_process_refuses_or_works(tmp_path: object) -> None:
         "predict",
         "predictions",
         "table",
+        "labels",
+        "counts",
+        "images",
         "tail_mass",
     ]
     assert found == [

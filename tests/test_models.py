@@ -183,6 +183,27 @@ class NoSignature(Resampler):
         return Compiled()
 
 
+@pytest.mark.parametrize(
+    ("column", "drawn"),
+    [
+        (np.array([1, 2, 3]), 1.5),
+        (np.array([1, 2, 3], np.int8), 200.0),
+        (np.array([1, 2, 3], np.uint16), -1.0),
+        (pd.array([1, None, 3], dtype="Int64"), 0.25),
+        (np.array([True, False, True]), 0.5),
+    ],
+    ids=["fraction", "too wide", "negative", "fraction beside gaps", "half true"],
+)
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_draws_that_a_column_cannot_hold_are_refused_and_not_rounded(column, drawn, as_frame):
+    class Constant(Resampler):
+        def sample(self, n, rng):
+            return pd.DataFrame({"a": np.full(n, drawn)}) if as_frame else np.full((n, 1), drawn)
+
+    with pytest.raises(ValueError, match=rf"column 'a' must hold .*, got {drawn:g}: let `sample` round"):
+        frames(Constant, pd.DataFrame({"a": column}))
+
+
 @pytest.mark.parametrize("make", [KeywordOnly, AnyKeyword, FrameOut, NoSignature])
 def test_the_number_of_rows_is_given_in_the_way_that_a_model_takes_it(make):
     rows = frames(make, mc.table(np.arange(12.0).reshape(6, 2)))

@@ -149,6 +149,7 @@ def test_variance_and_w2_shows_both(run):
         (lambda run: plot.probabilities(run, states=["a"]), "must name all 4 states, got 1"),
         (lambda run: plot.surviving_states(Recorded([0], x=np.ones((1, 1)))), "did not observe 'support_size'"),
         (lambda run: plot.variance_and_w2(run, [None]), "axes must be two"),
+        (lambda run: plot.compare({"a": run}, "entropy", prediction={"b": None}), "names of the runs, a; got 'b'"),
     ],
 )
 def test_bad_input_is_named(run, draw, message):
@@ -169,6 +170,11 @@ def test_bad_input_is_named(run, draw, message):
         (lambda run: plot.distribution(run, "entropy", bins="ten"), "bins must be a whole number, got 'ten'"),
         (lambda run: plot.compare(3, "entropy"), "runs must be a dictionary or a list of runs, got 3"),
         (lambda run: plot.compare([run], "entropy", points=2.5), "points must be a whole number"),
+        (lambda run: plot.compare([run], "entropy", prediction="yes"), "prediction must be True, False or curves"),
+        (
+            lambda run: plot.chains(run, "entropy", prediction="exact"),
+            "'prediction' must be numbers, a function .* got 'exact'",
+        ),
     ],
 )
 def test_things_of_another_kind_are_named(run, draw, message):
@@ -192,6 +198,22 @@ def normal():
     return mc.simulate(
         mc.Gaussian(), mc.normal(), observe=["log_variance", "w2_squared"], size=20, generations=3, chains=8
     )
+
+
+class Standard:
+    """A model that has learnt all there is."""
+
+    def fit(self, rows):
+        return self
+
+    def sample(self, n, rng):
+        return rng.normal(size=(n, 1))
+
+
+def test_runs_without_closed_forms_are_compared_all_the_same():
+    run = mc.simulate_models(Standard, mc.normal(), size=4, generations=2, chains=2)
+    ax = plot.compare({"models": run}, "mean")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["models"]
 
 
 def test_what_predict_returns_is_drawn_as_it_is(normal):

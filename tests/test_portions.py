@@ -11,7 +11,7 @@ import pytest
 from toys import Labelled, Origins, originals
 
 import modelcollapse as mc
-from modelcollapse import regimes
+from modelcollapse.portions import traced_portion
 from modelcollapse.pytree import part
 
 TABLE = [
@@ -63,7 +63,7 @@ def test_a_sweep_over_traced_shares_takes_the_same_counts() -> None:
     """Also of shares in single precision, at sizes where one ulp is many items."""
     known = SHARES != 0.123456789
     for dtype in (np.float32, np.float64):
-        rounded = jax.jit(jax.vmap(regimes.whole))
+        rounded = jax.jit(jax.vmap(traced_portion))
         found = rounded(jnp.asarray(SHARES, dtype), jnp.asarray(SIZES, jnp.int32))
         assert found.dtype == jnp.int32
         chosen = known if dtype == np.float32 else slice(None)
@@ -85,13 +85,13 @@ def test_random_shares_round_alike_on_the_host_and_in_a_sweep() -> None:
     run = mc.simulate(
         Origins(), originals(), mc.FreshReal(np.append(0, shares)), real, size=np.append(10**8, sizes), generations=80
     )
-    swept = jax.jit(jax.vmap(regimes.whole))(jnp.asarray(shares), jnp.asarray(sizes, jnp.int32))
+    swept = jax.jit(jax.vmap(traced_portion))(jnp.asarray(shares), jnp.asarray(sizes, jnp.int32))
     np.testing.assert_array_equal(run["real"][0, 1:], swept)
     assert (np.abs(np.asarray(swept) - shares * sizes) <= 0.5 + 1e-6).all()
 
 
 def test_the_traced_rounding_stays_within_the_size_and_refuses_what_is_no_share() -> None:
-    found = jax.jit(jax.vmap(regimes.whole))(jnp.array([1.0, 1.5, -0.1, jnp.nan]), jnp.full(4, 2**31 - 1, jnp.int32))
+    found = jax.jit(jax.vmap(traced_portion))(jnp.array([1.0, 1.5, -0.1, jnp.nan]), jnp.full(4, 2**31 - 1, jnp.int32))
     assert found.tolist() == [2**31 - 1, -1, -1, -1]
 
 

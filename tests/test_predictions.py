@@ -295,6 +295,41 @@ def test_functions_by_regime() -> None:
     assert of(mc.Poisson(), mc.poisson(1.0))["absorbed"].functions == (exponential_families.poisson_extinction,)
 
 
+MOMENTS = {"mean", "variance", "total_variance", "squared_mean_error"}
+DIVERSITY = {"probabilities", "heterozygosity", "chi_square"}
+SUPPORT = {"support_size", "lost", "absorbed"}
+COVERED = {
+    "replaced": (mc.Discrete(), LAW, None, DIVERSITY | SUPPORT | {"entropy", "kl_divergence", "total_variation"}),
+    "accumulated": (mc.Discrete(), LAW, mc.Accumulate(), DIVERSITY | SUPPORT),
+    "mixed": (mc.Discrete(), LAW, mc.Mixture(0.7, 0.0, 0.3), DIVERSITY | {"support_size", "lost"}),
+    "healed": (mc.Discrete(), LAW, mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), DIVERSITY),
+    "switched to memory": (mc.Discrete(), LAW, mc.Switch(mc.Replace(), mc.Retain(0.5), 2), {"probabilities"}),
+    "maximum likelihood": (mc.Gaussian(0), NORMAL, mc.FixedReal(0.5), MOMENTS),
+    "unbiased": (mc.Gaussian(), NORMAL, None, MOMENTS | {
+        "log_variance", "log_pivots", "log_determinant", "determinant", "standard_deviation"}),
+    "unbiased, fresh": (mc.Gaussian(), NORMAL, mc.FreshReal(0.5), MOMENTS),
+    "unbiased, mixed": (mc.Gaussian(), NORMAL, mc.Mixture(0.5, 0.2, 0.3), MOMENTS),
+    "unbiased, accumulated": (mc.Gaussian(), NORMAL, mc.Accumulate(), MOMENTS),
+    "part of the way": (mc.Damped(mc.Gaussian(), 0.4), mc.normal(), None, {"log_variance"}),
+    "coins": (mc.Binomial(2), mc.binomial(2, 0.3), None, MOMENTS | {"absorbed", "extinct"}),
+    "counts": (mc.Poisson(), mc.poisson(2.0), None, MOMENTS | {"absorbed", "extinct"}),
+    "counts of a table": (mc.Poisson(), mc.table([0, 1, 4]), mc.Accumulate(), MOMENTS),
+    "waiting": (mc.Gamma(), mc.exponential(), None, MOMENTS | {"log_mean", "log_variance"}),
+    "uniform, accumulated": (mc.Uniform(), mc.uniform(), mc.Accumulate(), {"log_end", "log_mean", "log_variance"}),
+    "kernels": (mc.KernelDensity(0.5), NORMAL, mc.FreshReal(0.5), MOMENTS),
+    "kernels, retained": (mc.KernelDensity(0.5), NORMAL, mc.Retain(0.5), {"mean"}),
+    "pixels": (mc.PPCA(1, output="sampled"), NORMAL, None, MOMENTS - {"variance"}),
+    "regression, mixed": (mc.linear([1.0]).family, mc.linear([1.0]), mc.Mixture(0.5, 0.2, 0.3), {"coefficients"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COVERED)
+def test_what_is_known_is_answered(case: str) -> None:
+    """A theorem that refuses its arguments does not answer: here none may fall silent by mistake."""
+    family, source, regime, expected = COVERED[case]
+    assert names(family, source, regime) == expected
+
+
 # --- beyond the exact range, and bounds ---------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 from toys import Origins, originals, seen
 
 import modelcollapse as mc
-from modelcollapse.regimes import whole
+from modelcollapse.portions import traced_portion
 from modelcollapse.sources import Stream
 
 SIZE, LAST, CHAINS = 10, 5, 6
@@ -196,9 +196,9 @@ def test_fixed_real_items_are_the_same_for_good() -> None:
     ("share", "size", "count"), [(0.5, 5, 3), (0.25, 10, 3), (0.29, 100, 29), (0.07, 100, 7), (0.1, 4, 0), (1.0, 7, 7)]
 )
 def test_shares_round_to_the_nearest_count_and_halves_go_up(share: float, size: int, count: int) -> None:
-    assert int(whole(share, jnp.int32(size))) == count
+    assert int(traced_portion(share, jnp.int32(size))) == count
     with jax.enable_x64(False):
-        assert int(whole(share, jnp.int32(size))) == count
+        assert int(traced_portion(share, jnp.int32(size))) == count
 
 
 def test_the_default_regime_is_replacement() -> None:

@@ -101,7 +101,7 @@ def test_columns_are_chosen_by_name_or_number(file):
         ("Unnamed: 0,a\n0,1.5\n1,2.5\n", [[1.5], [2.5]], "unnamed, numbers the rows"),
         ('"a" "b"\n"1" 1.5 7\n"2" 2.5 8\n', [[1.5, 7], [2.5, 8]], "unnamed, numbers the rows"),
         (",0,1\n0,1.5,7\n1,2.5,8\n", [[1.5, 7], [2.5, 8]], "unnamed, numbers the rows"),
-        ("0,1\n1.5,7\n2.5,8\n", [[1.5, 7], [2.5, 8]], "the first line, 0, 1, numbers the columns; it is no row"),
+        ("0,1\n1.5,7\n2.5,8\n", [[1.5, 7], [2.5, 8]], "the first line, 0, 1, numbers the columns; it is not a row"),
         ("a;b\n1,5;7\n2,25;8\n", [[1.5, 7], [2.25, 8]], "commas within numbers are read as decimal points"),
         ("1,5\t7\n2,25\t8\n", [[1.5, 7], [2.25, 8]], "commas within numbers are read as decimal points"),
     ],

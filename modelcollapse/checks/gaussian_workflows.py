@@ -1,4 +1,4 @@
-"""Gaussians with other data than the last model's: mixtures, fresh rows, growth, accumulation, and a truth that is no Gaussian."""
+"""Gaussians with other data than the last model's: mixtures, fresh rows, growth, accumulation, and a truth that is not Gaussian."""
 
 from __future__ import annotations
 

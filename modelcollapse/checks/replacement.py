@@ -29,17 +29,17 @@ class ExtraStates:
     """Sum over all generations so far of the number of states beyond the first, ``()``."""
 
     def start(self, truth: Any, first: Any) -> Any:
-        return (truth > 0).sum() - 1.0 + self._extra(first)
+        return self._extra(truth) + self._extra(first.params)
 
     def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry + self._extra(state)
+        return carry + self._extra(state.params)
 
     def read(self, carry: Any, state: Any, truth: Any) -> Any:
         return carry
 
     @staticmethod
-    def _extra(state: Any) -> Any:
-        return (state.params > 0).sum() - 1.0
+    def _extra(law: Any) -> Any:
+        return (law > 0).sum(dtype=law.dtype) - 1
 
 
 def two_left(params: Any) -> Any:

@@ -276,7 +276,7 @@ class Regression:
         return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
 
     def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse sources that are no labelled rows, and designs that leave a fit singular."""
+        """Refuse sources that are not labelled rows, and designs that leave a fit singular."""
         shape, dtype = row_type(source)
         d = self.rows.dimension
         if shape != (d + 1,) or not jnp.issubdtype(dtype, jnp.floating):

@@ -125,4 +125,4 @@ class Uniform:
 
 
 estimator = arguments.checker(arguments.choice, ("mle", "unbiased"))
-"""Of a uniform end or a Pareto index."""
+"""The estimators of a uniform end or of a Pareto index."""

@@ -173,7 +173,7 @@ class VAE:
         return 3 * jax.eval_shape(image, params).size
 
     def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse rows that are no images, images of another size than the network's, and data sets smaller than a batch."""
+        """Refuse rows that are not images, images of another size than the network's, and data sets smaller than a batch."""
         shape, dtype = row_type(source)
         if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(
@@ -192,7 +192,7 @@ class VAE:
 
 
 def check_pixels(rows: ArrayLike) -> None:
-    """Refuse rows ``(n, pixels)`` with a value outside [0, 1], or that is no number, by a ValueError that names the first."""
+    """Refuse rows ``(n, pixels)`` with a value outside [0, 1], or that is not a number, by a ValueError that names the first."""
     values = np.asarray(rows)
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():

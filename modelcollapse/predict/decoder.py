@@ -22,7 +22,7 @@ def _(s: Process, finite_decoder_trace: Any) -> Any:
         return None
     noise, weight = float(family.noise), float(family.kl_weight)
     values = np.linalg.eigvalsh(s.moments[1])[::-1]
-    # what is below the rounding of a covariance, which parameters in single precision may carry, is no direction
+    # eigenvalues below the rounding of a covariance, which parameters in single precision may carry, are not directions
     values = values[values > values[0] * values.size * float(np.finfo(np.float32).eps)]
     if values.size > family.latent:
         return None

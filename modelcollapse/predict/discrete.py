@@ -122,7 +122,9 @@ def _(s: Process, fixation_time_cdf: Any) -> Any:
     formula="P(T <= n) ~ sum_i P(fixed at i by n), by Kimura's diffusion",
 )  # fmt: skip
 def _(s: Process, fixation_probability_by_limit: Any) -> Any:
-    return by_diffusion(s.law, s.size, s.fits, fixation_probability_by_limit) if _by_diffusion(s) else None
+    if s.law is None or not _by_diffusion(s):
+        return None
+    return by_diffusion(s.law, s.size, s.fits, fixation_probability_by_limit)
 
 
 def _by_diffusion(s: Process) -> bool:
@@ -173,7 +175,7 @@ def _(s: Process, expected_entropy: Any) -> Any:
 
 @prediction(
     observables.kl_divergence, divergence.entropy_from_support, **replaced,
-    formula="E KL(p_n || p_0) = h(p_0) - E h(p_n) ~ (1/(2M)) sum_{t<n} (E S_t - 1)",
+    formula="E KL(p_n || p_0) = h(p_0) - E h(p_n) ~ (1/(2M)) sum_{t<n} (E S_t - 1)", order="O(ln M / M), absolute",
 )  # fmt: skip
 def _(s: Process, entropy_from_support: Any) -> Any:
     return entr(s.law).sum() - entropy_from_support(s.law, s.size, s.fits) if _by_support(s) else None

@@ -37,38 +37,43 @@ def _(s: Process, conserved_mean: Any) -> Any:
 # --- variance and error of the mean by the loss of the regime: divisor M, any real data that have these moments ------------------
 
 
-def _reproduced(s: Process, kind: type) -> Loss | None:
-    """v for a family that reproduces the covariance of its data set, or its trace at least (``PPCA`` with its own noise)."""
-    if s.covariance is None or type(s.family) is not kind:
+def _reproduced(s: Process) -> tuple[Loss, np.ndarray] | None:
+    """v, and the true variances (d,), for a family that reproduces the covariance of its data set, or its trace (``PPCA`` with its own noise)."""
+    if s.covariance is None:
         return None
-    exact = s.family.ddof == 0 if kind is Gaussian else s.family.noise is None and s.family.output == "sampled"
-    return lost(s) if exact else None
+    family = s.family
+    exact = family.ddof == 0 if type(family) is Gaussian else family.noise is None and family.output == "sampled"
+    found = lost(s) if exact else None
+    return None if found is None else (found, np.diagonal(s.covariance))
 
 
 @prediction(observables.variance, workflows.expected_covariance, family=Gaussian)
 def _(s: Process, expected_covariance: Any) -> Any:
-    found = _reproduced(s, Gaussian)
-    if found is None:
+    known = _reproduced(s)
+    if known is None:
         return None
-    values = expected_covariance(np.diagonal(s.covariance)[None], found.values[:, None])[0]
+    found, truth = known
+    values = expected_covariance(1.0, found.values)[0][:, None] * truth[None]
     return found.answer("E variance_n = (1 - v_n) variance_0", values, through=expected_covariance)
 
 
 @prediction(observables.total_variance, workflows.expected_covariance, family=(Gaussian, PPCA))
 def _(s: Process, expected_covariance: Any) -> Any:
-    found = _reproduced(s, type(s.family))
-    if found is None:
+    known = _reproduced(s)
+    if known is None:
         return None
-    values = expected_covariance(np.trace(s.covariance), found.values)[0]
+    found, truth = known
+    values = expected_covariance(truth.sum(), found.values)[0]
     return found.answer("E tr Sigma_n = (1 - v_n) tr Sigma_0", values, through=expected_covariance)
 
 
 @prediction(observables.squared_mean_error, workflows.expected_covariance, family=(Gaussian, PPCA))
 def _(s: Process, expected_covariance: Any) -> Any:
-    found = _reproduced(s, type(s.family))
-    if found is None:
+    known = _reproduced(s)
+    if known is None:
         return None
-    values = expected_covariance(np.trace(s.covariance), found.values)[1]
+    found, truth = known
+    values = expected_covariance(truth.sum(), found.values)[1]
     return found.answer("E |mu_n - mu_0|^2 = v_n tr Sigma_0", values, through=expected_covariance)
 
 

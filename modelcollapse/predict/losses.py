@@ -136,7 +136,7 @@ def _(s: Process, law_schedule: Any) -> Any:
 
 
 def mixed(s: Process) -> tuple[np.ndarray, np.ndarray]:
-    """gamma and beta of the mixing after each fit: that of generation g follows fit g. The last fit is not mixed any more."""
+    """gamma and beta of the mixing after each fit: that of generation g follows fit g. The last fit is not mixed again."""
     shares = (np.broadcast_to(np.asarray(w, np.float64), s.sizes.shape) for w in (s.regime.gamma, s.regime.beta))
     gamma, beta = (np.append(w[1:], 0.0) for w in shares)
     return gamma, beta

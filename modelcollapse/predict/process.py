@@ -103,7 +103,7 @@ class Process:
     def spread(self) -> float | None:
         """Variance between two different real draws over that of independent ones, ``N/(N - 1)`` for a table of N rows.
 
-        1 for independent draws. None where later data sets draw anew from such a table, and so may hold the same rows, or N is 1.
+        1 for independent draws. None where later data sets draw again from such a table, and so may hold the same rows, or N is 1.
         """
         if self.rows is None:
             return 1.0
@@ -185,7 +185,7 @@ def _simplest(family: Any, source: Any, regime: Any, sizes: np.ndarray) -> Any:
             return None
         if int(regime.generation) >= sizes.size or {type(part) for part in parts} == {regimes.Replace}:
             return parts[0]
-        return regimes.Switch(*parts, regime.generation)
+        return regimes.Switch(parts[0], parts[1], regime.generation)
     if kind is regimes.Mixture:
         if _cut(family, source, regime, sizes):
             return None

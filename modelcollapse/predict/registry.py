@@ -20,7 +20,7 @@ from modelcollapse.location import exactly
 from modelcollapse.observables import OBSERVABLES, Read
 from modelcollapse.predict.prediction import Prediction, Predictions, registered
 from modelcollapse.predict.process import CONSERVING, Process, reduced
-from modelcollapse_theory._register import THEOREMS
+from modelcollapse_theory._register import THEOREMS, Theorem
 
 Body = Callable[..., Any]
 
@@ -54,7 +54,7 @@ class Rule:
         if type(process.family) not in self.families or type(process.regime) not in self.regimes:
             return None
         try:
-            with np.errstate(all="ignore"):  # what leaves the floats is no answer, see below
+            with np.errstate(all="ignore"):  # a value that overflows is not an answer, see below
                 found = self.body(process, *(asked(f) for f in self.functions))
         except _Refused:
             return None
@@ -67,13 +67,14 @@ class Rule:
 
     def _described(self, found: Answer) -> Answer:
         functions = tuple(inspect.unwrap(f) for f in found.functions or self.functions)
-        theorem = THEOREMS.get(registered(functions[0]))
-        said = {
-            "formula": found.formula or self.formula or (theorem and theorem.statement),
-            "conditions": found.conditions or self.conditions or (theorem and theorem.conditions),
-            "order": found.order or self.order or (theorem and theorem.order),
-        }
-        return dataclasses.replace(found, functions=functions, **said)
+        theorem = THEOREMS.get(registered(functions[0])) or Theorem("", "", "", "", "")
+        return dataclasses.replace(
+            found,
+            functions=functions,
+            formula=found.formula or self.formula or theorem.statement,
+            conditions=found.conditions or self.conditions or theorem.conditions,
+            order=found.order or self.order or theorem.order,
+        )
 
 
 class _Refused(Exception):
@@ -81,7 +82,7 @@ class _Refused(Exception):
 
 
 def asked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the theory whose refusal is no error, but no answer."""
+    """A function of the theory, where a refusal means that it has no answer and is not an error."""
 
     @functools.wraps(function)
     def asked(*args: Any, **options: Any) -> Any:

@@ -85,9 +85,3 @@ def test_a_run_goes_to_netcdf_and_back(tmp_path: Path) -> None:
     data.to_netcdf(tmp_path / "run.nc")
     with xarray.open_dataset(tmp_path / "run.nc") as back:
         assert back.load().equals(data)
-
-
-def test_the_version_can_be_asked_for() -> None:
-    assert mc.__version__ == dice(generations=1).provenance["versions"]["modelcollapse"]
-    with pytest.raises(AttributeError, match="has no attribute 'version'"):
-        mc.version  # noqa: B018

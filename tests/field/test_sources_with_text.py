@@ -1,4 +1,4 @@
-"""A number given as text is no number, and the refusal names the argument."""
+"""A number given as text is refused, by the name of the argument."""
 
 import pytest
 

@@ -210,7 +210,7 @@ class Events(OneParameter):
             totals = np.arange(600)
             law = poisson.pmf(totals, sizes[0] * float(self.mean))
             empty = [law[0]]
-            for before, now in zip(sizes[:-1], sizes[1:], strict=True):
+            for before, now in itertools.pairwise(sizes):
                 law = law @ poisson.pmf(totals[None], totals[:, None] * now / before)
                 empty.append(law[0])
             out["extinct"] = out["absorbed"] = np.array(empty)
@@ -361,14 +361,3 @@ class Decoder:
             left = of_chi_square(lambda x: np.maximum(truth * x / size - noise, 0), size - 1)
             out["decoder_variance"] = np.array([left])
         return out
-
-
-@dataclasses.dataclass(frozen=True)
-class Components:
-    """A mixture of two normal laws fitted to a normal one: only its mean is known."""
-
-    def make(self) -> tuple[Any, Any]:
-        return mc.GaussianMixture(2), mc.normal(2.0, 4.0)
-
-    def values(self, regime: Any, sizes: list[int]) -> Values:
-        return {"mean": np.full((len(sizes), 1), 2.0)}

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from exact_regression import GivenDesign, NormalCovariates
 from exact_values import (
-    Components,
     DampedGaussian,
     Decoder,
     Ends,
@@ -94,7 +93,6 @@ PROCESSES: dict[str, Any] = {
     "decoder that samples": Decoder((4.0, 1.0, 0.25), 1, output="sampled"),
     "decoder of fitted noise": Decoder((4.0, 1.0, 0.25), 1),
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
-    "components": Components(),
 }  # fmt: skip
 
 
@@ -172,8 +170,6 @@ def adapted(process: Any, sizes: list[int]) -> list[int]:
         return [n + 2 for n in sizes]
     if isinstance(process, GivenDesign) and (process.penalty or process.steps) and constant:
         return [len(process.design)] * len(sizes)
-    if isinstance(process, Components):
-        return [n + 1 for n in sizes]
     return sizes
 
 
@@ -186,8 +182,6 @@ def accepted(kind: str, name: str) -> bool:
         return kind in ("gaussian, ddof 0", "gaussian, ddof 1", "bernoulli", "poisson")
     if "without replacement" in kind and name.endswith("sizes"):
         return False  # more rows than the table has
-    if kind == "components" and name == "subsample, budget":
-        return False  # too few rows for two components
     if kind == "shortest solution":
         return not isinstance(regime, mc.Weighted | mc.AccumulateSubsample)
     return kind not in ALIKE or name in FEW

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 import pytest
 from prediction_cells import CELLS, PROCESSES, USED, Cell, taken_down
-
 from test_predictions_large import LARGE, bound
 
 import modelcollapse as mc
@@ -18,6 +17,8 @@ from modelcollapse.predict import registry
 
 TOLERANCE = {64: 1e-9, 32: 3e-6}
 CONSERVED = {"mean", "probabilities", "coefficients"}
+
+
 @functools.cache
 def parts(process, bits):
     """Family and source; their arrays have the precision that is on."""

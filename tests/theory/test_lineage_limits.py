@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from modelcollapse_theory import lineage_limits, lineages
+from modelcollapse_theory import fresh_limits, lineage_limits, lineages
 
 
 def test_sequence_and_its_constant_in_forty_digits():
@@ -66,6 +66,17 @@ def test_coalescent_law_is_close_by_order_one_over_size(size, time):
     distance = np.abs(limit - lineages.lineage_law(size, fits)[1:61]).sum() / 2
     assert limit.sum() == pytest.approx(1, abs=1e-8)
     assert distance < 2 / size
+
+
+@pytest.mark.parametrize("size", [250, 1000])
+@pytest.mark.parametrize("function", [np.log1p, np.sqrt, np.reciprocal])
+def test_a_function_of_the_lineages_is_within_a_hundredth_of_one_over_size(function, size):
+    fits = np.array([1, 2, 5, 20, 100, 600])
+    values = np.append(0.0, function(np.arange(1.0, size + 1)))
+    exact = lineages.lineage_expectation(size, fits, values)
+    limit = [fresh_limits.lineage_expectation_limit(size, int(n), function) for n in fits]
+    np.testing.assert_allclose(limit, exact, rtol=0.01 / size)
+    assert np.all(np.abs(np.divide(limit[:-1], exact[1:]) - 1) > 1 / size)  # one fit early is another number
 
 
 def test_refusals():

@@ -126,12 +126,12 @@ def test_resolution_is_lost_when_the_note_says():
         (lambda: precision.rounded_moments(0.0, -1.0, 1.0), "deviation must lie in"),
         (lambda: precision.rounded_moments(0.0, 1.0, 0.0), "spacing must be positive"),
         (lambda: precision.fed_variance(1.0, -1.0, 5, 1), "ridge must lie in"),
-        (lambda: precision.fed_variance_cdf(1.0, 1.0, 0.1, 5000, 1), "sample_size must lie in"),
+        (lambda: precision.fed_variance_cdf(1.0, 1.0, 0.1, 5000, 1), "sample_size must be at most 2000"),
         (lambda: precision.fed_variance_cdf(1.0, 1.0, 0.0, 50, 1), "ridge must be positive"),
         (lambda: precision.fed_variance_cdf(1.0, 1.0, 0.1, 50, 1, ddof=2), "ddof must be one of"),
         (lambda: precision.pair_absorbed(101.0, 1.0, 2), "deviation / spacing must lie in"),
         (lambda: precision.pair_absorbed(1.0, 1.0, 0), "fits must be at least 1"),
-        (lambda: precision.resolution_time(1.0, 3.0, 10), "threshold must lie in"),
+        (lambda: precision.resolution_time(1.0, 3.0, 10), r"spacing / \(2 deviation\) must lie in"),
     ],
 )
 def test_refusals(call, message):

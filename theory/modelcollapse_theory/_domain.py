@@ -99,10 +99,12 @@ def real(name: str, value: ArrayLike) -> Array:
 
 def positive(name: str, value: ArrayLike) -> Array:
     """``value`` as float64, refused unless finite and above 0."""
-    array = real(name, value)
-    if np.any(array <= 0):
-        raise ValueError(f"{name} must be positive, got {_shown(value)}")
-    return array
+    return within(name, value, 0, np.inf, open_low=True)
+
+
+def scale(name: str, value: ArrayLike) -> Array:
+    """``value`` as float64, positive, and neither its square nor the inverse of that leaves float64."""
+    return within(name, positive(name, value), 1 / SQUARABLE, SQUARABLE)
 
 
 def within(
@@ -112,6 +114,8 @@ def within(
     array = real(name, value)
     bad = (array <= low if open_low else array < low) | (array >= high if open_high else array > high)
     if np.any(bad):
+        if low == 0 and open_low and high == np.inf:
+            raise ValueError(f"{name} must be positive, got {_shown(value)}")
         left, right = "(" if open_low else "[", ")" if open_high else "]"
         raise ValueError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {_shown(value)}")
     return array

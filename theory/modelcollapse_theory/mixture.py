@@ -225,5 +225,5 @@ def gaussian_limit(
             f"share={share!r} is too small for a finite stationary variance at sample_size={sample_size!r}: "
             "share * sample_size * (2 - share) must exceed alpha * (2 - share - alpha)"
         )
-    spread = one_real("variance", variance, 0, open_low=True) / rest
+    spread = np.asarray(one_real("variance", variance, 0, open_low=True)) / rest
     return spread, ratio * spread

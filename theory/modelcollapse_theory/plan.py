@@ -329,7 +329,7 @@ def batch_to_keep(kept: float) -> Answer:
         return float(1 - accumulation.accumulate_limit(size))
 
     guess = int(np.ceil(accumulation.LOSS_ACCUMULATE / (1 - target)))
-    size = least(lambda m: accumulation.accumulate_limit(m) <= 1 - target, 1, guess, _FARTHEST)
+    size = least(lambda m: float(accumulation.accumulate_limit(m)) <= 1 - target, 1, guess, _FARTHEST)
     return _whole_answer(left, size, 1, "accumulate", "equal batches", "discrete model, or Gaussian with ddof = 0")
 
 

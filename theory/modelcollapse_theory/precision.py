@@ -21,6 +21,7 @@ from modelcollapse_theory._domain import (
     one_whole,
     positive,
     real,
+    scale,
     whole,
     within,
 )
@@ -54,7 +55,7 @@ def rounded_moments(mean: ArrayLike, deviation: ArrayLike, spacing: ArrayLike) -
 
     ``deviation`` may be 0. Cells out to 12 deviations are summed; beyond 10^5 deviations to a cell ValueError is raised.
     """
-    mean, h = real("mean", mean), within("spacing", spacing, 1 / SQUARABLE, SQUARABLE)
+    mean, h = real("mean", mean), scale("spacing", spacing)
     relative = within("deviation / spacing", within("deviation", deviation, 0, np.inf) / h, 0, 1e5)
     centre = np.rint(mean / h)
     mean, relative, offset = np.broadcast_arrays(mean / h - centre, relative, centre)

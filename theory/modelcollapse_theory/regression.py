@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from modelcollapse_theory._domain import SQUARABLE, Array, flag, positive, real, whole, within
+from modelcollapse_theory._domain import Array, flag, positive, real, scale, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/regression.md"
@@ -223,11 +223,6 @@ def fresh_real_risk(
     return step * np.where(forgets, lost / np.where(forgets, 1 - kept, 1), fits)
 
 
-def _penalty(penalty: ArrayLike) -> Array:
-    """Its square, and that of the inverse, are in every formula."""
-    return within("penalty", penalty, 1 / SQUARABLE, SQUARABLE)
-
-
 def companion(penalty: ArrayLike, ratio: ArrayLike) -> tuple[Array, Array]:
     r"""``m = int (s + l)^{-1}`` and ``m' = int (s + l)^{-2}`` over the Marchenko-Pastur law with ratio f = d/T.
 
@@ -235,7 +230,7 @@ def companion(penalty: ArrayLike, ratio: ArrayLike) -> tuple[Array, Array]:
 
     Exact for l = ``penalty`` > 0; f > 1 includes the atom at 0.
     """
-    penalty, ratio = _penalty(penalty), within("ratio", ratio, 1 / SQUARABLE, SQUARABLE)
+    penalty, ratio = scale("penalty", penalty), scale("ratio", ratio)
     b = 1 - ratio + penalty
     root = np.sqrt(b**2 + 4 * ratio * penalty)
     # the two forms of a quadratic's root; each cancels where the other does not
@@ -266,7 +261,7 @@ def ridge_risk(
     The penalty is that of ``mean squared error + penalty |w|^2``. Deterministic equivalent as d and T grow together.
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
-    penalty, norm = _penalty(penalty), within("squared_norm", squared_norm, 0, np.inf)
+    penalty, norm = scale("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
     m, slope = companion(penalty, dimension / size)
     inherited = 0.0 * dimension
     earlier, earlier_noise = (
@@ -304,7 +299,7 @@ def replaced_ridge_risk(
     that of least squares grows for ever. Deterministic equivalent as d and T grow together.
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
-    penalty, norm = _penalty(penalty), within("squared_norm", squared_norm, 0, np.inf)
+    penalty, norm = scale("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
     m, slope = companion(penalty, dimension / size)
     mean, square = 1 - penalty * m, 1 - 2 * penalty * m + penalty**2 * slope
     step = _noise(noise_variance) * dimension / size * (m - penalty * slope)
