@@ -122,8 +122,6 @@ def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
     if has_columns(weights):
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
-        if not weights:
-            raise ValueError(f"{name} must name at least one state, got {weights!r}")
         return list(weights.values()), distinct_names(name, list(weights))
     if not hasattr(weights, "dtype"):
         dense(weights, name)

@@ -202,7 +202,7 @@ def curves(
             label: (np.asarray(p.recorded), _one(argument, label, p.values, component, np.asarray(p.recorded)))
             for label, p in zip(labels, about, strict=True)
         }
-    given = prediction if isinstance(prediction, Mapping) else {argument: prediction}
+    given = prediction if isinstance(prediction, Mapping) else {"prediction": prediction}
     out: dict[str, tuple[Any, Any]] = {}
     for label, curve in given.items():
         if isinstance(curve, Prediction):
@@ -219,8 +219,12 @@ def relation(prediction: Any) -> str:
 
 
 def _one(argument: str, label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
-    # a closed form may be infinite
-    y = real(argument, curve, "an array of numbers")
+    try:  # a closed form may be infinite
+        y = real(argument, curve, "an array of numbers")
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{argument}: {label!r} must be numbers, a function of generations or what run.predict() returns, got {curve!r}"
+        ) from None
     if y.ndim == 2 and (y.shape[1] == 1 or component is not None):
         index = 0 if y.shape[1] == 1 else component or 0
         if not 0 <= index < y.shape[1]:
@@ -228,7 +232,7 @@ def _one(argument: str, label: str, curve: Any, component: int | None, recorded:
         y = y[:, index]
     if y.shape != recorded.shape:
         raise ValueError(
-            f"the {argument} {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
+            f"{argument}: {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
         )
     return y
 

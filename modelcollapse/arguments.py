@@ -295,7 +295,11 @@ shares = functools.partial(schedule, low=0.0, high=1.0)
 
 def deviation(name: str, value: Any) -> float:
     """A number of at least 0 whose square, a variance, the precision in force can hold."""
-    return number(name, value, low=0.0, high=float(np.sqrt(jnp.finfo(jnp.result_type(float)).max)))
+    found = nonnegative(name, value)
+    dtype = jnp.result_type(float)
+    if found > np.sqrt(float(jnp.finfo(dtype).max)):
+        raise ValueError(f"{name} must have a square that is finite in {dtype}, got {shown(value)}")
+    return found
 
 
 positive = functools.partial(number, low=0.0, open_low=True)
