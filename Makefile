@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
 
-.PHONY: verify test lint examples figures bench wheel clean
+.PHONY: verify test soak lint examples figures bench wheel clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 67
 verify: $(VENV)/installed
@@ -17,6 +17,10 @@ verify: $(VENV)/installed
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+# for hours: until it finds something, or is stopped
+soak: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m soak
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -83,7 +83,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     from modelcollapse.checks import claims
 
-    _options.check_folders(options.json)
+    _options.check_files(json=options.json)
     registry = claims.registry()
     chosen = _selected(options.claims, registry, options.tier)
     if options.list:

@@ -16,7 +16,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.names import distinct_names, is_missing, plain
-from modelcollapse.numeric import EXACT
+from modelcollapse.numeric import EXACT, holds_booleans
 
 
 def has_columns(data: Any) -> bool:
@@ -47,9 +47,11 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
             else ""
         )
         raise TypeError(f"a table must hold numbers, got {what} ({getattr(data, 'dtype', found.dtype)}){hint}")
-    _refuse_missing("rows", found)
     if found.ndim not in (1, 2):
         raise ValueError(f"a table must hold numbers in rows of shape (N, d), got {found.dtype} of shape {found.shape}")
+    if found.dtype.kind != "b" and holds_booleans(data):
+        raise TypeError("rows must hold numbers or truth values, not both")
+    _refuse_missing("rows", found)
     if found.ndim == 1 and _are_whole(found):
         return _states(found), None
     _refuse_inexact("rows", found)
@@ -86,15 +88,21 @@ def codes(values: Any) -> tuple[np.ndarray, tuple]:
         with contextlib.suppress(TypeError):
             distinct = sorted(distinct)
     number = {item: state for state, item in enumerate(distinct)}
+    for row, item in enumerate(items):
+        # True == 1, and neither is the label of the other
+        if isinstance(item, bool) != isinstance(distinct[number[item]], bool):
+            raise ValueError(
+                f"values must differ by more than their type, got {distinct[number[item]]!r} and {item!r} in row {row}"
+            )
     return np.array([number[item] for item in items], np.int32), distinct_names("values", distinct)
 
 
 def images(pixels: Any) -> np.ndarray:
     """Images ``(n, height, width)`` or ``(n, pixels)`` as float64 rows ``(n, pixels)``."""
-    array = dense(pixels)
+    array = dense(pixels, "rows of pixels")
     if array.ndim not in (2, 3) or not array.size or kind(pixels) != "numbers":
         raise ValueError(
-            f"images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+            f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
         )
     _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
@@ -102,10 +110,10 @@ def images(pixels: Any) -> np.ndarray:
 
 def classes(labels: Any, n: int) -> np.ndarray:
     """The classes of ``n`` images as float64 ``(n,)``, whole numbers from 0."""
-    found = dense(labels)
+    found = dense(labels, "labels")
     if found.shape != (n,) or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
-            f"labels must be {n} whole numbers from 0, one for each image, got {found.dtype} of shape {found.shape}"
+            f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape {found.shape}"
             + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
         )
     if found.max() > arguments.LARGEST:
@@ -119,6 +127,8 @@ def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
         return list(weights.values()), distinct_names(name, list(weights))
+    if not hasattr(weights, "dtype"):
+        dense(weights, name)
     if (what := kind(weights)) == "text" and not isinstance(weights, str | bytes):
         raise TypeError(f"{name} must be numbers, got text: labels(values) takes one label for each row")
     if is_series(weights) and hasattr(weights.dtype, "categories"):
@@ -267,14 +277,14 @@ def _are_whole(found: np.ndarray) -> bool:
     )
 
 
-def dense(data: Any) -> Any:
+def dense(data: Any, name: str = "rows") -> Any:
     """``data`` as an array of NumPy, masks kept."""
     if hasattr(data, "to_numpy"):
         return data.to_numpy()
     try:
         return data if isinstance(data, np.ndarray) else np.asarray(data)
     except ValueError:
-        raise ValueError("rows must be of one length, got a list of several lengths") from None
+        raise ValueError(f"{name} must be of one length, got a list of several lengths") from None
 
 
 def _type(data: Any) -> str:

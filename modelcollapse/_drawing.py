@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.numeric import real
 from modelcollapse.observables import LABELS, labelled
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Record(NamedTuple):
     trace: dict[str, np.ndarray]
 
 
-def axes(ax: Axes | None) -> Axes:
+def axes(ax: Axes | None, name: str = "ax") -> Axes:
     from matplotlib.axes import Axes
 
     if ax is None:
@@ -47,7 +48,7 @@ def axes(ax: Axes | None) -> Axes:
 
         _, ax = pyplot.subplots(layout="constrained")
     if not isinstance(ax, Axes):
-        raise TypeError(f"ax must be Axes of matplotlib, such as those of pyplot.subplots(), got {ax!r}")
+        raise TypeError(f"{name} must be Axes of matplotlib, such as those of pyplot.subplots(), got {ax!r}")
     return ax
 
 
@@ -56,28 +57,33 @@ def check_run(run: Any) -> None:
         raise TypeError(f"run must be a Run, as simulate returns it, got {run!r}")
 
 
-def trace(run: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+def trace(run: Any, name: str, argument: str = "run") -> tuple[np.ndarray, np.ndarray]:
     check_run(run)
     if name not in run.trace:
-        raise ValueError(f"the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
+        raise ValueError(f"{argument}: the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
     return np.asarray(run.recorded), np.asarray(run.trace[name])
 
 
-def values(run: Any, name: str, component: int | None, until: int | None) -> tuple[np.ndarray, np.ndarray]:
+def values(
+    run: Any, name: str, component: int | None, until: int | None, last_named: str = "until"
+) -> tuple[np.ndarray, np.ndarray]:
     """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
-    recorded, values = trace(run, name)
+    check_run(run)
+    recorded, values = trace(run, arguments.text("name", name), "name")
     component = None if component is None else arguments.whole("component", component, -(2**31))
-    last = np.inf if until is None else arguments.number("until", until)
+    last = np.inf if until is None else arguments.number(last_named, until)
     if values.ndim == 3 and (component is not None or values.shape[2] == 1):
         index = component or 0
         if not 0 <= index < values.shape[2]:
             raise ValueError(f"component must lie between 0 and {values.shape[2] - 1}, got {component}")
         values = values[:, :, index]
+    elif component:
+        raise ValueError(f"component must be 0 or None for {name!r}, which is one number, got {component}")
     if values.ndim != 2:
         raise ValueError(f"{name!r} has shape {values.shape[2:]} at each generation; choose one number with component=")
     keep = recorded <= last
     if not keep.any():
-        raise ValueError(f"until must not lie before the first recorded generation {recorded[0]}, got {until}")
+        raise ValueError(f"{last_named} must not lie before the first recorded generation {recorded[0]}, got {until}")
     return recorded[keep], values[:, keep].astype(np.float64)
 
 
@@ -86,6 +92,8 @@ def scaling(scale: Any) -> Callable[[Any], np.ndarray]:
     if callable(scale):
         return scale
     factor = arguments.number("scale", scale)
+    if not factor:
+        raise ValueError(f"scale must not be 0, got {scale!r}")
     return lambda x: np.asarray(x) * factor
 
 
@@ -116,6 +124,8 @@ def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> 
     if generations is None:
         return np.unique(np.linspace(0, len(recorded) - 1, min(most, len(recorded))).round().astype(int))
     generations = arguments.whole_array("generations", generations, ndim=1).tolist()
+    if not generations:
+        raise ValueError("generations must be at least one, got none")
     missing = sorted(set(generations) - set(recorded.tolist()))
     if missing:
         raise ValueError(f"generations must have been recorded, got {missing[0]}, which was not")
@@ -147,9 +157,13 @@ class Layer(NamedTuple):
 
 def layer(ax: Axes, run: Any, name: str | None, color: str | None) -> Layer:
     """Colour and name for one more run on ``ax``. The first gets its name in the legend when the second comes."""
+    from matplotlib.colors import is_color_like
+
+    if color is not None and not is_color_like(color):
+        raise ValueError(f"color must be a colour of matplotlib, such as 'C0' or '#0072B2', got {color!r}")
     before = [line for line in ax.get_lines() if (line.get_gid() or "").startswith(LAYER)]
     taken = [str(line.get_gid())[len(LAYER) :] for line in before]
-    own = called(run) if name is None else name
+    own = called(run) if name is None else arguments.text("run_name", name)
     count = sum(other == own or other.startswith(f"{own} (") for other in taken)
     own = f"{own} ({count + 1})" if own in taken else own
     for line, other in zip(before, taken, strict=True):
@@ -157,10 +171,14 @@ def layer(ax: Axes, run: Any, name: str | None, color: str | None) -> Layer:
             line.set_label(f"{other}: {line.get_label()}")
     used = {line.get_color() for line in before}
     free = [one for one in LAYERS if one not in used] or [LAYERS[len(before) % len(LAYERS)]]
-    return Layer(color or free[0], f"{own}: " if before or name is not None else "", LAYER + own, not before)
+    return Layer(
+        free[0] if color is None else color, f"{own}: " if before or name is not None else "", LAYER + own, not before
+    )
 
 
-def curves(prediction: Any, name: str, component: int | None, recorded: np.ndarray) -> dict[str, tuple[Any, Any]]:
+def curves(
+    prediction: Any, name: str, component: int | None, recorded: np.ndarray, argument: str = "prediction"
+) -> dict[str, tuple[Any, Any]]:
     """Each prediction by label: the generations ``(G,)`` it is about, None for those shown, and values ``(G,)`` or a function."""
     from modelcollapse.predict import Prediction
 
@@ -181,7 +199,7 @@ def curves(prediction: Any, name: str, component: int | None, recorded: np.ndarr
             for label, p in zip(labels, about, strict=True)
         ]
         return {
-            label: (np.asarray(p.recorded), _one(label, p.values, component, np.asarray(p.recorded)))
+            label: (np.asarray(p.recorded), _one(argument, label, p.values, component, np.asarray(p.recorded)))
             for label, p in zip(labels, about, strict=True)
         }
     given = prediction if isinstance(prediction, Mapping) else {"prediction": prediction}
@@ -190,7 +208,8 @@ def curves(prediction: Any, name: str, component: int | None, recorded: np.ndarr
         if isinstance(curve, Prediction):
             out[label] = next(iter(curves(curve, name, component, recorded).values()))
         else:
-            out[label] = (None, curve) if callable(curve) else (recorded, _one(label, curve, component, recorded))
+            values = None if callable(curve) else _one(argument, label, curve, component, recorded)
+            out[label] = (None, curve) if values is None else (recorded, values)
     return out
 
 
@@ -199,12 +218,12 @@ def relation(prediction: Any) -> str:
     return "closed form" if prediction.kind == "mean" else str(prediction.kind)
 
 
-def _one(label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
-    try:
-        y = np.asarray(curve, np.float64)
+def _one(argument: str, label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
+    try:  # a closed form may be infinite
+        y = real(argument, curve, "an array of numbers")
     except (TypeError, ValueError):
         raise TypeError(
-            f"the prediction {label!r} must be numbers, a function of generations or what run.predict() returns, got {curve!r}"
+            f"{argument}: {label!r} must be numbers, a function of generations or what run.predict() returns, got {curve!r}"
         ) from None
     if y.ndim == 2 and (y.shape[1] == 1 or component is not None):
         index = 0 if y.shape[1] == 1 else component or 0
@@ -213,7 +232,7 @@ def _one(label: str, curve: Any, component: int | None, recorded: np.ndarray) ->
         y = y[:, index]
     if y.shape != recorded.shape:
         raise ValueError(
-            f"the prediction {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
+            f"{argument}: {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
         )
     return y
 
@@ -257,6 +276,11 @@ def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     for side in ("top", "left", "right"):
         ax.spines[side].set_visible(False)
     ax.margins(x=0)
+
+
+def axis_label(run: Any, name: str, given: str | None) -> str:
+    """What stands at an axis: as given, or the name of an observable."""
+    return label(run, name) if given is None else arguments.text("label", given)
 
 
 def label(run: Any, name: str) -> str:

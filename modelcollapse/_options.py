@@ -13,6 +13,8 @@ from typing import TextIO
 
 from modelcollapse.arguments import LARGEST
 
+MOST_STATES = 10**7
+"""Of a law that the command line makes by itself."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}
 SYMBOLS |= {"‘": "'", "’": "'", "“": '"', "”": '"'}
 
@@ -74,11 +76,13 @@ def numbers(form: str | None = None) -> Callable[[str], list[float]]:
     return parsed
 
 
-def check_folders(*paths: Path | None) -> None:
-    """Refuse a file to be written whose folder does not exist, before anything runs."""
-    for path in paths:
-        if path and not path.resolve().parent.is_dir():
-            raise ValueError(f"the folder of {os.fspath(path)} does not exist")
+def check_files(**paths: Path | None) -> None:
+    """Refuse a file to be written, by its option, that has no name, or whose folder does not exist, before anything runs."""
+    for option, path in paths.items():
+        if path is not None and not path.name:
+            raise ValueError(f"--{option} must name a file, got {os.fspath(path)!r}")
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ValueError(f"--{option}: the folder of {os.fspath(path)} does not exist")
 
 
 def write_anywhere(*streams: TextIO) -> None:

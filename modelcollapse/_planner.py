@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from modelcollapse import _options
+
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
 )
@@ -190,8 +192,8 @@ def _fits(options: argparse.Namespace) -> Any:
     generations = getattr(options, "generations", None)
     if generations is None:
         return getattr(options, "fits", None)
-    if generations < 0:
-        raise ValueError(f"--generations must be at least 0, got {generations}")
+    if not 0 <= generations < 2**63 - 1:
+        raise ValueError(f"--generations must be at least 0 and below 2**63 - 1, got {generations}")
     return generations + 1
 
 
@@ -216,8 +218,8 @@ def _law(options: argparse.Namespace) -> Any:
         return counts / counts.sum()
     if options.zipf is None:
         raise ValueError(f"--zipf or --words must say which law the half-life of the {options.of} is of, got neither")
-    if options.zipf < 1:
-        raise ValueError(f"--zipf must be at least 1, got {options.zipf}")
+    if not 1 <= options.zipf <= _options.MOST_STATES:
+        raise ValueError(f"--zipf must be at least 1 and at most {_options.MOST_STATES}, got {options.zipf}")
     weights = 1 / np.arange(1, options.zipf + 1)
     return weights / weights.sum()
 

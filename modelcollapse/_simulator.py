@@ -199,7 +199,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--zipf",
-        type=_options.whole(1),
+        type=_options.whole(1, _options.MOST_STATES),
         metavar="K",
         help="a law on K states, p_i proportional to 1/i (default of discrete: 10)",
     )
@@ -257,7 +257,8 @@ def run(options: argparse.Namespace) -> int:
     family, regime = FAMILIES[options.family], REGIMES[options.regime]
     _refuse_foreign("family", FAMILIES, options)
     _refuse_foreign("regime", REGIMES, options)
-    _options.check_folders(options.plot, options.save)
+    _options.check_files(plot=options.plot, save=options.save)
+    _check_picture(options.plot)
     source = _source(family, options)
     code = 0
     try:
@@ -276,6 +277,17 @@ def run(options: argparse.Namespace) -> int:
 
         overview(done).savefig(options.plot, dpi=150)
     return code
+
+
+def _check_picture(path: Path | None) -> None:
+    """Refuse a kind of picture that nothing here can draw, before anything runs."""
+    if path is None or not path.suffix:
+        return
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix[1:].lower() not in kinds:
+        raise ValueError(f"--plot must end in one of {', '.join(kinds)}, got {path.name!r}")
 
 
 def _report(done: Run) -> None:
@@ -310,10 +322,13 @@ def _source(family: Choice, options: argparse.Namespace) -> Any:
     for name in ("columns", "header", "encoding"):
         if getattr(options, name) is not None and given not in FILES and not (name == "encoding" and options.words):
             raise ValueError(f"--{name} is about a file: give --table, --counts or --states FILE as well")
-    if given is None or given == "parameter":
-        assert family.usual is not None
-        return family.usual(options)
-    return _SOURCES[given](options)
+    assert family.usual is not None
+    make = family.usual if given in (None, "parameter") else _SOURCES[given]
+    try:
+        return make(options)
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"--{given}: {error}") from error
 
 
 def _advice(given: str, family: str) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import numbers
 import operator
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -63,6 +64,7 @@ def array(
     value: Any,
     *,
     ndim: int | tuple[int, ...] | None = None,
+    least: int = 0,
     low: float = -np.inf,
     high: float = np.inf,
     open_low: bool = False,
@@ -71,11 +73,13 @@ def array(
 ) -> np.ndarray:
     """Finite real numbers as a float64 array of NumPy: from lists, tuples, arrays, series, frames, columns that may have gaps.
 
-    ``booleans`` takes truth values as 0 and 1. What is refused: text, complex numbers, objects, masked or missing entries, rows of
+    ``least`` is a number of entries, and ``booleans`` takes truth values as 0 and 1. What is refused: text, complex numbers, objects, masked or missing entries, rows of
     unequal length, and what is not finite in the precision in force.
     """
     found = real(name, value, "an array of numbers", booleans)
     check_dimensions(name, found, ndim)
+    if found.size < least:
+        raise ValueError(f"{name} must have at least {least} {'entries' if least > 1 else 'entry'}, got {shown(value)}")
     check_range(name, found, low, high, open_low, open_high, value)
     return found
 
@@ -222,11 +226,44 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     return found
 
 
+def text(name: str, value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, got {shown(value)}")
+    return str(value)
+
+
+def listed(name: str, value: Any) -> list[Any]:
+    """The entries of a list, or of anything like one; a text is none."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+        raise TypeError(f"{name} must be a list, got {shown(value)}")
+    return list(value)
+
+
+def texts(name: str, value: Any) -> list[str]:
+    """The texts of a list."""
+    return [text(f"an entry of {name}", item) for item in listed(name, value)]
+
+
+def path(name: str, value: Any) -> str | os.PathLike:
+    """A text or a ``Path``: neither bytes nor the number of an open file."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, a text or a Path, got {shown(value)}")
+    return value
+
+
+def function(name: str, value: Any) -> Callable[..., Any]:
+    """Anything that can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {shown(value)}")
+    return value
+
+
 def operand(name: str, value: Any) -> Any:
-    """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else as an array of the precision in force."""
+    """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else, if finite, as an array of JAX."""
     if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
         return value
-    return jnp.asarray(real(name, value, "an array of numbers"), jnp.result_type(float))
+    return jnp.asarray(array(name, value), jnp.result_type(float))
 
 
 def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
@@ -254,6 +291,17 @@ share = functools.partial(number, low=0.0, high=1.0)
 """A number in [0, 1]."""
 shares = functools.partial(schedule, low=0.0, high=1.0)
 """A number in [0, 1], or one for each generation."""
+
+
+def deviation(name: str, value: Any) -> float:
+    """A number of at least 0 whose square, a variance, the precision in force can hold."""
+    found = nonnegative(name, value)
+    dtype = jnp.result_type(float)
+    if found > np.sqrt(float(jnp.finfo(dtype).max)):
+        raise ValueError(f"{name} must have a square that is finite in {dtype}, got {shown(value)}")
+    return found
+
+
 positive = functools.partial(number, low=0.0, open_low=True)
 """A finite number above 0."""
 nonnegative = functools.partial(number, low=0.0)

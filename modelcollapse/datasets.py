@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from modelcollapse import tables
+from modelcollapse import arguments, tables
 
 FASHION = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -184,8 +184,8 @@ def iris(species: str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises ValueError for an unknown species. Source: R. A. Fisher, Annals of Eugenics 7 (1936), table I, measured by
     E. Anderson.
     """
-    if species is not None and species not in SPECIES:
-        raise ValueError(f"species must be one of {', '.join(SPECIES)}, got {species!r}")
+    if species is not None:
+        arguments.choice("species", species, SPECIES)
     file = importlib.resources.files("modelcollapse") / "data_files" / "iris.csv"
     names, *plants = csv.reader(file.read_text(encoding="utf-8").splitlines())
     kept = [plant[:-1] for plant in plants if species in (None, plant[-1])]
@@ -231,8 +231,8 @@ def fashion_mnist(
     FileNotFoundError
         If the files are not there.
     """
-    if part not in ("train", "test"):
-        raise ValueError(f"part must be 'train' or 'test', got {part!r}")
+    arguments.choice("part", part, ("train", "test"))
+    arguments.path("folder", folder)
     prefix = {"train": "train", "test": "t10k"}[part]
     images = _idx(Path(folder) / f"{prefix}-images-idx3-ubyte.gz", 3)
     labels = _idx(Path(folder) / f"{prefix}-labels-idx1-ubyte.gz", 1)

@@ -81,6 +81,7 @@ class Decomposition:
 
         A row is a set of errors: the mean with these on, its closed form, and what this set adds beyond its subsets.
         """
+        generation = None if generation is None else arguments.whole("generation", generation)
         if generation is not None and generation not in self.recorded:
             raise ValueError(f"generation {generation} was not recorded; recorded are {self.recorded.tolist()}")
         at = -1 if generation is None else int(np.flatnonzero(self.recorded == generation)[0])
@@ -126,13 +127,11 @@ class Decomposition:
             coords={error: [False, True] for error in self.errors} | {"generation": self.recorded},
         )
 
-    def _known(self, on: Iterable[str]) -> frozenset[str]:
-        chosen = frozenset(on)
-        if not chosen <= set(self.errors):
-            raise KeyError(
-                f"unknown errors {sorted(chosen - set(self.errors))}; the errors are {', '.join(self.errors)}"
-            )
-        return chosen
+    def _known(self, on: tuple[str, ...]) -> frozenset[str]:
+        unknown = [error for error in on if not isinstance(error, str) or error not in self.errors]
+        if unknown:
+            raise KeyError(f"unknown errors {unknown}; the errors are {', '.join(self.errors)}")
+        return frozenset(on)
 
     def _combined(self, on: frozenset[str], *, whole: bool) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard error of the effect (``whole``) or interaction of a set, from its values in each chain."""
@@ -191,8 +190,8 @@ def decompose(
         raise TypeError(f"errors must be names, got {names!r}")
     if not 1 <= len(names) <= 6 or len(set(names)) < len(names):
         raise ValueError(f"errors must be one to six different names, got {names!r}")
-    for argument, function in (("build", build), ("theory", theory)):
-        if not callable(function) and (argument, function) != ("theory", None):
+    for argument, function in {"build": build, **({} if theory is None else {"theory": theory})}.items():
+        if not callable(function):
             raise TypeError(f"{argument} must be a function of the set of errors that are on, got {function!r}")
     chains = arguments.count("chains", chains)
     values, predicted, seen = {}, {}, set()

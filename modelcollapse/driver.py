@@ -10,7 +10,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from modelcollapse import arguments, devices, location, loop, provenance, regimes, sampling, seeds, shares
+from modelcollapse.data import row_type
 from modelcollapse.forks import computes
+from modelcollapse.numeric import shown
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.results import ChainFailure, Run
@@ -172,6 +174,7 @@ def placed(
     arguments.source("source", source)
     arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
+    _check_law(source)
     family = _told(family, source)
     sizes = arguments.sizes(size, generations)
     source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
@@ -323,6 +326,20 @@ def check_source(source: Any, sizes: np.ndarray) -> None:
             f"size {sizes.max()} exceeds the {source.points.shape[0]} rows of a table drawn without replacement; "
             "use a smaller size or table(rows, replace=True)"
         )
+
+
+def _check_law(source: Any) -> None:
+    """Refuse a law with parameters that its family cannot draw from; of these, only shapes and types are looked at."""
+    if not hasattr(source, "params") or arguments.traced(source):
+        return
+    try:
+        row_type(source)
+        jax.eval_shape(lambda law: law.family.draw(sampling.key(0), law.params, 1, 1), source)
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"params of the source must be parameters of its family {type(source.family).__name__}, got "
+            f"{shown(source.params)}: {error}"
+        ) from error
 
 
 def _check_observables(process: loop.Process) -> None:

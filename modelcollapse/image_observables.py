@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse import sampling
+from modelcollapse import arguments, sampling
 from modelcollapse.families._networks import MLP, dense, descend
 from modelcollapse.forks import computes
 from modelcollapse.pytree import part, static
@@ -24,12 +24,24 @@ SEED = 20240724
 """Of the fixed draws."""
 
 
+def _rows(name: str, value: Any) -> jax.Array:
+    return jnp.asarray(arguments.array(name, value, ndim=2, least=1), jnp.result_type(float))
+
+
+_family = arguments.checker(arguments.having, ("draw_rows",))
+_reference = arguments.optional(arguments.having, ("encode",))
+_classifier = arguments.checker(arguments.having, ("scores",))
+
+
 @part
 class Images:
     """``draws`` images of the model itself, ``(draws, pixels)``."""
 
     family: Any
     draws: int = static(default=10)
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, draws=arguments.count)
 
     def __call__(self, params: Any) -> jax.Array:
         return _drawn(self.family, params, self.draws)
@@ -42,6 +54,9 @@ class PixelVariance:
     family: Any
     draws: int = static(default=1000)
 
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, draws=arguments.count)
+
     def __call__(self, params: Any) -> jax.Array:
         return _drawn(self.family, params, self.draws).var(0).mean()
 
@@ -51,6 +66,9 @@ class EvidenceBound:
     """Mean evidence bound (ELBO) of held-out ``images`` (n, pixels), in nats an image, at one fixed latent draw each, ``()``."""
 
     images: jax.Array
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, images=_rows)
 
     def __call__(self, params: Any) -> jax.Array:
         latent = jax.eval_shape(params.encode, self.images)[0].shape[1]
@@ -71,6 +89,9 @@ class Latents:
     reference: Any = None
     draws: int = static(default=100)
 
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, reference=_reference, draws=arguments.count)
+
     def start(self, truth: Any, first: Any) -> Any:
         return first.params if self.reference is None else ()
 
@@ -89,6 +110,9 @@ class LatentSpread:
     family: Any
     reference: Any = None
     draws: int = static(default=100)
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, reference=_reference, draws=arguments.count)
 
     def start(self, truth: Any, first: Any) -> Any:
         return self._latents.start(truth, first)
@@ -112,6 +136,9 @@ class ClassHistogram:
     classifier: Any
     draws: int = static(default=1000)
 
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, classifier=_classifier, draws=arguments.count)
+
     def __call__(self, params: Any) -> jax.Array:
         scores = self.classifier.scores(_drawn(self.family, params, self.draws))
         return jax.nn.one_hot(scores.argmax(1), scores.shape[1], dtype=scores.dtype).mean(0)
@@ -124,6 +151,9 @@ class NearestReal:
     family: Any
     images: jax.Array
     draws: int = static(default=200)
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, images=_rows, draws=arguments.count)
 
     def __call__(self, params: Any) -> jax.Array:
         points = _drawn(self.family, params, self.draws)
@@ -140,6 +170,9 @@ class Each:
     """A function of one model, for each class of a class-conditional one, ``(K, ...)``: ``of("models", Each(PixelVariance(family)))``."""
 
     function: Any
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, function=arguments.function)
 
     def __call__(self, models: Any) -> jax.Array:
         return jax.vmap(self.function)(models)
@@ -176,8 +209,15 @@ def train_classifier(
     Raises
     ------
     ValueError
-        As ``images`` does, or if ``held_out`` leaves no image on either side.
+        As ``images`` does, if ``held_out`` leaves no image on either side, or if the training diverges.
     """
+    if labels is None:
+        raise TypeError("labels must be whole numbers from 0, one for each image, got None")
+    hidden, steps, batch = (
+        arguments.count(name, value) for name, value in (("hidden", hidden), ("steps", steps), ("batch", batch))
+    )
+    rate, seed = arguments.positive("rate", rate), arguments.whole("seed", seed)
+    held_out = arguments.share("held_out", held_out)
     rows = np.asarray(image_rows(pixels, labels).points)
     order = np.random.default_rng(seed).permutation(len(rows))
     apart = round(held_out * len(rows))
@@ -189,6 +229,8 @@ def train_classifier(
     _, layers = MLP((hidden,)).init(jax.random.fold_in(key, 0), classes, train.shape[1] - 1, train.dtype)
 
     layers = _trained(layers, train, jax.random.fold_in(key, 1), rate, steps, batch)
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(layers)):
+        raise ValueError(f"rate must be small enough for the training not to diverge, got {rate:g}")
     right = dense(layers, test[:, :-1]).argmax(1) == test[:, -1].astype(int)
     return Classifier(layers, float(right.mean()))
 

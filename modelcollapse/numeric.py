@@ -47,7 +47,7 @@ def plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndar
         raise TypeError(f"{name} must be {wanted} without imaginary part, got {shown(value)}")
     if found.dtype.kind not in "iufbO":
         raise TypeError(f"{name} must be {wanted}, got {shown(value)} of type {found.dtype}")
-    if found.dtype.kind != "b" and _holds_booleans(value):
+    if found.dtype.kind != "b" and holds_booleans(value):
         raise TypeError(f"{name} must be {wanted}, not True or False, got {shown(value)}")
     return found
 
@@ -81,10 +81,10 @@ def real(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndarr
     return _floats(found) if found.dtype == object else found.astype(np.float64)
 
 
-def _holds_booleans(value: Any) -> bool:
+def holds_booleans(value: Any) -> bool:
     """Whether a list mixes truth values with numbers, which NumPy would turn into 0 and 1."""
     if isinstance(value, list | tuple):
-        return any(_holds_booleans(item) for item in value)
+        return any(holds_booleans(item) for item in value)
     return isinstance(value, bool | np.bool_)
 
 

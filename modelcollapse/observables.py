@@ -417,6 +417,8 @@ class Of:
         return getattr(self.observable, "settles", False)
 
     def check(self, params: Any) -> None:
+        if not hasattr(params, self.field):
+            raise TypeError(f"field must be one of {type(params).__name__}, which has no {self.field!r}")
         check(self.observable, getattr(params, self.field))
 
     @property

@@ -107,7 +107,7 @@ def chains(
     ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
     _drawing.draw_predictions(ax, curves, generations, change, own)
     ax.set_xlabel("generation")
-    ax.set_ylabel(label or _drawing.label(run, name))
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
     ax.margins(x=0)
     ax.legend(frameon=False)
     return ax
@@ -133,7 +133,7 @@ def distribution(
     recorded, values = _drawing.values(run, name, component, None)
     bins = arguments.whole("bins", bins, 1)
     rows = _drawing.rows(recorded, generations, most=8)
-    values = (scale or np.asarray)(values[:, rows])
+    values = values[:, rows] if scale is None else arguments.function("scale", scale)(values[:, rows])
     pooled = values[np.isfinite(values)]
     if not pooled.size:
         raise ValueError(f"{name!r} has no finite value at the generations {list(recorded[rows])}")
@@ -144,7 +144,7 @@ def distribution(
         height, _ = np.histogram(column[np.isfinite(column)], edges)
         _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
     _drawing.ridge_axes(ax, recorded[rows])
-    ax.set_xlabel(label or _drawing.label(run, name))
+    ax.set_xlabel(_drawing.axis_label(run, name, label))
     return ax
 
 
@@ -167,6 +167,7 @@ def probabilities(
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
     rows = _drawing.rows(recorded, generations, most=8)
     laws = values[chain, rows]
+    states = None if states is None else arguments.listed("states", states)
     if states is not None and len(states) != laws.shape[1]:
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
     from matplotlib.ticker import MaxNLocator
@@ -240,12 +241,15 @@ def variance_and_w2(
     given = np.atleast_1d(np.asarray(axes, object)).ravel()
     if given.size != 2:
         raise ValueError(f"axes must be two, one for the variance and one for W2, got {given.size}")
-    axes = [_drawing.axes(ax) for ax in given]
+    axes = [_drawing.axes(ax, "axes") for ax in given]
+    _drawing.check_run(run)
+    recorded = np.asarray(run.recorded)
+    _drawing.curves(log_variance, "log_variance", component, recorded, "log_variance")
+    curves = _drawing.curves(w2, "w2_squared", None, recorded, "w2")
     options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
-    generations, values = _drawing.values(run, "w2_squared", None, w2_until)
-    curves = _drawing.curves(w2, "w2_squared", None, np.asarray(run.recorded))
+    generations, values = _drawing.values(run, "w2_squared", None, w2_until, "w2_until")
     mean, error = _drawing.mean_and_error(values)
     own = _drawing.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
@@ -300,7 +304,7 @@ def compare(
     ValueError
         If there is no run, two have one name, a curve has the name of none, or ``name`` is not one number in each.
     """
-    if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str):
+    if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str | bytes):
         raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
     named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
     if not named or len({key for key, _ in named}) < len(named):
@@ -329,7 +333,7 @@ def compare(
         )  # fmt: skip
     ax.set_xlabel("fits (generation + 1)" if log else "generation")
     ax.set_xscale("log" if log else "linear")
-    ax.set_ylabel(label or _drawing.label(run, name))
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
     ax.legend(frameon=False)
     return ax
 
@@ -379,6 +383,8 @@ def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
     ``results`` are those of ``modelcollapse.checks``. The scale is linear up to 10 and logarithmic beyond; a near miss
     that was not rejected is drawn open. Raises ValueError for no results.
     """
+    if not all(hasattr(result, "claim") and hasattr(result, "rows") for result in arguments.listed("results", results)):
+        raise TypeError(f"results must be a list of what modelcollapse.checks finds about claims, got {results!r}")
     rows = [(f"{r.claim.name}: {row.what}" if row.what else r.claim.name, row) for r in results for row in r.rows]
     if not rows:
         raise ValueError("results must hold at least one row of evidence")
@@ -386,6 +392,7 @@ def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.2 * len(rows)), layout="constrained")
+    ax = _drawing.axes(ax)
     kinds: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
     for place, (_, row) in enumerate(rows):
         kinds.setdefault(("prediction", "o", "full"), []).append((row.prediction.z, place))

@@ -130,7 +130,7 @@ def resolved(registry: dict[str, Any], name: str) -> Any:
 
 
 def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: Iterable[str]) -> str:
-    if isinstance(formerly, str):
+    if not isinstance(formerly, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in formerly):
         raise TypeError(f"formerly must be a list of names, got {formerly!r}")
     address = _address(thing)
     module, _, path = address.partition(":")

@@ -59,7 +59,7 @@ class Run:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
-        if name not in self.trace:
+        if not isinstance(name, str) or name not in self.trace:
             raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.trace)}")
         return self.trace[name]
 
@@ -89,7 +89,11 @@ class Run:
 
     def sizes(self, generations: int | None = None) -> np.ndarray:
         """Sample size of the data set of each generation 0, ..., ``generations``."""
-        last = self.generations if generations is None else generations
+        last = self.generations if generations is None else arguments.whole("generations", generations)
+        if self.size.ndim and last >= self.size.size:
+            raise ValueError(
+                f"generations must be below {self.size.size}, where the schedule of sizes ends, got {last}"
+            )
         return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
 
     def replaced(self, **changes: Any) -> Run:
@@ -146,7 +150,7 @@ class Run:
         past = self.sizes()
         if size is None:
             return self.size
-        if np.ndim(size) == 0:
+        if arguments.whole_array("size", size).ndim == 0:
             new = arguments.sizes(size, last)
             return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
         sizes = arguments.sizes(size, last)
@@ -216,6 +220,7 @@ class Run:
         UserWarning
             If a part or function will not be found by another process that loads the run.
         """
+        path = arguments.path("path", path)
         arrays: dict[str, np.ndarray] = {}
         lost: set[str] = set()
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -243,7 +248,7 @@ class Run:
         OSError
             If it cannot be opened.
         """
-        spec, arrays = files.read(path)
+        spec, arrays = files.read(arguments.path("path", path))
         name = os.fspath(path)
         found = spec.get("format") if isinstance(spec, dict) else None
         if found == 1:
@@ -334,6 +339,8 @@ class Summary:
     statistics: dict[str, dict[str, np.ndarray]]
 
     def __getitem__(self, name: str) -> dict[str, np.ndarray]:
+        if not isinstance(name, str) or name not in self.statistics:
+            raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.statistics)}")
         return self.statistics[name]
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ from modelcollapse.families.vae import check_pixels
 from modelcollapse.forks import computes
 from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
+from modelcollapse.numeric import shown
 from modelcollapse.pytree import part, static, used
 from modelcollapse.sampling import multinomial
 
@@ -40,6 +41,17 @@ class Law:
     params: Any
     named: Names | None = static(default=None)
     exact: Any = None
+
+    def __post_init__(self) -> None:
+        law = arguments.checker(arguments.having, ("draw",))
+        arguments.converted(self, family=law, params=_params, named=_named, exact=arguments.optional(self._like_params))
+
+    def _like_params(self, name: str, value: Any) -> Any:
+        if type(value) is not type(self.params) or not hasattr(value, "moved"):
+            raise TypeError(
+                f"{name} must be params with a location, in float64, of the type of params, got {shown(value)}"
+            )
+        return value
 
     @property
     def names(self) -> tuple | None:
@@ -158,6 +170,20 @@ class Stream:
         return multinomial(key, n, shares)
 
 
+def _params(name: str, value: Any) -> Any:
+    leaves = jax.tree.leaves(value)
+    arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) and leaf.dtype.kind != "O" for leaf in leaves]
+    if not all(arrays) or not arrays:
+        raise TypeError(f"{name} must be the parameters of a fitted model, one array or several, got {shown(value)}")
+    return value
+
+
+def _named(name: str, value: Any) -> Names | None:
+    if value is None or isinstance(value, Names):
+        return value
+    raise TypeError(f"{name} must be Names, as counts(...) makes them, or None, got {shown(value)}")
+
+
 @computes
 def categorical(weights: Any, *, normalise: bool = False) -> Law:
     """A law on K states.
@@ -225,13 +251,13 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
     ValueError
         If the covariance is not symmetric positive definite, or an entry is not finite.
     """
-    mu = arguments.array("mean", mean, ndim=(0, 1))
+    mu = arguments.array("mean", mean, ndim=(0, 1), least=1)
     sigma = arguments.array("covariance", covariance)
     if mu.ndim == 0:
         mu = np.full(sigma.shape[0] if sigma.ndim == 2 else 1, float(mu))
     if sigma.ndim == 0:
         sigma = sigma * np.eye(mu.size)
-    params = _normal(mu, "covariance", sigma)
+    params = _normal(mu, "covariance", sigma, "mean")
     far = loses(mu, np.sqrt(np.diagonal(sigma)))
     return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)
 
@@ -259,7 +285,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         raise ValueError(
             f"covariances must have shape (k, d, d) = {(*mu.shape, mu.shape[1])}, got {np.shape(covariances)}"
         )
-    parts = [_normal(mu[i], f"covariances[{i}]", sigma[i]) for i in range(p.size)]
+    parts = [_normal(mu[i], f"covariances[{i}]", sigma[i], "means") for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
     params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
     far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
@@ -287,21 +313,21 @@ def linear(
     ValueError
         If an entry is not finite, the noise is negative, the covariance is not symmetric positive definite, or shapes differ.
     """
-    w = np.atleast_1d(arguments.array("weights", weights, ndim=(0, 1)))
+    w = np.atleast_1d(arguments.array("weights", weights, ndim=(0, 1), least=1))
     given = arguments.array("covariance", covariance)
     noise = noise if arguments.traced(noise) else arguments.nonnegative("noise", noise)
-    factor = _normal(w, "covariance", given * np.eye(w.size) if given.ndim == 0 else given).factor
+    factor = _normal(w, "covariance", given * np.eye(w.size) if given.ndim == 0 else given, "weights").factor
     if design is None:
         return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
     rows = Design(arguments.array("design", design, ndim=2), None if given.ndim == 0 else factor)
     if rows.dimension != w.size:
-        raise ValueError(f"design must have {w.size} columns, one for each weight, got {rows.dimension}")
+        raise ValueError(f"design must have {w.size} columns, one for each entry of weights, got {rows.dimension}")
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
 
 
-def _normal(mean: np.ndarray, name: str, covariance: np.ndarray) -> Any:
+def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) -> Any:
     if covariance.shape != (mean.size, mean.size):
-        raise ValueError(f"{name} must have shape {(mean.size, mean.size)}, got {covariance.shape}")
+        raise ValueError(f"{name} must have shape {(mean.size, mean.size)} to go with {beside}, got {covariance.shape}")
     if not np.allclose(covariance, covariance.T, rtol=1e-9, atol=0):
         raise ValueError(f"{name} must be symmetric, got {covariance}")
     spectrum = np.linalg.eigvalsh(covariance)
@@ -340,7 +366,13 @@ def negative_binomial(mean: float, successes: float) -> Law:
     The variance is ``mean + mean**2 / successes``. ValueError for arguments out of range.
     """
     family = NegativeBinomial(arguments.positive("successes", successes))
-    return Law(family, family.law(arguments.nonnegative("mean", mean)))
+    law = family.law(arguments.nonnegative("mean", mean))
+    if not arguments.traced(law) and not np.isfinite(law.variance).all():
+        raise ValueError(
+            f"mean + mean**2 / successes, the variance, must be finite in {law.mean.dtype}, got mean = {mean!r} and successes = "
+            f"{successes!r}"
+        )
+    return Law(family, law)
 
 
 def exponential(mean: float = 1.0) -> Law:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.numeric import EXACT
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "spaces"}
@@ -43,9 +44,9 @@ def read_text(path: str | os.PathLike, encoding: str | None = None) -> str:
     Without ``encoding`` it is UTF-8, or what a byte order mark at its beginning says (UTF-8, UTF-16 or UTF-32). ValueError,
     with the position and the line, for bytes that are not text in it; nothing is replaced.
     """
-    content, name = Path(path).read_bytes(), os.fspath(path)
+    content, name = Path(arguments.path("path", path)).read_bytes(), os.fspath(path)
     marked = next((codec for mark, codec in MARKS.items() if content.startswith(mark)), None)
-    codec = encoding or marked or "utf-8"
+    codec = marked or "utf-8" if encoding is None else arguments.text("encoding", encoding) or marked or "utf-8"
     try:
         text = content.decode(codec)
     except LookupError:
@@ -193,7 +194,11 @@ def read(
     Cells lose the spaces around them. Lines of nothing are skipped where a row has several cells. ValueError for a file
     without rows, a row of another length than the first, and an unknown column.
     """
-    name = os.fspath(path)
+    name = os.fspath(arguments.path("path", path))
+    columns = None if columns is None else arguments.texts("columns", columns)
+    if columns == []:
+        raise ValueError("columns must name at least one column, got []")
+    header, index = None if header is None else arguments.flag("header", header), arguments.flag("index", index)
     separator, lines, rows = _cells(read_text(path, encoding), name)
     if header is None:
         header = _header(rows, name)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.arguments import operand
+from modelcollapse.numeric import shown
 
 
 def bures(first: Any, second: Any) -> jax.Array:
@@ -19,11 +20,12 @@ def bures(first: Any, second: Any) -> jax.Array:
     over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of squares, so
     nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact to rounding.
     """
-    first, second = operand("first", first), operand("second", second)
+    return _bures(operand("first", first), operand("second", second), "first and second")
+
+
+def _bures(first: jax.Array, second: jax.Array, names: str) -> jax.Array:
     if first.ndim < 2 or second.ndim < 2 or first.shape[-2:] != second.shape[-2:] or first.shape[-1] != first.shape[-2]:
-        raise ValueError(
-            f"first and second must be factors of one shape (..., d, d), got {first.shape} and {second.shape}"
-        )
+        raise ValueError(f"{names} must be factors of one shape (..., d, d), got {first.shape} and {second.shape}")
     if first.shape[-1] == 1:
         return ((jnp.abs(first) - jnp.abs(second)) ** 2)[..., 0, 0]
     left, _, right = jnp.linalg.svd(jnp.swapaxes(second, -1, -2) @ first)
@@ -31,9 +33,18 @@ def bures(first: Any, second: Any) -> jax.Array:
 
 
 def gaussian_w2(mean: Any, factor: Any, other_mean: Any, other_factor: Any) -> jax.Array:
-    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990)."""
+    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990).
+
+    Infinite where a square is beyond the floating type.
+    """
     mean, other_mean = operand("mean", mean), operand("other_mean", other_mean)
-    return ((mean - other_mean) ** 2).sum(-1) + bures(factor, other_factor)
+    factor, other_factor = operand("factor", factor), operand("other_factor", other_factor)
+    distance = _bures(factor, other_factor, "factor and other_factor")
+    if mean.shape[-1:] != factor.shape[-1:] or other_mean.shape[-1:] != factor.shape[-1:]:
+        raise ValueError(
+            f"mean and other_mean must have shape (..., d), d = {factor.shape[-1]}, got {mean.shape} and {other_mean.shape}"
+        )
+    return ((mean - other_mean) ** 2).sum(-1) + distance
 
 
 def sample_w2(first: Any, second: Any) -> jax.Array:
@@ -67,9 +78,20 @@ def mixture_l2(weights: Any, means: Any, covariances: Any, other: tuple[Any, Any
     over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels and the
     result has the absolute error of one term.
     """
+    if not isinstance(other, tuple) or len(other) != 3:
+        raise TypeError(f"other must be a tuple of weights, means and covariances, got {shown(other)}")
     names = ("weights", "means", "covariances")
     both = zip(names, (weights, means, covariances), other, strict=True)
-    (p, q), *rest = [(operand(name, one), operand(f"other {name}", two)) for name, one, two in both]
+    (p, q), *rest = pairs = [(operand(name, one), operand(f"other {name}", two)) for name, one, two in both]
+    d = rest[0][0].shape[-1:]
+    for side, owner in enumerate(("", "other ")):
+        shapes = [pair[side].shape for pair in pairs]
+        k = shapes[0]
+        if shapes != [k, (*k, *d), (*k, *d, *d)] or len(k) != 1 or not k[0] or not d:
+            raise ValueError(
+                f"{owner}weights, means and covariances must have shapes (k,), (k, d) and (k, d, d), got "
+                f"{', '.join(map(str, shapes))}"
+            )
     w = jnp.concatenate([p, -q])
     m, c = (jnp.concatenate(pair) for pair in rest)
     gap = m[:, None] - m[None]

@@ -118,7 +118,7 @@ def test_iris_is_fishers():
 def test_one_species_can_be_had():
     rows, _ = datasets.iris()
     np.testing.assert_array_equal(datasets.iris("virginica")[0], rows[100:])
-    with pytest.raises(ValueError, match="species must be one of setosa, versicolor, virginica, got 'rose'"):
+    with pytest.raises(ValueError, match="species must be 'setosa', 'versicolor' or 'virginica', got 'rose'"):
         datasets.iris("rose")
 
 

@@ -208,7 +208,8 @@ class Regression:
         arguments.converted(
             self,
             rows=arguments.checker(arguments.having, ("dimension", "spread", "triangle", "points")),
-            **dict.fromkeys(("noise", "penalty"), arguments.nonnegative),
+            noise=arguments.deviation,
+            penalty=arguments.nonnegative,
             **dict.fromkeys(("minimum_norm", "alone"), arguments.flag),
             steps=arguments.optional(arguments.count),
             rate=arguments.optional(arguments.positive),

@@ -9,6 +9,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from modelcollapse import arguments
+
 RELATION = {"mean": "=", "lower bound": ">=", "upper bound": "<="}
 """How the mean of an observable relates to the values of each kind of prediction."""
 
@@ -72,6 +74,8 @@ class Predictions(list[Prediction]):
     def __getitem__(self, index: Any) -> Any: ...
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, str):
+            if not isinstance(index, slice):
+                index = arguments.whole("index", index, -len(self), len(self) - 1)
             found = super().__getitem__(index)
             return Predictions(found) if isinstance(index, slice) else found
         for prediction in self:

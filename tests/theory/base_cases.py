@@ -357,6 +357,7 @@ CASES: dict[str, dict[str, Any]] = {
     "wishart.pivot_log_variance": {"sample_size": 10, "dimension": 2},
     "wishart.variance_log_determinant": {"sample_size": 10, "fits": 3, "dimension": 2},
     "workflows.affine": {"first": 0.1, "source": 0.1, "gap": 0.2, "steps": 3},
+    "workflows.conserved_mean": {"mean": [0.1, 0.2], "fits": 3},
     "workflows.expected_chi_square": {"states": 3, "lost": 0.2},
     "workflows.expected_covariance": {"covariance": PAIR, "lost": 0.2},
     "workflows.expected_heterozygosity": {"probabilities": LAW, "lost": 0.2},

@@ -1,0 +1,155 @@
+"""What of the bad kinds is taken, and why; and by which word a message calls an argument, where that is not its name.
+
+Keys are callables, arguments and kinds: names separated by commas, or patterns of them as in a shell. The theory has its own
+table (``tests/theory/test_domain.py``), which the fuzzer reads.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+
+LARGE = "fraction, 1e300, 10**30, 1e19, uint64, 2**62"
+"""A positive number of any size that the precision holds."""
+
+ACCEPTED: dict[tuple[str, str, str], str] = {
+    # sources
+    ("normal, normal_mixture, linear", "covariance", LARGE): "a variance of any size",
+    ("normal", "mean", "negative, zero, " + LARGE): "a mean on any side of 0, of any size",
+    (
+        "linear, Regression",
+        "noise",
+        "zero, fraction, 10**30, 1e19, uint64, 2**62",
+    ): "a deviation of 0 or more, with a finite square",
+    ("bernoulli, binomial", "chance", "zero, fraction"): "a chance in [0, 1]",
+    ("poisson, negative_binomial", "mean", "zero, " + LARGE): "a mean of 0 or more",
+    ("negative_binomial, NegativeBinomial", "successes", LARGE): "positive, not necessarily whole",
+    ("exponential, gamma", "mean", LARGE): "a positive mean",
+    ("gamma, Gamma", "shape", LARGE): "a positive shape",
+    ("uniform", "end", LARGE): "a positive end",
+    ("pareto, Pareto", "index, minimum", LARGE): "a positive number",
+    ("labels", "values", "words"): "labels",
+    # families
+    ("Gaussian", "ddof", "zero"): "one of the two divisors",
+    ("GaussianMean", "covariance", LARGE): "a variance",
+    (
+        "GaussianMixture",
+        "reg_covar, tol",
+        "zero, " + LARGE,
+    ): "0 or more; a large one stops EM at once or rules the covariance",
+    ("KernelDensity", "bandwidth", LARGE): "a positive width",
+    ("KernelDensity", "scaled", "bool"): "a switch, None by default",
+    ("Damped", "rate", "zero, fraction"): "a share; 0 never learns",
+    ("PPCA, VAE", "noise, kl_weight", LARGE): "a positive number",
+    (
+        "VAE",
+        "kl_weight, weight_decay",
+        "zero, " + LARGE,
+    ): "0 or more; a bad training shows in its loss, or fails its chain",
+    ("VAE, Regression", "rate", LARGE): "a positive step; one that is too large fails its chain by name",
+    ("Regression", "penalty", "zero, " + LARGE): "0 or more",
+    ("MLP", "hidden", "empty"): "no hidden layer: a linear network",
+    # regimes
+    (
+        "FreshReal, FixedReal, Retain, Weighted, Mixture",
+        "share, fresh, weight, alpha, beta, gamma",
+        "zero, fraction",
+    ): "a share",
+    # observables and classifiers
+    (
+        "image_observables.train_classifier",
+        "rate",
+        "fraction, 1e300, 10**30, 1e19, uint64, 2**62",
+    ): "Adam: a training that diverges is refused",
+    ("image_observables.train_classifier", "held_out", "fraction"): "a share",
+    ("image_observables.train_classifier", "seed", "zero"): "a seed",
+    ("first_below", "threshold", "negative, zero, " + LARGE): "any finite number",
+    ("tail_mass", "below", "fraction"): "a probability",
+    # runs
+    ("simulate, trace, simulate_models, predictions", "generations, record", "zero"): "the first fit alone",
+    (
+        "simulate, trace, simulate_models",
+        "seed",
+        "None, zero, 10**30, uint64, 2**62",
+    ): "a seed of any size; None draws one",
+    ("decompose", "errors", "words"): "names of errors",
+    ("Decomposition.table", "generation", "zero"): "a recorded generation",
+    ("Run.save, Run.load, tables.*, datasets.*", "path, folder", "text, number as text"): "a path",
+    ("Run.summary", "level", "fraction"): "a level",
+    ("Run.sizes", "generations", "zero"): "the first generation alone",
+    ("Predictions.__getitem__", "index", "negative, zero"): "a place in the list",
+    ("part, register", "name", "text, number as text"): "a name",
+    ("part, register", "formerly", "empty, words"): "names",
+    ("static", "default", "*"): "whatever a field holds; Python refuses lists and the like, with the name of the field",
+    # files
+    ("datasets.word_counts", "text", "text"): "the text itself",
+    # figures
+    ("plot.*", "level", "fraction"): "a level",
+    ("plot.*", "show", "zero"): "no single chains",
+    ("plot.*", "component, chain", "zero"): "the first",
+    ("plot.variance_and_w2", "component", "None"): "the variance is one number",
+    ("plot.*", "color", "number as text"): "a grey of matplotlib",
+    ("plot.*", "run_name, label", "text, number as text"): "what is written in the figure",
+    ("plot.*", "until, w2_until", "zero, fraction, 1e300, 10**30, 1e19, uint64, 2**62"): "where the axis ends",
+    ("plot.*", "scale", "negative, fraction, 1e300, 10**30, 1e19, uint64, 2**62"): "a factor",
+    ("plot.*", "prediction, log_variance, w2", "empty, dict"): "no closed form, as predict() says it",
+    ("plot.compare", "prediction", "dict"): "no curve",
+    # numbers
+    ("ancestry.*", "share", "zero, fraction"): "a share",
+    ("ancestry.*", "real, kept", "zero"): "none of the items",
+    (
+        "transport.*",
+        "first, second, factor, other_factor, mean, other_mean",
+        "cube",
+    ): "several at once, (..., d) or (..., d, d)",
+    # the command line
+    ("command *", "--seed", "zero, 10**30, 2**62"): "a seed of any size",
+    ("command simulate", "--share", "zero, fraction"): "a share",
+    ("command *", "--generations", "zero"): "the first fit alone",
+    (
+        "command simulate",
+        "--probabilities",
+        "fraction, list, 1e300, 10**30, 2**62",
+    ): "weights of any size, of one state or more",
+    ("command simulate", "--encoding", "nothing"): "as if it were not given",
+    ("command simulate", "--columns", "list"): "the numbers of columns",
+    ("command simulate", "--parameter", "zero, fraction"): "a chance",
+    ("command *", "--ddof", "zero"): "one of the two divisors",
+    ("command simulate", "--normal", "list"): "a mean and a variance",
+    (
+        "command simulate",
+        "--save, --plot",
+        "text, nan, inf, -inf, negative, zero, list, list of text, bool, complex, 1e300, 10**30, 2**62, space, accents",
+    ): "the name of a file",
+    ("command simulate", "--save", "fraction"): "the name of a file",
+    ("command verify", "--json", "*"): "the name of a file, not written with --list",
+    ("command simulate", "--reg-covar", "zero, fraction, 1e300, 10**30, 2**62"): "0 or more",
+    ("command simulate", "--bandwidth", "fraction, 1e300, 10**30, 2**62"): "a positive width",
+    (
+        "command plan",
+        "--probability, --failure, --threshold, --confidence, --kept, --share, --true-positive, --false-positive",
+        "zero, fraction",
+    ): "a share or a probability",
+    ("command plan", "--sample-size, --fits, --generations", "2**62"): "a whole number of 63 bits",
+    ("command plan", "--fits", "zero"): "nothing costs nothing",
+    ("command plan", "--words", "nothing"): "the words of the default",
+}
+
+CALLED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("counts", "mapping"): ("counts",),
+    ("table", "rows"): ("table", "states"),
+    ("", "observe"): ("observable",),
+    ("", "observable"): ("observables",),
+    ("", "generations"): ("generation",),
+}
+"""Words of a message for an argument; an empty callable stands for all."""
+
+INFINITE: set[str] = set()
+"""Callables whose docstring says that their answer may be infinite."""
+
+
+def matches(key: tuple[str, str, str], call: str, argument: str, kind: str) -> bool:
+    """Whether an entry of the table is about a call, its argument and a kind."""
+    return all(
+        any(fnmatch.fnmatchcase(word, one.replace("**", "[*][*]")) for one in names.split(", "))
+        for names, word in zip(key, (call, argument, kind), strict=True)
+    )

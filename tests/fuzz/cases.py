@@ -1,0 +1,484 @@
+"""One legal call of every public callable of the simulator, with every argument that it has."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import gzip
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+import modelcollapse as mc
+from modelcollapse import ancestry, datasets, families, image_observables, plot, tables, transport
+
+PICTURES = np.random.default_rng(0).uniform(size=(16, 2, 2))
+LAW, ROWS = [0.5, 0.25, 0.25], [[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [3.0, 1.5], [0.5, 2.0]]
+SIZE = {"size": 8, "generations": 2}
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A callable, its arguments, and what is asked of its answer: a part must also be refused or taken by ``predictions``."""
+
+    call: Callable[..., Any]
+    arguments: dict[str, Any]
+    then: Callable[[Any], Any] = lambda answer: answer
+    raises: tuple[type[Exception], ...] = ()
+    """What the docstring names beside ValueError and TypeError."""
+
+
+def _written(name: str, text: str) -> Path:
+    path = FOLDER / name
+    path.write_text(text)
+    return path
+
+
+def _idx_files() -> Path:
+    """One picture and its label, in the format of MNIST."""
+    for name, shape in (("images-idx3", (1, 2, 2)), ("labels-idx1", (1,))):
+        header = np.array([0x800 + len(shape), *shape], ">u4").tobytes()
+        (FOLDER / f"t10k-{name}-ubyte.gz").write_bytes(gzip.compress(header + bytes(np.prod(shape))))
+    return FOLDER
+
+
+def _draw(key: Any, n: int) -> Any:
+    return jax.random.normal(key, (n, 1))
+
+
+class Model:
+    """A normal law, as an object with ``fit`` and ``sample``."""
+
+    def fit(self, rows: Any) -> Model:
+        self.mean, self.spread = rows.mean(0), rows.std(0)
+        return self
+
+    def sample(self, n: int, rng: Any) -> Any:
+        return rng.normal(self.mean, self.spread, (n, self.mean.size))
+
+
+def _build(on: frozenset[str]) -> dict[str, Any]:
+    family = mc.Discrete() if "samples" in on else mc.Exact(mc.Discrete())
+    return {"family": family, "source": mc.categorical(LAW), **SIZE, "observe": "heterozygosity"}
+
+
+def predicted(source: Any, regime: Any = None, **size: int) -> Callable[[Any], Any]:
+    """A family goes on to ``predictions``, which refuses whatever ``simulate`` refuses, before anything is compiled."""
+    return lambda family: _values(mc.predictions(family, source, regime, **{**SIZE, **size}))
+
+
+def governed(family: Any, source: Any) -> Callable[[Any], Any]:
+    """The same for a regime."""
+    return lambda regime: _values(mc.predictions(family, source, regime, **SIZE))
+
+
+def observed(family: Any, source: Any) -> Callable[[Any], Any]:
+    """The same for an observable."""
+    return lambda observable: _values(mc.predictions(family, source, observe={"x": observable}, **SIZE))
+
+
+def _values(found: Any) -> list[Any]:
+    return [prediction.values for prediction in found]
+
+
+def _sources() -> dict[str, Case]:
+    spread = [[1.0, 0.25], [0.25, 2.0]]
+    labelled = {"pixels": np.full((4, 2, 2), 0.5), "labels": [0, 1, 0, 1], "replace": True}
+    return {
+        "categorical": Case(mc.categorical, {"weights": LAW, "normalise": False}),
+        "categorical (counts)": Case(mc.categorical, {"weights": [5, 3], "normalise": True}),
+        "counts": Case(mc.counts, {"mapping": {"a": 3, "b": 5}}),
+        "normal": Case(mc.normal, {"mean": [0.0, 1.0], "covariance": spread}),
+        "normal (numbers)": Case(mc.normal, {"mean": 0.5, "covariance": 1.5}),
+        "normal_mixture": Case(
+            mc.normal_mixture,
+            {"weights": [0.5, 0.5], "means": [0.0, 1.0], "covariances": [1.0, 2.0], "normalise": False},
+        ),
+        "linear": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": spread, "noise": 1.0, "design": None}),
+        "linear (design)": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": 1.0, "noise": 1.0, "design": ROWS}),
+        "bernoulli": Case(mc.bernoulli, {"chance": 0.25}),
+        "binomial": Case(mc.binomial, {"trials": 3, "chance": 0.25}),
+        "poisson": Case(mc.poisson, {"mean": 2.0}),
+        "negative_binomial": Case(mc.negative_binomial, {"mean": 2.0, "successes": 1.5}),
+        "exponential": Case(mc.exponential, {"mean": 2.0}),
+        "gamma": Case(mc.gamma, {"mean": 2.0, "shape": 1.5}),
+        "uniform": Case(mc.uniform, {"end": 2.0}),
+        "pareto": Case(mc.pareto, {"index": 2.5, "minimum": 1.0}),
+        "table": Case(mc.table, {"rows": ROWS, "replace": True}),
+        "table (states)": Case(mc.table, {"rows": [0, 1, 2, 1], "replace": False}),
+        "labels": Case(mc.labels, {"values": ["a", "b", "a"], "replace": True}),
+        "images": Case(mc.images, labelled),
+        "sampler": Case(mc.sampler, {"draw": _draw}),
+        "Law": Case(
+            mc.Law,
+            {"family": mc.Discrete(), "params": jnp.asarray(LAW), "named": None, "exact": None},
+            lambda law: _values(mc.predictions(mc.Discrete(), law, **SIZE)),
+        ),
+    }
+
+
+def _families() -> dict[str, Case]:
+    coins, line, plane = mc.categorical(LAW), mc.normal(), mc.normal([0.0, 1.0])
+    pictures = mc.images(PICTURES.reshape(4, 4, 4))
+    classes = mc.images(PICTURES, [0, 1] * 8)
+    vae = {
+        "latent": 2, "network": families.MLP((3,)), "steps": 2, "batch": 2, "rate": 0.5, "kl_weight": 1.0, "weight_decay": 0.0,
+        "output": "mean", "start": "fresh", "warm_steps": None, "noise": None,
+    }  # fmt: skip
+    regression = {
+        "rows": families.NormalRows(np.eye(2)), "noise": 1.0, "penalty": 0.0, "minimum_norm": False, "alone": False, "steps": None,
+        "rate": None,
+    }  # fmt: skip
+    mixture = {"components": 2, "reg_covar": 0.5, "tol": 0.5, "max_iter": 10, "init": "parent"}
+    linear = mc.linear([1.0, 2.0])
+    network = lambda one: _values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
+    rows = lambda one: _values(mc.predictions(mc.Regression(one), linear, size=5, generations=2))  # noqa: E731
+    return {
+        "Discrete": Case(mc.Discrete, {"states": 3}, predicted(coins)),
+        "Gaussian": Case(mc.Gaussian, {"ddof": 1}, predicted(plane)),
+        "GaussianMean": Case(mc.GaussianMean, {"covariance": 1.0}, predicted(line)),
+        "GaussianMixture": Case(mc.GaussianMixture, mixture, predicted(line)),
+        "KernelDensity": Case(mc.KernelDensity, {"bandwidth": 0.5, "rule": "fixed", "scaled": None}, predicted(line)),
+        "Binomial": Case(mc.Binomial, {"trials": 3}, predicted(mc.binomial(3, 0.25))),
+        "Poisson": Case(mc.Poisson, {}, predicted(mc.poisson(2.0))),
+        "NegativeBinomial": Case(mc.NegativeBinomial, {"successes": 1.5}, predicted(mc.negative_binomial(2.0, 1.5))),
+        "Gamma": Case(mc.Gamma, {"shape": 1.5}, predicted(mc.gamma(2.0, 1.5))),
+        "Uniform": Case(mc.Uniform, {"estimator": "mle"}, predicted(mc.uniform(2.0))),
+        "Pareto": Case(mc.Pareto, {"minimum": 1.0, "estimator": "mle"}, predicted(mc.pareto(2.5))),
+        "Conditional": Case(mc.Conditional, {"family": mc.Gaussian(), "classes": 2}, predicted(classes)),
+        "Damped": Case(mc.Damped, {"family": mc.Gaussian(), "rate": 0.5}, predicted(line)),
+        "Exact": Case(mc.Exact, {"family": mc.Gaussian()}, predicted(line)),
+        "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
+        "PPCA": Case(mc.PPCA, {"latent": 1, "noise": 0.5, "kl_weight": 1.0, "output": "mean"}, predicted(plane)),
+        "VAE": Case(mc.VAE, vae, predicted(pictures)),
+        "Regression": Case(mc.Regression, regression, predicted(linear)),
+        "Regression (descent)": Case(mc.Regression, {**regression, "steps": 3, "rate": 0.25}, predicted(linear)),
+        "Design": Case(families.Design, {"given": ROWS, "factor": np.eye(2)}, rows),
+        "NormalRows": Case(families.NormalRows, {"factor": np.eye(2)}, rows),
+        "MLP": Case(families.MLP, {"hidden": (3,)}, network),
+        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, network),
+    }
+
+
+def _regimes() -> dict[str, Case]:
+    states = governed(mc.Discrete(), mc.categorical(LAW))
+    numbers = governed(mc.Gaussian(), mc.normal())
+    switch = {"before": mc.Replace(), "after": mc.FreshReal(0.25), "generation": 1}
+    return {
+        "Replace": Case(mc.Replace, {}, states),
+        "Accumulate": Case(mc.Accumulate, {}, states),
+        "AccumulateSubsample": Case(mc.AccumulateSubsample, {"budget": 4}, states),
+        "FreshReal": Case(mc.FreshReal, {"share": 0.25}, states),
+        "FreshReal (schedule)": Case(mc.FreshReal, {"share": [0.0, 0.25, 0.5]}, states),
+        "FixedReal": Case(mc.FixedReal, {"share": 0.25}, states),
+        "Retain": Case(mc.Retain, {"share": 0.25, "fresh": 0.25}, states),
+        "Weighted": Case(mc.Weighted, {"weight": 0.25, "share": 0.5}, numbers),
+        "Mixture": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": None}, states),
+        "Mixture (ring)": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": 2}, numbers),
+        "Switch": Case(mc.Switch, switch, states),
+    }
+
+
+def _observables() -> dict[str, Case]:
+    states = observed(mc.Discrete(), mc.categorical(LAW))
+    within = observed(mc.Conditional(mc.Gaussian(), 2), mc.images(PICTURES, [0, 1] * 8))
+    vae = mc.VAE(2, families.MLP((3,)), steps=2, batch=2)
+    pictures = np.linspace(0, 1, 64).reshape(4, 16)
+    seen = observed(vae, mc.images(pictures))
+    classifier = image_observables.Classifier([{"weights": np.eye(16)[:, :2], "offset": np.zeros(2)}], 0.5)
+    drawn = {"family": vae, "draws": 3}
+    train = {
+        "pixels": np.linspace(0, 1, 64).reshape(4, 4, 4), "labels": [0, 1, 0, 1], "hidden": 2, "steps": 2, "batch": 2, "rate": 0.5,
+        "held_out": 0.5, "seed": 0,
+    }  # fmt: skip
+    return {
+        "absorption_time": Case(mc.absorption_time, {}, states),
+        "excess_log_loss": Case(
+            mc.excess_log_loss, {"source": mc.normal()}, observed(mc.GaussianMixture(2, 0.5), mc.normal())
+        ),
+        "first_below": Case(mc.first_below, {"observable": "heterozygosity", "threshold": 0.5}, states),
+        "of": Case(mc.of, {"field": "models", "observable": image_observables.Each(_mean)}, within),
+        "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
+        "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
+        "image_observables.Images": Case(image_observables.Images, drawn, seen),
+        "image_observables.PixelVariance": Case(image_observables.PixelVariance, drawn, seen),
+        "image_observables.EvidenceBound": Case(image_observables.EvidenceBound, {"images": pictures}, seen),
+        "image_observables.Latents": Case(image_observables.Latents, {**drawn, "reference": None}, seen),
+        "image_observables.LatentSpread": Case(image_observables.LatentSpread, {**drawn, "reference": None}, seen),
+        "image_observables.ClassHistogram": Case(
+            image_observables.ClassHistogram, {**drawn, "classifier": classifier}, seen
+        ),
+        "image_observables.NearestReal": Case(image_observables.NearestReal, {**drawn, "images": pictures}, seen),
+        "image_observables.Each": Case(
+            image_observables.Each, {"function": _mean}, lambda each: within(mc.of("models", each))
+        ),
+        "image_observables.train_classifier": Case(image_observables.train_classifier, train),
+    }
+
+
+def _mean(params: Any) -> Any:
+    return params.mean
+
+
+def _runs() -> dict[str, Case]:
+    coins, line = mc.categorical(LAW), mc.normal()
+    several = {**SIZE, "chains": 2, "seed": 0, "record": None}
+    process = {"family": mc.Discrete(), "source": coins, "regime": mc.Replace(), "observe": "heterozygosity"}
+    run = _states()
+    saved = FOLDER / f"run{jax.config.jax_enable_x64}.npz"
+    run.save(saved)
+    extend = {
+        "generations": 1, "record": None, "size": None, "regime": None, "batch_size": None, "progress": False, "mesh": None,
+    }  # fmt: skip
+    split = mc.decompose(_build, ["samples"], chains=2)
+    return {
+        "simulate": Case(
+            mc.simulate, {**process, **several, "batch_size": None, "progress": False, "mesh": None}, _traced
+        ),
+        "simulate (schedule)": Case(
+            mc.simulate, {**process, "size": [8, 8, 8], "generations": 2, "chains": 2}, _traced
+        ),
+        "trace": Case(mc.trace, {**process, **SIZE, "chains": 2, "seed": 0}),
+        "predictions": Case(mc.predictions, {**process, **SIZE, "record": None}, _values),
+        "simulate_models": Case(
+            mc.simulate_models,
+            {
+                "make_model": Model,
+                "source": line,
+                "regime": mc.Replace(),
+                "observe": "mean",
+                **several,
+                "progress": False,
+            },
+            _traced,
+        ),
+        "decompose": Case(
+            mc.decompose,
+            {"build": _build, "errors": ["samples"], "theory": None, "chains": 2},
+            lambda d: list(d.values.values()),
+        ),
+        "Decomposition.mean": Case(lambda on: split.mean(on), {"on": "samples"}, raises=(KeyError,)),
+        "Decomposition.prediction": Case(lambda on: split.prediction(on), {"on": "samples"}, raises=(KeyError,)),
+        "Decomposition.effect": Case(lambda on: split.effect(on), {"on": "samples"}, raises=(KeyError,)),
+        "Decomposition.interaction": Case(lambda on: split.interaction(on), {"on": "samples"}, raises=(KeyError,)),
+        "Decomposition.standard_error": Case(
+            lambda on: split.standard_error(on), {"on": "samples"}, raises=(KeyError,)
+        ),
+        "Decomposition.table": Case(split.table, {"generation": 1}),
+        "Decomposition.to_dataset": Case(split.to_dataset, {}, lambda answer: None),
+        "Run.extend": Case(run.extend, extend, _traced),
+        "Run.save": Case(_saved, {"path": FOLDER / "saved.npz"}, raises=(OSError,)),
+        "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
+        "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
+        "Run.predict": Case(run.predict, {}, _values),
+        "Run.to_dataset": Case(run.to_dataset, {}, lambda answer: None),
+        "Run.sizes": Case(run.sizes, {"generations": 2}),
+        "Run.__getitem__": Case(run.__getitem__, {"name": "heterozygosity"}, raises=(KeyError,)),
+        "Summary.__getitem__": Case(run.summary().__getitem__, {"name": "heterozygosity"}, raises=(KeyError,)),
+        "Predictions.__getitem__": Case(
+            run.predict().__getitem__, {"index": "heterozygosity"}, lambda p: p.values, raises=(KeyError, IndexError)
+        ),
+    }
+
+
+def _saved(path: Any) -> None:
+    """A relative path leads to a folder of its own."""
+    (FOLDER / "saved").mkdir(exist_ok=True)
+    with contextlib.chdir(FOLDER / "saved"):
+        _states().save(path)
+
+
+def _traced(run: Any) -> Any:
+    return run.trace
+
+
+@functools.cache
+def _run(precision: bool, family: Any, source: Any, observe: tuple[str, ...]) -> Any:
+    return mc.simulate(family(), source(), observe=list(observe), **SIZE, chains=2)
+
+
+def _states() -> Any:
+    observe = ("heterozygosity", "probabilities", "support_size")
+    return _run(jax.config.jax_enable_x64, mc.Discrete, functools.partial(mc.categorical, tuple(LAW)), observe)
+
+
+def _numbers() -> Any:
+    return _run(jax.config.jax_enable_x64, mc.Gaussian, mc.normal, ("log_variance", "w2_squared"))
+
+
+def _plots() -> dict[str, Case]:
+    run, line = _states(), _numbers()
+    look = {"level": 0.5, "show": 1, "color": None, "run_name": None}
+    chains = {
+        "run": run, "name": "heterozygosity", "ax": None, "prediction": None, "component": None, "centre": "median", **look,
+        "until": None, "scale": 1.0, "label": None,
+    }  # fmt: skip
+    compare = {
+        "runs": {"a": run}, "name": "heterozygosity", "ax": None, "prediction": True, "component": None, "points": 3, "log": True,
+        "scale": 1.0, "label": None,
+    }  # fmt: skip
+    ridge = {
+        "run": run, "name": "probabilities", "ax": None, "generations": [0, 1], "component": 0, "bins": 3, "scale": None, "label": None,
+    }  # fmt: skip
+    both = {
+        "run": line, "axes": None, "log_variance": None, "w2": None, "component": 0, **look, "w2_until": None,
+    }  # fmt: skip
+    bars = {"run": run, "ax": None, "chain": 0, "generations": [0, 1], "states": ["a", "b", "c"]}
+    prediction = SimpleNamespace(z=0.5)
+    row = SimpleNamespace(what="", prediction=prediction, near_misses={})
+    result = SimpleNamespace(claim=SimpleNamespace(name="claim"), rows=[row])
+    calls = {
+        "chains": (plot.chains, chains),
+        "compare": (plot.compare, compare),
+        "distribution": (plot.distribution, ridge),
+        "evidence": (plot.evidence, {"results": [result], "ax": None}),
+        "overview": (plot.overview, {"run": run, "most": 2}),
+        "probabilities": (plot.probabilities, bars),
+        "surviving_states": (plot.surviving_states, {"run": run, "ax": None, "prediction": None, **look}),
+        "variance_and_w2": (plot.variance_and_w2, both),
+    }
+    return {f"plot.{name}": Case(call, kept, _closed) for name, (call, kept) in calls.items()}
+
+
+def _closed(drawn: Any) -> None:
+    """A figure is drawn, as what it cannot draw fails there, and closed."""
+    figure = drawn if hasattr(drawn, "savefig") else np.ravel(np.asarray(drawn, object))[0].get_figure()
+    figure.draw_without_rendering()
+
+
+@functools.cache
+def file_cases() -> dict[str, Case]:
+    """Readers of files, and small files for them."""
+    rows = _written("rows.csv", "x,y\n1,2\n3,4\n5,6.5\n")
+    states = _written("states.csv", "s\na\nb\na\n")
+    counted = _written("counts.csv", "state,count\na,3\nb,4\n")
+    read = {"header": True, "encoding": "utf-8"}
+    missing = (OSError,)
+    return {
+        "datasets.word_counts": Case(
+            datasets.word_counts, {"text": _written("words.txt", "a b c a"), "encoding": "utf-8"}, _none, missing
+        ),
+        "datasets.read_table": Case(datasets.read_table, {"path": rows, "columns": ["x"], **read}, _none, missing),
+        "datasets.read_states": Case(datasets.read_states, {"path": states, "columns": ["s"], **read}, _none, missing),
+        "datasets.read_counts": Case(
+            datasets.read_counts, {"path": counted, "columns": ["state", "count"], **read}, _none, missing
+        ),
+        "datasets.iris": Case(datasets.iris, {"species": "setosa"}, _none),
+        "datasets.mnist_digits": Case(datasets.mnist_digits, {}, _none, (ModuleNotFoundError,)),
+        "datasets.fashion_mnist": Case(
+            datasets.fashion_mnist, {"part": "test", "folder": _idx_files()}, _none, missing
+        ),
+        "tables.read": Case(tables.read, {"path": rows, "columns": ["x"], **read, "index": True}, _none, missing),
+        "tables.read_text": Case(tables.read_text, {"path": rows, "encoding": "utf-8"}, _none, missing),
+    }
+
+
+def _none(answer: Any) -> None:
+    """Its numbers are those of the file."""
+
+
+def _numeric() -> dict[str, Case]:
+    key, eye = jax.random.key(0), np.eye(2)
+    walk = {"key": key, "probabilities": LAW, "sample_size": 8}
+    shares = {"share": None, "real": None, "kept": None}
+    other = ([0.5, 0.5], [[0.0], [1.0]], [[[1.0]], [[2.0]]])
+    mixtures = dict(zip(("weights", "means", "covariances"), other, strict=True), other=other)
+    return {
+        "ancestry.coalescence": Case(ancestry.coalescence, {"key": key, "sample_size": 8, "chains": 2}),
+        "ancestry.final_counts": Case(ancestry.final_counts, {**walk, "fits": 3, "chains": 2, **shares}),
+        "ancestry.final_counts (share)": Case(
+            ancestry.final_counts, {**walk, "fits": 3, "chains": 2, **shares, "share": 0.25}
+        ),
+        "ancestry.final_counts (real)": Case(
+            ancestry.final_counts, {**walk, "fits": 3, "chains": 2, **shares, "real": 2}
+        ),
+        "ancestry.fixation": Case(ancestry.fixation, {**walk, "chains": 2}),
+        "ancestry.stationary_counts": Case(
+            ancestry.stationary_counts, {**walk, "share": 0.25, "chains": 2, "real": None}
+        ),
+        "transport.bures": Case(transport.bures, {"first": eye, "second": 2 * eye}),
+        "transport.gaussian_w2": Case(
+            transport.gaussian_w2,
+            {"mean": [0.0, 1.0], "factor": eye, "other_mean": [1.0, 1.0], "other_factor": 2 * eye},
+        ),
+        "transport.sample_w2": Case(transport.sample_w2, {"first": [0.0, 1.0], "second": [0.5, 1.5, 2.0]}),
+        "transport.mixture_l2": Case(transport.mixture_l2, mixtures),
+    }
+
+
+def _extension() -> dict[str, Case]:
+    def part(name: Any = None, formerly: Any = ()) -> Any:
+        return mc.part(type("Field", (), {}), name=name, formerly=formerly)
+
+    return {
+        "part": Case(part, {"name": None, "formerly": ()}, _none),
+        "register": Case(mc.register, {"function": _mean, "name": None, "formerly": ()}, _none),
+        "static": Case(mc.static, {"default": 1}, _none),
+    }
+
+
+@functools.cache
+def _all(precision: bool) -> dict[str, Case]:
+    parts = _sources, _families, _regimes, _observables, _runs, _plots, file_cases, _numeric, _extension
+    return {name: case for part in parts for name, case in part().items()}
+
+
+def cases() -> dict[str, Case]:
+    """All base cases, in the precision in force."""
+    return _all(jax.config.jax_enable_x64)
+
+
+RECORDS = {
+    "ChainFailure": "raised with a run, never made by a user",
+    "Decomposition": "what decompose returns",
+    "Prediction": "what predictions holds",
+    "Predictions": "what predictions returns",
+    "Run": "what simulate returns",
+    "Run.replaced": "a run of the same, for code that keeps it whole",
+    "Normal": "parameters, held by a Law, which is checked",
+    "image_observables.Classifier": "what train_classifier returns",
+    "tables.Table": "what read returns",
+    "tables.number": "the number that one cell of a file says, or None",
+    "tables.mostly_numbers": "about cells of a file",
+    "plot.Curve": "a type",
+}
+"""Public names that a user is given, and does not call."""
+
+
+def public() -> set[str]:
+    """Every public callable of the simulator: names of ``modelcollapse`` and its families alone, others with their module."""
+    found = {name for module in (mc, families) for name in module.__all__ if callable(getattr(module, name))}
+    found |= {
+        f"{m.__name__.split('.')[-1]}.{name}"
+        for m in (plot, ancestry)
+        for name in m.__all__
+        if callable(getattr(m, name))
+    }
+    for module in (datasets, tables, image_observables, transport):
+        names = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
+        found |= {f"{module.__name__.split('.')[-1]}.{name}" for name in names if not name.startswith("_")}
+    for owner in (mc.Run, mc.Decomposition):
+        kept = [n for n, v in vars(owner).items() if not n.startswith("_") and callable(getattr(owner, n, None))]
+        found |= {f"{owner.__name__}.{name}" for name in kept if name not in dataclasses_fields(owner)}
+    return found
+
+
+def dataclasses_fields(owner: Any) -> set[str]:
+    return {field.name for field in dataclasses.fields(owner)}
+
+
+def plain_name(case: str) -> str:
+    """The public name of a case: without what is said of its arguments."""
+    return case.split(" (")[0]
+
+
+plt.switch_backend("agg")
