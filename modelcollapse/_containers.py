@@ -111,6 +111,7 @@ def images(pixels: Any) -> np.ndarray:
 def classes(labels: Any, n: int) -> np.ndarray:
     """The classes of ``n`` images as float64 ``(n,)``, whole numbers from 0."""
     found = dense(labels, "labels")
+    found = arguments.whole_array("labels", labels) if found.dtype == object else found
     if found.shape != (n,) or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
             f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape {found.shape}"

@@ -309,8 +309,11 @@ def compare(
     named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
     if not named or len({key for key, _ in named}) < len(named):
         raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
-    if not isinstance(prediction, bool | Mapping):
-        raise TypeError(f"prediction must be True, False or curves by the name of the run, got {prediction!r}")
+    if not isinstance(prediction, Mapping):
+        try:
+            prediction = arguments.flag("prediction", prediction)
+        except TypeError as refusal:
+            raise TypeError(f"{refusal}, or curves by the name of the run") from None
     unknown = [key for key in ({} if isinstance(prediction, bool) else prediction) if key not in dict(named)]
     if unknown:
         raise ValueError(f"prediction must go by the names of the runs, {', '.join(dict(named))}; got {unknown[0]!r}")

@@ -26,6 +26,7 @@ def bures(first: Any, second: Any) -> jax.Array:
 def _bures(first: jax.Array, second: jax.Array, names: str) -> jax.Array:
     if first.ndim < 2 or second.ndim < 2 or first.shape[-2:] != second.shape[-2:] or first.shape[-1] != first.shape[-2]:
         raise ValueError(f"{names} must be factors of one shape (..., d, d), got {first.shape} and {second.shape}")
+    first, second = _together(first, second, names)
     if first.shape[-1] == 1:
         return ((jnp.abs(first) - jnp.abs(second)) ** 2)[..., 0, 0]
     left, _, right = jnp.linalg.svd(jnp.swapaxes(second, -1, -2) @ first)
@@ -44,7 +45,18 @@ def gaussian_w2(mean: Any, factor: Any, other_mean: Any, other_factor: Any) -> j
         raise ValueError(
             f"mean and other_mean must have shape (..., d), d = {factor.shape[-1]}, got {mean.shape} and {other_mean.shape}"
         )
-    return ((mean - other_mean) ** 2).sum(-1) + distance
+    mean, other_mean = _together(mean, other_mean, "mean and other_mean")
+    apart, distance = _together(((mean - other_mean) ** 2).sum(-1), distance, "means and factors")
+    return apart + distance
+
+
+def _together(one: jax.Array, other: jax.Array, names: str) -> tuple[jax.Array, jax.Array]:
+    """Both in the shape that they have together."""
+    try:
+        shape = np.broadcast_shapes(one.shape, other.shape)
+    except ValueError:
+        raise ValueError(f"{names} must be as many, or one for all, got {one.shape} and {other.shape}") from None
+    return jnp.broadcast_to(one, shape), jnp.broadcast_to(other, shape)
 
 
 def sample_w2(first: Any, second: Any) -> jax.Array:
