@@ -378,7 +378,7 @@ def weighted_mean_path(
     """
     limit = weighted_mean_error(weight, ratio, sample_size, variance)
     first = positive("variance", variance) / (whole("sample_size", sample_size, 1) * (1 + 1 / positive("ratio", ratio)))
-    return limit + (1 - within("weight", weight, 0, 1)) ** (2 * (whole("fits", fits, 1) - 1)) * (first - limit)
+    return limit + (1 - within("weight", weight, 0, 1)) ** (2.0 * (whole("fits", fits, 1) - 1.0)) * (first - limit)
 
 
 @theorem(
