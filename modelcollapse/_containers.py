@@ -78,6 +78,10 @@ def codes(values: Any) -> tuple[np.ndarray, tuple]:
             raise ValueError(f"values must have no gaps, got {item!r} in row {row}: leave such rows out")
         if not isinstance(item, Hashable):
             raise TypeError(f"values must be one label for each row, got {type(item).__name__} in row {row}")
+    if len({isinstance(item, bool | np.bool_) for item in items if isinstance(item, numbers.Number | np.bool_)}) > 1:
+        raise TypeError(
+            "values must not mix numbers with True and False, which equal 1 and 0: write the latter as text"
+        )
     distinct = list(dict.fromkeys(items)) if categories is None else categories.tolist()
     if categories is None:
         # labels of several types, which have no order, stay as they come

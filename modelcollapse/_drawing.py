@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.numeric import real
-from modelcollapse.observables import LABELS
+from modelcollapse.observables import LABELS, labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -278,12 +278,13 @@ def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     ax.margins(x=0)
 
 
-def axis_label(name: str, given: str | None) -> str:
+def axis_label(run: Any, name: str, given: str | None) -> str:
     """What stands at an axis: as given, or the name of an observable."""
-    return label(name) if given is None else arguments.text("label", given)
+    return label(run, name) if given is None else arguments.text("label", given)
 
 
-def label(name: str) -> str:
-    units, _ = LABELS.get(name, ("1", ()))
+def label(run: Any, name: str) -> str:
+    observed = getattr(run, "observables", None)
+    units, _ = LABELS.get(name, ("1", ())) if observed is None else labelled(observed.get(name))
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
     return words if units in ("1", "") else f"{words} ({units})"

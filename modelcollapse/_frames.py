@@ -110,7 +110,7 @@ class Frames:
                 raise TypeError(
                     f"the column {self.columns[i]!r} must hold numbers, as in the real data, got {column.dtype}"
                 ) from None
-            self._check_type(i, numbers)
+            self._check_numbers(i, numbers)
             return numbers
         codes, values = self.codes[i], self.values[i]
         out = np.empty(len(column))
@@ -124,9 +124,11 @@ class Frames:
             out[row] = codes[value]
         return out
 
-    def _check_type(self, i: int, numbers: np.ndarray) -> None:
-        """Refuse numbers that the type of the column would round off or wrap."""
+    def _check_numbers(self, i: int, numbers: np.ndarray) -> None:
+        """Refuse infinite numbers, and those that the type of the column would round off or wrap."""
         dtype = self.dtypes[i]
+        if np.isinf(numbers).any() and dtype.kind == "f":
+            raise ValueError(f"the column {self.columns[i]!r} must be finite, got {numbers[np.isinf(numbers)][0]}")
         if dtype.kind == "b":
             fits, kind = (numbers == 0) | (numbers == 1), "True and False"
         elif dtype.kind in "iu":

@@ -225,7 +225,7 @@ def drive(
         batch = _batch(first_form, key, chains, recorded.size) * devices.count(mesh)
     else:
         batch = arguments.count("batch_size", batch_size)
-    # as many on each device; the last may run chains that nobody asked for
+    # as many on each device; the last may run surplus chains
     batch = -(-min(batch, chains) // devices.count(mesh)) * devices.count(mesh)
     parts = [
         shares.Share(key, first, min(batch, chains - first), mesh, recorded.size) for first in range(0, chains, batch)
@@ -274,7 +274,7 @@ def _masked(trace: dict[str, Any], status: Any, recorded: Any, xp: Any) -> dict[
 
 def _batch(process: loop.Process, key: jax.Array, chains: int, records: int) -> int:
     state, _ = jax.eval_shape(loop.start_within, key, np.zeros(1, np.uint32), process)
-    # equal shares: the last one would otherwise run chains that nobody asked for
+    # equal shares: the last one would otherwise run surplus chains
     return -(-chains // -(-chains // _most(process, state, records)))
 
 

@@ -53,7 +53,8 @@ def simulate_models(
         for a warm start. Each call must return an object of its own: older models are drawn from later.
     source
         As in ``simulate``; or a data frame of any columns, whose rows are drawn with replacement: then ``X`` is such a frame, and
-        ``sample`` returns one, with the same columns.
+        ``sample`` returns one, with the same columns. Columns keep their types: draws that a column of whole numbers or of truth values
+        cannot hold are refused, not rounded.
     regime, observe, size, generations, chains, seed, record, progress
         As in ``simulate``. An observable is given a ``Fitted``: ``mean``, ``covariance``, ``model``, ``rows`` and
         ``sample``; so ``"log_variance"`` and ``"w2_squared"`` work, and so does any function of ``fitted.model``.
@@ -62,7 +63,8 @@ def simulate_models(
     -------
     Run
         Its ``params`` is a tuple with the final model of each chain. ``extend`` is refused, as the memory of the
-        regime is not kept: a longer run with the same seed begins with the same numbers.
+        regime is not kept: a longer run with the same seed begins with the same numbers. ``save`` is refused too, as models
+        may be any objects; ``to_dataset`` keeps the trace.
 
     Raises
     ------

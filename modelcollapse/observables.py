@@ -611,6 +611,15 @@ def as_observable(given: Any) -> Any:
     return Read(given)
 
 
+def labelled(part: Any) -> tuple[str, tuple[str, ...]]:
+    """Unit and names of dimensions of a known observable, whatever a run calls it; nothing for any other, whatever its name."""
+    if type(part) is FirstTime:
+        return LABELS["absorption_time"]
+    function = getattr(part, "function", None)
+    known = next((name for name, one in OBSERVABLES.items() if one is function), None)
+    return ("", ()) if known is None else LABELS[known]
+
+
 def check(observable: Any, params: Any) -> None:
     """Let an observable refuse parameters that it cannot be read from; of these, only shapes and types are known."""
     if hasattr(observable, "check"):

@@ -107,7 +107,7 @@ def chains(
     ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
     _drawing.draw_predictions(ax, curves, generations, change, own)
     ax.set_xlabel("generation")
-    ax.set_ylabel(_drawing.axis_label(name, label))
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
     ax.margins(x=0)
     ax.legend(frameon=False)
     return ax
@@ -144,7 +144,7 @@ def distribution(
         height, _ = np.histogram(column[np.isfinite(column)], edges)
         _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
     _drawing.ridge_axes(ax, recorded[rows])
-    ax.set_xlabel(_drawing.axis_label(name, label))
+    ax.set_xlabel(_drawing.axis_label(run, name, label))
     return ax
 
 
@@ -338,7 +338,7 @@ def compare(
         )  # fmt: skip
     ax.set_xlabel("fits (generation + 1)" if log else "generation")
     ax.set_xscale("log" if log else "linear")
-    ax.set_ylabel(_drawing.axis_label(name, label))
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
     ax.legend(frameon=False)
     return ax
 
@@ -377,7 +377,7 @@ def overview(run: Any, *, most: int = 9) -> Figure:
             component=0 if vector else None,
             prediction=about,
             centre="mean" if about else "median",
-            label=f"{_drawing.label(name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
+            label=f"{_drawing.label(run, name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
         )
     return figure
 

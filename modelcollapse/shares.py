@@ -125,7 +125,7 @@ class Share:
         self.key, self.first, self.chains, self.mesh, self.records = key, first, chains, mesh, records
         self.state: Any = None
         self.process: Any = None
-        self.place = np.empty(0, np.int64)  # of each running chain in the share; beyond ``chains``: nobody asked for it
+        self.place = np.empty(0, np.int64)  # of each running chain in the share; beyond ``chains``: surplus
         self.trace: dict[str, np.ndarray] = {}
         self.column = 0  # records so far
         self.resting: list[tuple[np.ndarray, Any]] = []
@@ -236,7 +236,7 @@ def merged(shares: list[Share], most: int) -> list[Share]:
 
 
 def _joined(shares: list[Share], width: int) -> Share:
-    """Neighbours as one share that runs ``width`` chains; those beyond its own, nobody asked for."""
+    """Neighbours as one share that runs ``width`` chains; those beyond its own are surplus."""
     one = shares[0]
     state = stacked([share.state for share in shares])
     asked = [np.where(share.place < share.chains, share.first + share.place, -1) for share in shares]

@@ -102,7 +102,8 @@ class Table:
                 return values
         except ValueError:
             pass
-        numeric = [mostly_numbers(self.column(j)) for j in range(len(self.names))]
+        columns = [self.column(j) for j in range(len(self.names))]
+        numeric = [mostly_numbers(cells) or all(cell.lower() in MISSING for cell in cells) for cells in columns]
         if any(numeric) and not all(numeric):
             text = numeric.index(False)
             i = next(i for i, cell in enumerate(self.column(text)) if number(cell) is None)
@@ -256,7 +257,8 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
         except ValueError as error:
             broken = broken or error
             continue
-        if {len(row) for row in rows[1:]} == {len(rows[0]) + 1} and _counts_up([row[0] for row in rows[1:]]):
+        short = {len(row) for row in rows[1:]} == {len(rows[0]) + 1} and not rows[0][0].startswith("#")
+        if short and _counts_up([row[0] for row in rows[1:]]):
             rows[0].insert(0, "")  # R gives no name, not even an empty one, to a column that numbers the rows
         widths = collections.Counter(map(len, rows))
         usual, times = widths.most_common(1)[0]

@@ -204,6 +204,17 @@ def test_draws_that_a_column_cannot_hold_are_refused_and_not_rounded(column, dra
         frames(Constant, pd.DataFrame({"a": column}))
 
 
+def test_infinite_numbers_are_refused_in_frames_as_in_tables():
+    class Endless(Resampler):
+        def sample(self, n, rng):
+            return pd.DataFrame({"a": np.full(n, -np.inf)})
+
+    with pytest.raises(ValueError, match="column 'a' must be finite, got inf"):
+        frames(source=pd.DataFrame({"a": [1.0, np.inf]}))
+    with pytest.raises(ValueError, match="column 'a' must be finite, got -inf"):
+        frames(Endless, pd.DataFrame({"a": [1.0, 2.0]}))
+
+
 @pytest.mark.parametrize("make", [KeywordOnly, AnyKeyword, FrameOut, NoSignature])
 def test_the_number_of_rows_is_given_in_the_way_that_a_model_takes_it(make):
     rows = frames(make, mc.table(np.arange(12.0).reshape(6, 2)))

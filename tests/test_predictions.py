@@ -115,6 +115,24 @@ OTHERS = {
 }
 
 
+def shortest(design: Any, regime: Any = None) -> mc.Predictions:
+    source = mc.linear((1.0, -0.5), design=design)
+    family = mc.Regression(source.family.rows, minimum_norm=True)
+    return of(family, source, regime, ["coefficients", "excess_risk"], size=4)
+
+
+FLAT, SLOW = ((1.0, 1.0),) * 4, ((1.0, 0.0), (1.0, 0.0), (1.0, 1.0), (1.0, -2.0))
+# the shortest of many solutions forgets what the rows do not span
+OTHERS |= {
+    "the shortest solution on a design of rank 1": lambda: shortest(FLAT),
+    "the shortest solution on the first rows twice": lambda: shortest(SLOW, mc.FreshReal(0.5)),
+}
+
+
+def test_the_shortest_solution_on_rows_that_span_is_least_squares() -> None:
+    assert [p.observable for p in shortest(SLOW)] == ["coefficients", "excess_risk"]
+
+
 @pytest.mark.parametrize("case", OTHERS)
 def test_another_process_is_not_answered_for(case: str) -> None:
     assert OTHERS[case]() == []

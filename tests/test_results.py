@@ -16,7 +16,7 @@ from scipy import stats
 from toys import Walk, origin, place
 
 import modelcollapse as mc
-from modelcollapse import serial
+from modelcollapse import plot, serial
 from modelcollapse.pytree import part
 
 
@@ -220,3 +220,14 @@ def test_a_dataset_has_named_dimensions_and_units() -> None:
     np.testing.assert_array_equal(data["generation"], [0, 2])
     np.testing.assert_array_equal(data["entropy"].sel(generation=2), run["entropy"][:, 1])
     assert json.loads(data.attrs["provenance"]) == run.provenance
+
+
+def test_units_go_with_the_observable_and_not_with_its_name() -> None:
+    pytest.importorskip("xarray")
+    observe = {"entropy": lambda p: (p * p).sum(), "h": "entropy", "gone": mc.first_below("entropy", 0.1)}
+    run = mc.simulate(mc.Discrete(), mc.categorical([0.5, 0.5]), observe=observe, size=5, generations=1)
+    data = run.to_dataset()
+    units = {name: data[name].attrs.get("units") for name in observe}
+    assert units == {"entropy": None, "h": "nats", "gone": "generations"}
+    assert plot.chains(run, "h").get_ylabel() == "h (nats)"
+    assert plot.chains(run, "entropy").get_ylabel() == "entropy"

@@ -324,6 +324,7 @@ NO_LABELS: dict[str, tuple[Any, type[Exception], tuple[str, ...]]] = {
     "one number": (3, TypeError, ("values", "one label for each row", "int")),
     "rows": ([[1, 2], [3, 4]], TypeError, ("values", "list in row 0")),
     "a matrix": (np.eye(2), TypeError, ("values", "row 0")),
+    "numbers and truth values": ([2, True, 1], TypeError, ("values", "must not mix numbers with True and False")),
     "a frame": (FRAME, TypeError, ("values", "DataFrame of shape (3, 6)", 'labels(frame["..."])')),
     "a dictionary": ({"a": 3}, TypeError, ("values", "counts(mapping)")),
     "counts": (COUNTED.value_counts(), TypeError, ("values", "counts(series)")),

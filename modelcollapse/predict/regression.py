@@ -95,9 +95,20 @@ def _(s: Process, conserved_mean: Any) -> Any:
     weights = np.asarray(s.source.params.weights, np.float64)
     learner = Setting(*rows, weights, 0.0, 0.0, s.family)
     fewest = int(s.sizes.min()) if type(s.regime) is not regimes.AccumulateSubsample else _subsample(s)
-    if not learner.least_squares(fewest) or fewest < d + 1:
+    if not learner.least_squares(fewest) or fewest < d + 1 or not _spanned(s, learner, fewest):
         return None
     return conserved_mean(weights, s.fits)
+
+
+def _spanned(s: Process, learner: Setting, fewest: int) -> bool:
+    """Whether every data set spans all d dimensions: the shortest solution is biased where one does not, and any other learner fails."""
+    if not learner.family.minimum_norm:
+        return True
+    if learner.given is None:
+        return learner.factor is not None and bool(np.linalg.matrix_rank(learner.factor) == learner.d)
+    # the other regimes pool the first rows of the design with the same first rows
+    pools_whole = type(s.regime) in (regimes.Replace, regimes.Accumulate)
+    return pools_whole and bool(np.linalg.matrix_rank(learner.given[:fewest]) == learner.d)
 
 
 def _subsample(s: Process) -> int:
@@ -154,6 +165,8 @@ def _fresh_rows(s: Process) -> Setting | None:
     found = _setting(s)
     fewest = int(s.sizes.min())
     if found is None or found.given is not None or not found.least_squares(fewest) or fewest < found.d + 2:
+        return None
+    if not _spanned(s, found, fewest):
         return None
     return found
 
