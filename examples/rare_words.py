@@ -80,11 +80,11 @@ def main(argv=None):
     chosen = _common.options(__doc__.splitlines()[0], argv)
     text, text_exact, names, text_size = words(chosen)
     dogs, dogs_exact, dogs_size = breeds(chosen)
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11.5, 4), layout="constrained")
     labels = ["once in the text", "2 to 5 times", "6 to 50 times", "more than 50 times"]
     panel(left, text, "share_left", text_exact, labels, 2)
     left.set(xscale="log", ylabel="share of the words that is left")
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False, fontsize=8)
     left.set_title(f"{len(names)} words of English, sample size {text_size}", fontsize=10)
     panel(right, dogs, "left", dogs_exact, [f"{b} ({q:.0%})" for b, q in BREEDS.items()], 3)
     right.set(ylabel="probability that the breed is left")
