@@ -67,6 +67,9 @@ def bottleneck(on):
 
 
 def bottleneck_theory(on, fits):
+    if on == {"samples", "objective"}:
+        # in general a lower bound, and the mean as long as no direction is dropped
+        return ppca.finite_decoder_trace(AXES.sum(), AXES.size, 0.02, 200, fits)
     if "samples" in on:
         return None  # known to the run, but for the bottleneck, whose first fit chooses among sample directions
     kept = AXES[: 2 if "family" in on else 4, None]

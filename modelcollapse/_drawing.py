@@ -52,9 +52,9 @@ def axes(ax: Axes | None, name: str = "ax") -> Axes:
     return ax
 
 
-def check_run(run: Any) -> None:
+def check_run(run: Any, name: str = "run") -> None:
     if not isinstance(getattr(run, "trace", None), Mapping) or not hasattr(run, "recorded"):
-        raise TypeError(f"run must be a Run, as simulate returns it, got {run!r}")
+        raise TypeError(f"{name} must be a Run, as simulate returns it, got {run!r}")
 
 
 def trace(run: Any, name: str, argument: str = "run") -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +191,7 @@ def curves(
     listed = (
         isinstance(prediction, Sequence) and len(prediction) > 0 and all(isinstance(p, Prediction) for p in prediction)
     )
-    if listed or (isinstance(prediction, Sequence) and not len(prediction)):
+    if listed or (isinstance(prediction, list | tuple) and not prediction):
         about = [p for p in prediction if p.observable == name]
         labels = [relation(p) for p in about]
         labels = [

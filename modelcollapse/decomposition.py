@@ -183,9 +183,7 @@ def decompose(
     TypeError
         If ``errors`` are not names (a single text included), or ``build`` or ``theory`` is not a function.
     """
-    if isinstance(errors, str) or not isinstance(errors, Iterable):
-        raise TypeError(f"errors must be a list of names, got {errors!r}")
-    names = tuple(errors)
+    names = tuple(arguments.listed("errors", errors))
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"errors must be names, got {names!r}")
     if not 1 <= len(names) <= 6 or len(set(names)) < len(names):

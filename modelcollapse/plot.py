@@ -317,6 +317,8 @@ def compare(
     unknown = [key for key in ({} if isinstance(prediction, bool) else prediction) if key not in dict(named)]
     if unknown:
         raise ValueError(f"prediction must go by the names of the runs, {', '.join(dict(named))}; got {unknown[0]!r}")
+    for _, run in named:
+        _drawing.check_run(run, "each of runs")
     points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
     ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):

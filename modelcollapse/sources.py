@@ -172,10 +172,14 @@ class Stream:
 
 def _params(name: str, value: Any) -> Any:
     leaves = jax.tree.leaves(value)
-    arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) and leaf.dtype.kind != "O" for leaf in leaves]
-    if not all(arrays) or not arrays:
+    if not leaves or not all(map(_is_numeric, leaves)):
         raise TypeError(f"{name} must be the parameters of a fitted model, one array or several, got {shown(value)}")
     return value
+
+
+def _is_numeric(leaf: Any) -> bool:
+    array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+    return array and any(jnp.issubdtype(leaf.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def _named(name: str, value: Any) -> Names | None:
@@ -274,7 +278,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         As ``categorical`` does for the weights and ``normal`` for each component.
     """
     p = categorical(weights, normalise=normalise).params
-    mu = arguments.array("means", means)
+    mu = arguments.array("means", means, least=1)
     mu = mu[:, None] if mu.ndim == 1 else mu
     if mu.shape[:1] != p.shape or mu.ndim != 2:
         raise ValueError(f"means must have shape (k, d) with k = {p.size} weights, got {np.shape(means)}")
@@ -319,7 +323,7 @@ def linear(
     factor = _normal(w, "covariance", given * np.eye(w.size) if given.ndim == 0 else given, "weights").factor
     if design is None:
         return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
-    rows = Design(arguments.array("design", design, ndim=2), None if given.ndim == 0 else factor)
+    rows = Design(arguments.array("design", design, ndim=2, least=1), None if given.ndim == 0 else factor)
     if rows.dimension != w.size:
         raise ValueError(f"design must have {w.size} columns, one for each entry of weights, got {rows.dimension}")
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))

@@ -28,7 +28,13 @@ def test_a_tiny_row_ends_as_a_line_of_a_table_and_a_bar(tmp_path: Path) -> None:
     lines = run.table(result)
     assert len(lines) == 3
     assert all(line.count("|") == 9 for line in lines)
-    figure.draw([result], tmp_path / "bars.png")
+    (bar,) = figure.bars([result])
+    assert bar == (result.row.name, low, middle, high, 3.0)
+    page = "\n".join(lines)
+    (read,) = figure.bars_of(page)
+    assert read.name == bar.name
+    assert read[1:] == pytest.approx(bar[1:], rel=0.01)
+    figure.draw([bar], tmp_path / "bars.png")
     assert (tmp_path / "bars.png").stat().st_size > 1000
 
 

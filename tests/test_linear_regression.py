@@ -283,7 +283,7 @@ TWINS = np.stack([X[:, 0], X[:, 1], X[:, 0]], 1)
         (lambda: mc.linear([1.0, np.nan]), ValueError, "weights must be finite, got nan in place 1"),
         (lambda: mc.linear(W, -1.0), ValueError, "covariance must be positive definite"),
         (lambda: mc.linear(W, noise=-1.0), ValueError, "noise must be finite and not negative"),
-        (lambda: mc.linear(W, design=X[:, :2]), ValueError, "design must have 3 columns, one for each weight, got 2"),
+        (lambda: mc.linear(W, design=X[:, :2]), ValueError, "design must have 3 columns, one for each entry of weights, got 2"),
         (lambda: mc.Design(np.array([1.0, 2.0])), ValueError, r"given must be a table \(n, d\), got shape \(2,\)"),
         (lambda: mc.Design(np.array([[1.0], [np.inf]])), ValueError, "given must be finite, got inf in row 1, column 0"),
         (lambda: run_of(regime=mc.Weighted(1.2)), ValueError, r"weight must lie in \[0, 1\]"),

@@ -140,7 +140,7 @@ def test_images_become_rows_and_keep_their_labels() -> None:
         (np.array([[0.0, -0.1]]), None, r"pixels must lie in \[0, 1\], got -0.1 in image 0"),
         (np.array([[0.0, np.nan]]), None, "images must be finite, got nan in row 0, column 1"),
         (np.full((2, 2), 200), None, "divide bytes by 255"),
-        (np.zeros((2, 2)), [0], r"labels must be 2 whole numbers from 0, one for each image, got int64 of shape \(1,\)"),
+        (np.zeros((2, 2)), [0], r"labels must be 2 whole numbers from 0, one for each image of pixels, got int64 of shape \(1,\)"),
         (np.zeros((2, 2)), [0.0, 1.0], "labels must be 2 whole numbers from 0"),
         (np.zeros((2, 2)), [0, -1], "labels must be 2 whole numbers from 0.*from -1"),
     ],

@@ -214,8 +214,8 @@ def seen(observable: str, values: np.ndarray) -> Any:
     if values.dtype == bool:
         return Proportion.of(values)
     if observable in RANGES:
-        return BoundedMean(values.astype(np.float64), *RANGES[observable])
-    return NominalMean(values.astype(np.float64))
+        return BoundedMean(values, *RANGES[observable])
+    return NominalMean(values)
 
 
 def component(observable: str, values: np.ndarray) -> tuple[int, ...]:

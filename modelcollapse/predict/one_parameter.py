@@ -254,9 +254,10 @@ scale(
 for _key, _start, _times, _what in (
     (observables.log_end, "log_end", 1, "E ln b_n = ln b_0"),
     (observables.log_mean, "log_mean", 1, "E ln m_n = ln b_0 - ln 2"),
-    (observables.log_variance, "log_variance", 2, "E ln V_n = ln V_0 + 2 times"),
+    (observables.log_variance, "log_variance", 2, "E ln V_n = ln V_0"),
 ):
-    scale(_key, special_families.uniform_log_end, Uniform, None, _start, _times, formula=f"{_what} {UNIFORM}")
+    _change = UNIFORM.replace("sum_i", f"{_times} sum_i") if _times > 1 else UNIFORM
+    scale(_key, special_families.uniform_log_end, Uniform, None, _start, _times, formula=f"{_what} {_change}")
 scale(
     observables.log_index, special_families.pareto_log_index, Pareto, "minimum", "log_index", 1,
     formula="E ln alpha_n = ln alpha_0 + sum_i [ln M_i - psi(M_i)] (unbiased: ln(M_i - 1) for ln M_i)",
@@ -274,11 +275,13 @@ def _first_maximum(start: str, times: int) -> Any:
     return body
 
 
-for _key, _start, _times in (
-    (observables.log_end, "log_end", 1), (observables.log_mean, "log_mean", 1), (observables.log_variance, "log_variance", 2),
-):  # fmt: skip
+for _key, _start, _times, _what in (
+    (observables.log_end, "log_end", 1, "E ln b_n = ln b_0 - 1/M_1"),
+    (observables.log_mean, "log_mean", 1, "E ln m_n = ln m_0 - 1/M_1"),
+    (observables.log_variance, "log_variance", 2, "E ln V_n = ln V_0 - 2/M_1"),
+):
     prediction(
         _key, special_families.uniform_log_end, family=Uniform, regime=regimes.Accumulate,
-        formula=f"E {_start.replace('_', ' ')} after the first fit, for ever: {_times} times -1/M_1",
+        formula=f"{_what} at every n >= 1",
         conditions="uniform, upper end refitted by the maximum; every batch is kept, and none exceeds the first",
     )(_first_maximum(_start, _times))  # fmt: skip

@@ -27,7 +27,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("gamma, Gamma", "shape", LARGE): "a positive shape",
     ("uniform", "end", LARGE): "a positive end",
     ("pareto, Pareto", "index, minimum", LARGE): "a positive number",
-    ("labels", "values", "words"): "labels",
+    ("labels", "values", "words, bool in a list, complex"): "labels, of anything that can be told apart",
     # families
     ("Gaussian", "ddof", "zero"): "one of the two divisors",
     ("GaussianMean", "covariance", LARGE): "a variance",
@@ -87,7 +87,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("plot.*", "show", "zero"): "no single chains",
     ("plot.*", "component, chain", "zero"): "the first",
     ("plot.variance_and_w2", "component", "None"): "the variance is one number",
-    ("plot.*", "color", "number as text"): "a grey of matplotlib",
+    ("plot.*", "color", "text, number as text"): "a colour of matplotlib by its letter, or a grey",
     ("plot.*", "run_name, label", "text, number as text"): "what is written in the figure",
     ("plot.*", "until, w2_until", "zero, fraction, 1e300, 10**30, 1e19, uint64, 2**62"): "where the axis ends",
     ("plot.*", "scale", "negative, fraction, 1e300, 10**30, 1e19, uint64, 2**62"): "a factor",
@@ -140,6 +140,12 @@ CALLED: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "observe"): ("observable",),
     ("", "observable"): ("observables",),
     ("", "generations"): ("generation",),
+    ("", "previous_shares"): ("previous_share",),
+    ("", "shares"): ("share",),
+    # a state too rare to be kept by real data alone
+    ("theory.plan.share_to_keep", "probability"): ("real data alone",),
+    ("theory.plan.detector_to_keep", "probability"): ("real data alone",),
+    ("theory.plan.detector_power_to_keep", "probability"): ("real data alone",),
 }
 """Words of a message for an argument; an empty callable stands for all."""
 

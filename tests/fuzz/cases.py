@@ -7,34 +7,20 @@ import dataclasses
 import functools
 import gzip
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
 import modelcollapse as mc
 from modelcollapse import ancestry, datasets, families, image_observables, plot, tables, transport
+from tests.fuzz import parts
+from tests.fuzz.parts import LAW, SIZE, Case, mean_of, values
 
-PICTURES = np.random.default_rng(0).uniform(size=(16, 2, 2))
-LAW, ROWS = [0.5, 0.25, 0.25], [[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [3.0, 1.5], [0.5, 2.0]]
-SIZE = {"size": 8, "generations": 2}
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A callable, its arguments, and what is asked of its answer: a part must also be refused or taken by ``predictions``."""
-
-    call: Callable[..., Any]
-    arguments: dict[str, Any]
-    then: Callable[[Any], Any] = lambda answer: answer
-    raises: tuple[type[Exception], ...] = ()
-    """What the docstring names beside ValueError and TypeError."""
 
 
 def _written(name: str, text: str) -> Path:
@@ -51,10 +37,6 @@ def _idx_files() -> Path:
     return FOLDER
 
 
-def _draw(key: Any, n: int) -> Any:
-    return jax.random.normal(key, (n, 1))
-
-
 class Model:
     """A normal law, as an object with ``fit`` and ``sample``."""
 
@@ -69,164 +51,6 @@ class Model:
 def _build(on: frozenset[str]) -> dict[str, Any]:
     family = mc.Discrete() if "samples" in on else mc.Exact(mc.Discrete())
     return {"family": family, "source": mc.categorical(LAW), **SIZE, "observe": "heterozygosity"}
-
-
-def predicted(source: Any, regime: Any = None, **size: int) -> Callable[[Any], Any]:
-    """A family goes on to ``predictions``, which refuses whatever ``simulate`` refuses, before anything is compiled."""
-    return lambda family: _values(mc.predictions(family, source, regime, **{**SIZE, **size}))
-
-
-def governed(family: Any, source: Any) -> Callable[[Any], Any]:
-    """The same for a regime."""
-    return lambda regime: _values(mc.predictions(family, source, regime, **SIZE))
-
-
-def observed(family: Any, source: Any) -> Callable[[Any], Any]:
-    """The same for an observable."""
-    return lambda observable: _values(mc.predictions(family, source, observe={"x": observable}, **SIZE))
-
-
-def _values(found: Any) -> list[Any]:
-    return [prediction.values for prediction in found]
-
-
-def _sources() -> dict[str, Case]:
-    spread = [[1.0, 0.25], [0.25, 2.0]]
-    labelled = {"pixels": np.full((4, 2, 2), 0.5), "labels": [0, 1, 0, 1], "replace": True}
-    return {
-        "categorical": Case(mc.categorical, {"weights": LAW, "normalise": False}),
-        "categorical (counts)": Case(mc.categorical, {"weights": [5, 3], "normalise": True}),
-        "counts": Case(mc.counts, {"mapping": {"a": 3, "b": 5}}),
-        "normal": Case(mc.normal, {"mean": [0.0, 1.0], "covariance": spread}),
-        "normal (numbers)": Case(mc.normal, {"mean": 0.5, "covariance": 1.5}),
-        "normal_mixture": Case(
-            mc.normal_mixture,
-            {"weights": [0.5, 0.5], "means": [0.0, 1.0], "covariances": [1.0, 2.0], "normalise": False},
-        ),
-        "linear": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": spread, "noise": 1.0, "design": None}),
-        "linear (design)": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": 1.0, "noise": 1.0, "design": ROWS}),
-        "bernoulli": Case(mc.bernoulli, {"chance": 0.25}),
-        "binomial": Case(mc.binomial, {"trials": 3, "chance": 0.25}),
-        "poisson": Case(mc.poisson, {"mean": 2.0}),
-        "negative_binomial": Case(mc.negative_binomial, {"mean": 2.0, "successes": 1.5}),
-        "exponential": Case(mc.exponential, {"mean": 2.0}),
-        "gamma": Case(mc.gamma, {"mean": 2.0, "shape": 1.5}),
-        "uniform": Case(mc.uniform, {"end": 2.0}),
-        "pareto": Case(mc.pareto, {"index": 2.5, "minimum": 1.0}),
-        "table": Case(mc.table, {"rows": ROWS, "replace": True}),
-        "table (states)": Case(mc.table, {"rows": [0, 1, 2, 1], "replace": False}),
-        "labels": Case(mc.labels, {"values": ["a", "b", "a"], "replace": True}),
-        "images": Case(mc.images, labelled),
-        "sampler": Case(mc.sampler, {"draw": _draw}),
-        "Law": Case(
-            mc.Law,
-            {"family": mc.Discrete(), "params": jnp.asarray(LAW), "named": None, "exact": None},
-            lambda law: _values(mc.predictions(mc.Discrete(), law, **SIZE)),
-        ),
-    }
-
-
-def _families() -> dict[str, Case]:
-    coins, line, plane = mc.categorical(LAW), mc.normal(), mc.normal([0.0, 1.0])
-    pictures = mc.images(PICTURES.reshape(4, 4, 4))
-    classes = mc.images(PICTURES, [0, 1] * 8)
-    vae = {
-        "latent": 2, "network": families.MLP((3,)), "steps": 2, "batch": 2, "rate": 0.5, "kl_weight": 1.0, "weight_decay": 0.0,
-        "output": "mean", "start": "fresh", "warm_steps": None, "noise": None,
-    }  # fmt: skip
-    regression = {
-        "rows": families.NormalRows(np.eye(2)), "noise": 1.0, "penalty": 0.0, "minimum_norm": False, "alone": False, "steps": None,
-        "rate": None,
-    }  # fmt: skip
-    mixture = {"components": 2, "reg_covar": 0.5, "tol": 0.5, "max_iter": 10, "init": "parent"}
-    linear = mc.linear([1.0, 2.0])
-    network = lambda one: _values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
-    rows = lambda one: _values(mc.predictions(mc.Regression(one), linear, size=5, generations=2))  # noqa: E731
-    return {
-        "Discrete": Case(mc.Discrete, {"states": 3}, predicted(coins)),
-        "Gaussian": Case(mc.Gaussian, {"ddof": 1}, predicted(plane)),
-        "GaussianMean": Case(mc.GaussianMean, {"covariance": 1.0}, predicted(line)),
-        "GaussianMixture": Case(mc.GaussianMixture, mixture, predicted(line)),
-        "KernelDensity": Case(mc.KernelDensity, {"bandwidth": 0.5, "rule": "fixed", "scaled": None}, predicted(line)),
-        "Binomial": Case(mc.Binomial, {"trials": 3}, predicted(mc.binomial(3, 0.25))),
-        "Poisson": Case(mc.Poisson, {}, predicted(mc.poisson(2.0))),
-        "NegativeBinomial": Case(mc.NegativeBinomial, {"successes": 1.5}, predicted(mc.negative_binomial(2.0, 1.5))),
-        "Gamma": Case(mc.Gamma, {"shape": 1.5}, predicted(mc.gamma(2.0, 1.5))),
-        "Uniform": Case(mc.Uniform, {"estimator": "mle"}, predicted(mc.uniform(2.0))),
-        "Pareto": Case(mc.Pareto, {"minimum": 1.0, "estimator": "mle"}, predicted(mc.pareto(2.5))),
-        "Conditional": Case(mc.Conditional, {"family": mc.Gaussian(), "classes": 2}, predicted(classes)),
-        "Damped": Case(mc.Damped, {"family": mc.Gaussian(), "rate": 0.5}, predicted(line)),
-        "Exact": Case(mc.Exact, {"family": mc.Gaussian()}, predicted(line)),
-        "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
-        "PPCA": Case(mc.PPCA, {"latent": 1, "noise": 0.5, "kl_weight": 1.0, "output": "mean"}, predicted(plane)),
-        "VAE": Case(mc.VAE, vae, predicted(pictures)),
-        "Regression": Case(mc.Regression, regression, predicted(linear)),
-        "Regression (descent)": Case(mc.Regression, {**regression, "steps": 3, "rate": 0.25}, predicted(linear)),
-        "Design": Case(families.Design, {"given": ROWS, "factor": np.eye(2)}, rows),
-        "NormalRows": Case(families.NormalRows, {"factor": np.eye(2)}, rows),
-        "MLP": Case(families.MLP, {"hidden": (3,)}, network),
-        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, network),
-    }
-
-
-def _regimes() -> dict[str, Case]:
-    states = governed(mc.Discrete(), mc.categorical(LAW))
-    numbers = governed(mc.Gaussian(), mc.normal())
-    switch = {"before": mc.Replace(), "after": mc.FreshReal(0.25), "generation": 1}
-    return {
-        "Replace": Case(mc.Replace, {}, states),
-        "Accumulate": Case(mc.Accumulate, {}, states),
-        "AccumulateSubsample": Case(mc.AccumulateSubsample, {"budget": 4}, states),
-        "FreshReal": Case(mc.FreshReal, {"share": 0.25}, states),
-        "FreshReal (schedule)": Case(mc.FreshReal, {"share": [0.0, 0.25, 0.5]}, states),
-        "FixedReal": Case(mc.FixedReal, {"share": 0.25}, states),
-        "Retain": Case(mc.Retain, {"share": 0.25, "fresh": 0.25}, states),
-        "Weighted": Case(mc.Weighted, {"weight": 0.25, "share": 0.5}, numbers),
-        "Mixture": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": None}, states),
-        "Mixture (ring)": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": 2}, numbers),
-        "Switch": Case(mc.Switch, switch, states),
-    }
-
-
-def _observables() -> dict[str, Case]:
-    states = observed(mc.Discrete(), mc.categorical(LAW))
-    within = observed(mc.Conditional(mc.Gaussian(), 2), mc.images(PICTURES, [0, 1] * 8))
-    vae = mc.VAE(2, families.MLP((3,)), steps=2, batch=2)
-    pictures = np.linspace(0, 1, 64).reshape(4, 16)
-    seen = observed(vae, mc.images(pictures))
-    classifier = image_observables.Classifier([{"weights": np.eye(16)[:, :2], "offset": np.zeros(2)}], 0.5)
-    drawn = {"family": vae, "draws": 3}
-    train = {
-        "pixels": np.linspace(0, 1, 64).reshape(4, 4, 4), "labels": [0, 1, 0, 1], "hidden": 2, "steps": 2, "batch": 2, "rate": 0.5,
-        "held_out": 0.5, "seed": 0,
-    }  # fmt: skip
-    return {
-        "absorption_time": Case(mc.absorption_time, {}, states),
-        "excess_log_loss": Case(
-            mc.excess_log_loss, {"source": mc.normal()}, observed(mc.GaussianMixture(2, 0.5), mc.normal())
-        ),
-        "first_below": Case(mc.first_below, {"observable": "heterozygosity", "threshold": 0.5}, states),
-        "of": Case(mc.of, {"field": "models", "observable": image_observables.Each(_mean)}, within),
-        "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
-        "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
-        "image_observables.Images": Case(image_observables.Images, drawn, seen),
-        "image_observables.PixelVariance": Case(image_observables.PixelVariance, drawn, seen),
-        "image_observables.EvidenceBound": Case(image_observables.EvidenceBound, {"images": pictures}, seen),
-        "image_observables.Latents": Case(image_observables.Latents, {**drawn, "reference": None}, seen),
-        "image_observables.LatentSpread": Case(image_observables.LatentSpread, {**drawn, "reference": None}, seen),
-        "image_observables.ClassHistogram": Case(
-            image_observables.ClassHistogram, {**drawn, "classifier": classifier}, seen
-        ),
-        "image_observables.NearestReal": Case(image_observables.NearestReal, {**drawn, "images": pictures}, seen),
-        "image_observables.Each": Case(
-            image_observables.Each, {"function": _mean}, lambda each: within(mc.of("models", each))
-        ),
-        "image_observables.train_classifier": Case(image_observables.train_classifier, train),
-    }
-
-
-def _mean(params: Any) -> Any:
-    return params.mean
 
 
 def _runs() -> dict[str, Case]:
@@ -248,7 +72,7 @@ def _runs() -> dict[str, Case]:
             mc.simulate, {**process, "size": [8, 8, 8], "generations": 2, "chains": 2}, _traced
         ),
         "trace": Case(mc.trace, {**process, **SIZE, "chains": 2, "seed": 0}),
-        "predictions": Case(mc.predictions, {**process, **SIZE, "record": None}, _values),
+        "predictions": Case(mc.predictions, {**process, **SIZE, "record": None}, values),
         "simulate_models": Case(
             mc.simulate_models,
             {
@@ -279,7 +103,7 @@ def _runs() -> dict[str, Case]:
         "Run.save": Case(_saved, {"path": FOLDER / "saved.npz"}, raises=(OSError,)),
         "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
         "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
-        "Run.predict": Case(run.predict, {}, _values),
+        "Run.predict": Case(run.predict, {}, values),
         "Run.to_dataset": Case(run.to_dataset, {}, lambda answer: None),
         "Run.sizes": Case(run.sizes, {"generations": 2}),
         "Run.__getitem__": Case(run.__getitem__, {"name": "heterozygosity"}, raises=(KeyError,)),
@@ -421,15 +245,15 @@ def _extension() -> dict[str, Case]:
 
     return {
         "part": Case(part, {"name": None, "formerly": ()}, _none),
-        "register": Case(mc.register, {"function": _mean, "name": None, "formerly": ()}, _none),
+        "register": Case(mc.register, {"function": mean_of, "name": None, "formerly": ()}, _none),
         "static": Case(mc.static, {"default": 1}, _none),
     }
 
 
 @functools.cache
 def _all(precision: bool) -> dict[str, Case]:
-    parts = _sources, _families, _regimes, _observables, _runs, _plots, file_cases, _numeric, _extension
-    return {name: case for part in parts for name, case in part().items()}
+    made = *parts.ALL, _runs, _plots, file_cases, _numeric, _extension
+    return {name: case for part in made for name, case in part().items()}
 
 
 def cases() -> dict[str, Case]:

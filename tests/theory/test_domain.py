@@ -112,11 +112,15 @@ INFINITE = {
     "exponential_families.normal",
     "fresh_gaussian.mean_error_and_variance",
     "fresh_gaussian.stationary",
+    "gaussian.log_variance_cgf",
     "gaussian.variance_moment",
     "gaussian.variance_of_variance",
     "kde.rule_bandwidth",
+    "special_families.gamma_mean_cgf",
     "special_families.pareto_index_cgf",
     "wishart.expected_trace_squares",
+    "wishart.log_determinant_cgf",
+    "wishart.pivot_cgf",
 }
 
 

@@ -173,7 +173,7 @@ def law(name: str, value: ArrayLike) -> Array:
 def choice(name: str, value: object, allowed: tuple) -> Any:
     """The one of ``allowed`` that equals ``value``; True is not 1."""
     plain = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    if isinstance(plain, (str, numbers.Real, np.number)) and not isinstance(plain, (bool, np.bool_)):
+    if isinstance(plain, (str, numbers.Real, np.integer, np.floating)) and not isinstance(plain, (bool, np.bool_)):
         for option in allowed:
             if plain == option:
                 return option

@@ -153,9 +153,11 @@ def mean_absolute_deviation(probability: ArrayLike, sample_size: ArrayLike) -> A
     .. math:: E|X - Mq| = 2 k \binom{M}{k} q^k (1-q)^{M-k+1}, \qquad k = \lfloor Mq \rfloor + 1
 
     divided by M. Broadcasts; log-gamma rounding limits it to about 1e-16 M ln M, relative. Exact otherwise. Raises
-    ValueError for q outside [0, 1] or sample_size < 1.
+    ValueError for q outside [0, 1], and for sample_size < 1 or beyond 2**40, where fewer than two digits would be left.
     """
     q, size = within("probability", probability, 0.0, 1.0), whole("sample_size", sample_size, 1).astype(np.float64)
+    if np.any(size > 2.0**40):
+        raise ValueError(f"sample_size must be at most 2**40, got {size.max():.6g}: rounding leaves no digits beyond")
     # at q = 1 the factor (1 - q) makes it 0 whatever k
     k = np.minimum(np.floor(size * q) + 1, size)
     choose = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)

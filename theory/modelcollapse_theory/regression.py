@@ -185,7 +185,7 @@ def fixed_design_risk(
     ``sigma^2 d/(T-d-1)`` of new normal rows. Exact, conditionally on X. ValueError unless X has full column rank.
     """
     rows, accumulate = real("design", design), flag("accumulate", accumulate)
-    if rows.ndim != 2 or np.linalg.matrix_rank(rows) < rows.shape[1]:
+    if rows.ndim != 2 or not rows.size or np.linalg.matrix_rank(rows) < rows.shape[1]:
         raise ValueError(f"design must be (T, d) of full column rank, got shape {rows.shape}")
     moment = rows.T @ rows / len(rows) if second_moment is None else real("second_moment", second_moment)
     if moment.shape != (rows.shape[1],) * 2:
@@ -378,7 +378,7 @@ def weighted_mean_path(
     """
     limit = weighted_mean_error(weight, ratio, sample_size, variance)
     first = positive("variance", variance) / (whole("sample_size", sample_size, 1) * (1 + 1 / positive("ratio", ratio)))
-    return limit + (1 - within("weight", weight, 0, 1)) ** (2 * (whole("fits", fits, 1) - 1)) * (first - limit)
+    return limit + (1 - within("weight", weight, 0, 1)) ** (2.0 * (whole("fits", fits, 1) - 1.0)) * (first - limit)
 
 
 @theorem(
