@@ -12,6 +12,36 @@ import numpy as np
 import modelcollapse_theory
 from modelcollapse_theory import exponential_families
 
+BAD: dict[str, Any] = {
+    "text": "abc",
+    "number as text": "0.5",
+    "bytes": b"1",
+    "None": None,
+    "nan": np.nan,
+    "inf": np.inf,
+    "-inf": -np.inf,
+    "negative": -1,
+    "zero": 0,
+    "fraction": 0.5,
+    "empty": [],
+    "cube": np.full((2, 2, 2), 0.5),
+    "bool": True,
+    "bool in a list": [True, 1],
+    "complex": 1 + 0j,
+    "1e300": 1e300,
+    "10**30": 10**30,
+    "1e19": 1e19,
+    "uint64": np.uint64(2**63 + 5),
+    "2**62": 2**62,
+    "dict": {},
+    "object": object(),
+    "ragged": [[1], [1, 2]],
+    "masked": np.ma.array([1.0, 2.0], mask=[0, 1]),
+    "date": np.datetime64("2020-01-01"),
+    "words": ["a", "b"],
+}
+"""One value of each kind that people pass by mistake."""
+
 LAW = [0.5, 0.3, 0.2]
 POISSON = exponential_families.poisson()
 PAIR = [[2.0, 0.5], [0.5, 1.0]]
