@@ -12,8 +12,8 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import datasets, plot
-from modelcollapse import image_observables as io
 from modelcollapse.families import MLP
+from modelcollapse.observables import images as io
 from modelcollapse_theory import support
 
 SHARES = {3: 0.60, 0: 0.20, 7: 0.12, 6: 0.06, 8: 0.02}

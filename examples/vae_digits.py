@@ -16,8 +16,8 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import datasets, plot
-from modelcollapse import image_observables as io
 from modelcollapse.families import MLP
+from modelcollapse.observables import images as io
 
 NEVER = 10**6
 IMAGES = 10

@@ -13,10 +13,8 @@ sees) and *observables* (what is kept).
 
 from typing import Any
 
-from modelcollapse import image_observables as image_observables
 from modelcollapse.decomposition import Decomposition, decompose
-from modelcollapse.driver import simulate, trace
-from modelcollapse.external import simulate_models
+from modelcollapse.engine.drive import simulate, trace
 from modelcollapse.families import (
     PPCA,
     VAE,
@@ -38,7 +36,10 @@ from modelcollapse.families import (
     Rounded,
     Uniform,
 )
+from modelcollapse.host.models import simulate_models
+from modelcollapse.laws import Law
 from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
+from modelcollapse.observables import images as image_observables  # noqa: F401
 from modelcollapse.predict import Prediction, Predictions, predictions
 from modelcollapse.pytree import part, register, static
 from modelcollapse.regimes import (
@@ -52,9 +53,8 @@ from modelcollapse.regimes import (
     Switch,
     Weighted,
 )
-from modelcollapse.results import ChainFailure, Run
+from modelcollapse.run import ChainFailure, Run
 from modelcollapse.sources import (
-    Law,
     bernoulli,
     binomial,
     categorical,

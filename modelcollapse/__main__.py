@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import modelcollapse
-from modelcollapse import _options, _planner, _simulator
+from modelcollapse.cli import options as _options
+from modelcollapse.cli import plan as _planner
+from modelcollapse.cli import simulate as _simulator
 
 USAGE = 2
 
@@ -81,7 +83,7 @@ def _verify(options: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from modelcollapse.checks import claims
+    from modelcollapse.verify import registry as claims
 
     _options.check_files(json=options.json)
     registry = claims.registry()
@@ -127,7 +129,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _selected(names: Sequence[str], registry: dict[str, Any], tier: str | None = None) -> list[Any]:
     """The claims of a tier and those before it; claims that are named run whatever their tier, unless one is given."""
-    from modelcollapse.checks.claims import TIERS
+    from modelcollapse.verify.registry import TIERS
 
     ordered = sorted(registry.values(), key=lambda claim: claim.section)
     unknown = [n for n in names if n not in registry and not any(c.section.startswith(f"{n}.") for c in ordered)]

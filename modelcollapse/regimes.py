@@ -20,9 +20,9 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.arguments import checker, converted, optional
+from modelcollapse.laws import Law, Stream
 from modelcollapse.portions import Portion, portion, traced_portion
 from modelcollapse.pytree import part, static
-from modelcollapse.sources import Law, Stream
 
 MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 import modelcollapse_theory
-from modelcollapse.checks import atlas, errata
-from modelcollapse.checks.claims import TIERS, registry
+from modelcollapse.verify import atlas, errata
+from modelcollapse.verify.registry import TIERS, registry
 from modelcollapse_theory._register import THEOREMS
 
 ROOT = Path(__file__).parents[1]
-OWN = [c for c in registry().values() if c.function.__module__.startswith("modelcollapse.checks.")]
+OWN = [c for c in registry().values() if c.function.__module__.startswith("modelcollapse.verify.")]
 
 
 def test_the_table_is_current():
     assert (ROOT / "theory" / "README.md").read_text(encoding="utf-8") == atlas.text(), (
-        "run `python -m modelcollapse.checks.atlas`"
+        "run `python -m modelcollapse.verify.atlas`"
     )
 
 
@@ -73,7 +73,7 @@ def test_submodules_are_imported_when_first_used():
 
 def test_the_errata_page_is_current():
     assert (ROOT / "docs" / "errata.md").read_text(encoding="utf-8") == errata.text(), (
-        "run `python -m modelcollapse.checks.errata`"
+        "run `python -m modelcollapse.verify.errata`"
     )
 
 

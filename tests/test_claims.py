@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import binom
 
 from modelcollapse.__main__ import main
-from modelcollapse.checks import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion, claims
-from modelcollapse.checks.calibrate import Count, calibrate, text
+from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
+from modelcollapse.verify import registry as claims
+from modelcollapse.verify.calibrate import Count, calibrate, text
 
 LEVELS = (0.05, 0.01)
 

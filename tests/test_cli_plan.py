@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from modelcollapse import _planner
 from modelcollapse.__main__ import main
+from modelcollapse.cli import plan as _planner
 from modelcollapse_theory import plan
 
 CASES = {

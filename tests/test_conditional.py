@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 import modelcollapse as mc
-from modelcollapse import image_observables as io
 from modelcollapse.data import Rows
 from modelcollapse.families.conditional import Conditioned
 from modelcollapse.families.vae import MLP
+from modelcollapse.observables import images as io
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([0, 1, 2], [20, 10, 2])

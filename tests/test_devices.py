@@ -16,7 +16,7 @@ import pytest
 from jax.sharding import AxisType
 
 import modelcollapse as mc
-from modelcollapse import devices
+from modelcollapse.engine import devices
 
 HERE = Path(__file__)
 

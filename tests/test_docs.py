@@ -18,7 +18,7 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse.__main__ import main
-from modelcollapse.checks import claims
+from modelcollapse.verify import registry as claims
 from modelcollapse_theory import precision
 
 ROOT = Path(__file__).parents[1]

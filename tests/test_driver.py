@@ -9,7 +9,7 @@ import pytest
 from toys import Origins, Walk, origin, originals, place, seen
 
 import modelcollapse as mc
-from modelcollapse import driver
+from modelcollapse.engine import drive as driver
 
 
 def walk(family: Any = Walk(), generations: int = 6, chains: int = 8, **options: Any) -> mc.Run:  # noqa: B008

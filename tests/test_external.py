@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 import modelcollapse as mc
-from modelcollapse.external import Fitted, simulate_models
+from modelcollapse.host.models import Fitted, simulate_models
 from modelcollapse_theory import gaussian
 
 

@@ -10,7 +10,8 @@ import pytest
 from toys import Walk, origin, place
 
 import modelcollapse as mc
-from modelcollapse import loop, sampling
+from modelcollapse import sampling
+from modelcollapse.engine import loop
 from modelcollapse.families.gaussian import Normal
 
 STATES = [0.4, 0.3, 0.2, 0.1]

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from modelcollapse.checks import claims
-from modelcollapse.checks.predictions import CELLS, EARLY, LARGER, compared
+from modelcollapse.claims.predictions import CELLS, EARLY, LARGER, compared
+from modelcollapse.verify import registry as claims
 
 LEVEL = 1e-6 / 200 / 150
 CHOSEN = {

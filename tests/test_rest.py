@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
-from modelcollapse import driver, loop, sampling
+from modelcollapse import sampling
+from modelcollapse.engine import drive as driver
+from modelcollapse.engine import loop
 from modelcollapse.pytree import part
 
 OBSERVE = ["probabilities", "absorption_time", "heterozygosity"]

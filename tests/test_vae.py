@@ -11,12 +11,12 @@ import pytest
 from scipy import integrate, special, stats
 
 import modelcollapse as mc
-from modelcollapse import image_observables as io
 from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families import vae
 from modelcollapse.families._networks import MLP, Convolutional, convolved, spread
 from modelcollapse.families.vae import Autoencoder
+from modelcollapse.observables import images as io
 from modelcollapse.pytree import part
 
 PIXELS, LATENT = 16, 2

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import _common
 
-from modelcollapse.checks import claims
-from modelcollapse.checks.evidence import NominalMean
+from modelcollapse.verify import registry as claims
+from modelcollapse.verify.evidence import NominalMean
 
 FIGURES = (
     "tail_cut", "single_fit", "recursion", "w2_growth", "several_dimensions", "pooled_data", "mixtures", "discrete_chain",

@@ -14,7 +14,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import ancestry, plot, sampling
-from modelcollapse.checks.evidence import BoundedMean, Evidence, Proportion
+from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion
 from modelcollapse_theory import fixation, replacement, support
 
 Q, SIZE, LAST = np.array([0.02, 0.08, 0.2, 0.3, 0.4]), 50, 300

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import datasets, plot
-from modelcollapse.checks.evidence import Evidence, Proportion
+from modelcollapse.verify.evidence import Evidence, Proportion
 from modelcollapse_theory import exponential_families, gaussian, lineage_limits, support
 
 BERNOULLI, UNTIL = ((0.001, 10_000), (0.01, 100)), 50

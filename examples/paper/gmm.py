@@ -20,8 +20,8 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import Evidence, NominalMean, Proportion
 from modelcollapse.transport import mixture_l2
+from modelcollapse.verify.evidence import Evidence, NominalMean, Proportion
 from modelcollapse_theory import collapse
 
 RIDGE, LAST = 1e-6, 2050

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import Evidence, NominalMean
+from modelcollapse.verify.evidence import Evidence, NominalMean
 from modelcollapse_theory import mixture
 
 SIZE, LAW, TESTED, LAST = 10, 12, 5, 60

@@ -14,7 +14,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import Evidence, NominalMean
+from modelcollapse.verify.evidence import Evidence, NominalMean
 from modelcollapse_theory import accumulation, gaussian
 
 SIZES = (100, 500, 1000, 10_000)

@@ -15,7 +15,7 @@ from scipy import optimize, stats
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import Evidence, Proportion
+from modelcollapse.verify.evidence import Evidence, Proportion
 from modelcollapse_theory import gaussian
 
 SIZES = (100, 500, 1000, 10**4, 10**5, 10**6, 10**7)

@@ -15,7 +15,7 @@ from scipy import integrate, stats
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import ChernoffMean, Evidence, NominalMean
+from modelcollapse.verify.evidence import ChernoffMean, Evidence, NominalMean
 from modelcollapse_theory import gaussian, wasserstein, wishart
 
 SIGMA, SIZE, FITS, LAST = np.diag([1.0, 4.0]), 50, 20, 300

@@ -13,7 +13,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import ChernoffMean, Evidence, Proportion
+from modelcollapse.verify.evidence import ChernoffMean, Evidence, Proportion
 from modelcollapse_theory import gaussian
 
 SIZES = (10, 30, 100, 500, 10**3, 10**4, 10**5, 10**6, 10**7)

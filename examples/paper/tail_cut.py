@@ -17,7 +17,7 @@ from scipy import stats
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import BoundedMean, Evidence, Proportion
+from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion
 from modelcollapse_theory import replacement, support
 
 SIZE, FITS = 50, (1, 10)

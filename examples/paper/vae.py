@@ -16,9 +16,9 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import datasets, plot
-from modelcollapse import image_observables as io
-from modelcollapse.checks.evidence import Evidence, NominalMean
 from modelcollapse.families import MLP
+from modelcollapse.observables import images as io
+from modelcollapse.verify.evidence import Evidence, NominalMean
 from modelcollapse_theory import ppca
 
 SPREAD, SPREAD_ERROR = (0.6878, 0.6034, 0.5336, 0.4828, 0.4434), (0.011, 0.006, 0.012, 0.009, 0.018)

@@ -16,7 +16,7 @@ from scipy import integrate, optimize, special, stats
 
 import modelcollapse as mc
 from modelcollapse import plot
-from modelcollapse.checks.evidence import Evidence, NominalMean, Proportion
+from modelcollapse.verify.evidence import Evidence, NominalMean, Proportion
 from modelcollapse_theory import gaussian, wasserstein
 
 SIZE, UNTIL, GROWN, FIRST = 100, 50, 200, 50

@@ -1,6 +1,3 @@
-"""Claims: the one place that imports both the simulators and the theory, and holds one against the other."""
+"""An earlier name of ``modelcollapse.verify``, kept for code that imports it."""
 
-from modelcollapse.checks.claims import claim, registry, run_claim
-from modelcollapse.checks.evidence import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
-
-__all__ = ["BoundedMean", "ChernoffMean", "Evidence", "NominalMean", "Proportion", "claim", "registry", "run_claim"]
+from modelcollapse.verify import *  # noqa: F403

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
-from modelcollapse.families import _resampled
+from modelcollapse.engine import forms as _resampled
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import categories, multinomial
 

@@ -120,7 +120,7 @@ class Exact:
         return Endless(jnp.asarray(n), seen)
 
     def draw(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Endless:
-        from modelcollapse.sources import Law
+        from modelcollapse.laws import Law
 
         return self.population(Law(self.family, params), n)
 

@@ -43,7 +43,8 @@ def predictions(
     ValueError, TypeError
         For what ``simulate`` refuses.
     """
-    from modelcollapse import arguments, driver, regimes
+    from modelcollapse import arguments, regimes
+    from modelcollapse.engine import drive as driver
     from modelcollapse.predict import rules
 
     regime = regimes.Replace() if regime is None else regime

@@ -15,8 +15,8 @@ import numpy as np
 from modelcollapse import families, regimes
 from modelcollapse.families.exponential import LogScale, Mean
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.laws import Law, Table
 from modelcollapse.portions import portion
-from modelcollapse.sources import Law, Table
 
 COUNTS = (families.Binomial, families.Poisson, families.NegativeBinomial)
 ONE_PARAMETER = (*COUNTS, families.Gamma, families.GaussianMean)

@@ -16,7 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import modelcollapse as mc
-from modelcollapse import ancestry, datasets, families, image_observables, plot, tables, transport
+from modelcollapse import ancestry, datasets, families, plot, tables, transport
+from modelcollapse.observables import images as image_observables
 from tests.fuzz import parts
 from tests.fuzz.parts import LAW, SIZE, Case, mean_of, values
 

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import modelcollapse as mc
-from modelcollapse import families, image_observables
+from modelcollapse import families
+from modelcollapse.observables import images as image_observables
 
 PICTURES = np.random.default_rng(0).uniform(size=(16, 2, 2))
 LAW, ROWS = [0.5, 0.25, 0.25], [[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [3.0, 1.5], [0.5, 2.0]]

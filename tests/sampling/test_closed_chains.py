@@ -12,8 +12,9 @@ from sampling_laws import ACCEPT, REJECT, chi_square_p
 from scipy import stats
 
 import modelcollapse as mc
-from modelcollapse import sampling, shares
-from modelcollapse.families import _resampled
+from modelcollapse import sampling
+from modelcollapse.engine import batch as shares
+from modelcollapse.engine import forms as _resampled
 
 SIZE, STATES = 40, 100
 LAW = np.r_[0.3, 0.2, np.full(STATES - 2, 0.5 / (STATES - 2))]

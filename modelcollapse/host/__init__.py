@@ -1,0 +1,1 @@
+"""Models that live outside JAX: objects with ``fit`` and ``sample``, refitted on the host."""

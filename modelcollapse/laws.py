@@ -1,0 +1,176 @@
+"""What can be drawn from: a law, a table of rows, any sampler; and the stream of data sets that a family gets from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse import arguments
+from modelcollapse.data import Rows
+from modelcollapse.names import Names
+from modelcollapse.numeric import shown
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import multinomial
+
+
+@part
+class Law:
+    """A family with parameters: anything that can be drawn from, real or fitted.
+
+    ``named``: what its states are called, if anything. ``exact``: the same parameters with their location in float64 on the host, where the
+    type in force cannot hold it.
+    """
+
+    family: Any
+    params: Any
+    named: Names | None = static(default=None)
+    exact: Any = None
+
+    def __post_init__(self) -> None:
+        law = arguments.checker(arguments.having, ("draw",))
+        arguments.converted(self, family=law, params=_params, named=_named, exact=arguments.optional(self._like_params))
+
+    def _like_params(self, name: str, value: Any) -> Any:
+        if type(value) is not type(self.params) or not hasattr(value, "moved"):
+            raise TypeError(
+                f"{name} must be params with a location, in float64, of the type of params, got {shown(value)}"
+            )
+        return value
+
+    @property
+    def names(self) -> tuple | None:
+        """What the states are called, ``(K,)``, where that is known."""
+        return None if self.named is None else self.named.values
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        return self.family.draw_rows(key, self.params, n, capacity)
+
+    def moments(self) -> tuple[jax.Array, jax.Array] | None:
+        """Mean ``(d,)`` and covariance ``(d, d)``, or None for a law without points."""
+        params = self.params
+        return (params.mean, params.covariance) if hasattr(params, "covariance") else None
+
+
+@part
+class Table:
+    """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
+
+    Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
+    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in force
+    loses digits of their spread.
+    """
+
+    points: jax.Array
+    replace: bool = static(default=True)
+    named: Names | None = static(default=None)
+    exact: Any = None
+
+    @property
+    def names(self) -> tuple | None:
+        """What the states are called, ``(K,)``, or the columns, ``(d,)``, where that is known."""
+        return None if self.named is None else self.named.values
+
+    @property
+    def states(self) -> int | None:
+        """K of a table of states with names; None where the table does not say."""
+        return None if self.names is None or self.points.ndim != 1 else len(self.names)
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        size = self.points.shape[0]
+        if self.replace:
+            chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
+            return Rows(jnp.asarray(self.points)[chosen], jnp.asarray(n, jnp.int32))
+        return Rows(jnp.asarray(self.points), jnp.asarray(size, jnp.int32)).take(key, n, capacity)
+
+    def moments(self) -> tuple[jax.Array, jax.Array] | None:
+        """Mean and covariance (divisor N) of the table as a law."""
+        if self.points.ndim != 2:
+            return None
+        mean = self.points.mean(0)
+        centred = self.points - mean[None, :]
+        return mean, centred.T @ centred / self.points.shape[0]
+
+    def frequencies(self, states: int) -> jax.Array | None:
+        """Relative frequencies ``(states,)`` of an integer table."""
+        if self.points.ndim != 1:
+            return None
+        dtype = jnp.result_type(float)
+        counts = jnp.zeros(states, jnp.int32).at[self.points].add(1)
+        return counts.astype(dtype) / jnp.asarray(self.points.shape[0], dtype)
+
+
+@part
+class Sampler:
+    """Any law that can be sampled: ``draw(key, n)`` gives rows ``(n, d)`` with JAX operations, n a plain integer.
+
+    Nothing else is known of it, so observables that compare with the truth are refused.
+    """
+
+    draw: Callable[[jax.Array, int], jax.Array] = static()
+
+    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+        points = self.draw(key, capacity)
+        if points.shape[:1] != (capacity,) or points.ndim not in (1, 2):
+            raise ValueError(f"a sampler must return rows of shape (n, d), got {points.shape} for n = {capacity}")
+        return Rows(points, jnp.asarray(n, jnp.int32))
+
+    def moments(self) -> None:
+        return None
+
+
+@part
+class Stream:
+    """Draws of one law, as the data sets that a family is fitted to.
+
+    If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
+    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family with
+    ``population(law, n)`` sees the law itself.
+    """
+
+    law: Any
+    family: Any
+    capacity: int = static()
+    items: bool = static(default=False)
+
+    @property
+    def rows(self) -> bool:
+        """Whether data sets are plain rows, for want of subsets in the family's own kind."""
+        return self.items and not hasattr(self.family.data, "take")
+
+    def draw(self, key: jax.Array, n: Any) -> Any:
+        """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced."""
+        if hasattr(self.family, "population"):
+            return self.family.population(self.law, n)
+        own = getattr(self.law, "family", None)
+        if own is not None and own.data is self.family.data and not self.rows:
+            return own.draw(key, self.law.params, n, self.capacity)
+        rows = self.law.draw_rows(key, n, self.capacity)
+        return rows if self.rows else self.family.summarise(rows)
+
+    def split(self, key: jax.Array, n: Any, shares: jax.Array) -> jax.Array:
+        """How many of ``n`` draws come from each part of a mixture; ``shares`` (k,) sum to 1. Where a law is seen, exactly its share."""
+        if hasattr(self.family, "population"):
+            return n.astype(shares.dtype) * shares
+        return multinomial(key, n, shares)
+
+
+def _params(name: str, value: Any) -> Any:
+    leaves = jax.tree.leaves(value)
+    if not leaves or not all(map(_is_numeric, leaves)):
+        raise TypeError(f"{name} must be the parameters of a fitted model, one array or several, got {shown(value)}")
+    return value
+
+
+def _is_numeric(leaf: Any) -> bool:
+    array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+    return array and any(jnp.issubdtype(leaf.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+
+
+def _named(name: str, value: Any) -> Names | None:
+    if value is None or isinstance(value, Names):
+        return value
+    raise TypeError(f"{name} must be Names, as counts(...) makes them, or None, got {shown(value)}")

@@ -1,0 +1,422 @@
+"""One function a figure: Axes in, Axes out, and nothing is drawn that the trace of the run does not hold.
+
+Without Axes a function makes its own with pyplot; global settings of matplotlib are never changed. Colours and line
+styles are safe for colour-blind readers and grey prints.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelcollapse import arguments
+from modelcollapse.plot import _style as _drawing
+from modelcollapse.plot._style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK", "BLUE", "GREEN", "ORANGE", "PURPLE", "SKY", "VERMILION", "Curve",
+    "chains", "compare", "distribution", "evidence", "overview", "probabilities", "surviving_states", "variance_and_w2",
+]  # fmt: skip
+
+
+def chains(
+    run: Any,
+    name: str,
+    ax: Axes | None = None,
+    *,
+    prediction: Curve | Mapping[str, Curve] | None = None,
+    component: int | None = None,
+    centre: str = "median",
+    level: float = 0.9,
+    show: int = 3,
+    until: int | None = None,
+    scale: float | Callable[[np.ndarray], np.ndarray] = 1.0,
+    label: str | None = None,
+    color: str | None = None,
+    run_name: str | None = None,
+) -> Axes:
+    """An observable over generations: its median, the central band of the chains, a few chains, and predictions.
+
+    Runs may be laid over each other on the same Axes: each gets a colour and a name of its own in the legend.
+
+    Parameters
+    ----------
+    run
+        The result of ``simulate``, or anything with ``trace`` and ``recorded``.
+    name
+        An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
+    prediction
+        What ``run.predict()`` returns, of which the closed forms of this observable are drawn; one ``Prediction``; a curve: values
+        ``(G,)`` or ``(G, d)`` at the recorded generations, or a function of generations; or several curves by label.
+    centre
+        ``"median"``, or ``"mean"``, which is what most predictions are of.
+    level
+        Share of the chains inside the band.
+    show
+        How many single chains to draw; the first ones, so no choice is made.
+    until
+        Last generation shown.
+    scale
+        A factor, or a function applied to values and predictions: ``np.exp`` shows a log variance as a variance.
+    label
+        Label of the vertical axis.
+    color
+        Colour of the run. Default: the first of a palette that no run on these Axes has.
+    run_name
+        Name of the run in the legend. Default: its regime, once the Axes hold more than one run.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` was not observed or is not one number, or a prediction has another length than the record or is about another
+        observable.
+    """
+    generations, values = _drawing.values(run, name, component, until)
+    change = _drawing.scaling(scale)
+    arguments.choice("centre", centre, ("median", "mean"))
+    level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
+    show = arguments.whole("show", show)
+    shown = np.asarray(change(values), np.float64)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    with warnings.catch_warnings():
+        # a generation at which every chain has failed is a gap in the curve
+        warnings.filterwarnings("ignore", "All-NaN slice|Mean of empty slice", RuntimeWarning)
+        # order statistics, not interpolation: a time may be infinite
+        lower, middle, upper = np.nanquantile(shown, [tails[0], 0.5, tails[1]], axis=0, method="inverted_cdf")
+        if centre == "mean":
+            middle = np.nanmean(shown, axis=0)
+    curves = _drawing.curves(prediction, name, component, np.asarray(run.recorded))
+    ax = _drawing.axes(ax)
+    own = _drawing.layer(ax, run, run_name, color)
+    if len(shown) > 1:
+        band = SKY if own.colour == BLUE else own.colour
+        ax.fill_between(
+            generations, lower, upper, color=band, alpha=0.3 if own.alone else 0.2, lw=0,
+            label=f"{100 * level:g}% of chains" if own.alone else None,
+        )  # fmt: skip
+    for i, chain in enumerate(shown[:show]):
+        thin = {"color": "0.55"} if own.alone else {"color": own.colour, "alpha": 0.4}
+        ax.plot(generations, chain, lw=0.6, label="single chains" if i == 0 and own.alone else None, zorder=1.5, **thin)
+    said = f"{own.prefix}{centre} of {len(shown)} chains"
+    ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
+    _drawing.draw_predictions(ax, curves, generations, change, own)
+    ax.set_xlabel("generation")
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
+    ax.margins(x=0)
+    ax.legend(frameon=False)
+    return ax
+
+
+def distribution(
+    run: Any,
+    name: str,
+    ax: Axes | None = None,
+    *,
+    generations: Sequence[int] | None = None,
+    component: int | None = None,
+    bins: int = 60,
+    scale: Callable[[np.ndarray], np.ndarray] | None = None,
+    label: str | None = None,
+) -> Axes:
+    """How an observable is distributed over the chains, as a ridge of histograms, the latest generation in front.
+
+    ``generations`` default to at most eight recorded ones, evenly spread. Heights are comparable within a ridge only:
+    each is scaled to the same height. Values that are not finite are left out. Raises ValueError as ``chains`` does, or
+    if a generation was not recorded.
+    """
+    recorded, values = _drawing.values(run, name, component, None)
+    bins = arguments.whole("bins", bins, 1)
+    rows = _drawing.rows(recorded, generations, most=8)
+    values = values[:, rows] if scale is None else arguments.function("scale", scale)(values[:, rows])
+    pooled = values[np.isfinite(values)]
+    if not pooled.size:
+        raise ValueError(f"{name!r} has no finite value at the generations {list(recorded[rows])}")
+    ax = _drawing.axes(ax)
+    low, high = pooled.min(), pooled.max()
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    for place, column in enumerate(values.T):
+        height, _ = np.histogram(column[np.isfinite(column)], edges)
+        _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
+    _drawing.ridge_axes(ax, recorded[rows])
+    ax.set_xlabel(_drawing.axis_label(run, name, label))
+    return ax
+
+
+def probabilities(
+    run: Any,
+    ax: Axes | None = None,
+    *,
+    chain: int = 0,
+    generations: Sequence[int] | None = None,
+    states: Sequence[str] | None = None,
+) -> Axes:
+    """The law of one chain over generations, a row of bars for each generation; heights are comparable throughout.
+
+    Needs the observable ``"probabilities"``. ``states`` names the states. Raises ValueError if it was not observed, or
+    for a chain, a generation or a number of names that the run does not have.
+    """
+    recorded, values = _drawing.trace(run, "probabilities")
+    chain = arguments.whole("chain", chain, -(2**31))
+    if not 0 <= chain < len(values):
+        raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
+    rows = _drawing.rows(recorded, generations, most=8)
+    laws = values[chain, rows]
+    states = None if states is None else arguments.listed("states", states)
+    if states is not None and len(states) != laws.shape[1]:
+        raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
+    from matplotlib.ticker import MaxNLocator
+
+    ax = _drawing.axes(ax)
+    edges = np.arange(laws.shape[1] + 1) - 0.5
+    for place, law in enumerate(laws):
+        _drawing.ridge(ax, edges, law / laws.max(), -place, len(rows), overlap=0.9)
+    _drawing.ridge_axes(ax, recorded[rows])
+    if states is None:
+        ax.set_xlabel("state")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ax.set_xticks(np.arange(laws.shape[1]), states, rotation=45, ha="right", rotation_mode="anchor")
+    return ax
+
+
+def surviving_states(
+    run: Any,
+    ax: Axes | None = None,
+    *,
+    prediction: Curve | Mapping[str, Curve] | None = None,
+    level: float = 0.9,
+    show: int = 3,
+    color: str | None = None,
+    run_name: str | None = None,
+) -> Axes:
+    """How many states are left over generations: the mean over chains, their band, and predictions of the mean.
+
+    Needs the observable ``"support_size"`` or ``"probabilities"``. Runs may be laid over each other, as with ``chains``. Raises
+    ValueError if neither was observed.
+    """
+    _drawing.check_run(run)
+    if "support_size" not in run.trace and "probabilities" in run.trace:
+        support = (np.asarray(run.trace["probabilities"]) > 0).sum(-1)
+        run_name = _drawing.called(run) if run_name is None and ax is not None else run_name
+        run = _drawing.Record(np.asarray(run.recorded), {"support_size": support})
+    ax = chains(
+        run, "support_size", ax, prediction=prediction, centre="mean", level=level, show=show, label="surviving states",
+        color=color, run_name=run_name,
+    )  # fmt: skip
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def variance_and_w2(
+    run: Any,
+    axes: Sequence[Axes] | None = None,
+    *,
+    log_variance: Curve | Mapping[str, Curve] | None = None,
+    w2: Curve | Mapping[str, Curve] | None = None,
+    component: int = 0,
+    level: float = 0.9,
+    show: int = 3,
+    w2_until: int | None = None,
+    color: str | None = None,
+    run_name: str | None = None,
+) -> Sequence[Axes]:
+    """Collapse in two panels: the variance on a log scale, and the mean squared Wasserstein-2 distance to the truth.
+
+    Needs the observables ``"log_variance"`` and ``"w2_squared"``. ``log_variance`` predicts its mean and is drawn
+    as its exponential, the typical variance: the *mean* variance may stay constant while every chain collapses. ``w2``
+    predicts the mean, which rests on rare chains once the generations are comparable to the sample size; ``w2_until``
+    cuts its panel there. Both take whatever ``chains`` takes as ``prediction``, ``run.predict()`` included. Raises ValueError if an
+    observable is missing.
+    """
+    if axes is None:
+        from matplotlib import pyplot
+
+        _, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    given = np.atleast_1d(np.asarray(axes, object)).ravel()
+    if given.size != 2:
+        raise ValueError(f"axes must be two, one for the variance and one for W2, got {given.size}")
+    axes = [_drawing.axes(ax, "axes") for ax in given]
+    _drawing.check_run(run)
+    recorded = np.asarray(run.recorded)
+    _drawing.curves(log_variance, "log_variance", component, recorded, "log_variance")
+    curves = _drawing.curves(w2, "w2_squared", None, recorded, "w2")
+    options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
+    chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
+    axes[0].set_yscale("log")
+    generations, values = _drawing.values(run, "w2_squared", None, w2_until, "w2_until")
+    mean, error = _drawing.mean_and_error(values)
+    own = _drawing.layer(axes[1], run, run_name, color)
+    axes[1].fill_between(
+        generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
+        alpha=0.5 if own.alone else 0.3, lw=0, label="± 2 standard errors" if own.alone else None,
+    )  # fmt: skip
+    said = f"{own.prefix}mean of {len(values)} chains"
+    axes[1].plot(generations, mean, color=own.colour, lw=1.8, label=said, gid=own.gid)
+    _drawing.draw_predictions(axes[1], curves, generations, np.asarray, own)
+    axes[1].set_xlabel("generation")
+    axes[1].set_ylabel("squared W2 distance to the truth")
+    axes[1].set_ylim(bottom=0)
+    axes[1].margins(x=0)
+    axes[1].legend(frameon=False)
+    return axes
+
+
+def compare(
+    runs: Mapping[str, Any] | Sequence[Any],
+    name: str,
+    ax: Axes | None = None,
+    *,
+    prediction: bool | Mapping[str, Curve] = True,
+    component: int | None = None,
+    points: int = 13,
+    log: bool = True,
+    scale: float = 1.0,
+    label: str | None = None,
+) -> Axes:
+    """One observable of several runs: means over chains with two standard errors, and the closed form of each as a line.
+
+    Parameters
+    ----------
+    runs
+        Runs by the name they have in the legend, or a list of runs, which are named by their regimes.
+    name
+        An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
+    prediction
+        Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run, as
+        ``chains`` takes them.
+    points
+        At most so many generations of each run are marked, evenly spread along the axis.
+    log
+        Whether the axis is logarithmic; it then counts fits, generation + 1.
+    scale
+        A factor for values and predictions, such as one over the value of the truth.
+    label
+        Label of the vertical axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, two have one name, a curve has the name of none, or ``name`` is not one number in each.
+    """
+    if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str | bytes):
+        raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
+    named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
+    if not named or len({key for key, _ in named}) < len(named):
+        raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
+    if not isinstance(prediction, Mapping):
+        try:
+            prediction = arguments.flag("prediction", prediction)
+        except TypeError as refusal:
+            raise TypeError(f"{refusal}, or curves by the name of the run") from None
+    unknown = [key for key in ({} if isinstance(prediction, bool) else prediction) if key not in dict(named)]
+    if unknown:
+        raise ValueError(f"prediction must go by the names of the runs, {', '.join(dict(named))}; got {unknown[0]!r}")
+    for _, run in named:
+        _drawing.check_run(run, "each of runs")
+    points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
+    ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
+    for i, (key, run) in enumerate(named):
+        generations, values = _drawing.values(run, name, component, None)
+        mean, error = _drawing.mean_and_error(values * scale)
+        colour, marker = _drawing.LAYERS[i % len(_drawing.LAYERS)], _drawing.MARKERS[i % len(_drawing.MARKERS)]
+        if prediction is True:
+            curves = _drawing.curves(_drawing.closed_forms(run, name), name, component, np.asarray(run.recorded))
+        else:
+            given = prediction.get(key) if isinstance(prediction, Mapping) else None
+            curves = _drawing.curves(given, name, component, np.asarray(run.recorded))
+        own = _drawing.Layer(colour, "_", "", False)  # lines without an entry in the legend
+        _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *_drawing.STYLES))
+        at = _drawing.spread(generations + shift, points, log)
+        ax.errorbar(
+            generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1, label=key,
+        )  # fmt: skip
+    ax.set_xlabel("fits (generation + 1)" if log else "generation")
+    ax.set_xscale("log" if log else "linear")
+    ax.set_ylabel(_drawing.axis_label(run, name, label))
+    ax.legend(frameon=False)
+    return ax
+
+
+def overview(run: Any, *, most: int = 9) -> Figure:
+    """Every observable of a run in a panel of its own, with the closed forms of ``run.predict()``; a new figure.
+
+    One number: the mean where a closed form is known, else the median. ``"probabilities"``: the law of the first chain.
+    Other vectors: the first component. More than ``most`` observables are cut.
+    """
+    from matplotlib import pyplot
+
+    _drawing.check_run(run)
+    most = arguments.whole("most", most, 1)
+    predicted = list(run.predict()) if hasattr(run, "predict") else []
+    names = [n for n, values in run.trace.items() if np.ndim(values) <= 3][:most]
+    if not names:
+        raise ValueError("the run has no observable that is a number or a vector")
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(4.6 * columns, 3.4 * rows), layout="constrained", squeeze=False
+    )
+    for ax in axes.flat[len(names) :]:
+        ax.remove()
+    for name, ax in zip(names, axes.flat, strict=False):
+        vector = np.ndim(run.trace[name]) == 3
+        if name == "probabilities":
+            probabilities(run, ax)
+            continue
+        about = [p for p in predicted if p.observable == name]
+        chains(
+            run,
+            name,
+            ax,
+            component=0 if vector else None,
+            prediction=about,
+            centre="mean" if about else "median",
+            label=f"{_drawing.label(run, name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
+        )
+    return figure
+
+
+def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
+    """How far every prediction and every near miss of checked claims lies from the simulation, in standard errors.
+
+    ``results`` are those of ``modelcollapse.verify``. The scale is linear up to 10 and logarithmic beyond; a near miss
+    that was not rejected is drawn open. Raises ValueError for no results.
+    """
+    if not all(hasattr(result, "claim") and hasattr(result, "rows") for result in arguments.listed("results", results)):
+        raise TypeError(f"results must be a list of what modelcollapse.verify finds about claims, got {results!r}")
+    rows = [(f"{r.claim.name}: {row.what}" if row.what else r.claim.name, row) for r in results for row in r.rows]
+    if not rows:
+        raise ValueError("results must hold at least one row of evidence")
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.2 * len(rows)), layout="constrained")
+    ax = _drawing.axes(ax)
+    kinds: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+    for place, (_, row) in enumerate(rows):
+        kinds.setdefault(("prediction", "o", "full"), []).append((row.prediction.z, place))
+        for miss in row.near_misses.values():
+            kind = ("near miss, rejected", "X", "full") if miss.rejected else ("near miss, NOT rejected", "s", "none")
+            kinds.setdefault(kind, []).append((miss.z, place))
+    limit = 1e6
+    for (label, marker, fill), points in kinds.items():
+        z, place = np.array(points, np.float64).T
+        colour = BLUE if label == "prediction" else VERMILION
+        z = np.clip(np.nan_to_num(z, nan=limit), -limit, limit)
+        ax.plot(z, place, marker, color=colour, fillstyle=fill, ms=5, ls="none", label=label, clip_on=False)
+    ax.set_xscale("symlog", linthresh=10)
+    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set_yticks(np.arange(len(rows)), [name for name, _ in rows], fontsize=7)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(axis="y", color="0.92")
+    ax.set_axisbelow(True)
+    ax.set_xlabel("distance from the simulation (standard errors)")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return ax

@@ -1,0 +1,141 @@
+"""The atlas: one table of every theorem, generated from the code, with the claim that holds each against a simulation."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import modelcollapse_theory
+from modelcollapse_theory._register import THEOREMS, Theorem
+
+PAGE = Path(__file__).parents[2] / "theory" / "README.md"
+
+GROUPS = {
+    "The organising theorem, and what each workflow makes of it": (
+        "workflows",
+        "mixture",
+        "fresh",
+        "fresh_limits",
+        "accumulation",
+    ),
+    "Replacement: the discrete chain": (
+        "lineages",
+        "lineage_limits",
+        "replacement",
+        "support",
+        "fixation",
+        "fixation_diffusion",
+        "moments",
+        "divergence",
+        "rare",
+    ),
+    "Gaussians": ("gaussian", "hitting", "collapse", "wasserstein", "wishart", "fresh_gaussian"),
+    "Other families": ("exponential_families", "special_families", "kde", "ppca"),
+    "Regression, tails, selection": ("regression", "tails", "selection"),
+    "Sources of error": ("errors", "precision"),
+}
+
+INTRO = """# Theory of recursive training
+
+Closed forms for models refitted to their own output, in NumPy and SciPy, float64, without simulation.
+`modelcollapse_theory` imports nothing of the simulators, and they import nothing of it; `modelcollapse verify` holds
+one against the other.
+
+    >>> from modelcollapse_theory import replacement
+    >>> float(replacement.expected_heterozygosity([0.5, 0.3, 0.2], sample_size=50, fits=20)).__round__(4)
+    0.4139
+
+**Conventions.** Fit 1 is made on real data; n counts fits. M is the sample size, haploid: what textbooks of
+population genetics call 2N is M here. p0 is the original law on K states, H = 1 - sum p_i^2, h the entropy in nats, S
+the number of states left; `ddof` 1 is the unbiased variance, 0 maximum likelihood; g is a share of fresh real data;
+psi is the digamma function. More in [docs/conventions.md](../docs/conventions.md).
+
+**To cite** a result, give the function and the version of the package (`CITATION.cff`), and the source in its row.
+"Derived in" a page of [derivations/](derivations) means that the proof is there; no claim of priority is made. Papers
+known by a summary only are cited as summarised.
+
+**Exact** means for every argument in the domain, up to rounding; otherwise the order of the error is given, and the
+crossover is tested. Each function refuses arguments outside its domain. Each is tested in `tests/theory` against
+something independent: exact transition matrices, exact fractions, quadrature, `mpmath` or a second derivation. The
+last column names the claims that hold it against a simulation; a dash means that the result is deterministic, or that
+its exact counterpart is what is simulated.
+
+This page is written by `python -m modelcollapse.verify.atlas`.
+"""
+
+
+def modules() -> dict[str, str]:
+    """Public modules of the theory with the first line of their docstring."""
+    names = [m.name for m in pkgutil.iter_modules(modelcollapse_theory.__path__) if not m.name.startswith("_")]
+    found = {name: importlib.import_module(f"modelcollapse_theory.{name}") for name in names}
+    return {name: (module.__doc__ or "").splitlines()[0] for name, module in found.items()}
+
+
+def claims_of(function: str) -> list[str]:
+    """Names of the claims of this package that put ``function`` to the test."""
+    from modelcollapse.verify.registry import registry
+
+    own = (c for c in registry().values() if c.function.__module__.startswith("modelcollapse.verify."))
+    return sorted(c.name for c in own if function in c.theorems)
+
+
+def row(theorem: Theorem) -> str:
+    """One line of the table."""
+    cells = (theorem.statement, theorem.conditions, theorem.order, _linked(theorem.source))
+    claims = ", ".join(f"`{name}`" for name in claims_of(theorem.function)) or "-"
+    plain = " | ".join(cell if cell is cells[3] else _escaped(cell) for cell in cells)
+    return f"| {plain} | `{theorem.function}` | {claims} |"
+
+
+def text() -> str:
+    """The whole page."""
+    lines = [INTRO]
+    summaries = modules()
+    for group, names in GROUPS.items():
+        lines.append(f"## {group}\n")
+        for name in names:
+            lines.append(f"### `{name}`\n\n{_escaped(summaries[name])}\n")
+            lines.append(
+                "| statement | conditions | exact or order | source | function | claim |\n|---|---|---|---|---|---|"
+            )
+            lines += [row(t) for t in THEOREMS.values() if t.function.startswith(f"{name}.")]
+            also = [f"`{f}`" for f in functions(name) if f"{name}.{f}" not in THEOREMS]
+            lines.append(f"\nAlso here: {', '.join(also)}.\n" if also else "")
+    lines.append("## The planner\n")
+    lines.append(f"`plan`: {_escaped(summaries['plan'])} See [docs/planner.md](../docs/planner.md).\n")
+    lines.append("Its answers: " + ", ".join(f"`{f}`" for f in functions("plan")) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def functions(module: str) -> list[str]:
+    """Public functions that a module defines."""
+    found = vars(importlib.import_module(f"modelcollapse_theory.{module}"))
+    own = [(n, f) for n, f in found.items() if inspect.isfunction(f) and f.__module__.endswith(f".{module}")]
+    return [n for n, _ in own if not n.startswith("_")]
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("_", "\\_").replace("*", "\\*").replace("<", "&lt;").replace("](", "] (")
+
+
+def _linked(source: str) -> str:
+    """A source with its derivation pages as links."""
+    words = []
+    for word in source.split(" "):
+        bare = word.rstrip(".;,")
+        if bare.startswith("theory/derivations/"):
+            page = bare.removeprefix("theory/")
+            words.append(f"[{page.removeprefix('derivations/')}]({page}){word[len(bare) :]}")
+        else:
+            words.append(_escaped(word))
+    return " ".join(words)
+
+
+def write() -> None:
+    PAGE.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
