@@ -129,7 +129,8 @@ def check_schedules(regime: Regime, generations: int) -> None:
 
 def _told(family: Family, source: Source) -> Any:
     """The family, and those within it, with what the source tells them."""
-    asks = lambda part: isinstance(part, Informed) and not isinstance(part, type)  # noqa: E731
+    # asked of the class, as a wrapper leaves it to the family within
+    asks = lambda part: issubclass(type(part), Informed)  # noqa: E731
     return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 
