@@ -20,6 +20,7 @@ from modelcollapse.protocols import (
     Checks,
     ChecksParams,
     ChecksSizes,
+    Exchanges,
     Family,
     HasItems,
     Informed,
@@ -75,7 +76,10 @@ def prepare(
     regime = regimes.Replace() if regime is None else regime
     arguments.family("family", family)
     arguments.source("source", source)
-    arguments.regime("regime", regime)
+    if isinstance(regime, Exchanges):
+        arguments.having("regime", regime, ("start", "exchange", "needs_items"))
+    else:
+        arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
     _check_law(source)
     family = _told(family, source)
