@@ -1,4 +1,4 @@
-"""A run: begun by ``simulate``, continued by ``extend``, read by name. It is its trace, all that is needed to go on, and where it came from."""
+"""A run: begun by ``simulate``, continued by ``extend`` and ``more``, read by the names of its observables."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ def simulate(
 ) -> Run:
     """Run ``chains`` independent chains of recursive training.
 
-    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from generation
-    g - 1, so it is fit number g + 1 of the theory.
+    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from
+    generation g - 1, so it is fit number g + 1 of the theory.
 
     Parameters
     ----------
     family
         What is refitted: ``Discrete()``, ``Gaussian()``, ``GaussianMixture(k)``, ...
     source
-        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``, ``sampler(draw)``,
-        or the ``Law`` of any fitted model.
+        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``,
+        ``sampler(draw)``, or the ``Law`` of any fitted model.
     regime
         Which data the next generation sees. Default ``Replace()``, only the newest model's.
     observe
-        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from names.
-        Default what the family shows of itself (``family.default_observables``).
+        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from
+        names. Default what the family shows of itself (``family.default_observables``).
     size
         Sample size M of every data set, or one for each generation 0, ..., ``generations``: whole numbers below 2^31.
     generations
         Number of the last generation, included.
     seed
-        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give different runs, in
-        both precisions. None draws a number, which ``provenance`` keeps.
+        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give
+        different runs, in both precisions. None draws a number, which ``provenance`` keeps.
     record
         Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
     batch_size
@@ -77,11 +77,13 @@ def simulate(
     progress
         Show a progress bar, with the time left.
     checkpoint
-        A folder: the run is written there while it goes on, and the same call goes on from there after a crash, to the same numbers.
+        A folder: the run is written there while it goes on, and the same call goes on from there after a crash, to the
+        same numbers.
     mesh
-        Devices that share the chains: a mesh of one axis, ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``.
-        Default one device. Every process of a ``jax.distributed`` job makes the same call and gets the whole result. The
-        numbers are those of one device: keys and counts bit for bit, floats within a few ulp.
+        Devices that share the chains: a mesh of one axis,
+        ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``. Default one device. Every process of a
+        ``jax.distributed`` job makes the same call and gets the whole result. The numbers are those of one device: keys
+        and counts bit for bit, floats within a few ulp.
 
     Returns
     -------
@@ -97,8 +99,9 @@ def simulate(
     ChainFailure
         After the run, if a fit failed; it names the chains and generations, and its ``run`` holds everything else.
     Interrupted
-        After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run with ``progress`` or
-        ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at all.
+        After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run
+        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at
+        all.
     """
     regime = Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
@@ -148,9 +151,10 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
-    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location can be added in float64 here, so
-    what moves with rows far from 0, such as ``"mean"``, is refused where float32 cannot hold it.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share
+    outside [0, 1] gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location
+    can be added in float64 here, so what moves with rows far from 0, such as ``"mean"``, is refused where float32
+    cannot hold it.
     """
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
@@ -188,7 +192,7 @@ def _plan(
     mesh: jax.sharding.Mesh | None,
     saved: bool = False,
 ) -> plan.Plan:
-    """The plan for ``span`` (first chain, number of chains) on its ``way`` (from which generation, -1 for new chains, to which)."""
+    """The plan for ``span`` (first chain, chains) on its ``way`` (generation now, -1 for new chains, and last)."""
     (first, chains), (now, last) = span, way
     return plan.planned(
         prepared.process,
@@ -227,8 +231,8 @@ class Run:
     recorded
         The recorded generations.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
-        parameters, are about ``location``, if there is one.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and
+        the parameters, are about ``location``, if there is one.
     location
         ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
         ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
@@ -301,18 +305,18 @@ class Run:
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
-        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A schedule, of sizes or
-        within ``regime``, must reach from generation 0 to the new end and begin with what was run; ``regime`` is needed only for that.
-        New sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
-        one long run, of the same law. ``mesh`` as for ``simulate``; a run may be continued on other devices.
-        ``provenance["extended"]`` has a record of each extension.
+        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A
+        schedule, of sizes or within ``regime``, must reach from generation 0 to the new end and begin with what was
+        run; ``regime`` is needed only for that. New sizes beyond all that were run need longer arrays of draws, which
+        may then hold other numbers than those of one long run, of the same law. ``mesh`` as for ``simulate``; a run may
+        be continued on other devices. ``provenance["extended"]`` has a record of each extension.
 
         Raises
         ------
         ValueError
-            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
-            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
-            UserWarning.
+            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the
+            precision or the random generator here is not that of the run, so that other numbers would follow. Other
+            versions of this package or of JAX are a UserWarning.
         """
         arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
         how = _how(batch_size, progress, mesh)
@@ -343,8 +347,8 @@ class Run:
     ) -> Run:
         """The run with ``chains`` more of the same process, as if it had been begun with all of them; a new ``Run``.
 
-        The new chains have the numbers that follow, and so the keys that they have in a larger run. ``provenance["added"]`` has a record
-        of each addition.
+        The new chains have the numbers that follow, and so the keys that they have in a larger run.
+        ``provenance["added"]`` has a record of each addition.
 
         Raises
         ------
@@ -369,21 +373,21 @@ class Run:
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
 
-        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the unbiased
-        estimator, W2 at late generations); the median and the band do not have that weakness.
+        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the
+        unbiased estimator, W2 at late generations); the median and the band do not have that weakness.
         """
         level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
     @computes
     def predict(self) -> Predictions:
-        """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
+        """Every closed form that applies to this run, with its conditions; an empty list if there is none."""
         from modelcollapse.predict import of_run
 
         return of_run(self)
 
     def to_dataset(self) -> xarray.Dataset:
-        """The trace as an ``xarray.Dataset`` with named dimensions, units and the provenance. Needs ``modelcollapse[xarray]``."""
+        """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
         try:
             import xarray
         except ModuleNotFoundError as error:
@@ -431,10 +435,12 @@ class Run:
     @staticmethod
     @computes
     def load(path: str | os.PathLike[str]) -> Run:
-        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions that are
-        registered here: those of this package, those of modules that are imported, and functions of runs of this process.
+        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions
+        that are registered here: those of this package, those of modules that are imported, and functions of runs of
+        this process.
 
-        A function that is not registered stands for itself until it is used; the numbers of the run can be read without it.
+        A function that is not registered stands for itself until it is used; the numbers of the run can be read without
+        it.
 
         Raises
         ------
@@ -448,7 +454,7 @@ class Run:
 
 
 class ChainFailure(RuntimeError):
-    """A fit was not finite: training diverged, a covariance became singular. The run is in ``run``, NaN from the failure on."""
+    """A fit failed: training diverged, a covariance became singular. ``run`` holds the run, NaN from the failure on."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -465,8 +471,8 @@ class ChainFailure(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached: ``run.extend`` and
-    ``run.more`` complete it, to the numbers of a run that was not interrupted.
+    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached:
+    ``run.extend`` and ``run.more`` complete it, to the numbers of a run that was not interrupted.
     """
 
     def __init__(self, run: Run) -> None:
@@ -498,8 +504,8 @@ def _finished(run: Run, outcome: drive.Outcome | None, *, beside: bool = False, 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Summary:
-    """Statistics over chains by observable: ``mean``, ``standard_error``, ``low``, ``high``, ``median``, ``lower``, ``upper``,
-    each ``(generation, ...)``; printing shows the last recorded generation.
+    """Statistics over chains by observable: ``mean``, ``standard_error``, ``low``, ``high``, ``median``, ``lower``,
+    ``upper``, each ``(generation, ...)``; printing shows the last recorded generation.
     """
 
     level: float

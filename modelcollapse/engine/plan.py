@@ -1,4 +1,4 @@
-"""The plan of a run: which chains run together, in which form, and from which stop to which; computed once, before anything runs."""
+"""The plan of a run, made before anything runs: which chains run together, in which form, to which stops."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How chains ``first``, ..., ``first + chains - 1`` go from generation ``now`` to ``last``; ``now`` is -1 for new chains."""
+    """How ``chains`` chains from ``first`` on go from generation ``now`` (-1 for new chains) to ``last``."""
 
     first: int
     chains: int
@@ -142,7 +142,7 @@ def most(process: Process, state: State, records: int) -> int:
 
 
 def check_memory(process: Process, state: State, chains: int, batch: int, records: int) -> None:
-    """Refuse a run that cannot fit into this machine's memory, by a low estimate: its trace, its states and one batch at work."""
+    """Refuse a run that cannot fit into memory, by a low estimate: its trace, its states, the draws of one batch."""
     available = memory()
     trace = chains * _bytes(process, state)[1] * records
     states, draws = chains * _size(_single(state)), batch * 4 * process.capacity * bool(process.room)
@@ -150,9 +150,9 @@ def check_memory(process: Process, state: State, chains: int, batch: int, record
     if available is not None and needed > available:
         gib = 2**30
         raise MemoryError(
-            f"the run needs about {needed / gib:.3g} GiB, more than the {available / gib:.3g} GiB of this machine: {trace / gib:.3g} for the "
-            f"trace of {chains} chains and {records} recorded generations, {states / gib:.3g} for their states and {draws / gib:.3g} for "
-            "the draws of one batch; record fewer generations (record=), run fewer chains, or choose a smaller size"
+            f"the run needs about {needed / gib:.3g} GiB, more than the {available / gib:.3g} GiB of this machine: "
+            f"{trace / gib:.3g} for the trace of {chains} chains and {records} recorded generations, "
+            f"{states / gib:.3g} for their states and {draws / gib:.3g} for the draws of one batch; record fewer generations (record=), run fewer chains, or choose a smaller size"
         )
 
 
