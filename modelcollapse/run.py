@@ -12,14 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
-from modelcollapse.engine import devices, drive, forms, plan, scan
+from modelcollapse.engine import devices, drive, forms, scan
 from modelcollapse.engine.batch import stacked
 from modelcollapse.engine.checkpoint import Checkpoint
+from modelcollapse.engine.plan import Plan, planned, stages
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
 from modelcollapse.names import coordinate
 from modelcollapse.observables import labelled
-from modelcollapse.process import Prepared, prepare
+from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 
@@ -113,26 +114,27 @@ def simulate(
     history = provenance.made(
         number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
     )
-    work = _plan(prepared, key, (0, chains), (-1, generations), recorded, saved=checkpoint is not None, **how)
+    how["watched"] |= checkpoint is not None
+    work = planned(prepared, key, (0, chains), (-1, generations), recorded, **how)
     store = (
         None if checkpoint is None else Checkpoint(arguments.path("checkpoint", checkpoint), _identity(history, work))
     )
-    outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh, checkpoint=store)
+    outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store))
     run = Run(
         family=prepared.process.family,
         source=source,
         regime=regime,
         observables=prepared.observables,
         size=arguments.whole_array("size", size),
-        recorded=recorded,
-        trace={},
-        state=None,
+        recorded=outcome.recorded,
+        trace=restored(outcome.trace, prepared.observables, prepared.location),
+        state=outcome.state,
         key=np.asarray(jax.random.key_data(key)),
         key_impl=provenance.implementation(key),
         provenance=history,
         location=prepared.location,
     )
-    return _finished(run, outcome)
+    return _sound(run, outcome.interrupted)
 
 
 @computes
@@ -164,7 +166,7 @@ def trace(
     state, first = scan.start_within(key, index, forms.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     everything = np.arange(generations + 1)
-    for stage in plan.stages(process, sizes, 0, everything, generations, False):
+    for stage in stages(process, sizes, 0, everything, generations, False):
         if forms.changes(state, stage.process):
             state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
         state, out = scan.advance_within(key, index, state, stage.process, stage.legs[0].gaps, True)
@@ -174,43 +176,13 @@ def trace(
 
 
 def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None) -> dict[str, Any]:
-    """The arguments that change no number, checked."""
+    """The arguments of a plan that change no number, checked."""
     devices.check(mesh)
     batch = None if batch_size is None else arguments.count("batch_size", batch_size)
-    return {"batch_size": batch, "progress": arguments.flag("progress", progress), "mesh": mesh}
+    return {"batch_size": batch, "mesh": mesh, "watched": arguments.flag("progress", progress)}
 
 
-def _plan(
-    prepared: Prepared,
-    key: jax.Array,
-    span: tuple[int, int],
-    way: tuple[int, int],
-    recorded: np.ndarray,
-    *,
-    batch_size: int | None,
-    progress: bool,
-    mesh: jax.sharding.Mesh | None,
-    saved: bool = False,
-) -> plan.Plan:
-    """The plan for ``span`` (first chain, chains) on its ``way`` (generation now, -1 for new chains, and last)."""
-    (first, chains), (now, last) = span, way
-    return plan.planned(
-        prepared.process,
-        prepared.sizes,
-        key,
-        first=first,
-        chains=chains,
-        now=now,
-        last=last,
-        recorded=recorded,
-        batch_size=batch_size,
-        devices=devices.count(mesh),
-        mesh=mesh is not None,
-        watched=progress or saved,
-    )
-
-
-def _identity(history: dict[str, Any], work: plan.Plan) -> dict[str, Any]:
+def _identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
     """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
     parts = {name: content["sha256"] for name, content in history["parts"].items()}
     span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
@@ -226,18 +198,26 @@ class Run:
 
     Attributes
     ----------
-    trace
-        Each observable by name: ``(chain, generation, ...)``, one entry for each recorded generation.
+    family, source, regime
+        What was run; the family with what the source told it, such as its number of states.
+    observables
+        What was observed, by name.
+    size
+        The sample size, ``()`` or one for each generation ``(generations + 1,)``.
     recorded
         The recorded generations.
+    trace
+        Each observable by name: ``(chain, generation, ...)``, one entry for each recorded generation.
     state
         The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and
         the parameters, are about ``location``, if there is one.
+    key, key_impl
+        The data of the JAX key that the run was started with, and the name of its generator.
+    provenance
+        Versions, dtype, device, seed, and repr and content hash of every part.
     location
         ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
         ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
-    provenance
-        Versions, dtype, device, seed, and repr and content hash of every part.
     """
 
     family: Any
@@ -331,10 +311,21 @@ class Run:
         # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
-        work = _plan(prepared, key, (0, self.chains), (now, last), recorded, **how)
-        outcome = drive.drive(work, key, self.state, progress=how["progress"], mesh=mesh)
-        longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
-        return _finished(longer, outcome, interrupted=self)
+        work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
+        outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
+        if outcome.state.status.size < self.chains:  # interrupted before all chains went on
+            raise Interrupted(self)
+        new = restored(outcome.trace, self.observables, self.location)
+        longer = dataclasses.replace(
+            self,
+            regime=regime,
+            size=sizes,
+            recorded=np.concatenate([self.recorded, outcome.recorded]),
+            trace={name: np.concatenate([values, new[name]], axis=1) for name, values in self.trace.items()},
+            state=outcome.state,
+            provenance=history,
+        )
+        return _sound(longer, outcome.interrupted)
 
     @computes
     def more(
@@ -362,9 +353,14 @@ class Run:
         prepared = prepare(
             self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
         )
-        work = _plan(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
-        outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh)
-        return _finished(dataclasses.replace(self, provenance=history), outcome, beside=True)
+        work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
+        outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh))
+        if outcome.interrupted:  # new chains that are behind the others are no part of the run
+            raise Interrupted(self)
+        new = restored(outcome.trace, self.observables, self.location)
+        trace = {name: np.concatenate([values, new[name]]) for name, values in self.trace.items()}
+        state = stacked([self.state, outcome.state])
+        return _sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
 
     def _key(self) -> jax.Array:
         """The key that the run was started with."""
@@ -480,24 +476,18 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"interrupted: {run.chains} chains reached generation {run.generations}; they are in .run")
 
 
-def _finished(run: Run, outcome: drive.Outcome | None, *, beside: bool = False, interrupted: Run | None = None) -> Run:
-    """``run`` with what came of its plan: after its past, or (``beside``) after its chains."""
-    if outcome is None:  # Ctrl-C before any chain was begun
+def _reached(outcome: drive.Outcome | None) -> drive.Outcome:
+    """What came of a plan; KeyboardInterrupt if it was interrupted before any chain was begun."""
+    if outcome is None:
         raise KeyboardInterrupt
-    trace = restored(outcome.trace, run.observables, run.location)
-    state, recorded = outcome.state, outcome.recorded
-    if run.state is not None and outcome.interrupted and (beside or state.status.size < run.chains):
-        raise Interrupted(run if interrupted is None else interrupted)
-    if beside:
-        trace = {name: np.concatenate([values, trace[name]]) for name, values in run.trace.items()}
-        state = stacked([run.state, state])
-    elif run.state is not None:
-        trace = {name: np.concatenate([values, trace[name]], axis=1) for name, values in run.trace.items()}
-        recorded = np.concatenate([run.recorded, recorded])
-    run = dataclasses.replace(run, trace=trace, state=state, recorded=recorded)
-    if outcome.interrupted:
+    return outcome
+
+
+def _sound(run: Run, interrupted: bool = False) -> Run:
+    """``run``, if it came to its end and no fit failed."""
+    if interrupted:
         raise Interrupted(run)
-    if np.any(state.status):
+    if np.any(run.state.status):
         raise ChainFailure(run)
     return run
 
