@@ -83,11 +83,11 @@ def _verify(options: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from modelcollapse.verify import registry as claims
+    from modelcollapse.claims import registry
+    from modelcollapse.verify import runner as claims
 
     _options.check_files(json=options.json)
-    registry = claims.registry()
-    chosen = _selected(options.claims, registry, options.tier)
+    chosen = _selected(options.claims, registry(), options.tier)
     if options.list:
         for claim in chosen:
             print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
@@ -129,7 +129,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _selected(names: Sequence[str], registry: dict[str, Any], tier: str | None = None) -> list[Any]:
     """The claims of a tier and those before it; claims that are named run whatever their tier, unless one is given."""
-    from modelcollapse.verify.registry import TIERS
+    from modelcollapse.verify.runner import TIERS
 
     ordered = sorted(registry.values(), key=lambda claim: claim.section)
     unknown = [n for n in names if n not in registry and not any(c.section.startswith(f"{n}.") for c in ordered)]

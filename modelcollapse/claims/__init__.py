@@ -1,1 +1,15 @@
-"""What the library claims, subject by subject: each claim holds a simulation against a theorem, and names the mistakes that it would catch."""
+"""What the library claims, one file per subject: each claim holds simulations against theorems, and names mistakes that it would catch."""
+
+import importlib
+import pkgutil
+
+from modelcollapse.verify.runner import REGISTRY, Claim
+
+for _found in pkgutil.iter_modules(__path__):
+    if not _found.ispkg:
+        importlib.import_module(f"{__name__}.{_found.name}")
+
+
+def registry() -> dict[str, Claim]:
+    """All claims of this package, and those that the user has registered."""
+    return REGISTRY

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "errata.md"
+PAGE = Path(__file__).parents[3] / "docs" / "errata.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +161,7 @@ def text() -> str:
     lines = [
         "# Errata, and scope",
         "",
-        "Written by `python -m modelcollapse.verify.errata` from `modelcollapse/verify/errata.py`. Papers of which only a summary",
+        "Written by `python -m modelcollapse.claims.pages.errata` from `modelcollapse/claims/pages/errata.py`. Papers of which only a summary",
         "was read are cited as summarised, and are not quoted.",
         "",
         "## Published statements that the data reject",

@@ -1,6 +1,6 @@
 """The false-alarm rate, where it can be seen: all predictions under many seeds at 1e-2 to 1e-4, counted against the promise.
 
-``python -m modelcollapse.verify.calibrate`` writes ``docs/calibration.md``. The rate of the registry, 1e-6 over all
+``python -m modelcollapse.claims.pages.calibration`` writes ``docs/calibration.md``. The rate of the registry, 1e-6 over all
 comparisons, cannot be seen in any number of runs; it follows from the same construction. Claims run at a reduced budget,
 which changes nothing for statistics that bound their rate by construction and is the harder case for nominal ones.
 """
@@ -17,10 +17,11 @@ import numpy as np
 from scipy.stats import binom
 from tqdm import tqdm
 
+from modelcollapse.claims import registry
 from modelcollapse.verify.evidence import Evidence
-from modelcollapse.verify.registry import Claim, registry
+from modelcollapse.verify.runner import Claim, given_by
 
-PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
+PAGE = Path(__file__).parents[3] / "docs" / "calibration.md"
 RATES = (1e-2, 1e-3, 1e-4)
 
 
@@ -51,8 +52,7 @@ def calibrate(
     chosen = list(chosen)
     for seed in tqdm(list(seeds), disable=not progress, unit="seed"):
         for claim in chosen:
-            given = claim.function(seed, chains)
-            for evidence in [given] if isinstance(given, Evidence) else given:
+            for evidence in given_by(claim, seed, chains):
                 kinds = counts.setdefault(claim.name, [])
                 certain = evidence.observed.certain
                 if not any(count.certain == certain for count in kinds):
@@ -77,7 +77,7 @@ def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
     lines = [
         "# Calibration of the false-alarm rate",
         "",
-        f"Written by `python -m modelcollapse.verify.calibrate --seeds {seeds} --chains {chains}`. Every prediction of the suite",
+        f"Written by `python -m modelcollapse.claims.pages.calibration --seeds {seeds} --chains {chains}`. Every prediction of the suite",
         f"was put to the test under {seeds} seeds at {chains} chains, and its false alarms counted at rates that can be seen.",
         "",
         "*By construction*: exact binomial tails, betting martingales and Chernoff bounds, whose rate is a bound, so that counts",
@@ -127,7 +127,7 @@ def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m modelcollapse.verify.calibrate", description="Count false alarms over seeds."
+        prog="python -m modelcollapse.claims.pages.calibration", description="Count false alarms over seeds."
     )
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--chains", type=int, default=2000)

@@ -8,9 +8,10 @@ import pkgutil
 from pathlib import Path
 
 import modelcollapse_theory
+from modelcollapse.claims import registry
 from modelcollapse_theory._register import THEOREMS, Theorem
 
-PAGE = Path(__file__).parents[2] / "theory" / "README.md"
+PAGE = Path(__file__).parents[3] / "theory" / "README.md"
 
 GROUPS = {
     "The organising theorem, and what each workflow makes of it": (
@@ -62,7 +63,7 @@ something independent: exact transition matrices, exact fractions, quadrature, `
 last column names the claims that hold it against a simulation; a dash means that the result is deterministic, or that
 its exact counterpart is what is simulated.
 
-This page is written by `python -m modelcollapse.verify.atlas`.
+This page is written by `python -m modelcollapse.claims.pages.atlas`.
 """
 
 
@@ -75,9 +76,7 @@ def modules() -> dict[str, str]:
 
 def claims_of(function: str) -> list[str]:
     """Names of the claims of this package that put ``function`` to the test."""
-    from modelcollapse.verify.registry import registry
-
-    own = (c for c in registry().values() if c.function.__module__.startswith("modelcollapse.verify."))
+    own = (c for c in registry().values() if c.function.__module__.startswith("modelcollapse.claims."))
     return sorted(c.name for c in own if function in c.theorems)
 
 

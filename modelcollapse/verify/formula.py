@@ -1,0 +1,70 @@
+"""A function of the theory at its arguments: what it predicts, and what it says of the usual near misses."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, SupportsFloat
+
+from modelcollapse.verify.evidence import Evidence, Statistic
+
+TIMES = {1: "one {}", 2: "two {}s", 3: "three {}s"}
+
+
+class Formula:
+    """``function(*arguments, **options)`` as one number, which ``read`` takes from what the function returns.
+
+    Call it with other values of some arguments for the number there: ``exact(fits=3)``. ``float(exact)`` is the prediction.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        read: Callable[[Any], SupportsFloat] = float,
+        **options: Any,
+    ) -> None:
+        self.function, self.read = function, read
+        self.arguments = inspect.signature(function).bind_partial(*arguments, **options).arguments
+
+    def __call__(self, **changes: Any) -> float:
+        return float(self.read(self.function(**{**self.arguments, **changes})))
+
+    def __float__(self) -> float:
+        return self()
+
+    def near(
+        self,
+        *,
+        early: int = 0,
+        late: int = 0,
+        larger: int = 0,
+        diploid: bool = False,
+        ddof: int | None = None,
+        unit: str = "generation",
+    ) -> dict[str, float]:
+        """Near misses by name: some fits (called ``unit``) early or late, M + ``larger``, 2M for M, another ``ddof``."""
+        out = {}
+        if larger:
+            out[f"M + {larger} for M"] = self(sample_size=self.arguments["sample_size"] + larger)
+        if early:
+            out[f"{TIMES[early].format(unit)} early"] = self(fits=self.arguments["fits"] - early)
+        if late:
+            out[f"{TIMES[late].format(unit)} late"] = self(fits=self.arguments["fits"] + late)
+        if diploid:
+            out["diploid 2M"] = self(sample_size=2 * self.arguments["sample_size"])
+        if ddof is not None:
+            out[f"ddof = {ddof}"] = self(ddof=ddof)
+        return out
+
+    def against(
+        self,
+        observed: Statistic,
+        what: str = "",
+        wrong: Mapping[str, SupportsFloat] | None = None,
+        *,
+        slack: SupportsFloat = 0.0,
+        **near: Any,
+    ) -> Evidence:
+        """The prediction against what was seen, with the near misses of ``wrong`` and those that ``near`` names."""
+        return Evidence(observed, self(), {**(wrong or {}), **self.near(**near)}, what, slack)
