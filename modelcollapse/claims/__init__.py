@@ -1,4 +1,4 @@
-"""What the library claims, one file per subject: each claim holds simulations against theorems, and names mistakes that it would catch."""
+"""What the library claims, one file per subject: each claim holds a simulation against theorems."""
 
 import importlib
 import pkgutil

@@ -55,11 +55,7 @@ def partial_refits(lab: Lab) -> Evidence:
     exact = Formula(errors.damped_log_variance, rate, size, fits)
     cgf = Formula(gaussian.log_variance_cgf, sample_size=size, fits=1)
     refits = float(gaussian.expected_log_variance(size, fits))
-    wrong = {
-        "full refits": refits,
-        "the first fit partial too": rate * refits,
-        "rate squared": exact(rate=rate**2),
-    }
+    wrong = {"full refits": refits, "the first fit partial too": rate * refits, "rate squared": exact(rate=rate**2)}
     seen = ChernoffMean.about(
         exact(), walked[:, 0], lambda t: cgf(theta=t) + (fits - 1) * cgf(theta=rate * t), -(size - 1) / 2
     )

@@ -1,4 +1,4 @@
-"""Families with one parameter: the mean's error grows by 1 + v2/M a fit, and the estimator decides which way a scale collapses."""
+"""Families with one parameter: the mean's error grows by 1 + v2/M per fit; the estimator decides how a scale ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from modelcollapse import regimes
 from modelcollapse.families import Binomial, Gamma, GaussianMean, NegativeBinomial, Pareto, Poisson, Uniform
@@ -32,12 +31,9 @@ SETTINGS: dict[str, tuple[Family, Source, tuple[theory.VarianceFunction, float]]
 }  # fmt: skip
 
 
-def last(
-    lab: Lab, name: str, family: Family, source: Source, observe: str, size: ArrayLike, fits: int, regime: Regime | None = None
-) -> np.ndarray:  # fmt: skip
-    """An observable of fit number ``fits`` of a run called ``name``, one number for each chain."""
-    name = f"exponential families, {name}"
-    seen = lab.last(name, family, source, regime, observe, size=size, fits=fits, batch_size=BATCH)
+def last(lab: Lab, name: str, family: Family, source: Source, observe: str, **options: Any) -> np.ndarray:
+    """The observable of such a run after the last fit, one number for each chain."""
+    seen = lab.last(f"exponential families, {name}", family, source, observe=observe, batch_size=BATCH, **options)
     return np.asarray(seen, np.float64).reshape(lab.chains)
 
 
@@ -47,7 +43,7 @@ def squared_errors(
     """Squared errors of the mean in one of the ``SETTINGS``."""
     family, source, _ = SETTINGS[name]
     title = f"{name} {type(regime).__name__} {size} {fits}"
-    errors = last(lab, title, family, source, "squared_mean_error", size, fits, regime)
+    errors = last(lab, title, family, source, "squared_mean_error", regime=regime, size=size, fits=fits)
     return bounded(errors) if name == "binomial" else NominalMean(errors)
 
 
@@ -65,7 +61,7 @@ def quadratic_variance(lab: Lab) -> Iterator[Evidence]:
         yield exact.against(seen, f"{name}, E (m - m_0)^2", {"twice the variance": 2 * exact()}, early=1)
     size, fits = 4, 12
     family, source, (variance, truth) = SETTINGS["binomial"]
-    mean, start = last(lab, "binomial mean", family, source, "mean", size, fits), float(variance(truth))
+    mean, start = last(lab, "binomial mean", family, source, "mean", size=size, fits=fits), float(variance(truth))
     exact = Formula(theory.expected_mean_error, variance, truth, size, fits)
     wrong = {"v2 = 0": start * fits / size, "v2 = -1": exact(family=theory.bernoulli(), mean=CHANCE) * TRIALS}
     yield exact.against(bounded((mean - truth) ** 2), "binomial, E (m - m_0)^2", wrong, larger=1, early=1)
@@ -74,7 +70,7 @@ def quadratic_variance(lab: Lab) -> Iterator[Evidence]:
     variances = BoundedMean(mean * (1 - mean / TRIALS), 0, TRIALS / 4)
     yield spread.against(variances, "binomial, E V(m)", wrong, larger=1, early=1)
     schedule = np.array([2, 8, 2, 8])
-    errors = last(lab, "binomial schedule", family, source, "squared_mean_error", schedule, schedule.size)
+    errors = last(lab, "binomial schedule", family, source, "squared_mean_error", size=schedule, fits=schedule.size)
     planned = Formula(theory.scheduled_mean_error, variance, truth, schedule, read=lambda path: path[-1])
     wrong = {
         "the mean sample size": exact(sample_size=5, fits=4),
@@ -133,18 +129,13 @@ def fresh_families(lab: Lab) -> Iterator[Evidence]:
 
 
 @D.claim(
-    theory.poisson_extinction,
-    source="critical branching; theory/derivations/exponential-families.md",
-    tier="quick",
+    theory.poisson_extinction, source="critical branching; theory/derivations/exponential-families.md", tier="quick"
 )
 def poisson_extinction(lab: Lab) -> Evidence:
     """Poisson: every draw is 0 by fit n with probability exp(-M m_0 a_n), though the mean never changes"""
     size, truth, fits = 10, 0.5, 8
-    seen = Proportion.of(last(lab, "extinction", Poisson(), poisson(truth), "extinct", size, fits) == 1)
-    wrong = {
-        "no draw at once, e^(-M m_0)": np.exp(-size * truth),
-        "a_n = 2 / n": np.exp(-size * truth * 2 / fits),
-    }
+    seen = Proportion.of(last(lab, "extinction", Poisson(), poisson(truth), "extinct", size=size, fits=fits) == 1)
+    wrong = {"no draw at once, e^(-M m_0)": np.exp(-size * truth), "a_n = 2 / n": np.exp(-size * truth * 2 / fits)}
     exact = Formula(theory.poisson_extinction, truth, size, fits)
     return exact.against(seen, f"M m_0 = {size * truth:g}, {fits} fits", wrong, larger=1, early=1)
 
@@ -154,7 +145,7 @@ def known_variance(lab: Lab) -> Evidence:
     """a normal law of known variance only drifts: its mean is a random walk with variance n sigma^2 / M"""
     size, fits, variance = 10, 10, 4.0
     source = normal(3.0, variance)
-    seen = last(lab, "known variance", GaussianMean(variance), source, "squared_mean_error", size, fits)
+    seen = last(lab, "known variance", GaussianMean(variance), source, "squared_mean_error", size=size, fits=fits)
     exact = Formula(theory.expected_mean_error, theory.normal(variance), 0.0, size, fits)
     value = exact()
     wrong = {"the variance refitted, ddof = 0": variance * (1 - (1 - 1 / size) ** fits)}
@@ -175,7 +166,7 @@ def gamma_log_drift(lab: Lab) -> Iterator[Evidence]:
     for shape, source in ((1.0, exponential()), (0.3, gamma(1.0, 0.3))):
         exact = drift(special_families.gamma_log_mean, size, fits, shape=shape)
         cgf = Formula(special_families.gamma_mean_cgf, sample_size=size, fits=fits, shape=shape)
-        walked = last(lab, f"log mean {shape}", Gamma(shape), source, "log_mean", size, fits)
+        walked = last(lab, f"log mean {shape}", Gamma(shape), source, "log_mean", size=size, fits=fits)
         wrong = {"no drift: E m_n = m_0": 0.0, "twice the shape": exact(shape=2 * shape)}
         if shape < 1:
             wrong["the first order, -n/(2kM)"] = -fits / (2 * shape * size)
@@ -187,14 +178,14 @@ def gamma_log_drift(lab: Lab) -> Iterator[Evidence]:
 def uniform_collapse(lab: Lab) -> Iterator[Evidence]:
     """uniform: -M ln(b_n/b_0) is Gamma(n) by the maximum; the unbiased end still sinks"""
     size, fits = 10, 20
-    ends = last(lab, "largest", Uniform(), uniform(), "log_end", size, fits)
+    ends = last(lab, "largest", Uniform(), uniform(), "log_end", size=size, fits=fits)
     for level in (-1.5, -2.0, -2.5):
         below = Formula(special_families.uniform_end_cdf, level, size, fits)
         seen, wrong = Proportion.of(ends <= level), {"unbiased end": below(unbiased=True)}
         yield below.against(seen, f"P(ln(b_n/b_0) < {level:g})", wrong, larger=1, early=1)
     size, fits = 4, 100
     exact = drift(special_families.uniform_log_end, size, fits, unbiased=True)
-    ends = last(lab, "unbiased end", Uniform("unbiased"), uniform(), "log_end", size, fits)
+    ends = last(lab, "unbiased end", Uniform("unbiased"), uniform(), "log_end", size=size, fits=fits)
     top = fits * np.log1p(1 / size)
     wrong = {
         "no drift: E b_n = b_0": 0.0,
@@ -214,7 +205,7 @@ def pareto_direction(lab: Lab) -> Iterator[Evidence]:
         unbiased = estimator == "unbiased"
         exact = drift(special_families.pareto_log_index, size, fits, unbiased=unbiased)
         cgf = Formula(special_families.pareto_index_cgf, sample_size=size, fits=fits, unbiased=unbiased)
-        walked = last(lab, f"index {estimator}", Pareto(1.0, estimator), pareto(1.0), "log_index", size, fits)
+        walked = last(lab, f"index {estimator}", Pareto(1.0, estimator), pareto(1.0), "log_index", size=size, fits=fits)
         wrong = {"the other estimator": exact(unbiased=not unbiased), "no drift": 0.0}
         seen = ChernoffMean.about(exact(), walked, lambda t, cgf=cgf: cgf(theta=t), high=size)
         yield exact.against(seen, f"E ln(alpha_n/alpha_0), {estimator}", wrong, larger=1, early=1)

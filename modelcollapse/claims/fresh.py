@@ -82,7 +82,8 @@ def absent_early(lab: Lab) -> Evidence:
 
 @B.claim(fresh.expected_founders, source=FRESH, chains=8_000)
 def founders(lab: Lab) -> Evidence:
-    """a stationary data set descends from more real draws than Ewens' formula says, because the sample is the population"""
+    """a stationary data set descends from more real draws than Ewens' formula says, because the sample is the
+    population"""
     size, share = 30, 0.1
     random = lab.random("founders")
     labels = np.zeros((lab.chains, size), np.int64)

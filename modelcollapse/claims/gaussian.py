@@ -27,7 +27,7 @@ BATCH = 5_000  # one compiled program for runs of different size
 
 
 def first_w2(params: Normal, truth: Normal) -> jax.Array:
-    """Squared W2 distance of the first coordinates, ``()``: any fixed direction of a Gaussian run is a run in one dimension."""
+    """Squared W2 distance of the first coordinates, ``()``: one direction of a Gaussian run is a run of its own."""
     sigma = jnp.exp(params.log_scale[0])
     return (params.mean[0] - truth.mean[0]) ** 2 + (sigma - jnp.exp(truth.log_scale[0])) ** 2
 
@@ -38,7 +38,8 @@ def covariance(params: Normal) -> jax.Array:
 
 
 OBSERVED = (
-    "log_variance", "standard_deviation", "squared_mean_error", "log_pivots", "log_determinant", "w2_squared", first_w2, covariance,
+    "log_variance", "standard_deviation", "squared_mean_error", "log_pivots", "log_determinant", "w2_squared", first_w2,
+    covariance,
 )  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def early(lab: Lab, ddof: int = 1) -> Run:
 
 @shared
 def late(lab: Lab) -> Run:
-    """A quarter of the chains, far into collapse, with the fewest rows that three dimensions allow; the compiled program of ``early``."""
+    """A quarter of the chains, far into collapse, with the fewest rows that three dimensions allow."""
     fewer, fits = Lab(lab.seed, max(2, lab.chains // 4)), [1, LATE_FITS, LAST_FITS]
     source = normal(np.zeros(3), np.diag(np.ones(3)))
     return fewer.run("late", Gaussian(ddof=1), source, observe=OBSERVED, size=LATE_SIZE, fits=fits, batch_size=BATCH)
@@ -120,7 +121,8 @@ def mean_walk(lab: Lab) -> Evidence:
 
 @D.claim(gaussian.expected_variance, gaussian.variance_of_variance, source="martingale; moments of a chi-square")
 def variance_martingale(lab: Lab) -> Iterator[Evidence]:
-    """E sigma_n^2 stays sigma_0^2 while every chain's variance goes to 0, and its spread grows as (1 + 2/(M-1))^n - 1"""
+    """E sigma_n^2 stays sigma_0^2 while every chain's variance goes to 0, and its spread grows as
+    (1 + 2/(M-1))^n - 1"""
     values = early(lab)["standard_deviation"][:, -1, 0] ** 2
     exact = Formula(gaussian.expected_variance, SIZE, FITS)
     wrong = {"the typical exp(-n / M)": np.exp(-FITS / SIZE), "(1 - 1/M)^n": exact(ddof=0)}

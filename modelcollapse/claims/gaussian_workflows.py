@@ -1,4 +1,4 @@
-"""Gaussians with other data than the last model's: mixtures, fresh rows, growth, accumulation, and a truth that is not Gaussian."""
+"""Gaussians fitted to more than the last model's data: mixtures, fresh rows, accumulation; and other truths."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def fresh_rows_gaussian(lab: Lab) -> Iterator[Evidence]:
     tier="default",
 )
 def accumulate_gaussian(lab: Lab) -> Iterator[Evidence]:
-    """accumulated normal batches: E s_n^2 = sigma^2 prod_{t=2}^n (1 - 1/(t (t M - 1))) with the unbiased pooled variance"""
+    """accumulated normal batches: E s_n^2 = sigma^2 prod_{t=2}^n (1 - 1/(t (t M - 1))) with the unbiased pooled
+    variance"""
     size, fits = 30, 3
     run = lab.run("accumulate gaussian", Gaussian(), normal(), regimes.Accumulate(), MOMENTS, size=size, fits=fits)
     variance, error = (Formula(accumulation.gaussian, size, fits, read=lambda pair, i=i: pair[i][-1]) for i in (0, 1))

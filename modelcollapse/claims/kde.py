@@ -50,7 +50,8 @@ def kernel_density(lab: Lab) -> Iterator[Evidence]:
 
 @D.claim(kde.rule_bandwidth)
 def kernel_density_rules(lab: Lab) -> Iterator[Evidence]:
-    """with Scott's rule or Silverman's the variance grows by (1-1/M)(1 + c^2 M^(-2/(d+4)) M/(M-1)) a fit: it explodes"""
+    """with Scott's rule or Silverman's the variance grows by (1-1/M)(1 + c^2 M^(-2/(d+4)) M/(M-1)) a fit: it
+    explodes"""
     for rule, d in (("scott", 1), ("silverman", 1), ("scott", 2)):
         constants = [1.0, float(kde.silverman_constant(d))]
         constant, other = constants[:: -1 if rule == "silverman" else 1]

@@ -1,4 +1,4 @@
-"""The planner's answers: simulated at the answer, where the demand is met, and at the nearest value beside it that the budget resolves."""
+"""The planner's answers: the demand is met at the answer, and not at the nearest value that the budget resolves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def two_sided(
 ) -> Iterator[Evidence]:
     """The answer meets the demand and its neighbour does not: both as predicted, and neither as the other.
 
-    The neighbour is the first of ``answer - step``, ``answer - 2 step``, ... that ``chains`` chains tell from the answer.
+    The neighbour is the first of ``answer - step``, ``answer - 2 step``, ... that so many ``chains`` tell from it.
     """
     met, other = read(answer), answer - step
     while abs(read(other) - met) < Z * np.sqrt(met * (1 - met) / chains):
@@ -88,7 +88,8 @@ def planned_share(lab: Lab) -> Iterator[Evidence]:
 
 @G.claim(replacement.unseen_probability, source="independence")
 def planned_real_items(lab: Lab) -> Evidence:
-    """a fixed real set of the planned size keeps a state for ever with probability 1 - delta, one item fewer does not"""
+    """a fixed real set of the planned size keeps a state for ever with probability 1 - delta, one item fewer does
+    not"""
     state = 2
     answer = plan.real_items_to_keep(LAW[state], (1 - LAW[state]) ** 5 + 1e-9)
     wrong = {
@@ -143,9 +144,7 @@ def planned_collapse(lab: Lab) -> Iterator[Evidence]:
 
 
 @G.claim(
-    replacement.heterozygosity_limit,
-    source="product over data sets; theory/derivations/replacement.md",
-    chains=200_000,
+    replacement.heterozygosity_limit, source="product over data sets; theory/derivations/replacement.md", chains=200_000
 )
 def planned_growth(lab: Lab) -> Evidence:
     """growth M t^b keeps the planned share of diversity for ever; a slower growth loses more"""
@@ -172,7 +171,8 @@ def planned_growth(lab: Lab) -> Evidence:
 
 @C.claim(accumulation.accumulate_limit, source="theory/derivations/accumulation.md")
 def planned_batch(lab: Lab) -> Iterator[Evidence]:
-    """accumulation with the planned batch keeps the planned share of diversity for ever, a batch less by one does not"""
+    """accumulation with the planned batch keeps the planned share of diversity for ever, a batch less by one does
+    not"""
     target, fits = 0.62, 60
     answer = int(plan.batch_to_keep(target).value)
     end, now = (Formula(f, read=lambda v: 1 - v) for f in (accumulation.accumulate_limit, accumulation.accumulate))

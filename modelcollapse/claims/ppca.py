@@ -1,4 +1,4 @@
-"""Linear VAEs: decoder means lose an amount of variance a fit where a Gaussian loses a fraction, and classes are the discrete chain."""
+"""Linear VAEs: decoder means lose an amount of variance per fit, not a fraction; classes are the discrete chain."""
 
 from __future__ import annotations
 

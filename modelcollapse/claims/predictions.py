@@ -1,7 +1,7 @@
 """What a run prints about itself holds: every kind of prediction against the very run that it stands beside.
 
-Each cell is one process, run by ``simulate`` (or gone on with by ``extend``) and asked by ``run.predict()``. Other claims test
-theorems, with wiring of their own; this one tests the wiring: which theorem is taken, at which fit, at which sample size.
+Each cell is one process, run by ``simulate`` (and perhaps ``extend``) and asked by ``run.predict()``. Other claims test
+theorems, with wiring of their own; this one tests the wiring: which theorem is taken, at which fit, at which size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EARLY, LARGER, BIASED = "one fit early", "M + 1", "shrunk by 1/M"
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A process and the observables that are looked at. Its parts are built when they are used, in the precision then in force."""
+    """A process and what is observed of it. Its parts are built when used, in the precision then in force."""
 
     family: Callable[[], Family]
     source: Callable[[], Source]
@@ -37,7 +37,7 @@ class Cell:
     full: bool = False  # whether the design has no further row, so that M + 1 is impossible
     extended: bool = False
     weak: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    """Underpowered: the near misses, and of which observables, that this budget does not reject; they are not claimed."""
+    """The near misses, with their observables, that this budget does not reject: they are not claimed."""
 
     def run(self, name: str, lab: Lab) -> Run:
         """The process up to its last generation, the only one that is recorded."""
@@ -134,14 +134,14 @@ CELLS: dict[str, Cell] = {
     "gaussian, replace": normals(
         1, mc.Replace, generations=2,
         observe=(
-            *MOMENTS, "total_variance", "log_variance", "log_pivots", "standard_deviation", "w2_squared", "log_determinant",
-            "determinant",
+            *MOMENTS, "total_variance", "log_variance", "log_pivots", "standard_deviation", "w2_squared",
+            "log_determinant", "determinant",
         ),
     ),
     "plane, replace": Cell(
         mc.Gaussian, lambda: plane(1.0, 0.5), mc.Replace,
-        ("log_variance", "log_determinant", "determinant", "log_pivots", "standard_deviation", "squared_mean_error"), size=6,
-        weak={LARGER: ["determinant", "standard_deviation"]},
+        ("log_variance", "log_determinant", "determinant", "log_pivots", "standard_deviation", "squared_mean_error"),
+        size=6, weak={LARGER: ["determinant", "standard_deviation"]},
     ),
     "gaussian, fresh": normals(1, lambda: mc.FreshReal(0.4), weak={LARGER: ["variance"]}),
     "gaussian, ddof 0, replace": normals(
@@ -183,8 +183,8 @@ CELLS: dict[str, Cell] = {
         weak={LARGER: ["variance"]},
     ),
     "gamma, replace": Cell(
-        lambda: mc.Gamma(2.0), lambda: mc.gamma(2.0, 2.0), mc.Replace, (*MOMENTS, "log_mean", "log_variance"), generations=2,
-        weak={LARGER: ["variance"]},
+        lambda: mc.Gamma(2.0), lambda: mc.gamma(2.0, 2.0), mc.Replace, (*MOMENTS, "log_mean", "log_variance"),
+        generations=2, weak={LARGER: ["variance"]},
     ),
     "gaussian mean, replace": Cell(
         lambda: mc.GaussianMean(4.0), lambda: mc.normal(2.0, 4.0), mc.Replace, ("squared_mean_error", "mean")

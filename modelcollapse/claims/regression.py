@@ -1,4 +1,4 @@
-"""Regression on its own labels, by triangles drawn in law, by estimates alone and by rows: the risk grows as it must."""
+"""Regression on its own labels, by triangles drawn in law, by estimates alone and by rows: how the risk grows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def risks(
 def same_rows(
     lab: Lab, name: str, weights: np.ndarray, regime: Regime | None = None, *, size: int, fits: int, **changes: Any
 ) -> np.ndarray:
-    """The risk on isotropic rows, ``(chains,)``, where all fits of a chain have the same rows, and each chain its own."""
+    """The risk on isotropic rows, ``(chains,)``, where all fits of a chain have the same rows."""
     designs = lab.random(name).standard_normal((lab.chains, size, weights.size))
     keys = jax.random.split(jax.random.key(lab.seed), lab.chains)
     source = linear(weights)
@@ -60,7 +60,8 @@ def least_squares(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 @R.claim(regression.step_risk_cdf, source=f"multivariate t; {SOURCE}")
 def regression_first_fit(lab: Lab) -> Iterator[Evidence]:
-    """the first least-squares fit errs by an F law: risk (T - d + 1)/(sigma^2 d) ~ F(d, T - d + 1), however it is drawn"""
+    """the first least-squares fit errs by an F law: risk (T - d + 1)/(sigma^2 d) ~ F(d, T - d + 1), however it is
+    drawn"""
     source, size, level = linear([1.0, -2.0, 0.5], 2.0), 8, 0.6
     below = Formula(regression.step_risk_cdf, level, size, FEATURES)
     wrong = {
@@ -138,7 +139,8 @@ def regression_fixed_design(lab: Lab) -> Iterator[Evidence]:
 
 @R.claim(regression.minimum_norm_risk, chains=20_000)
 def regression_interpolating(lab: Lab) -> Iterator[Evidence]:
-    """fewer rows than features: what is not seen is forgotten, geometrically with fresh rows, once with the same rows"""
+    """fewer rows than features: what is not seen is forgotten, geometrically with fresh rows, once with the same
+    rows"""
     size, d, fits = 4, 16, 2
     truth, options = np.full(d, d**-0.5), {"size": size, "fits": fits, "minimum_norm": True}
     for same, what, seen in (
@@ -164,11 +166,7 @@ def regression_shifted(lab: Lab) -> Evidence:
     labels = random.standard_normal(rows.shape[:2])
     labels[:, real:] += rows[:, real:] @ np.full(FEATURES, 2 * FEATURES**-0.5)
     clean, share = float(regression.replaced_risk(real + synthetic, 1, FEATURES)), synthetic / (real + synthetic)
-    wrong = {
-        "fixed d: share^2": clean + 4 * share**2,
-        "no shift": clean,
-        "the shift in full": clean + 4 * share,
-    }
+    wrong = {"fixed d: share^2": clean + 4 * share**2, "no shift": clean, "the shift in full": clean + 4 * share}
     seen = NominalMean((least_squares(rows, labels) ** 2).sum(1))
     exact = regression.shifted_label_risk(real, synthetic, FEATURES, squared_shift=4.0)
     return Evidence(seen, exact, wrong, f"{real} real, {synthetic} shifted")
@@ -176,7 +174,8 @@ def regression_shifted(lab: Lab) -> Evidence:
 
 @R.claim(regression.fresh_real_risk)
 def regression_fresh_real(lab: Lab) -> Evidence:
-    """real and synthetic rows together: the risk settles where each fit forgets the share 1 - B/d of its labels' error"""
+    """real and synthetic rows together: the risk settles where each fit forgets the share 1 - B/d of its labels'
+    error"""
     real, synthetic, fits = 10, 20, 6
     size = real + synthetic
     exact = Formula(regression.fresh_real_risk, real, synthetic, fits, FEATURES)

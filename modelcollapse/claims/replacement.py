@@ -98,8 +98,7 @@ def unseen(lab: Lab) -> Evidence:
 
 
 @A.claim(
-    replacement.expected_heterozygosity,
-    source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090",
+    replacement.expected_heterozygosity, source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090"
 )
 def heterozygosity_decay(lab: Lab) -> Evidence:
     """E[H] decays by exactly 1 - 1/M per refit"""

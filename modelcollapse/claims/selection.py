@@ -45,11 +45,7 @@ def zipf_tails(lab: Lab) -> Iterator[Evidence]:
             yield states.against(counted, "distinct states, one fit", wrong, slack=size ** (1 / exponent - 1))
 
 
-@E.claim(
-    selection.fixation_probability,
-    source=f"Kimura (1962); exact solve of the chain, {SOURCE}",
-    chains=40_000,
-)
+@E.claim(selection.fixation_probability, source=f"Kimura (1962); exact solve of the chain, {SOURCE}", chains=40_000)
 def preferred_state(lab: Lab) -> Iterator[Evidence]:
     """a preferred state takes over with probability (1 - e^(-2Msx)) / (1 - e^(-2Ms)): haploid, 2M and not 4N"""
     size, advantage, start = 50, 0.02, 0.2

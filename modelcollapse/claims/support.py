@@ -118,7 +118,7 @@ def lineage_numbers(lab: Lab) -> Iterator[Evidence]:
 
 
 def kingman(size: int, time: float) -> float:
-    """Mean number of lineages of the coalescent of ``size`` at a time in units of M fits, without the shift of the clock."""
+    """Mean number of lineages of the coalescent of ``size`` at ``time``, in units of M fits and with no shift."""
     k = np.arange(1, 60)
     return float(np.sum((2 * k - 1) * np.exp(-k * (k - 1) * time / 2)))
 
@@ -127,7 +127,8 @@ def kingman(size: int, time: float) -> float:
     rare.rare_loss_probability,
     rare.counted_loss_probability,
     rare.rare_loss_median,
-    source="critical branching; theory/derivations/rare-states.md; arXiv 2412.17646, as summarised, has exp(-c a_n) for Poisson",
+    source="critical branching; theory/derivations/rare-states.md; "
+    "arXiv 2412.17646, as summarised, has exp(-c a_n) for Poisson",
 )
 def rare_state(lab: Lab) -> Iterator[Evidence]:
     """a rare state, p_0 = c/M, is lost by n fits with probability exp(-c a_n); seen c times, with (1 - a_n)^c"""

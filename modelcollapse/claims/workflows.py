@@ -164,9 +164,7 @@ def accumulate_subsample(lab: Lab) -> Evidence:
 
 
 @A.claim(
-    workflows.replace_sizes,
-    source="Donnelly (1986) for absorption; second moments for the product",
-    chains=20_000,
+    workflows.replace_sizes, source="Donnelly (1986) for absorption; second moments for the product", chains=20_000
 )
 def growing_samples(lab: Lab) -> Evidence:
     """diversity survives if and only if the sum of 1/M_i is finite: E[H] = H_0 prod(1 - 1/M_i)"""

@@ -1,7 +1,8 @@
-"""A statistic says how improbable it is under a proposed expectation, and says so with a bound wherever the law allows one.
+"""A statistic says how improbable it is under a proposed expectation, by a bound wherever the law allows one.
 
-Each kind has ``estimate``, ``standard_error``, ``certain`` (whether its p-values are bounds by construction, or only nominal) and
-``log_p(value, level)``: the natural logarithm of a two-sided p-value of the hypothesis that the expectation is ``value``.
+Each kind has ``estimate``, ``standard_error``, ``certain`` (whether its p-values are bounds by construction, or only
+nominal) and ``log_p(value, level)``: the natural logarithm of a two-sided p-value of the hypothesis that the
+expectation is ``value``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.special import log_ndtr
 from scipy.stats import binom
 
 ROUNDINGS = 64
-"""Roundings of the samples' own precision that a value may lie beyond the bounds of its law: more than any observable adds up."""
+"""How far beyond the bounds of its law a value may lie, in roundings: more than the sum of any observable makes."""
 
 
 class Statistic(Protocol):
@@ -90,13 +91,14 @@ class _Mean:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BoundedMean(_Mean):
-    r"""Independent values in ``[low, high]``: a test by betting, valid for every law on that interval and every sample size.
+    r"""Independent values in ``[low, high]``: a test by betting, valid for every law there and every sample size.
 
-    With x scaled to [0, 1], the capital :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))`
-    is a nonnegative martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
-    :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp as the
-    normal approximation, whose tail is not trusted here. A sample may lie beyond a bound by ``ROUNDINGS`` units of its own
-    precision (float32 or float64, at the larger bound), and then counts as the bound.
+    With x scaled to [0, 1], the capital
+    :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))` is a nonnegative
+    martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
+    :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp
+    as the normal approximation, whose tail is not trusted here. A sample may lie beyond a bound by ``ROUNDINGS`` units
+    of its own precision (float32 or float64, at the larger bound), and then counts as the bound.
     """
 
     low: float
@@ -133,8 +135,8 @@ class BoundedMean(_Mean):
 class ChernoffMean(_Mean):
     r"""Independent values whose law is known up to a shift, by its cumulant generating function.
 
-    :math:`P(\bar x \ge t) \le \exp(-N \sup_\theta [\theta t - \kappa(\theta)])`, and the same below; doubled. ``cgf`` is that of the
-    centred values on the open interval ``domain``.
+    :math:`P(\bar x \ge t) \le \exp(-N \sup_\theta [\theta t - \kappa(\theta)])`, and the same below; doubled.
+    ``cgf`` is that of the centred values on the open interval ``domain``.
     """
 
     cgf: Callable[[float], float]
@@ -150,7 +152,7 @@ class ChernoffMean(_Mean):
         low: float = -np.inf,
         high: float = np.inf,
     ) -> Self:
-        """From the ``cgf`` of the values themselves, whose mean is ``mean``, on the open interval from ``low`` to ``high``."""
+        """From the ``cgf`` of the values themselves, whose mean is ``mean``, between ``low`` and ``high``."""
         return cls(samples, lambda t: float(cgf(t)) - t * mean, (low, high))
 
     def log_p(self, value: float, level: float) -> float:
@@ -167,7 +169,7 @@ class ChernoffMean(_Mean):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NominalMean(_Mean):
-    """A mean of unbounded values by its studentised z: right only as far as the central limit theorem is, so marked nominal."""
+    """A mean of unbounded values by its studentised z: as right as the central limit theorem, so marked nominal."""
 
     certain = False
 
@@ -179,9 +181,10 @@ class NominalMean(_Mean):
 class Evidence:
     """What was seen, what theory says, and the near misses that the same data must reject.
 
-    ``what`` says which of several quantities of a claim this is. ``slack`` is the stated error of an asymptotic prediction, or half
-    the width between two bounds: the prediction is rejected only if every value within it is. It must come from the theory's error
-    order, never from the data. Near misses get none. Numbers may be given as anything that ``float`` takes.
+    ``what`` says which of several quantities of a claim this is. ``slack`` is the stated error of an asymptotic
+    prediction, or half the width between two bounds: the prediction is rejected only if every value within it is. It
+    must come from the theory's error order, never from the data. Near misses get none. Numbers may be given as anything
+    that ``float`` takes.
     """
 
     observed: Statistic

@@ -14,7 +14,7 @@ TIMES = {1: "one {}", 2: "two {}s", 3: "three {}s"}
 class Formula:
     """``function(*arguments, **options)`` as one number, which ``read`` takes from what the function returns.
 
-    Call it with other values of some arguments for the number there: ``exact(fits=3)``. ``float(exact)`` is the prediction.
+    Call it for the prediction, or with other values of some arguments for the number there: ``exact(fits=3)``.
     """
 
     def __init__(
@@ -30,9 +30,6 @@ class Formula:
     def __call__(self, **changes: Any) -> float:
         return float(self.read(self.function(**{**self.arguments, **changes})))
 
-    def __float__(self) -> float:
-        return self()
-
     def near(
         self,
         *,
@@ -43,7 +40,7 @@ class Formula:
         ddof: int | None = None,
         unit: str = "generation",
     ) -> dict[str, float]:
-        """Near misses by name: some fits (called ``unit``) early or late, M + ``larger``, 2M for M, another ``ddof``."""
+        """Near misses: so many fits (called ``unit``) early or late, M + ``larger``, 2M for M, another ``ddof``."""
         out = {}
         if larger:
             out[f"M + {larger} for M"] = self(sample_size=self.arguments["sample_size"] + larger)

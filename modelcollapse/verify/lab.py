@@ -1,4 +1,4 @@
-"""Where a claim is put to the test: a seed, a number of chains, and random streams that are independent unless they share a name."""
+"""Where a claim is put to the test: a seed, a number of chains, and independent random streams, each with a name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Section:
     def claim(
         self, *tests: Callable[..., Any], source: str | None = None, chains: int | None = None, tier: str | None = None
     ) -> Callable[[C], C]:
-        """Register a function of a ``Lab`` as a claim: its docstring is the statement, ``tests`` are the theorems put to the test."""
+        """Register a function of a ``Lab`` as a claim: its docstring is the statement, ``tests`` are its theorems."""
 
         def register(function: C) -> C:
             def judged(seed: int, chains: int) -> Evidence | Iterable[Evidence]:

@@ -134,7 +134,7 @@ class Result:
 
 
 def level(claims: int, comparisons: int, rate: float = RATE) -> float:
-    """False-alarm rate of one comparison: ``rate`` divided equally over all registered claims, then over this claim's evidence.
+    """False-alarm rate of one comparison: ``rate`` shared equally by all registered claims, then by a claim's evidence.
 
     It counts what is registered, not what is selected, so a claim is judged alike whichever others are run.
     """
@@ -169,8 +169,8 @@ def run_claims(
 ) -> Iterator[Result]:
     """Run several claims in the given order.
 
-    ``times`` multiplies every claim's own budget. ``done`` is called after each claim. A claim that raises does not end the
-    others: its result has the verdict ``RAISED``, and ``error`` says what it raised.
+    ``times`` multiplies every claim's own budget. ``done`` is called after each claim. A claim that raises does not end
+    the others: its result has the verdict ``RAISED``, and ``error`` says what it raised.
     """
     if chains is not None and chains < 2:
         raise ValueError(f"chains must be at least 2, got {chains}")
@@ -190,7 +190,7 @@ def stream(seed: int, name: str) -> int:
 
 
 def exit_code(results: Iterable[Result]) -> int:
-    """0: all hold and every near miss is rejected; 1: a prediction is rejected, or a claim raised; 3: a near miss is not rejected."""
+    """0: all holds; 1: a prediction is rejected, or a claim raised; 3: a near miss is not rejected."""
     verdicts = {result.verdict for result in results}
     return 1 if verdicts & {REJECTED, RAISED} else 3 if UNDERPOWERED in verdicts else 0
 

@@ -1,1 +1,1 @@
-"""Pages that are written from the claims: the atlas of theorems, the errata, the calibration of the false-alarm rate."""
+"""Pages that are written from the claims: the atlas of theorems, and the calibration of the false-alarm rate."""

@@ -1,8 +1,9 @@
-"""The false-alarm rate, where it can be seen: all predictions under many seeds at 1e-2 to 1e-4, counted against the promise.
+"""The false-alarm rate, where it can be seen: all predictions under many seeds, counted against the promise.
 
-``python -m modelcollapse.claims.pages.calibration`` writes ``docs/calibration.md``. The rate of the registry, 1e-6 over all
-comparisons, cannot be seen in any number of runs; it follows from the same construction. Claims run at a reduced budget,
-which changes nothing for statistics that bound their rate by construction and is the harder case for nominal ones.
+``python -m modelcollapse.claims.pages.calibration`` writes the tables of ``docs/calibration.md``. The rate of the
+registry, 1e-6 over all comparisons, cannot be seen in any number of runs; it follows from the same construction. Claims
+run at a reduced budget, which changes nothing for statistics that bound their rate by construction and is harder for
+nominal ones.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from modelcollapse.verify.runner import Claim, given_by
 
 PAGE = Path(__file__).parents[3] / "docs" / "calibration.md"
 RATES = (1e-2, 1e-3, 1e-4)
+FOUND = "## What was found\n"
 
 
 @dataclasses.dataclass
@@ -63,65 +65,43 @@ def calibrate(
 
 def total(counts: dict[str, list[Count]], certain: bool) -> Count:
     out = Count(certain)
-    for kinds in counts.values():
-        for count in kinds:
-            if count.certain == certain:
-                out.comparisons += count.comparisons
-                out.alarms = out.alarms + count.alarms
+    for count in (count for kinds in counts.values() for count in kinds if count.certain == certain):
+        out.comparisons += count.comparisons
+        out.alarms = out.alarms + count.alarms
     return out
 
 
+def cells(count: Count) -> str:
+    """What was seen and promised at each rate, and how improbable so many alarms are."""
+    excess, promised = count.excess(), [f"{count.comparisons * rate:.3g}" for rate in RATES]
+    seen = " | ".join(f"{alarms} / {mean}" for alarms, mean in zip(count.alarms, promised, strict=True))
+    mark = " *" if excess.min() < 1e-3 else ""
+    return f"{count.comparisons} | {seen} | {', '.join(f'{p:.2g}' for p in excess)}{mark}"
+
+
 def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
-    """The report."""
+    """What the page says behind ``FOUND``: both tables, and the rates that they bound."""
     head = " | ".join(f"at {rate:g}: seen / promised" for rate in RATES)
+    rule, kinds = "---|" * (len(RATES) + 1), ("by construction", "nominal")
+    both = [total(counts, certain) for certain in (True, False)]
+    upper = [1 - 0.05 ** (1 / max(count.comparisons, 1)) for count in both]
     lines = [
-        "# Calibration of the false-alarm rate",
-        "",
-        f"Written by `python -m modelcollapse.claims.pages.calibration --seeds {seeds} --chains {chains}`. Every prediction of the suite",
-        f"was put to the test under {seeds} seeds at {chains} chains, and its false alarms counted at rates that can be seen.",
-        "",
-        "*By construction*: exact binomial tails, betting martingales and Chernoff bounds, whose rate is a bound, so that counts",
-        "should not exceed the promise. *Nominal*: a studentised mean, whose rate is that of the normal law only as far as the",
-        "central limit theorem reaches; the reduced budget is the harder case for it, and the reason why it is marked in every",
-        "table. Claims that share a run are not independent, so a single unlucky seed shows in several rows. `p` is the",
-        "probability of so many alarms or more at exactly the promised rates; an asterisk marks p < 1e-3. Predictions with a",
-        "stated error (slack) are marked `~`: they alarm less than promised.",
-        "",
-        "## All together",
+        f"Counted by `python -m modelcollapse.claims.pages.calibration --seeds {seeds} --chains {chains}`.",
         "",
         f"| evidence | comparisons | {head} | p |",
-        "|---|---|" + "---|" * (len(RATES) + 1),
-    ]
-
-    def cells(count: Count) -> str:
-        excess = count.excess()
-        seen = " | ".join(
-            f"{alarms} / {count.comparisons * rate:.3g}" for alarms, rate in zip(count.alarms, RATES, strict=True)
-        )
-        return f"{count.comparisons} | {seen} | {', '.join(f'{p:.2g}' for p in excess)}{' *' if excess.min() < 1e-3 else ''}"
-
-    for certain, name in ((True, "by construction"), (False, "nominal")):
-        lines.append(f"| {name} | {cells(total(counts, certain))} |")
-    lines += [
+        f"|---|---|{rule}",
+        *(f"| {name} | {cells(count)} |" for name, count in zip(kinds, both, strict=True)),
         "",
-        "## Claim by claim",
+        f"A rate of which no alarm was seen is below {upper[0]:.1g} ({kinds[0]}) or {upper[1]:.1g} ({kinds[1]}) with 95 %",
+        "confidence, if all comparisons of a class share it. For one claim that bound is 3 divided by its comparisons.",
         "",
         f"| claim | evidence | comparisons | {head} | p |",
-        "|---|---|---|" + "---|" * (len(RATES) + 1),
+        f"|---|---|---|{rule}",
     ]
-    for name, kinds in counts.items():
-        for count in kinds:
-            kind = ("by construction" if count.certain else "nominal") + (" ~" if count.slack else "")
+    for name, found in counts.items():
+        for count in found:
+            kind = kinds[0 if count.certain else 1] + (" ~" if count.slack else "")
             lines.append(f"| `{name}` | {kind} | {cells(count)} |")
-    upper = [1 - 0.05 ** (1 / max(count.comparisons, 1)) for count in (total(counts, True), total(counts, False))]
-    lines += [
-        "",
-        "## What this can and cannot show",
-        "",
-        f"A rate of which no alarm was seen is below {upper[0]:.1g} (by construction) or {upper[1]:.1g} (nominal) with 95 %",
-        "confidence, if all comparisons of a class share it. For one claim the same bound is 3 divided by its comparisons. The",
-        "promise at 1e-6 rests on the construction, not on this page.",
-    ]
     return "\n".join(lines) + "\n"
 
 
@@ -135,7 +115,8 @@ def main() -> None:
     with jax.enable_x64(True):
         chosen = sorted((c for c in registry().values() if c.name not in SKIPPED), key=lambda c: c.section)
         counts = calibrate(chosen, range(1000, 1000 + options.seeds), options.chains)
-    PAGE.write_text(text(counts, options.seeds, options.chains), encoding="utf-8")
+    said = PAGE.read_text(encoding="utf-8").partition(FOUND)[0]
+    PAGE.write_text(f"{said}{FOUND}\n{text(counts, options.seeds, options.chains)}", encoding="utf-8")
 
 
 SKIPPED = ("wasserstein_variance",)
