@@ -9,6 +9,7 @@ import numpy as np
 from modelcollapse.claims.replacement import LAST, LAW, SIZE, A, P, after
 from modelcollapse.claims.support import spread
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import divergence, moments, replacement, workflows
 
 FITS = 5
@@ -50,9 +51,7 @@ def covariance_over_time(lab: Lab) -> Iterator[Evidence]:
     """fits m and n have covariance (diag p0 - p0 p0^T)(1 - (1 - 1/M)^min(m, n)), and |p_n - p0|^2 its trace"""
     later = 10
     first, second = (after(lab, "probabilities", n) - P for n in (FITS, later))
-    one, two = (
-        Formula(divergence.fits_covariance, LAW, SIZE, FITS, later, read=lambda c, j=j: c[0, j]) for j in (0, 1)
-    )
+    one, two = (Formula(divergence.fits_covariance, LAW, SIZE, FITS, later, at=(0, j)) for j in (0, 1))
     whole = {"fits": later, "other_fits": None}
     own, both = (BoundedMean(first[:, 0] * second[:, j], low, 1) for j, low in ((0, -P[0]), (1, -1)))
     wrong = {"the later of the two": one(**whole)}
@@ -90,10 +89,10 @@ def entropy_decay(lab: Lab) -> Iterator[Evidence]:
 def total_variation(lab: Lab) -> Iterator[Evidence]:
     """total variation: De Moivre's mean absolute deviation at the first fit, H_0 in the end"""
     first, later, last = (BoundedMean(after(lab, "total_variation", n), 0, 1) for n in (1, FITS, LAST + 1))
-    half = Formula(divergence.mean_absolute_deviation, P, SIZE, read=lambda each: each.sum() / 2)
+    half = Formula(divergence.mean_absolute_deviation, P, SIZE, read=lambda each: np.sum(each) / 2)
     yield half.against(first, "one fit", {"without the half": 2 * half()}, larger=1)
     exact = Formula(divergence.expected_total_variation, LAW, SIZE, FITS)
-    wrong = {"normal approximation": divergence.total_variation_early(LAW, SIZE, FITS)}
+    wrong: Misses = {"normal approximation": divergence.total_variation_early(LAW, SIZE, FITS)}
     yield exact.against(later, f"{FITS} fits", wrong, early=1)
     wrong = {"1, nothing in common": 1.0, "half of H_0": replacement.heterozygosity(LAW) / 2}
     yield Evidence(last, exact(fits=LAST + 1), wrong, "in the end")

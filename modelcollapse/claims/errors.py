@@ -13,6 +13,7 @@ from modelcollapse.observables import excess_log_loss, first_below
 from modelcollapse.run import Run
 from modelcollapse.sources import linear, normal, normal_mixture
 from modelcollapse.verify import ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import errors, gaussian, precision, regression
 
 F = Section("F. error sources", source="theory/derivations/errors.md", chains=40_000)
@@ -53,12 +54,10 @@ def partial_refits(lab: Lab) -> Evidence:
     rate, fits, size = 0.3, 20, 20
     walked = lab.last("partial", Damped(Gaussian(), rate), normal(), observe="log_variance", size=size, fits=fits)
     exact = Formula(errors.damped_log_variance, rate, size, fits)
-    cgf = Formula(gaussian.log_variance_cgf, sample_size=size, fits=1)
+    cgf = Formula(gaussian.log_variance_cgf, sample_size=size, fits=1).along("theta")
     refits = float(gaussian.expected_log_variance(size, fits))
     wrong = {"full refits": refits, "the first fit partial too": rate * refits, "rate squared": exact(rate=rate**2)}
-    seen = ChernoffMean.about(
-        exact(), walked[:, 0], lambda t: cgf(theta=t) + (fits - 1) * cgf(theta=rate * t), -(size - 1) / 2
-    )
+    seen = ChernoffMean.about(exact(), walked[:, 0], lambda t: cgf(t) + (fits - 1) * cgf(rate * t), -(size - 1) / 2)
     return exact.against(seen, f"E ln sigma^2, rate {rate}, {fits} fits", wrong)
 
 
@@ -110,7 +109,7 @@ def rounding_floor(lab: Lab) -> Iterator[Evidence]:
     values = rounded_rows(lab, "floor", size, spread, [fits], "variance")["variance"][:, 0, 0] / H**2
     for level in (size / 12, size / 4):
         exact = Formula(precision.fed_variance_cdf, level, spread**2, 1 / 12, size, fits)
-        wrong = {
+        wrong: Misses = {
             "no rounding: it goes on to 0": gaussian.log_variance_cdf(np.log(level / spread**2), size, fits),
             "a ridge of h^2/6": exact(ridge=1 / 6),
         }
@@ -124,7 +123,7 @@ def two_rows_absorbed(lab: Lab) -> Iterator[Evidence]:
     absorbed = rounded_rows(lab, "pair", 2, spread, fits, "absorbed")["absorbed"]
     for i, n in enumerate(fits):
         exact = Formula(precision.pair_absorbed, spread, 1.0, n)
-        wrong = {
+        wrong: Misses = {
             "deviation below h/2": gaussian.log_variance_cdf(np.log((0.5 / spread) ** 2), 2, n),
             "twice the spacing": exact(spacing=2.0),
         }

@@ -12,6 +12,7 @@ from modelcollapse.families import Binomial, Gamma, GaussianMean, NegativeBinomi
 from modelcollapse.protocols import Family, Regime, Source
 from modelcollapse.sources import binomial, exponential, gamma, negative_binomial, normal, pareto, poisson, uniform
 from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import exponential_families as theory
 from modelcollapse_theory import special_families
 
@@ -71,7 +72,7 @@ def quadratic_variance(lab: Lab) -> Iterator[Evidence]:
     yield spread.against(variances, "binomial, E V(m)", wrong, larger=1, early=1)
     schedule = np.array([2, 8, 2, 8])
     errors = last(lab, "binomial schedule", family, source, "squared_mean_error", size=schedule, fits=schedule.size)
-    planned = Formula(theory.scheduled_mean_error, variance, truth, schedule, read=lambda path: path[-1])
+    planned = Formula(theory.scheduled_mean_error, variance, truth, schedule, at=(-1,))
     wrong = {
         "the mean sample size": exact(sample_size=5, fits=4),
         "the first sample size": exact(sample_size=2, fits=4),
@@ -108,7 +109,7 @@ def fresh_families(lab: Lab) -> Iterator[Evidence]:
         (True, regimes.Mixture(1 - share, 0.0, share), "each draw real by half"),
     ):
         exact = Formula(theory.fresh_mean_error, variance, truth, size, share, fits, random_count=is_random)
-        wrong = {
+        wrong: Misses = {
             "the other count": exact(random_count=not is_random),
             "a fifth draw, of the model": exact(sample_size=size + 1, share=share * size / (size + 1)),
             "real data only": variance(truth) / size,
@@ -156,7 +157,7 @@ def known_variance(lab: Lab) -> Evidence:
 
 def drift(theorem: Any, size: int, fits: int, **options: Any) -> Formula:
     """The mean of a logarithm, the first of two moments."""
-    return Formula(theorem, size, fits, read=lambda moments: moments[0], **options)
+    return Formula(theorem, size, fits, at=(0,), **options)
 
 
 @D.claim(special_families.gamma_log_mean, special_families.gamma_mean_cgf, tier="quick")
@@ -165,12 +166,12 @@ def gamma_log_drift(lab: Lab) -> Iterator[Evidence]:
     size, fits = 4, 10
     for shape, source in ((1.0, exponential()), (0.3, gamma(1.0, 0.3))):
         exact = drift(special_families.gamma_log_mean, size, fits, shape=shape)
-        cgf = Formula(special_families.gamma_mean_cgf, sample_size=size, fits=fits, shape=shape)
+        cgf = Formula(special_families.gamma_mean_cgf, sample_size=size, fits=fits, shape=shape).along("theta")
         walked = last(lab, f"log mean {shape}", Gamma(shape), source, "log_mean", size=size, fits=fits)
         wrong = {"no drift: E m_n = m_0": 0.0, "twice the shape": exact(shape=2 * shape)}
         if shape < 1:
             wrong["the first order, -n/(2kM)"] = -fits / (2 * shape * size)
-        seen = ChernoffMean.about(exact(), walked, lambda t, cgf=cgf: cgf(theta=t), -shape * size)
+        seen = ChernoffMean.about(exact(), walked, cgf, -shape * size)
         yield exact.against(seen, f"E ln(m_n/m_0), shape {shape:g}", wrong, larger=1, early=1)
 
 
@@ -207,5 +208,5 @@ def pareto_direction(lab: Lab) -> Iterator[Evidence]:
         cgf = Formula(special_families.pareto_index_cgf, sample_size=size, fits=fits, unbiased=unbiased)
         walked = last(lab, f"index {estimator}", Pareto(1.0, estimator), pareto(1.0), "log_index", size=size, fits=fits)
         wrong = {"the other estimator": exact(unbiased=not unbiased), "no drift": 0.0}
-        seen = ChernoffMean.about(exact(), walked, lambda t, cgf=cgf: cgf(theta=t), high=size)
+        seen = ChernoffMean.about(exact(), walked, cgf.along("theta"), high=size)
         yield exact.against(seen, f"E ln(alpha_n/alpha_0), {estimator}", wrong, larger=1, early=1)

@@ -22,6 +22,7 @@ from modelcollapse.claims.workflows import (
     run_of,
 )
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import accumulation, fresh, mixture, support, workflows
 
 FRESH = "theory/derivations/fresh-data.md"
@@ -32,7 +33,7 @@ def memory(lab: Lab) -> Evidence:
     """the stationary chain forgets at rate 1 - g per fit, whatever M"""
     law = run_of(lab, "random mixing", SIZE, MIXED)["probabilities"][:, SETTLED:, 0] - P[0]
     lag, variance = MIXED[2] - MIXED[1], P[0] * (1 - P[0]) * float(workflows.random_mixing_limit(SIZE, SHARE))
-    exact = Formula(fresh.correlation, SHARE, lag, read=lambda r: variance * r)
+    exact = Formula(fresh.correlation, SHARE, lag, read=lambda r: float(variance * r))
     wrong = {
         "one fit more": exact(lag=lag + 1),
         "the eigenvalue of H, (1 - g)^2 (1 - 1/M)": variance * float(fresh.eigenvalues(SIZE, SHARE)[2]) ** lag,
@@ -58,7 +59,7 @@ def stationary_moments(lab: Lab) -> Iterator[Evidence]:
 def absent_state(lab: Lab) -> Iterator[Evidence]:
     """P(a state is absent) solves an upward recursion over lineages that end at real items"""
     run, q = run_of(lab, "random mixing", SIZE, MIXED), P[4]
-    wrong = {
+    wrong: Misses = {
         "Beta with 2 M g": fresh.absent_beta(q, SIZE, SHARE),
         "branching, large M": fresh.absent_branching(q, SIZE, SHARE),
         "one real item only, (1 - q)^(g M)": (1 - q) ** (SHARE * SIZE),
@@ -76,7 +77,7 @@ def absent_early(lab: Lab) -> Evidence:
     state, fits = 2, 3
     lost = run_of(lab, "random mixing", SIZE, (fits, 6, 7))["probabilities"][:, 0, state] == 0
     exact = Formula(fresh.absent, P[state], SIZE, SHARE, fits)
-    wrong = {"stationary": exact(fits=None), "no real rows": support.absent_probability(P[state], SIZE, fits)}
+    wrong: Misses = {"stationary": exact(fits=None), "no real rows": support.absent_probability(P[state], SIZE, fits)}
     return exact.against(Proportion.of(lost), f"q = {P[state]}, {fits} fits", wrong, early=1)
 
 
@@ -93,7 +94,7 @@ def founders(lab: Lab) -> Evidence:
         labels = np.where(real, (fit + 1) * size + np.arange(size), labels)
     distinct = BoundedMean((np.diff(np.sort(labels, axis=1), axis=1) > 0).sum(1) + 1, 1, size)
     theta = 2 * size * share
-    wrong = {
+    wrong: Misses = {
         "Ewens, theta = 2 M g": np.sum(theta / (theta + np.arange(size))),
         "large M, M g sum b_k": size * share * fresh.branching_total(share),
         "the newest real items": size * share,
@@ -105,7 +106,7 @@ def founders(lab: Lab) -> Evidence:
 def corner_of_the_mixture(lab: Lab) -> Evidence:
     """alpha = gamma = 0 is no synthetic loop: the law stays p0 and nothing is lost; the fully synthetic corner is
     (1, 0, 0)"""
-    wrong = {"arXiv 2305.17493: data from a single step": REPLACED, "nothing at all is lost": 1.0}
+    wrong = {"arXiv 2305.17493: data from a single step": REPLACED(), "nothing at all is lost": 1.0}
     exact, seen = kept(mixture.fit(SIZE, FITS, 0.0, 1.0)), diversity(run_of(lab, "alpha = gamma = 0", SIZE, EARLY))
     return Evidence(seen, exact, wrong, f"H_n / H_0 at (0, 1, 0), {FITS} fits")
 
@@ -116,7 +117,7 @@ def frozen_support(lab: Lab) -> Iterator[Evidence]:
     size, state, rows = 4, 2, 5
     pool, fixed = run_of(lab, "accumulate", size, (60,)), run_of(lab, "fixed set", SIZE, (30,))
     exact = Formula(accumulation.expected_support, LAW, size)
-    wrong = {
+    wrong: Misses = {
         "replacement, two fits": support.expected_support(LAW, size, 2),
         "two batches": exact(sample_size=2 * size),
     }

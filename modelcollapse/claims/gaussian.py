@@ -62,9 +62,8 @@ def late(lab: Lab) -> Run:
 
 def log_variance_test(samples: np.ndarray, ddof: int = 1) -> ChernoffMean:
     mean = float(gaussian.expected_log_variance(SIZE, FITS, ddof=ddof))
-    return ChernoffMean.about(
-        mean, samples, lambda t: gaussian.log_variance_cgf(t, SIZE, FITS, ddof=ddof), -(SIZE - 1) / 2
-    )
+    cgf = Formula(gaussian.log_variance_cgf, None, SIZE, FITS, ddof=ddof)
+    return ChernoffMean.about(mean, samples, cgf.along("theta"), -(SIZE - 1) / 2)
 
 
 @D.claim(

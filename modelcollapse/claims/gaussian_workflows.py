@@ -13,6 +13,7 @@ from modelcollapse.claims.workflows import B, C
 from modelcollapse.families import Gaussian
 from modelcollapse.sources import normal, normal_mixture
 from modelcollapse.verify import ChernoffMean, Evidence, Formula, Lab, NominalMean
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import accumulation, errors, fresh_gaussian, gaussian, mixture, wasserstein
 
 MOMENTS = ["squared_mean_error", "log_variance"]
@@ -22,7 +23,7 @@ MOMENTS = ["squared_mean_error", "log_variance"]
 def gaussian_mixture_recursion(lab: Lab) -> Evidence:
     """the paper's mixture for Gaussians: mean and variance of the fit follow one linear recursion"""
     alpha, beta, gamma, size, fits = 0.6, 0.2, 0.2, 50, 5
-    exact = Formula(mixture.gaussian_fit, size, fits, gamma, beta, read=lambda pair: pair[1])
+    exact = Formula(mixture.gaussian_fit, size, fits, gamma, beta, at=(1,))
     wrong = {
         "old data taken for new model output": exact(previous_share=0.0),
         "no old data, no real data": exact(share=0.0, previous_share=0.0),
@@ -37,8 +38,8 @@ def growing_samples_gaussian(lab: Lab) -> Evidence:
     """a summable schedule 1/M_i keeps the variance, a constant M does not"""
     batches = np.arange(1, 41)
     sizes, fits = 10 * batches**2, batches.size
-    exact = Formula(gaussian.scheduled_log_variance, sizes, read=lambda pair: np.ravel(pair[0])[-1])
-    wrong = {
+    exact = Formula(gaussian.scheduled_log_variance, sizes, at=(0, -1))
+    wrong: Misses = {
         "constant M": gaussian.expected_log_variance(int(sizes[0]), fits),
         "linear growth": exact(sizes=10 * batches),
         "the first fit left out": exact(sizes=sizes[1:]),
@@ -88,10 +89,7 @@ def fresh_rows_gaussian(lab: Lab) -> Iterator[Evidence]:
     size, real, fits = 50, 30, 5
     run = lab.run("fresh gaussian", Gaussian(), normal(), regimes.FreshReal(real / size), MOMENTS, size=size, fits=fits)
     errors, variances = run["squared_mean_error"][:, -1], np.exp(run["log_variance"][:, -1, 0])
-    error, variance = (
-        Formula(fresh_gaussian.mean_error_and_variance, size, real, fits, read=lambda pair, i=i: pair[i])
-        for i in (0, 1)
-    )
+    error, variance = (Formula(fresh_gaussian.mean_error_and_variance, size, real, fits, at=(i,)) for i in (0, 1))
     wrong = {
         "no real rows": error(real_size=0),
         "five real rows fewer": error(real_size=real - 5),
@@ -99,7 +97,7 @@ def fresh_rows_gaussian(lab: Lab) -> Iterator[Evidence]:
     }
     yield error.against(NominalMean(errors), "E (mu - mu_0)^2", wrong)
     yield variance.against(NominalMean(variances), "E s^2", {"no gain: sigma_0^2": 1.0}, ddof=0)
-    settled = Formula(fresh_gaussian.stationary, size, real, read=lambda pair: pair[0])
+    settled = Formula(fresh_gaussian.stationary, size, real, at=(0,))
     wrong = {"all rows real": 1 / size, "ten real rows fewer": settled(real_size=real - 10)}
     # the slower eigenvalue is below 1 - g = 0.4: 1 % of a hundredth part is left of the start
     slack = settled() * (1 - real / size) ** (2 * fits)
@@ -117,7 +115,7 @@ def accumulate_gaussian(lab: Lab) -> Iterator[Evidence]:
     variance"""
     size, fits = 30, 3
     run = lab.run("accumulate gaussian", Gaussian(), normal(), regimes.Accumulate(), MOMENTS, size=size, fits=fits)
-    variance, error = (Formula(accumulation.gaussian, size, fits, read=lambda pair, i=i: pair[i][-1]) for i in (0, 1))
+    variance, error = (Formula(accumulation.gaussian, size, fits, at=(i, -1)) for i in (0, 1))
     wrong = {
         "no loss, as under replacement": 1.0,
         "maximum likelihood": variance(ddof=0),

@@ -28,7 +28,7 @@ def seen(lab: Lab, family: KernelDensity, regime: Regime, dimension: int = 1) ->
 
 def exact(*theorem: Any, **options: Any) -> list[Formula]:
     """The same two by a theorem; of a path of fits, the last."""
-    return [Formula(*theorem, read=lambda pair, i=i: np.ravel(pair[i])[-1], **options) for i in (0, 1)]
+    return [Formula(*theorem, at=(i,), read=lambda path: np.ravel(path)[-1], **options) for i in (0, 1)]
 
 
 @D.claim(kde.fixed_bandwidth, tier="quick")

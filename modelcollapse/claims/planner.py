@@ -9,7 +9,7 @@ import numpy as np
 
 from modelcollapse.claims.replacement import LAW, after
 from modelcollapse.claims.replacement import SIZE as REPLACED
-from modelcollapse.claims.workflows import H0, C, diversity, run_of
+from modelcollapse.claims.workflows import H0, C, diversity, kept, run_of
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
 from modelcollapse_theory import (
     accumulation,
@@ -65,7 +65,7 @@ def planned_sample_size(lab: Lab) -> Iterator[Evidence]:
         return absent(lab.random(f"planned size {size}"), probability, size, fits, lab.chains)
 
     answer = int(plan.sample_size_to_keep(probability, fits, failure).value)
-    return two_sided(lambda size: lost(sample_size=size), see, answer, 1, failure, lab.chains)
+    return two_sided(lost.along("sample_size"), see, answer, 1, failure, lab.chains)
 
 
 @G.claim(fresh.minimal_share, fresh.absent, source="root of the exact law; theory/derivations/fresh-data.md")
@@ -82,8 +82,7 @@ def planned_share(lab: Lab) -> Iterator[Evidence]:
             )
 
         answer = plan.share_to_keep(probability, size, failure, when).value
-        read = lambda share, lost=lost: lost(share=share)  # noqa: E731
-        yield from two_sided(read, see, answer, answer / 50, failure, lab.chains)
+        yield from two_sided(lost.along("share"), see, answer, answer / 50, failure, lab.chains)
 
 
 @G.claim(replacement.unseen_probability, source="independence")
@@ -140,7 +139,7 @@ def planned_collapse(lab: Lab) -> Iterator[Evidence]:
         return Proportion.of(walked < np.log(threshold))
 
     answer = int(plan.variance_below(threshold, size, confidence).value)
-    return two_sided(lambda fits: below(fits=fits), see, answer, 1, confidence, lab.chains)
+    return two_sided(below.along("fits"), see, answer, 1, confidence, lab.chains)
 
 
 @G.claim(
@@ -175,7 +174,7 @@ def planned_batch(lab: Lab) -> Iterator[Evidence]:
     not"""
     target, fits = 0.62, 60
     answer = int(plan.batch_to_keep(target).value)
-    end, now = (Formula(f, read=lambda v: 1 - v) for f in (accumulation.accumulate_limit, accumulation.accumulate))
+    end, now = (Formula(f, read=kept) for f in (accumulation.accumulate_limit, accumulation.accumulate))
     for size, other in ((answer, answer - 1), (answer - 1, answer)):
         low, high = end(sample_size=size), now(sample_size=size, fits=fits)
         wrong = {f"batch {other}": end(sample_size=other)}

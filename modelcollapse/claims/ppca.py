@@ -13,6 +13,7 @@ from modelcollapse.families import PPCA, Conditional
 from modelcollapse.observables import of
 from modelcollapse.sources import images, normal
 from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import gaussian, ppca, replacement, support, wishart
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def direction_dies(lab: Lab) -> Evidence:
     size, fits, noise = 20, 4, 0.2
     seen = lab.last("direction", PPCA(1, noise), normal(), observe="decoder_variance", size=size, fits=fits) > 0
     exact = Formula(ppca.alive_probability, 1.0, noise, size, fits)
-    wrong = {
+    wrong: Misses = {
         "infinite data": ppca.decoder_mean_variance(1.0, noise, fits) > 0,
         "divisor M - 1": exact(variance=size / (size - 1), noise=noise * (size - 1) / size),
     }
@@ -63,8 +64,8 @@ def learned_noise_chain(lab: Lab) -> Evidence:
     first, last = np.log(run["decoder_variances"]).sum(-1).T
     exact = Formula(ppca.learned_noise_log_determinant, size, fits, latent)
     cgf = Formula(wishart.log_determinant_cgf, None, size, fits - 1, latent, ddof=0)
-    observed = ChernoffMean.about(exact(), last - first, lambda t: cgf(theta=t), -(size - latent) / 2)
-    wrong = {
+    observed = ChernoffMean.about(exact(), last - first, cgf.along("theta"), -(size - latent) / 2)
+    wrong: Misses = {
         "ddof = 1": wishart.expected_log_determinant(size, fits - 1, latent),
         "all d dimensions": exact(latent_dimension=d),
         "q times one dimension": latent * gaussian.expected_log_variance(size, fits - 1, ddof=0),
@@ -106,7 +107,7 @@ def class_chain(lab: Lab) -> Iterator[Evidence]:
     run = lab.run("classes", Conditional(PPCA(1), 3), source, observe=observe, size=size, fits=fits)
     rare = classes[2]
     absent = Formula(support.absent_probability, rare, size, fits)
-    wrong = {"the first fit alone, (1 - q)^M": (1 - rare) ** size, "1 - q, ever": 1 - rare}
+    wrong: Misses = {"the first fit alone, (1 - q)^M": (1 - rare) ** size, "1 - q, ever": 1 - rare}
     lost = Proportion.of(run["lost"][:, 0, 2])
     yield absent.against(lost, "P(rare class lost)", wrong, early=1, diploid=True)
     decay, seen = Formula(replacement.expected_heterozygosity, classes, size, fits), run["heterozygosity"][:, 0]

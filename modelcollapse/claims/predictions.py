@@ -265,7 +265,7 @@ def compared(name: str, lab: Lab) -> Iterator[Evidence]:
         # a mean that stays the same, whatever the fit or M, is held against an estimator that is biased by one item
         wrong = {t: w for t, w in wrong.items() if not np.isclose(w, value, rtol=1e-9, atol=0)}
         wrong = wrong or {BIASED: value * (1 - 1 / float(np.max(cell.size)))}
-        yield Evidence(seen(p.observable, values[:, *index]), value, wrong, f"{name}: {p.observable}")
+        yield Evidence(seen(p.observable, values[(slice(None), *index)]), value, wrong, f"{name}: {p.observable}")
 
 
 @Section("H. predictions", source="the theorems that the predictions name", chains=40_000).claim()

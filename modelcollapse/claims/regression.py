@@ -18,6 +18,7 @@ from modelcollapse.laws import Law
 from modelcollapse.protocols import Regime
 from modelcollapse.sources import linear, normal
 from modelcollapse.verify import Evidence, Formula, Lab, NominalMean, Proportion
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import regression, workflows
 
 SOURCE = "theory/derivations/regression.md"
@@ -142,7 +143,8 @@ def regression_interpolating(lab: Lab) -> Iterator[Evidence]:
     """fewer rows than features: what is not seen is forgotten, geometrically with fresh rows, once with the same
     rows"""
     size, d, fits = 4, 16, 2
-    truth, options = np.full(d, d**-0.5), {"size": size, "fits": fits, "minimum_norm": True}
+    truth = np.full(d, d**-0.5)
+    options: dict[str, Any] = {"size": size, "fits": fits, "minimum_norm": True}
     for same, what, seen in (
         (False, "fresh", risks(lab, "shortest", linear(truth), **options)),
         (True, "the same", same_rows(lab, "shortest same", truth, **options)),
@@ -196,7 +198,7 @@ def regression_ridge(lab: Lab) -> Iterator[Evidence]:
     source = linear(np.full(d, d**-0.5))
     for fits in (1, 5):
         exact = Formula(regression.replaced_ridge_risk, penalty, size, fits, d)
-        wrong = {
+        wrong: Misses = {
             "least squares": regression.replaced_risk(size, fits, d),
             "sum of squares for their mean, penalty / T": exact(penalty=penalty / size),
         }

@@ -75,7 +75,7 @@ def curation(lab: Lab) -> Iterator[Evidence]:
         # a Gumbel number on each reward: the largest is a choice proportional to e^reward
         best = np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)
         picked = np.take_along_axis(drawn, best[:, None], axis=1)
-        exact = Formula(selection.curated, law, reward, choices, read=lambda p: p[2])
+        exact = Formula(selection.curated, law, reward, choices, at=(2,))
         wrong = {
             "no choice": law[2],
             "k without end, p e^r": selection.tilted(law, reward, 1)[2],

@@ -8,6 +8,7 @@ import numpy as np
 
 from modelcollapse.claims.replacement import END, LAST, LAW, SIZE, A, P, after, times
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import divergence, fixation, lineage_limits, lineages, rare, replacement, support
 
 STATES = len(LAW)
@@ -63,7 +64,7 @@ def joint_absence(lab: Lab) -> Iterator[Evidence]:
 def states_left(lab: Lab) -> Iterator[Evidence]:
     """the time until j states are left, and all the extra states ever alive, follow from the lineage chain"""
     # a chain with three states after 120 fits, 5e-8 of them, moves neither mean by what can be seen
-    mean = Formula(support.states_left_time_moments, LAW, SIZE, 2, read=lambda moments: moments[0])
+    mean = Formula(support.states_left_time_moments, LAW, SIZE, 2, at=(0,))
     wrong = {"one state left": mean(states_left=1), "generations for fits": mean() - 1}
     yield mean.against(BoundedMean(times(lab, "two_left_time"), 1, END), "fits until two are left", wrong, larger=1)
     extra = BoundedMean(after(lab, "extra_states", LAST + 1), 0, STATES * END)
@@ -108,7 +109,7 @@ def lineage_numbers(lab: Lab) -> Iterator[Evidence]:
         ancestors = np.take_along_axis(random.integers(size, size=(lab.chains, size)), ancestors, axis=1)
     seen = BoundedMean((np.diff(np.sort(ancestors, axis=1), axis=1) > 0).sum(1) + 1, 1, size)
     exact = Formula(lineages.expected_lineages, size, fits)
-    wrong = {"Kingman's coalescent at t = n/M": kingman(size, fits / size), "M/n for 2 M/n": size / fits}
+    wrong: Misses = {"Kingman's coalescent at t = n/M": kingman(size, fits / size), "M/n for 2 M/n": size / fits}
     wrong |= exact.near(early=1)
     branching = size * float(lineage_limits.surviving_fraction(fits))
     yield exact.against(seen, f"E A_n, M = {size}, {fits} fits", wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,12 +18,8 @@ def log_determinant(lab: Lab) -> Evidence:
     """ln det Sigma_n is a sum of independent log chi-squares (Bartlett)"""
     size, fits, d = LATE_SIZE, LATE_FITS, 3
     exact = Formula(wishart.expected_log_determinant, size, fits, d)
-    observed = ChernoffMean.about(
-        exact(),
-        late(lab)["log_determinant"][:, 1],
-        lambda t: wishart.log_determinant_cgf(t, size, fits, d),
-        -(size - d) / 2,
-    )
+    cgf, logs = Formula(wishart.log_determinant_cgf, None, size, fits, d), late(lab)["log_determinant"][:, 1]
+    observed = ChernoffMean.about(exact(), logs, cgf.along("theta"), -(size - d) / 2)
     wrong = {"d times one dimension": d * gaussian.expected_log_variance(size, fits)}
     return exact.against(observed, f"d = {d}, M = {size}, {fits} fits", wrong, ddof=0, larger=1)
 
@@ -33,12 +29,15 @@ def lyapunov_spectrum(lab: Lab) -> Iterator[Evidence]:
     """the Cholesky pivots carry the Lyapunov spectrum psi((nu - j + 1)/2) + ln(2/nu) exactly, at every n"""
     size, fits, d = LATE_SIZE, LATE_FITS, 3
     pivots = late(lab)["log_pivots"][:, 1] / fits
-    each = [Formula(wishart.lyapunov_spectrum, size, d, read=lambda s, j=j: s[j]) for j in range(d)]
+    each = [Formula(wishart.lyapunov_spectrum, size, d, at=(j,)) for j in range(d)]
+
+    def cgf(pivot: int) -> Callable[[float], float]:
+        """The one of a pivot's mean over all fits."""
+        walk = Formula(wishart.pivot_cgf, None, size, fits, d, at=(pivot,))
+        return lambda t: walk(theta=t / fits)
+
     for j, exact in enumerate(each):
-        cgf = Formula(wishart.pivot_cgf, None, size, fits, d, read=lambda k, j=j: k[..., j])
-        observed = ChernoffMean.about(
-            exact(), pivots[:, j], lambda t, cgf=cgf: cgf(theta=t / fits), -fits * (size - 1 - j) / 2
-        )
+        observed = ChernoffMean.about(exact(), pivots[:, j], cgf(j), -fits * (size - 1 - j) / 2)
         wrong = {f"the exponent of pivot {i + 1}": each[i]() for i in range(d) if abs(i - j) == 1}
         yield exact.against(observed, f"pivot {j + 1} of {d}", wrong, ddof=0)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import SupportsFloat
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import regimes
 from modelcollapse.claims.replacement import LAW, A, P
 from modelcollapse.families import Discrete
+from modelcollapse.protocols import Regime
 from modelcollapse.run import Run
 from modelcollapse.sources import categorical
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Section
@@ -24,7 +24,7 @@ B = Section(
 )
 C = Section("C. accumulation", chains=60_000, tier="quick")
 
-REGIMES = {
+REGIMES: dict[str, Regime] = {
     "random mixing": regimes.Mixture(1 - SHARE, 0.0, SHARE),
     "three-way mixture": regimes.Mixture(0.6, 0.2, 0.2),
     "alpha = gamma = 0": regimes.Mixture(0.0, 1.0, 0.0),
@@ -52,7 +52,7 @@ def diversity(run: Run, index: int = 0) -> BoundedMean:
     return BoundedMean(run["heterozygosity"][:, index] / H0, 0, (1 - 1 / P.size) / H0)
 
 
-def kept(v: SupportsFloat) -> float:
+def kept(v: ArrayLike) -> float:
     """What is left of the diversity where the fraction ``v`` is lost; of a path of them, the last."""
     return 1 - float(np.ravel(v)[-1])
 
@@ -69,8 +69,8 @@ def random_mixing(lab: Lab) -> Evidence:
     theta = float(fresh.theta(SIZE, SHARE))
     wrong = {
         "theta = 2 M g (diffusion)": kept(1 / (1 + 2 * SIZE * SHARE)),
-        "exactly g M real rows": COUNTS,
-        "no real rows": REPLACED,
+        "exactly g M real rows": COUNTS(),
+        "no real rows": REPLACED(),
         "theta without the (2 - g)": kept(1 / (1 + theta / (2 - SHARE))),
     }
     seen = diversity(run_of(lab, "random mixing", SIZE, MIXED))
@@ -81,9 +81,9 @@ def random_mixing(lab: Lab) -> Evidence:
 def exact_counts(lab: Lab) -> Evidence:
     """with exactly g M fresh real rows, v' = 1/M + [(1 - g)^2 - (1 - g)/M] v"""
     wrong = {
-        "each row real with probability g": MIXING,
+        "each row real with probability g": MIXING(),
         "one real row fewer": COUNTS(real=SHARE * SIZE - 1),
-        "the same rows every time": FIXED,
+        "the same rows every time": FIXED(),
     }
     return COUNTS.against(diversity(run_of(lab, "exact counts")), f"H_n / H_0 at g M = {SHARE * SIZE:g}", wrong)
 
@@ -105,7 +105,7 @@ def retention(lab: Lab) -> Evidence:
     """retaining b of M items loses 1 - (M - b)(M - 1 + b) / (M^2 (M - 1)) per refit"""
     items, exact = 5, Formula(workflows.retain, SIZE, FITS, 5, read=kept)
     wrong = {
-        "retained with replacement (as new)": REPLACED,
+        "retained with replacement (as new)": REPLACED(),
         "effective size M / (1 - beta^2)": (1 - (1 - (items / SIZE) ** 2) / SIZE) ** FITS,
         "one item fewer": exact(retained=items - 1),
     }

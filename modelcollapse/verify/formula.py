@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, TypeAlias
 
 from modelcollapse.verify.evidence import Evidence, Statistic
+
+Misses: TypeAlias = dict[str, SupportsFloat]
+"""Near misses by name."""
 
 TIMES = {1: "one {}", 2: "two {}s", 3: "three {}s"}
 
 
 class Formula:
-    """``function(*arguments, **options)`` as one number, which ``read`` takes from what the function returns.
+    """``function(*arguments, **options)`` as one number: ``read`` of the entry ``at`` these indices of what it returns.
 
     Call it for the prediction, or with other values of some arguments for the number there: ``exact(fits=3)``.
     """
@@ -21,14 +24,22 @@ class Formula:
         self,
         function: Callable[..., Any],
         *arguments: Any,
+        at: tuple[int, ...] = (),
         read: Callable[[Any], SupportsFloat] = float,
         **options: Any,
     ) -> None:
-        self.function, self.read = function, read
+        self.function, self.at, self.read = function, at, read
         self.arguments = inspect.signature(function).bind_partial(*arguments, **options).arguments
 
     def __call__(self, **changes: Any) -> float:
-        return float(self.read(self.function(**{**self.arguments, **changes})))
+        found = self.function(**{**self.arguments, **changes})
+        for index in self.at:
+            found = found[index]
+        return float(self.read(found))
+
+    def along(self, argument: str) -> Callable[[Any], float]:
+        """The number as a function of one argument."""
+        return lambda value: self(**{argument: value})
 
     def near(
         self,
@@ -39,9 +50,9 @@ class Formula:
         diploid: bool = False,
         ddof: int | None = None,
         unit: str = "generation",
-    ) -> dict[str, float]:
+    ) -> Misses:
         """Near misses: so many fits (called ``unit``) early or late, M + ``larger``, 2M for M, another ``ddof``."""
-        out = {}
+        out: Misses = {}
         if larger:
             out[f"M + {larger} for M"] = self(sample_size=self.arguments["sample_size"] + larger)
         if early:
