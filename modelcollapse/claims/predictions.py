@@ -256,16 +256,16 @@ def compared(name: str, lab: Lab) -> Iterator[Evidence]:
     if len(found) < len(cell.observe):
         raise ValueError(f"the cell {name!r} asks for {', '.join(cell.observe)}, of which some have no prediction")
     for p in found:
-        values = np.asarray(run[p.observable][:, -1])
+        values = run[p.observable][:, -1].reshape(lab.chains, -1)
         # of an observable with several entries one: the last, where that is the rarest state, otherwise the first
-        index = ((-1 if p.observable == "lost" else 0),) * (values.ndim - 1)
-        value = float(p.values[-1][index])
+        entry = -1 if p.observable == "lost" else 0
+        value = float(np.ravel(p.values[-1])[entry])
         claimed = {t: miss for t, miss in misses.items() if p.observable not in cell.weak.get(t, ())}
-        wrong = {title: float(miss[p.observable][index]) for title, miss in claimed.items()}
+        wrong = {title: float(np.ravel(miss[p.observable])[entry]) for title, miss in claimed.items()}
         # a mean that stays the same, whatever the fit or M, is held against an estimator that is biased by one item
         wrong = {t: w for t, w in wrong.items() if not np.isclose(w, value, rtol=1e-9, atol=0)}
         wrong = wrong or {BIASED: value * (1 - 1 / float(np.max(cell.size)))}
-        yield Evidence(seen(p.observable, values[(slice(None), *index)]), value, wrong, f"{name}: {p.observable}")
+        yield Evidence(seen(p.observable, values[:, entry]), value, wrong, f"{name}: {p.observable}")
 
 
 @Section("H. predictions", source="the theorems that the predictions name", chains=40_000).claim()
