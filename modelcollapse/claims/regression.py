@@ -12,10 +12,10 @@ from scipy import stats
 
 from modelcollapse import regimes
 from modelcollapse.claims.selection import E
-from modelcollapse.engine.drive import trace
 from modelcollapse.families import Design, Gaussian, Regression
 from modelcollapse.laws import Law
 from modelcollapse.protocols import Regime
+from modelcollapse.run import trace
 from modelcollapse.sources import linear, normal
 from modelcollapse.verify import Evidence, Formula, Lab, NominalMean, Proportion
 from modelcollapse.verify.formula import Misses

@@ -18,7 +18,7 @@ from modelcollapse.verify.lab import shared
 from modelcollapse_theory import divergence, fixation, fixation_diffusion, replacement, support
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
+    from modelcollapse.loop import State
 
 LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
 P = np.array(LAW)

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse.engine.drive import simulate
 from modelcollapse.protocols import Family, Regime, Source
-from modelcollapse.run import Run
+from modelcollapse.run import Run, simulate
 from modelcollapse.verify.evidence import Evidence
 from modelcollapse.verify.runner import claim, stream
 from modelcollapse_theory._register import THEOREMS
