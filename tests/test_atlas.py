@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import modelcollapse_theory
+from docs.pages import atlas
 from modelcollapse.claims import registry
-from modelcollapse.claims.pages import atlas
 from modelcollapse.verify.runner import TIERS
 from modelcollapse_theory._register import THEOREMS
 
@@ -19,7 +19,7 @@ OWN = [c for c in registry().values() if c.function.__module__.startswith("model
 
 def test_the_table_is_current():
     assert (ROOT / "theory" / "README.md").read_text(encoding="utf-8") == atlas.text(), (
-        "run `python -m modelcollapse.claims.pages.atlas`"
+        "run `python -m docs.pages.atlas`"
     )
 
 

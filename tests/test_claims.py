@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from docs.pages.calibration import Count, calibrate, text
 from modelcollapse.__main__ import main
 from modelcollapse.claims import registry
-from modelcollapse.claims.pages.calibration import Count, calibrate, text
 from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify import runner as claims
 from modelcollapse.verify.lab import shared

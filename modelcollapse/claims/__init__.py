@@ -5,9 +5,8 @@ import pkgutil
 
 from modelcollapse.verify.runner import REGISTRY, Claim
 
-for _found in pkgutil.iter_modules(__path__):
-    if not _found.ispkg:
-        importlib.import_module(f"{__name__}.{_found.name}")
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 
 def registry() -> dict[str, Claim]:

@@ -90,11 +90,6 @@ class Comparison:
     log_p: float
     rejected: bool
 
-    @property
-    def sigmas(self) -> float:
-        """The p-value as a two-sided normal deviate, with the sign of z."""
-        return float(np.copysign(-ndtri_exp(max(self.log_p, -1e300) - np.log(2)), self.z)) if self.log_p < 0 else 0.0
-
 
 @dataclasses.dataclass(frozen=True)
 class Row:

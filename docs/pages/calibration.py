@@ -1,6 +1,6 @@
 """The false-alarm rate, where it can be seen: all predictions under many seeds, counted against the promise.
 
-``python -m modelcollapse.claims.pages.calibration`` writes the tables of ``docs/calibration.md``. The rate of the
+``python -m docs.pages.calibration`` writes the tables of ``docs/calibration.md``. The rate of the
 registry, 1e-6 over all comparisons, cannot be seen in any number of runs; it follows from the same construction. Claims
 run at a reduced budget, which changes nothing for statistics that bound their rate by construction and is harder for
 nominal ones.
@@ -22,7 +22,7 @@ from modelcollapse.claims import registry
 from modelcollapse.verify.evidence import Evidence
 from modelcollapse.verify.runner import Claim, given_by
 
-PAGE = Path(__file__).parents[3] / "docs" / "calibration.md"
+PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
 RATES = (1e-2, 1e-3, 1e-4)
 FOUND = "## What was found\n"
 
@@ -86,7 +86,7 @@ def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
     both = [total(counts, certain) for certain in (True, False)]
     upper = [1 - 0.05 ** (1 / max(count.comparisons, 1)) for count in both]
     lines = [
-        f"Counted by `python -m modelcollapse.claims.pages.calibration --seeds {seeds} --chains {chains}`.",
+        f"Counted by `python -m docs.pages.calibration --seeds {seeds} --chains {chains}`.",
         "",
         f"| evidence | comparisons | {head} | p |",
         f"|---|---|{rule}",
@@ -107,7 +107,7 @@ def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m modelcollapse.claims.pages.calibration", description="Count false alarms over seeds."
+        prog="python -m docs.pages.calibration", description="Count false alarms over seeds."
     )
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--chains", type=int, default=2000)

@@ -11,7 +11,7 @@ import modelcollapse_theory
 from modelcollapse.claims import registry
 from modelcollapse_theory._register import THEOREMS, Theorem
 
-PAGE = Path(__file__).parents[3] / "theory" / "README.md"
+PAGE = Path(__file__).parents[2] / "theory" / "README.md"
 
 GROUPS = {
     "The organising theorem, and what each workflow makes of it": (
