@@ -41,7 +41,7 @@ def test_every_family_and_every_regime_is_in_a_cell():
     assert regimes == {
         "Replace", "FreshReal", "FixedReal", "Retain", "Accumulate", "AccumulateSubsample", "Weighted", "Mixture", "Switch",
     }  # fmt: skip
-    families = {type(c.family()).__name__ for c in cells}
+    families = {type(c.model()[0]).__name__ for c in cells}
     assert families >= {
         "Discrete", "Gaussian", "GaussianMean", "Binomial", "Poisson", "NegativeBinomial", "Gamma", "Uniform", "Pareto",
         "KernelDensity", "Regression", "PPCA", "Damped",

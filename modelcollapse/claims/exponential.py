@@ -111,9 +111,9 @@ def fresh_families(lab: Lab) -> Iterator[Evidence]:
         exact = Formula(theory.fresh_mean_error, variance, truth, size, share, fits, random_count=is_random)
         wrong: Misses = {
             "the other count": exact(random_count=not is_random),
-            "a fifth draw, of the model": exact(sample_size=size + 1, share=share * size / (size + 1)),
+            "a fifth draw, of the model": exact(sample_size=size + 1, share=share * size / (size + 1), fits=None),
             "real data only": variance(truth) / size,
-            "v2 = -1": TRIALS * exact(family=theory.bernoulli(), mean=CHANCE),
+            "v2 = -1": TRIALS * exact(family=theory.bernoulli(), mean=CHANCE, fits=None),
         }
         seen = squared_errors("binomial", lab, size, fits, regime)
         yield exact.against(seen, f"binomial, {fits} fits, {label}", wrong)

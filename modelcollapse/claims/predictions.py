@@ -28,10 +28,9 @@ EARLY, LARGER, BIASED = "one fit early", "M + 1", "shrunk by 1/M"
 class Cell:
     """A process and what is observed of it. Its parts are built when used, in the precision then in force."""
 
-    family: Callable[[], Family]
-    source: Callable[[], Source]
-    regime: Callable[[], Regime]
+    model: Callable[[], tuple[Family, Source]]
     observe: Sequence[str]
+    regime: Callable[[], Regime] = mc.Replace
     size: ArrayLike = 5
     generations: int = 1
     full: bool = False  # whether the design has no further row, so that M + 1 is impossible
@@ -43,8 +42,8 @@ class Cell:
         """The process up to its last generation, the only one that is recorded."""
         begun = self.generations - self.extended
         run = lab.run(
-            f"prediction, {name}", self.family(), self.source(), self.regime(), list(self.observe), size=self.size,
-            fits=begun + 1, batch_size=BATCH,
+            f"prediction, {name}", *self.model(), self.regime(), list(self.observe), size=self.size, fits=begun + 1,
+            batch_size=BATCH,
         )  # fmt: skip
         return run.extend(1, record=[self.generations]) if self.extended else run
 
@@ -53,8 +52,8 @@ class Cell:
         sizes = np.broadcast_to(self.size if size is None else size, (self.generations + 1,))
         last = self.generations if generation is None else generation
         given = mc.predictions(
-            self.family(), self.source(), shortened(self.regime(), last), list(self.observe), size=sizes[: last + 1],
-            generations=last, record=[last],
+            *self.model(), shortened(self.regime(), last), list(self.observe), size=sizes[: last + 1], generations=last,
+            record=[last],
         )  # fmt: skip
         return {p.observable: np.asarray(p.values[-1]) for p in given}
 
@@ -79,38 +78,41 @@ ROWS = tuple((0.5 + 0.25 * i + 0.01 * i * i) for i in range(20))
 DESIGN = ((1.0, 0.5), (1.0, -1.0), (1.0, 2.0), (1.0, 0.25), (1.0, -0.5))
 
 
-def plane(off: float = 0.0, second: float = 1.0, mean: Sequence[float] = (2.0, 0.0), first: float = 4.0) -> Source:
-    return mc.normal(mean, [[first, off], [off, second]])
+DECODED = ((1.0, 1.0), ((2.0, 0.0), (0.0, 1.0)))
 
 
-def normals(ddof: int, regime: Callable[[], Regime], observe: Sequence[str] = MOMENTS, **rest: Any) -> Cell:
-    return Cell(lambda: mc.Gaussian(ddof), lambda: mc.normal(2.0, 4.0), regime, observe, **rest)
+def normals(
+    ddof: int, observe: Sequence[str] = MOMENTS, regime: Callable[[], Regime] = mc.Replace, **rest: Any
+) -> Cell:
+    return Cell(lambda: (mc.Gaussian(ddof), mc.normal(2.0, 4.0)), observe, regime, **rest)
 
 
 def states(regime: Callable[[], Regime], observe: Sequence[str] = DIVERSITY, **rest: Any) -> Cell:
-    return Cell(mc.Discrete, lambda: mc.categorical(LAW), regime, observe, **rest)
+    return Cell(lambda: (mc.Discrete(), mc.categorical(LAW)), observe, regime, **rest)
 
 
-def kernels(family: Callable[[], Family], regime: Callable[[], Regime], **rest: Any) -> Cell:
-    return Cell(family, plane, regime, ERROR[::-1], **rest)
+def kernels(regime: Callable[[], Regime], *options: Any, weak: str = "", **named: Any) -> Cell:
+    def model() -> tuple[Family, Source]:
+        return mc.KernelDensity(*options, **named), mc.normal([2.0, 0.0], [[4.0, 0.0], [0.0, 1.0]])
+
+    return Cell(model, ERROR[::-1], regime, weak={weak: ["variance"]} if weak else {})
 
 
 def linear(
-    regime: Callable[[], Regime],
+    regime: Callable[[], Regime] = mc.Replace,
     *,
     own: float = 1.0,
     weights: Sequence[float] = (1.0, -0.5),
     design: ArrayLike | None = None,
     options: Mapping[str, Any] | None = None,
+    size: ArrayLike = 8,
     **rest: Any,
 ) -> Cell:
-    def source() -> mc.Law:
-        return mc.linear(weights, design=design)
+    def model() -> tuple[Family, Source]:
+        source = mc.linear(weights, design=design)
+        return mc.Regression(source.family.rows, own, **(options or {})), source
 
-    def family() -> Family:
-        return mc.Regression(source().family.rows, own, **(options or {}))
-
-    return Cell(family, source, regime, ("excess_risk", "coefficients"), **{"size": 8} | rest)
+    return Cell(model, ("excess_risk", "coefficients"), regime, size, **rest)
 
 
 CELLS: dict[str, Cell] = {
@@ -128,104 +130,88 @@ CELLS: dict[str, Cell] = {
     ),
     "discrete, switch": states(lambda: mc.Switch(mc.Replace(), mc.FreshReal(0.4), 2), generations=2),
     "states of a table without replacement": Cell(
-        lambda: mc.Discrete(4), lambda: mc.table(np.array(TABLE), replace=False), mc.Replace,
+        lambda: (mc.Discrete(4), mc.table(np.array(TABLE), replace=False)),
         (*DIVERSITY, "support_size", "lost", "total_variation"),
     ),
     "gaussian, replace": normals(
-        1, mc.Replace, generations=2,
+        1, generations=2,
         observe=(
             *MOMENTS, "total_variance", "log_variance", "log_pivots", "standard_deviation", "w2_squared",
             "log_determinant", "determinant",
         ),
     ),
     "plane, replace": Cell(
-        mc.Gaussian, lambda: plane(1.0, 0.5), mc.Replace,
+        lambda: (mc.Gaussian(), mc.normal([2.0, 0.0], [[4.0, 1.0], [1.0, 0.5]])),
         ("log_variance", "log_determinant", "determinant", "log_pivots", "standard_deviation", "squared_mean_error"),
         size=6, weak={LARGER: ["determinant", "standard_deviation"]},
     ),
-    "gaussian, fresh": normals(1, lambda: mc.FreshReal(0.4), weak={LARGER: ["variance"]}),
+    "gaussian, fresh": normals(1, regime=lambda: mc.FreshReal(0.4), weak={LARGER: ["variance"]}),
     "gaussian, ddof 0, replace": normals(
-        0, mc.Replace, (*MOMENTS, "log_variance", "standard_deviation", "w2_squared"), generations=2
+        0, (*MOMENTS, "log_variance", "standard_deviation", "w2_squared"), generations=2
     ),
-    "gaussian, ddof 0, fixed": normals(0, lambda: mc.FixedReal(0.4)),
-    "gaussian, ddof 0, subsample": normals(0, mc.AccumulateSubsample, size=4),
+    "gaussian, ddof 0, fixed": normals(0, regime=lambda: mc.FixedReal(0.4)),
+    "gaussian, ddof 0, subsample": normals(0, regime=mc.AccumulateSubsample, size=4),
     "gaussian, ddof 0, retain and fresh, shares": normals(
-        0, lambda: mc.Retain(by(0, 0.4), by(0, 0.2)), weak={LARGER: ["variance"]}
+        0, regime=lambda: mc.Retain(by(0, 0.4), by(0, 0.2)), weak={LARGER: ["variance"]}
     ),
-    "gaussian, ddof 0, accumulate": normals(0, mc.Accumulate, size=4),
-    "gaussian, ddof 0, mixture with old data": normals(0, lambda: mc.Mixture(0.5, 0.5, 0.0), generations=2),
-    "gaussian, ddof 0, weighted": normals(0, lambda: mc.Weighted(0.25, 0.4)),
+    "gaussian, ddof 0, accumulate": normals(0, regime=mc.Accumulate, size=4),
+    "gaussian, ddof 0, mixture with old data": normals(0, regime=lambda: mc.Mixture(0.5, 0.5, 0.0), generations=2),
+    "gaussian, ddof 0, weighted": normals(0, regime=lambda: mc.Weighted(0.25, 0.4)),
     "gaussian, ddof 0, switch": normals(
-        0, lambda: mc.Switch(mc.Replace(), mc.FreshReal(0.4), 2), generations=2, weak={LARGER: ERROR}
+        0, regime=lambda: mc.Switch(mc.Replace(), mc.FreshReal(0.4), 2), generations=2, weak={LARGER: ERROR}
     ),
-    "gaussian on rows": Cell(lambda: mc.Gaussian(0), lambda: mc.table(np.array(ROWS)), mc.Replace, MOMENTS, size=8),
+    "gaussian on rows": Cell(lambda: (mc.Gaussian(0), mc.table(np.array(ROWS))), MOMENTS, size=8),
     "gaussian on rows without replacement": Cell(
-        mc.Gaussian, lambda: mc.table(np.array(ROWS), replace=False), mc.Replace, MOMENTS
+        lambda: (mc.Gaussian(), mc.table(np.array(ROWS), replace=False)), MOMENTS
     ),
-    "half a gaussian": Cell(
-        lambda: mc.Damped(mc.Gaussian(), 0.5), lambda: mc.normal(2.0, 4.0), mc.Replace, ("log_variance",)
-    ),
+    "half a gaussian": Cell(lambda: (mc.Damped(mc.Gaussian(), 0.5), mc.normal(2.0, 4.0)), ("log_variance",)),
     "binomial, replace": Cell(
-        lambda: mc.Binomial(2), lambda: mc.binomial(2, 0.3), mc.Replace, (*MOMENTS, "absorbed", "extinct"), size=4,
-        generations=2,
+        lambda: (mc.Binomial(2), mc.binomial(2, 0.3)), (*MOMENTS, "absorbed", "extinct"), size=4, generations=2
     ),
     "poisson, replace": Cell(
-        mc.Poisson, lambda: mc.poisson(0.5), mc.Replace, (*MOMENTS, "extinct", "absorbed"), generations=2
+        lambda: (mc.Poisson(), mc.poisson(0.5)), (*MOMENTS, "extinct", "absorbed"), generations=2
     ),
     "poisson, fresh": Cell(
-        mc.Poisson, lambda: mc.poisson(1.5), lambda: mc.FreshReal(0.4), ("squared_mean_error", "mean")
+        lambda: (mc.Poisson(), mc.poisson(1.5)), ("squared_mean_error", "mean"), lambda: mc.FreshReal(0.4)
     ),
     "poisson on a table without replacement": Cell(
-        mc.Poisson, lambda: mc.table(np.array(TABLE), replace=False), mc.Replace, MOMENTS
+        lambda: (mc.Poisson(), mc.table(np.array(TABLE), replace=False)), MOMENTS
     ),
     "negative binomial, replace": Cell(
-        lambda: mc.NegativeBinomial(2.0), lambda: mc.negative_binomial(1.5, 2.0), mc.Replace, MOMENTS, size=(5, 7),
+        lambda: (mc.NegativeBinomial(2.0), mc.negative_binomial(1.5, 2.0)), MOMENTS, size=(5, 7),
         weak={LARGER: ["variance"]},
     ),
     "gamma, replace": Cell(
-        lambda: mc.Gamma(2.0), lambda: mc.gamma(2.0, 2.0), mc.Replace, (*MOMENTS, "log_mean", "log_variance"),
-        generations=2, weak={LARGER: ["variance"]},
+        lambda: (mc.Gamma(2.0), mc.gamma(2.0, 2.0)), (*MOMENTS, "log_mean", "log_variance"), generations=2,
+        weak={LARGER: ["variance"]},
     ),
     "gaussian mean, replace": Cell(
-        lambda: mc.GaussianMean(4.0), lambda: mc.normal(2.0, 4.0), mc.Replace, ("squared_mean_error", "mean")
+        lambda: (mc.GaussianMean(4.0), mc.normal(2.0, 4.0)), ("squared_mean_error", "mean")
     ),
-    "uniform": Cell(
-        mc.Uniform, lambda: mc.uniform(2.0), mc.Replace, ("log_end", "log_mean", "log_variance"), size=(5, 7)
-    ),
-    "uniform, unbiased": Cell(
-        lambda: mc.Uniform("unbiased"), lambda: mc.uniform(2.0), mc.Replace, ("log_end",), size=3
-    ),
-    "uniform, accumulate": Cell(mc.Uniform, lambda: mc.uniform(2.0), mc.Accumulate, ("log_end",)),
-    "pareto": Cell(mc.Pareto, lambda: mc.pareto(2.0), mc.Replace, ("log_index",), size=(4, 6)),
-    "pareto, unbiased": Cell(
-        lambda: mc.Pareto(estimator="unbiased"), lambda: mc.pareto(2.0), mc.Replace, ("log_index",), size=3
-    ),
-    "kernels, replace": kernels(lambda: mc.KernelDensity(0.5), mc.Replace),
-    "kernels by scott, replace": kernels(
-        lambda: mc.KernelDensity(0.75, "scott"), mc.Replace, weak={LARGER: ["variance"]}
-    ),
-    "kernels, fresh": kernels(
-        lambda: mc.KernelDensity(0.5), lambda: mc.FreshReal(0.4), weak={EARLY: ["variance"]}
-    ),
-    "kernels, accumulate": kernels(
-        lambda: mc.KernelDensity(0.75, "silverman", scaled=False), mc.Accumulate, weak={EARLY: ["variance"]}
-    ),
-    "regression, replace": linear(mc.Replace, own=0.5, size=(8, 10)),
+    "uniform": Cell(lambda: (mc.Uniform(), mc.uniform(2.0)), ("log_end", "log_mean", "log_variance"), size=(5, 7)),
+    "uniform, unbiased": Cell(lambda: (mc.Uniform("unbiased"), mc.uniform(2.0)), ("log_end",), size=3),
+    "uniform, accumulate": Cell(lambda: (mc.Uniform(), mc.uniform(2.0)), ("log_end",), mc.Accumulate),
+    "pareto": Cell(lambda: (mc.Pareto(), mc.pareto(2.0)), ("log_index",), size=(4, 6)),
+    "pareto, unbiased": Cell(lambda: (mc.Pareto(estimator="unbiased"), mc.pareto(2.0)), ("log_index",), size=3),
+    "kernels, replace": kernels(mc.Replace, 0.5),
+    "kernels by scott, replace": kernels(mc.Replace, 0.75, "scott", weak=LARGER),
+    "kernels, fresh": kernels(lambda: mc.FreshReal(0.4), 0.5, weak=EARLY),
+    "kernels, accumulate": kernels(mc.Accumulate, 0.75, "silverman", scaled=False, weak=EARLY),
+    "regression, replace": linear(own=0.5, size=(8, 10)),
     "regression, accumulate": linear(mc.Accumulate),
     "regression, fresh": linear(lambda: mc.FreshReal(0.5)),
-    "design, replace": linear(mc.Replace, design=DESIGN, own=0.5, size=(4, 3)),
-    "ridge": linear(mc.Replace, design=DESIGN, options={"penalty": 0.25}, size=5, full=True),
-    "stopped descent": linear(mc.Replace, design=DESIGN, options={"steps": 3, "rate": 0.25}, size=5, full=True),
+    "design, replace": linear(design=DESIGN, own=0.5, size=(4, 3)),
+    "ridge": linear(design=DESIGN, options={"penalty": 0.25}, size=5, full=True),
+    "stopped descent": linear(design=DESIGN, options={"steps": 3, "rate": 0.25}, size=5, full=True),
     "a column of ones, weighted": linear(
         lambda: mc.Weighted(0.25, 0.5), weights=(1.5,), design=((1.0,),) * 8, size=6, weak={LARGER: ["excess_risk"]}
     ),
     "decoder": Cell(
-        lambda: mc.PPCA(2, 0.02), lambda: plane(mean=(1.0, 1.0), first=2.0), mc.Replace, ("decoder_variance", "mean"),
-        size=60, weak={LARGER: ["decoder_variance"]},
+        lambda: (mc.PPCA(2, 0.02), mc.normal(*DECODED)), ("decoder_variance", "mean"), size=60,
+        weak={LARGER: ["decoder_variance"]},
     ),
     "decoder that samples": Cell(
-        lambda: mc.PPCA(1, output="sampled"), lambda: plane(mean=(1.0, 1.0), first=2.0), mc.Replace,
-        ("total_variance", "squared_mean_error"),
+        lambda: (mc.PPCA(1, output="sampled"), mc.normal(*DECODED)), ("total_variance", "squared_mean_error")
     ),
 }  # fmt: skip
 
