@@ -12,7 +12,7 @@ import modelcollapse as mc
 from docs.pages.calibration import Count, calibrate, text
 from modelcollapse.__main__ import main
 from modelcollapse.claims import registry
-from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
+from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
 from modelcollapse.verify import runner as claims
 from modelcollapse.verify.lab import shared
 from modelcollapse_theory import accumulation, gaussian, replacement
