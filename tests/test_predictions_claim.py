@@ -12,7 +12,8 @@ from modelcollapse.verify.runner import judge
 LEVEL = 1e-6 / 200 / 150
 CHOSEN = {
     "discrete, extended": 64, "discrete, probabilities": 32, "discrete, fresh, shares": 32, "discrete, accumulate": 64,
-    "states of a table without replacement": 64, "gaussian, ddof 0, replace": 32, "gaussian, ddof 0, weighted": 64, "binomial, replace": 32,
+    "states of a table without replacement": 64, "gaussian, ddof 0, replace": 32, "gaussian, ddof 0, weighted": 64,
+    "binomial, replace": 32,
     "gaussian mean, replace": 64, "uniform": 32, "kernels, replace": 64, "regression, replace": 64,
 }  # fmt: skip
 
@@ -39,7 +40,8 @@ def test_every_family_and_every_regime_is_in_a_cell():
     cells = CELLS.values()
     regimes = {type(c.regime()).__name__ for c in cells}
     assert regimes == {
-        "Replace", "FreshReal", "FixedReal", "Retain", "Accumulate", "AccumulateSubsample", "Weighted", "Mixture", "Switch",
+        "Replace", "FreshReal", "FixedReal", "Retain", "Accumulate", "AccumulateSubsample", "Weighted", "Mixture",
+        "Switch",
     }  # fmt: skip
     families = {type(c.model()[0]).__name__ for c in cells}
     assert families >= {

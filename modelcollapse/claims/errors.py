@@ -10,7 +10,6 @@ import numpy as np
 
 from modelcollapse.families import Damped, Gaussian, Rounded
 from modelcollapse.observables import excess_log_loss, first_below
-from modelcollapse.run import Run
 from modelcollapse.sources import linear, normal, normal_mixture
 from modelcollapse.verify import ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
 from modelcollapse.verify.formula import Misses
@@ -83,17 +82,20 @@ def biased_learners(lab: Lab) -> Iterator[Evidence]:
         yield risk.against(NominalMean(seen), f"E risk, {what}, {fits} fits", wrong, early=1, unit="fit")
 
 
-def rounded_rows(lab: Lab, name: str, size: int, spread: float, fits: list[int], observe: Any, **options: Any) -> Run:
-    """Rows in float16 from a normal truth of ``spread`` spacings."""
-    family, source = Rounded(Gaussian(), "float16", **options), normal(MIDDLE, (spread * H) ** 2)
-    return lab.run(name, family, source, observe=observe, size=size, fits=fits)
+def rounded_rows(
+    lab: Lab, name: str, size: int, spread: float, fits: list[int], observe: str | dict[str, Any], rows: bool = True
+) -> np.ndarray:
+    """An observable, ``(chains, fits, ...)``, of rows in float16 from a normal truth of ``spread`` spacings."""
+    family, source = Rounded(Gaussian(), "float16", rows=rows), normal(MIDDLE, (spread * H) ** 2)
+    (values,) = lab.run(name, family, source, observe=observe, size=size, fits=fits).trace.values()
+    return values
 
 
 @F.claim(precision.fed_variance, precision.rounded_moments, source=f"Sheppard 1898; {PRECISION}", chains=20_000)
 def rounding_feeds(lab: Lab) -> Iterator[Evidence]:
     """rows rounded to multiples of h add h^2/12 to the mean variance at every fit"""
     size, fits, spread = 200, 20, 1.0
-    first, last = (rounded_rows(lab, "feeds", size, spread, [1, fits], "variance")["variance"][..., 0] / H**2).T
+    first, last = (rounded_rows(lab, "feeds", size, spread, [1, fits], "variance")[..., 0] / H**2).T
     wrong = {"no rounding": spread**2, "h^2/3": spread**2 + 1 / 3}
     exact = precision.rounded_moments(MIDDLE / H, spread, 1.0)[1]
     yield Evidence(NominalMean(first), exact, wrong, "E variance/h^2, first fit")
@@ -106,7 +108,7 @@ def rounding_feeds(lab: Lab) -> Iterator[Evidence]:
 def rounding_floor(lab: Lab) -> Iterator[Evidence]:
     """so a chain of rounded rows does not die out: its variance settles near M h^2/12, as with a ridge"""
     size, fits, spread = 50, 300, 4.0
-    values = rounded_rows(lab, "floor", size, spread, [fits], "variance")["variance"][:, 0, 0] / H**2
+    values = rounded_rows(lab, "floor", size, spread, [fits], "variance")[:, 0, 0] / H**2
     for level in (size / 12, size / 4):
         exact = Formula(precision.fed_variance_cdf, level, spread**2, 1 / 12, size, fits)
         wrong: Misses = {
@@ -120,7 +122,7 @@ def rounding_floor(lab: Lab) -> Iterator[Evidence]:
 def two_rows_absorbed(lab: Lab) -> Iterator[Evidence]:
     """two rounded rows a fit are absorbed by a Markov chain on their distance, later than half a spacing is crossed"""
     fits, spread = [3, 8], 2.0
-    absorbed = rounded_rows(lab, "pair", 2, spread, fits, "absorbed")["absorbed"]
+    absorbed = rounded_rows(lab, "pair", 2, spread, fits, "absorbed")
     for i, n in enumerate(fits):
         exact = Formula(precision.pair_absorbed, spread, 1.0, n)
         wrong: Misses = {
@@ -137,7 +139,7 @@ def resolution_lost(lab: Lab) -> Evidence:
     stands still"""
     size, spread = 30, 5.0
     observe = {"time": first_below("standard_deviation", H / 2)}
-    seen = rounded_rows(lab, "resolution", size, spread, [2500], observe, rows=False)["time"][:, 0] + 1
+    seen = rounded_rows(lab, "resolution", size, spread, [2500], observe, rows=False)[:, 0] + 1
     exact = Formula(precision.resolution_time, spread, 1.0, size)
     # generation g is fit g + 1; the overshoot of a skewed walk is stated to O(1) fits
     wrong = {"a whole spacing": exact(spacing=2.0)}

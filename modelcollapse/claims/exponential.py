@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,7 @@ def known_variance(lab: Lab) -> Evidence:
     return exact.against(statistic, f"E (mu - mu_0)^2, {fits} fits", wrong, larger=1, early=1)
 
 
-def drift(theorem: Any, size: int, fits: int, **options: Any) -> Formula:
+def drift(theorem: Callable[..., Any], size: int, fits: int, **options: Any) -> Formula:
     """The mean of a logarithm, the first of two moments."""
     return Formula(theorem, size, fits, at=(0,), **options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,9 @@ def seen(lab: Lab, family: KernelDensity, regime: Regime, dimension: int = 1) ->
     return NominalMean(run["variance"][:, 0, 0]), NominalMean(run["mean"][:, 0, 0] ** 2)
 
 
-def exact(*theorem: Any, **options: Any) -> list[Formula]:
+def exact(theorem: Callable[..., Any], *arguments: float, **options: float) -> list[Formula]:
     """The same two by a theorem; of a path of fits, the last."""
-    return [Formula(*theorem, at=(i,), read=lambda path: np.ravel(path)[-1], **options) for i in (0, 1)]
+    return [Formula(theorem, *arguments, at=(i,), read=lambda path: np.ravel(path)[-1], **options) for i in (0, 1)]
 
 
 @D.claim(kde.fixed_bandwidth, tier="quick")

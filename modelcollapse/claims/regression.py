@@ -46,9 +46,8 @@ def same_rows(
     def last(given: jax.Array, key: jax.Array) -> jax.Array:
         family = Regression(Design(given, source.family.rows.factor), **changes)
         law = Law(family, source.params)
-        return trace(family, law, regime, "excess_risk", size=size, generations=fits - 1, seed=key)["excess_risk"][
-            0, -1
-        ]
+        (risk,) = trace(family, law, regime, "excess_risk", size=size, generations=fits - 1, seed=key).values()
+        return risk[0, -1]
 
     return np.asarray(jax.jit(jax.vmap(last))(designs, keys))
 

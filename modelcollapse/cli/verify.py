@@ -37,8 +37,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the claims, print one table, and exit with 0 only if every prediction holds and every near miss is rejected; 1
-    if a prediction is rejected, 3 if the budget was too small to reject a near miss.
+    """Run the claims and print one table. The exit status is 0 only if every prediction holds and every near miss is
+    rejected; 1 if a prediction is rejected, 3 if the budget was too small to reject a near miss.
     """
     from tqdm import tqdm
 

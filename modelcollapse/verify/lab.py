@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -32,7 +32,7 @@ class Lab:
         family: Family,
         source: Source,
         regime: Regime | None = None,
-        observe: Any = "mean",
+        observe: str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] = "mean",
         *,
         size: ArrayLike,
         fits: int | Sequence[int],
@@ -64,10 +64,10 @@ def shared(function: S) -> S:
     """A run that several claims read: made once for each lab, each precision and each of its other arguments."""
 
     @lru_cache(maxsize=8)
-    def made(precision: np.dtype, *arguments: Any) -> Any:
+    def made(precision: np.dtype, *arguments: Hashable) -> Any:
         return function(*arguments)
 
-    def cached(*arguments: Any) -> Any:
+    def cached(*arguments: Hashable) -> Any:
         return made(jnp.result_type(float), *arguments)
 
     return cached  # type: ignore[return-value]
