@@ -211,9 +211,9 @@ class SeesLaws(Protocol):
 
 @runtime_checkable
 class Represents(Protocol):
-    """A family that keeps the law of another one in a form of its own: what observables see is ``law(params)``."""
+    """A family that keeps the law of another one in a form of its own: what observables see is ``represented(params)``."""
 
-    def law(self, params: Params, labelled: bool = True) -> Params:
+    def represented(self, params: Params, labelled: bool = True) -> Params:
         """The parameters of the other family; if not ``labelled``, its positive probabilities in any order will do."""
 
 

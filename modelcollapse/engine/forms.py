@@ -64,7 +64,7 @@ class Items:
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
-    def law(self, params: Copied, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Copied, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.count)
 
@@ -111,7 +111,7 @@ class Tallies:
     def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
         return Tally(data.n)
 
-    def law(self, params: Tally, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Tally, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.counts.sum(dtype=jnp.int32))
 
@@ -156,7 +156,7 @@ class Survivors:
     def fit(self, key: jax.Array, data: Surviving, previous: Params | None) -> Surviving:
         return data
 
-    def law(self, params: Surviving, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Surviving, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``; if not ``labelled``, those of the survivors in the order of the list."""
         frequencies = _frequencies(_first(params.counts, params.number), params.size)
         return jnp.zeros(self.states, frequencies.dtype).at[params.labels].add(frequencies) if labelled else frequencies
@@ -252,7 +252,7 @@ def final_law(params: Params) -> Params:
         Surviving: lambda p: Survivors(p.states),
     }
     form = kept.get(type(params))
-    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).law)(params))
+    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).represented)(params))
 
 
 @over_lanes
