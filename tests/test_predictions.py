@@ -441,9 +441,10 @@ def test_predictions_print_for_a_reader() -> None:
 def test_every_rule_says_what_it_computes_in_the_shape_of_its_observable() -> None:
     seen = 0
     for family, source in (
-        (mc.Discrete(), LAW), (mc.Gaussian(), NORMAL), (mc.Gaussian(0), NORMAL), (mc.GaussianMean(), NORMAL), (mc.Gamma(), mc.exponential()),
-        (mc.Uniform(), mc.uniform()), (mc.Pareto(), mc.pareto(3.0)), (mc.KernelDensity(0.5), NORMAL), (mc.PPCA(1, output="sampled"), NORMAL),
-        (mc.linear([1.0, 2.0]).family, mc.linear([1.0, 2.0])),
+        (mc.Discrete(), LAW), (mc.Gaussian(), NORMAL), (mc.Gaussian(0), NORMAL), (mc.GaussianMean(), NORMAL),
+        (mc.Gamma(), mc.exponential()), (mc.Uniform(), mc.uniform()), (mc.Pareto(), mc.pareto(3.0)),
+        (mc.KernelDensity(0.5), NORMAL), (mc.PPCA(1, output="sampled"), NORMAL), (mc.linear([1.0, 2.0]).family,
+        mc.linear([1.0, 2.0])),
     ):  # fmt: skip
         for regime in (mc.Replace(), mc.Accumulate(), mc.FreshReal(0.5), mc.Mixture(0.5, 0.0, 0.5)):
             for p in of(family, source, regime):

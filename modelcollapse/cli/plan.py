@@ -6,10 +6,15 @@ import argparse
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelcollapse.cli import options as _options
+import numpy as np
+
+from modelcollapse import datasets
+from modelcollapse.cli import options as shared
+from modelcollapse_theory import plan
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
@@ -26,7 +31,7 @@ _FAILURE = {
 }
 _SIZE = {"sample-size": {"type": int, "required": True, "metavar": "M", "help": "sample size of every generation"}}
 _DDOF = {"ddof": {"type": int, "default": 1, "choices": [0, 1], "help": "divisor M - ddof of the variance"}}
-_KEPT = {"kept": {"type": float, "required": True, "help": "share of the diversity that is to be left for ever"}}
+_KEPT = {"kept": {"type": float, "required": True, "help": "fraction of the diversity to be left in the end"}}
 _ALIASES = {"sample-size": ("--sample-size", "--size")}  # --size as in `modelcollapse simulate`
 
 QUESTIONS["sample-size"] = (
@@ -42,7 +47,7 @@ QUESTIONS["real-share"] = (
     _PROBABILITY | _SIZE | _FAILURE | {"fits": {"help": "present at this fit (default: in the long run)"}},
 )
 QUESTIONS["real-items"] = (
-    "How many real items, kept for good or as the first batch of an accumulating pool, keep a state for ever?",
+    "How many real items, kept throughout or as the first batch of an accumulating pool, keep a state in every fit?",
     "real items",
     "P(lost)",
     _PROBABILITY | _FAILURE,
@@ -80,7 +85,7 @@ QUESTIONS["growth"] = (
     _KEPT | _SIZE | {"fits": {"default": 100, "help": "fits of the cost (default 100)"}},
 )
 QUESTIONS["batch"] = (
-    "With accumulation, which batch keeps a share of the diversity, the rest being lost for good?",
+    "With accumulation, which batch keeps a given fraction of the diversity in the end?",
     "batch",
     "kept",
     _KEPT,
@@ -103,16 +108,24 @@ QUESTIONS["detector"] = (
 class _Typed(argparse.Action):
     """Stores a value, and how the user spelt its option: errors speak of that."""
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
         setattr(namespace, self.dest, values)
-        namespace.typed = getattr(namespace, "typed", {}) | {self.dest: option_string}
+        namespace.typed = namespace.typed | {self.dest: option_string}
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: shared.Commands) -> None:
     """Add ``plan`` and its subcommands to an argument parser's."""
-    plan = commands.add_parser("plan", help="what it takes to keep something", description=run.__doc__, epilog=COUNTING)
-    plan.set_defaults(run=run)
-    questions = plan.add_subparsers(dest="question", required=True, metavar="QUESTION")
+    asked = commands.add_parser(
+        "plan", help="what it takes to keep something", description=run.__doc__, epilog=COUNTING
+    )
+    asked.set_defaults(run=run)
+    questions = asked.add_subparsers(dest="question", required=True, metavar="QUESTION")
     for name, (question, label, _, options) in QUESTIONS.items():
         counts = label == "fits" or "fits" in options
         parser = questions.add_parser(name, help=question, description=question, epilog=COUNTING if counts else None)
@@ -157,10 +170,8 @@ def _as_typed(message: str, options: argparse.Namespace) -> str:
     return re.sub(r"(?<![-\w])(" + "|".join(names) + r")\b(?!\()", lambda found: names[found[1]], message)
 
 
-def ask(options: argparse.Namespace) -> tuple[str, Any]:
-    """What the value is called, and the ``plan.Answer``."""
-    from modelcollapse_theory import plan
-
+def ask(options: argparse.Namespace) -> tuple[str, plan.Answer]:
+    """What the value is called, and the answer."""
     o, label = options, QUESTIONS[options.question][1]
     fits = _fits(o)
     match options.question:
@@ -189,17 +200,15 @@ def ask(options: argparse.Namespace) -> tuple[str, Any]:
 
 
 def _fits(options: argparse.Namespace) -> Any:
-    generations = getattr(options, "generations", None)
+    generations = vars(options).get("generations")
     if generations is None:
-        return getattr(options, "fits", None)
+        return vars(options).get("fits")
     if not 0 <= generations < 2**63 - 1:
         raise ValueError(f"--generations must be at least 0 and below 2**63 - 1, got {generations}")
     return generations + 1
 
 
-def _half_life(options: argparse.Namespace) -> Any:
-    from modelcollapse_theory import plan
-
+def _half_life(options: argparse.Namespace) -> plan.Answer:
     if options.of == "variance":
         return plan.variance_half_life(options.sample_size, ddof=options.ddof)
     if options.of == "heterozygosity":
@@ -208,23 +217,19 @@ def _half_life(options: argparse.Namespace) -> Any:
     return (plan.entropy_half_life if options.of == "entropy" else plan.vocabulary_half_life)(law, options.sample_size)
 
 
-def _law(options: argparse.Namespace) -> Any:
-    import numpy as np
-
+def _law(options: argparse.Namespace) -> np.ndarray:
     if options.words is not None:
-        from modelcollapse import datasets
-
         _, counts = datasets.word_counts(Path(options.words) if options.words else None)
         return counts / counts.sum()
     if options.zipf is None:
         raise ValueError(f"--zipf or --words must say which law the half-life of the {options.of} is of, got neither")
-    if not 1 <= options.zipf <= _options.MOST_STATES:
-        raise ValueError(f"--zipf must be at least 1 and at most {_options.MOST_STATES}, got {options.zipf}")
+    if not 1 <= options.zipf <= shared.MOST_STATES:
+        raise ValueError(f"--zipf must be at least 1 and at most {shared.MOST_STATES}, got {options.zipf}")
     weights = 1 / np.arange(1, options.zipf + 1)
     return weights / weights.sum()
 
 
-def text(label: str, answer: Any, achieved: str) -> str:
+def text(label: str, answer: plan.Answer, achieved: str) -> str:
     """The answer for people."""
     value = f"{answer.value:.10g}" + (
         f" (generation {answer.value - 1:.10g})" if label == "fits" and answer.value else ""

@@ -1,8 +1,8 @@
 """Which data set each fit sees, by enumeration: every regime is replayed item by item from its description.
 
-Nothing here knows a closed form, and nothing is drawn. A regime is read off its public fields, and a share is taken for the decimal
-number that its user wrote. Two kinds of data set are replayed: counts of states, of which every outcome is listed with its
-probability; and anonymous items, of which only the second moments are known (``Items``).
+Nothing here knows a closed form, and nothing is drawn. A regime is read off its public fields, and a share is taken for
+the decimal number that its user wrote. Two kinds of data set are replayed: counts of states, of which every outcome is
+listed with its probability; and anonymous items, of which only the second moments are known (``Items``).
 """
 
 from __future__ import annotations
@@ -237,8 +237,8 @@ def compositions(n: int, parts: int) -> Iterator[tuple[int, ...]]:
 class Items:
     """Data sets are items (number, weight), of which E x_i x_j is known, with x measured from the true mean.
 
-    ``real`` is the variance of a real item, ``together`` the covariance of two real items of one draw (a table drawn without replacement).
-    A model's next item has the mean m of the items that it was fitted to, and the variance
+    ``real`` is the variance of a real item, ``together`` the covariance of two real items of one draw (a table drawn
+    without replacement). A model's next item has the mean m of the items that it was fitted to, and the variance
     ``constant(n) + spread(n) S + square (m - m_0)^2``, where S is their variance (divisor: their weight n).
     """
 

@@ -76,8 +76,9 @@ def inverse_trace(freedom: int, d: int) -> float:
 def kept(size: int, synthetic: int, d: int) -> float:
     """E |A^-1 W e|^2 / |e|^2, W the scatter of the synthetic rows and A that of all, for e in any direction.
 
-    A^-1 W = A^-1/2 B A^1/2 with B a matrix beta, independent of A. In two dimensions |.|^2 is B_11^2 + B_22^2 + B_12^2 (r + 1/r), r the ratio
-    of the eigenvalues of A, and B_12^2 follows from B_11 and det B, whose laws are betas: B is as likely as any rotation of it.
+    A^-1 W = A^-1/2 B A^1/2 with B a matrix beta, independent of A. In two dimensions |.|^2 is B_11^2 + B_22^2 + B_12^2
+    (r + 1/r), r the ratio of the eigenvalues of A, and B_12^2 follows from B_11 and det B, whose laws are betas: B is
+    as likely as any rotation of it.
     """
 
     def beta(a: float, power: int) -> float:

@@ -1,7 +1,8 @@
 """The exact mean of every observable that a prediction may be about, at each of a few fits, from enumeration or quadrature.
 
-Each class is one kind of process: plain numbers that say what is real and how it is refitted, ``make`` for the library's own parts,
-and ``values(regime, sizes)``: for each observable an array ``(fits, ...)``. An observable that is not in it has no known exact mean.
+Each class is one kind of process: plain numbers that say what is real and how it is refitted, ``make`` for the
+library's own parts, and ``values(regime, sizes)``: for each observable an array ``(fits, ...)``. An observable that is
+not in it has no known exact mean.
 """
 
 from __future__ import annotations

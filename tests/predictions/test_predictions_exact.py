@@ -1,7 +1,7 @@
 """Every number that is printed beside a run equals its exact value at one, two and three fits, in both precisions.
 
-The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain is run. Rules that answer
-for large samples, and bounds, are in ``test_predictions_large``.
+The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain
+is run. Rules that answer for large samples, and bounds, are in ``test_predictions_large``.
 """
 
 import functools
