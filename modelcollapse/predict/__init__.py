@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
+from modelcollapse.predict import rules
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
@@ -68,8 +69,6 @@ def predictions(
     ValueError, TypeError
         For what ``simulate`` refuses.
     """
-    from modelcollapse.predict import rules  # imports the theory, which `import modelcollapse` does not
-
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
@@ -88,6 +87,4 @@ _nothing.shifts = False  # type: ignore[attr-defined]
 
 def of_run(run: Observed) -> Predictions:
     """The closed forms that apply to a run."""
-    from modelcollapse.predict import rules
-
     return rules.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)
