@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from docs.pages.calibration import Count, calibrate, text
 from modelcollapse.__main__ import main
+from modelcollapse.claims import registry
 from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
-from modelcollapse.verify import registry as claims
-from modelcollapse.verify.calibrate import Count, calibrate, text
+from modelcollapse.verify import runner as claims
+from modelcollapse.verify.lab import shared
 
 LEVELS = (0.05, 0.01)
 
@@ -17,7 +19,7 @@ LEVELS = (0.05, 0.01)
 @pytest.fixture
 def registered():
     """Register claims for one test only."""
-    before = set(claims.registry())
+    before = set(registry())
     yield claims.REGISTRY
     for name in set(claims.REGISTRY) - before:
         del claims.REGISTRY[name]
@@ -88,7 +90,7 @@ def test_results_come_in_the_given_order(registered):
 def test_a_shared_run_is_made_once():
     calls = []
 
-    @claims.shared
+    @shared
     def run(seed, chains):
         calls.append((seed, chains))
         return seed
@@ -218,7 +220,7 @@ def test_calibration_counts_what_it_says(registered):
 
 @pytest.mark.parametrize("name", ["poisson_extinction", "filters", "planned_sample_size"])
 def test_a_claim_of_the_registry_holds(name):
-    result = claims.run_claim(claims.registry()[name], 1)
+    result = claims.run_claim(registry()[name], 1)
     assert result.verdict == claims.HELD, claims.to_text(result)
 
 

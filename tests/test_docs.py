@@ -18,7 +18,8 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse.__main__ import main
-from modelcollapse.verify import registry as claims
+from modelcollapse.claims import registry
+from modelcollapse.verify import REGISTRY
 from modelcollapse_theory import precision
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def run_command(command, capsys):
 @pytest.mark.parametrize("path", PAGES, ids=page)
 def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    before = dict(claims.registry())
+    before = dict(registry())
     namespace: dict = {"__name__": page(path).replace("/", "_").replace(".", "_")}
     try:
         for line, code, shown in blocks(path):
@@ -122,8 +123,8 @@ def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch
             wrong = differences(shown, printed) if shown is not None else []
             assert not wrong, f"{path}:{line}\n" + "\n".join(wrong)
     finally:
-        for name in set(claims.REGISTRY) - set(before):
-            del claims.REGISTRY[name]
+        for name in set(REGISTRY) - set(before):
+            del REGISTRY[name]
     for line, command, shown in transcripts(path):
         capsys.readouterr()
         wrong = differences(shown, run_command(command, capsys))
@@ -220,11 +221,11 @@ def test_each_guarantee_names_a_test_or_claim_that_exists():
             if file.endswith(".py"):
                 assert f"def {function}" in (ROOT / "tests" / file).read_text("utf-8"), name
             else:
-                assert name in claims.registry(), name
+                assert name in registry(), name
 
 
 def test_the_share_of_the_claims_that_run_in_32_bits_is_what_is_said():
-    quick = [claim.section[0] for claim in claims.registry().values() if claim.tier == "quick"]
+    quick = [claim.section[0] for claim in registry().values() if claim.tier == "quick"]
     share = rf"{sum(section in 'AD' for section in quick)} of (the )?{len(quick)}\b"
     for name in ("README.md", "Makefile"):
         assert re.search(share, (ROOT / name).read_text("utf-8")), (name, share)

@@ -1,3 +1,4 @@
-"""An earlier name of ``modelcollapse.verify.registry``."""
+"""An earlier name of ``modelcollapse.verify.runner``."""
 
-from modelcollapse.verify.registry import *  # noqa: F403
+from modelcollapse.claims import registry as registry
+from modelcollapse.verify.runner import *  # noqa: F403

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from modelcollapse.claims import registry
 from modelcollapse.cli import options as shared
-from modelcollapse.verify import registry
+from modelcollapse.verify import runner
 
 
 def add_to(commands: shared.Commands) -> None:
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     1 if a prediction is rejected, 3 if the budget was too small to reject a near miss.
     """
     shared.check_files(json=options.json)
-    chosen = _selected(options.claims, registry.registry(), options.tier)
+    chosen = _selected(options.claims, registry(), options.tier)
     if options.list:
         for claim in chosen:
             print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     begun = time.perf_counter()
     results = _run(chosen, options)
     if options.json:
-        options.json.write_text(registry.to_json(results, options.seed))
+        options.json.write_text(runner.to_json(results, options.seed))
     if options.figures:
         from modelcollapse.plot import evidence  # matplotlib is heavy, and most runs draw nothing
 
@@ -55,39 +56,39 @@ def run(options: argparse.Namespace) -> int:
         evidence(results).get_figure(root=True).savefig(options.figures / "claims.png", dpi=120)
     print(f"\n{_counted(results)}; {time.perf_counter() - begun:.0f} s")
     for result in results:
-        if result.verdict != registry.HELD:
+        if result.verdict != runner.HELD:
             said = result.error or result.claim.statement
             print(f"{result.verdict}: {result.claim.name}: {said}", file=sys.stderr)
-    return registry.exit_code(results)
+    return runner.exit_code(results)
 
 
-def _run(chosen: Sequence[registry.Claim], options: argparse.Namespace) -> list[registry.Result]:
+def _run(chosen: Sequence[runner.Claim], options: argparse.Namespace) -> list[runner.Result]:
     """Run the claims and print a line for each, under the header of its section."""
-    results: list[registry.Result] = []
-    print(registry.HEADER)
+    results: list[runner.Result] = []
+    print(runner.HEADER)
     times = 10 if options.tier == "extended" else 1
     with tqdm(total=len(chosen), disable=options.quiet or None, unit="claim", leave=False) as bar:
-        for result in registry.run_claims(
+        for result in runner.run_claims(
             chosen, options.seed, chains=options.chains, times=times, done=bar.update
         ):  # fmt: skip
             if not results or result.claim.section != results[-1].claim.section:
                 bar.write(f"\n{result.claim.section}")
-            bar.write(registry.to_text(result))
+            bar.write(runner.to_text(result))
             results.append(result)
     return results
 
 
-def _counted(results: Sequence[registry.Result]) -> str:
+def _counted(results: Sequence[runner.Result]) -> str:
     count = collections.Counter(result.verdict for result in results)
-    raised = f"{count[registry.RAISED]} raised an error, " if count[registry.RAISED] else ""
+    raised = f"{count[runner.RAISED]} raised an error, " if count[runner.RAISED] else ""
     misses = sum(miss.rejected for r in results for row in r.rows for miss in row.near_misses.values())
     return (
-        f"{len(results)} claims: {count[registry.HELD]} hold, {count[registry.REJECTED]} rejected, {raised}"
-        f"{count[registry.UNDERPOWERED]} underpowered; {misses} near misses rejected"
+        f"{len(results)} claims: {count[runner.HELD]} hold, {count[runner.REJECTED]} rejected, {raised}"
+        f"{count[runner.UNDERPOWERED]} underpowered; {misses} near misses rejected"
     )
 
 
-def _selected(names: Sequence[str], claims: dict[str, registry.Claim], tier: str | None) -> list[registry.Claim]:
+def _selected(names: Sequence[str], claims: dict[str, runner.Claim], tier: str | None) -> list[runner.Claim]:
     """The claims of a tier and those before it; claims that are named run whatever their tier, unless one is given."""
     ordered = sorted(claims.values(), key=lambda claim: claim.section)
     unknown = [n for n in names if n not in claims and not any(c.section.startswith(f"{n}.") for c in ordered)]
@@ -97,7 +98,7 @@ def _selected(names: Sequence[str], claims: dict[str, registry.Claim], tier: str
         ordered = [c for c in ordered if c.name in names or any(c.section.startswith(f"{n}.") for n in names)]
     if tier is None and names:
         return ordered
-    chosen = [c for c in ordered if registry.TIERS.index(c.tier) <= registry.TIERS.index(tier or "default")]
+    chosen = [c for c in ordered if runner.TIERS.index(c.tier) <= runner.TIERS.index(tier or "default")]
     if not chosen:
         raise ValueError(f"none of the claims named is in the tier {tier!r}; leave the tier out to run them")
     return chosen
