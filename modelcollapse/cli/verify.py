@@ -53,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
         from modelcollapse.plot import evidence  # matplotlib is heavy, and most runs draw nothing
 
         options.figures.mkdir(parents=True, exist_ok=True)
-        evidence(results).get_figure(root=True).savefig(options.figures / "claims.png", dpi=120)
+        figure = evidence(results).get_figure(root=True)
+        assert figure is not None
+        figure.savefig(options.figures / "claims.png", dpi=120)
     print(f"\n{_counted(results)}; {time.perf_counter() - begun:.0f} s")
     for result in results:
         if result.verdict != runner.HELD:
