@@ -216,6 +216,9 @@ class Represents(Protocol):
     def law(self, params: Params, labelled: bool = True) -> Params:
         """The parameters of the other family; if not ``labelled``, its positive probabilities in any order will do."""
 
+    def capacity(self, largest: int) -> int:
+        """The capacity to draw data sets of at most ``largest`` items with. Families with a ``law`` of a mean lack it."""
+
 
 @runtime_checkable
 class GivesOut(Protocol):
