@@ -131,13 +131,27 @@ def _own(o: argparse.Namespace, fitted: Family) -> Source:
     return _law(o.family, o.parameter)
 
 
-def _zipf(states: int) -> Source:
+def _normal(o: argparse.Namespace, fitted: Family) -> Source:
+    if o.family in LAWS:
+        raise ValueError(f"not for --family {o.family}, whose own law is --parameter")
+    return sources.normal(*o.normal)
+
+
+def _zipf(states: int) -> laws.Law:
     return sources.categorical(1 / np.arange(1, states + 1), normalise=True)
 
 
 def _words(o: argparse.Namespace, fitted: Family) -> Source:
     _, counts = datasets.word_counts(Path(o.words) if o.words else None, o.encoding)
-    return sources.categorical(counts, normalise=True)
+    return _on_states(o, fitted, sources.categorical(counts, normalise=True))
+
+
+def _on_states(o: argparse.Namespace, fitted: Family, law: laws.Law) -> Source:
+    """A law on the states 0, 1, ..., K - 1, which a family of counts up to a largest one may not reach."""
+    highest = fitted.highest if isinstance(fitted, OfCounts) else None
+    if highest is not None and law.params.size > highest + 1:
+        raise ValueError(f"states must be whole numbers from 0 to {highest} for --family {o.family}")
+    return law
 
 
 def _read(o: argparse.Namespace, reader: Callable[..., Any], path: Path) -> Any:
@@ -204,10 +218,10 @@ def _some(names: Iterable[object]) -> str:
 
 SOURCES: dict[str, Callable[[argparse.Namespace, Family], Source]] = {
     "parameter": _own,
-    "probabilities": lambda o, fitted: sources.categorical(o.probabilities, normalise=True),
-    "zipf": lambda o, fitted: _zipf(o.zipf),
+    "probabilities": lambda o, fitted: _on_states(o, fitted, sources.categorical(o.probabilities, normalise=True)),
+    "zipf": lambda o, fitted: _on_states(o, fitted, _zipf(o.zipf)),
     "words": _words,
-    "normal": lambda o, fitted: sources.normal(*o.normal),
+    "normal": _normal,
     "iris": lambda o, fitted: sources.table(datasets.iris()[0]),
     "table": _table,
     "counts": _counts,

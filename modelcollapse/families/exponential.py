@@ -383,7 +383,7 @@ class GaussianMean:
     covariance: Any = 1.0
 
     data = Moments
-    default_observables: tuple[str, ...] = ("mean",)
+    default_observables = ("mean",)
 
     def __post_init__(self) -> None:
         arguments.converted(self, covariance=known_covariance)

@@ -79,7 +79,7 @@ def whole(
 ) -> NDArray[np.int64]:
     """``value`` as int64, refused unless every entry is a whole number from ``minimum`` to ``most`` (2^63 - 1).
 
-    A number above ``most``, or below a ``minimum`` of 2 or more, is NotCovered: other theorems may take it.
+    A positive number below ``minimum``, or one above ``most``, is NotCovered: other theorems may take it.
     """
     array = _numeric(name, value, "a whole number")
     if array.dtype.kind == "f":
@@ -91,7 +91,7 @@ def whole(
     if np.any(array >= (2.0**63 if array.dtype.kind == "f" else 2**63)):
         raise ValueError(f"{name} must be below 2**63, about 9.2e18, got {_shown(value)}")
     if np.any(array < minimum):
-        refusal = NotCovered if minimum > 1 else ValueError
+        refusal = NotCovered if np.all(array >= 1) else ValueError
         raise refusal(f"{name} must be at least {minimum}{': ' + reason if reason else ''}, got {_shown(value)}")
     if most is not None and np.any(array > most):
         raise NotCovered(f"{name} must be at most {most}{': ' + reason if reason else ''}, got {_shown(value)}")
