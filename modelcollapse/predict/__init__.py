@@ -10,12 +10,15 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
-from modelcollapse.predict import rules
+from modelcollapse.predict import decoder, discrete, gaussian, kernels, one_parameter, registry, regression
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
 __all__ = ["Prediction", "Predictions", "predictions"]
+
+RULES = (decoder, discrete, gaussian, kernels, one_parameter, regression)
+"""Modules whose import registers rules."""
 
 One = str | Observable | Callable[..., Any]
 
@@ -73,8 +76,8 @@ def predictions(
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
     checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
-    observables = rules.every_observable() if observe is None else checked.observables
-    return rules.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
+    observables = registry.every_observable() if observe is None else checked.observables
+    return registry.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
 
 
 def _nothing(params: Params) -> np.ndarray:
@@ -87,4 +90,4 @@ _nothing.shifts = False  # type: ignore[attr-defined]
 
 def of_run(run: Observed) -> Predictions:
     """The closed forms that apply to a run."""
-    return rules.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)
+    return registry.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)

@@ -45,24 +45,19 @@ def reproduces(s: Setting) -> bool:
 of_covariance = functools.partial(by_loss, theorem=workflows.expected_covariance, where=reproduces)
 
 
-def truth(s: Setting) -> np.ndarray:
-    """The true variances ``(d,)``."""
-    return np.diagonal(s.covariance)
-
-
 @of_covariance(observables.variance, formula="E variance_n = (1 - v_n) variance_0", family=Gaussian)
 def _(s: Setting, expected_covariance: Function, v: np.ndarray) -> ArrayLike:
-    return expected_covariance(1.0, v)[0][:, None] * truth(s)[None]
+    return expected_covariance(1.0, v)[0][:, None] * s.variances[None]
 
 
 @of_covariance(observables.total_variance, formula="E tr Sigma_n = (1 - v_n) tr Sigma_0", family=(Gaussian, PPCA))
 def _(s: Setting, expected_covariance: Function, v: np.ndarray) -> ArrayLike:
-    return expected_covariance(truth(s).sum(), v)[0]
+    return expected_covariance(s.variances.sum(), v)[0]
 
 
 @of_covariance(observables.squared_mean_error, formula="E |mu_n - mu_0|^2 = v_n tr Sigma_0", family=(Gaussian, PPCA))
 def _(s: Setting, expected_covariance: Function, v: np.ndarray) -> ArrayLike:
-    return expected_covariance(truth(s).sum(), v)[1]
+    return expected_covariance(s.variances.sum(), v)[1]
 
 
 # --- the same for the unbiased covariance, each regime by a recursion of its own -------------------------------------
@@ -71,10 +66,10 @@ def _(s: Setting, expected_covariance: Function, v: np.ndarray) -> ArrayLike:
 
 Pair = tuple[np.ndarray, np.ndarray]
 VARIANCES = {
-    observables.variance: lambda s, variance, error: (s.spread * np.asarray(variance))[:, None] * truth(s)[None],
-    observables.total_variance: lambda s, variance, error: s.spread * np.asarray(variance) * truth(s).sum(),
+    observables.variance: lambda s, variance, error: (s.spread * np.asarray(variance))[:, None] * s.variances[None],
+    observables.total_variance: lambda s, variance, error: s.spread * np.asarray(variance) * s.variances.sum(),
 }
-ERROR = {observables.squared_mean_error: lambda s, variance, error: s.less_shared(error) * truth(s).sum()}
+ERROR = {observables.squared_mean_error: lambda s, variance, error: s.less_shared(error) * s.variances.sum()}
 
 
 def unbiased(s: Setting) -> bool:
@@ -136,7 +131,7 @@ of_normal = functools.partial(prediction, family=Gaussian, regime=regimes.Replac
 )  # fmt: skip
 def _(s: Setting, scheduled_log_variance: Function) -> ArrayLike:
     drift = s.after(scheduled_log_variance(s.sizes, ddof=s.family.ddof)[0])
-    return np.log(truth(s))[None] + drift[:, None]
+    return np.log(s.variances)[None] + drift[:, None]
 
 
 @of_normal(
@@ -174,7 +169,7 @@ def _(s: Setting, expected_elementary_symmetric: Function) -> ArrayLike:
 )  # fmt: skip
 def _(s: Setting, expected_deviation: Function) -> ArrayLike:
     decay = s.after(np.cumprod(expected_deviation(s.sizes, 1, ddof=s.family.ddof)))
-    return decay[:, None] * np.sqrt(truth(s))[None]
+    return decay[:, None] * np.sqrt(s.variances)[None]
 
 
 def one_variance(s: Setting) -> float:

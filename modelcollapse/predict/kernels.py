@@ -36,36 +36,31 @@ def follows(s: Setting) -> bool:
 spreads = functools.partial(several, pick=SPREADS, family=KernelDensity, source=independent)
 
 
-def truth(s: Setting) -> np.ndarray:
-    """The true variances ``(d,)``."""
-    return np.diagonal(s.covariance)
-
-
 def factor(s: Setting) -> float:
     """The factor of the kernel at the size of one data set."""
-    return float(s.family.factor(float(s.size), truth(s).size))
+    return float(s.family.factor(float(s.size), s.variances.size))
 
 
 def multiple(s: Setting) -> float:
     """The factor as a multiple of Scott's, whatever the rule."""
-    return factor(s) * s.size ** (1 / (truth(s).size + 4))
+    return factor(s) * s.size ** (1 / (s.variances.size + 4))
 
 
 def each(s: Setting, of: Callable[[float], Spread]) -> Spread:
     """``of(variance) ->`` two arrays over fits 1, 2, ..., for each coordinate."""
-    pairs = [of(float(v)) for v in truth(s)]
+    pairs = [of(float(v)) for v in s.variances]
     variance, error = (np.stack([s.after(pair[i]) for pair in pairs], 1) for i in (0, 1))
     return variance, error
 
 
 @spreads(kde.fixed_bandwidth, regime=regimes.Replace, where=fixed)
 def _(s: Setting, fixed_bandwidth: Function) -> Spread:
-    return fixed_bandwidth(factor(s), s.size, s.fits[:, None], variance=truth(s))
+    return fixed_bandwidth(factor(s), s.size, s.fits[:, None], variance=s.variances)
 
 
 @spreads(kde.rule_bandwidth, regime=regimes.Replace, where=follows)
 def _(s: Setting, rule_bandwidth: Function) -> Spread:
-    v = truth(s)
+    v = s.variances
     return rule_bandwidth(s.size, s.fits[:, None], constant=multiple(s), dimension=v.size, variance=v)
 
 
@@ -78,12 +73,12 @@ def _(s: Setting, fresh_real: Function) -> Spread:
 @spreads(kde.accumulated, regime=regimes.Accumulate, where=fixed)
 def _(s: Setting, accumulated: Function) -> Spread:
     pools = s.sizes[0] * np.arange(1.0, s.last + 1)
-    widths = np.broadcast_to(np.asarray(s.family.factor(pools, truth(s).size), np.float64), (s.last,))
+    widths = np.broadcast_to(np.asarray(s.family.factor(pools, s.variances.size), np.float64), (s.last,))
     return each(s, lambda v: accumulated(widths, s.size, s.last, variance=v))
 
 
 # the factor of a fixed rule does not shrink with the pool
 @spreads(kde.accumulated_rule, regime=regimes.Accumulate, where=lambda s: follows(s) and s.family.rule != "fixed")
 def _(s: Setting, accumulated_rule: Function) -> Spread:
-    d, scale = truth(s).size, multiple(s)
+    d, scale = s.variances.size, multiple(s)
     return each(s, lambda v: accumulated_rule(s.size, s.last, constant=scale, dimension=d, variance=v))

@@ -191,6 +191,11 @@ class Setting:
         needed(np.all(np.diagonal(self.finite_covariance) > 0))
         return self.moments[1]
 
+    @property
+    def variances(self) -> np.ndarray:
+        """True variances ``(d,)``, as ``covariance``."""
+        return np.diagonal(self.covariance)
+
 
 # --- conditions on what is real, for ``source=`` of a rule -----------------------------------------------------------
 
