@@ -24,10 +24,10 @@ def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:
     return jax.random.fold_in(key, role)
 
 
-def chain_keys(key: jax.Array, index: jax.Array, models: int = 1) -> jax.Array:
-    """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` for chains of several models."""
+def chain_keys(key: jax.Array, index: jax.Array, models: int | None = None) -> jax.Array:
+    """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` where each has so many models."""
     numbers = jnp.asarray(index, jnp.uint32)
-    if models > 1:
+    if models is not None:
         numbers = numbers[:, None] * jnp.uint32(models) + jnp.arange(models, dtype=jnp.uint32)[None]
     each = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers.reshape(-1))
     # stored, so that the loop over generations does not begin with a program for each word of their schedule

@@ -43,7 +43,7 @@ class Law:
         return value
 
     @property
-    def names(self) -> tuple | None:
+    def names(self) -> tuple[Any, ...] | None:
         """What the states are called, ``(K,)``, where that is known."""
         return None if self.named is None else self.named.values
 
@@ -71,7 +71,7 @@ class Table:
     exact: Any = None
 
     @property
-    def names(self) -> tuple | None:
+    def names(self) -> tuple[Any, ...] | None:
         """What the states are called, ``(K,)``, or the columns, ``(d,)``, where that is known."""
         return None if self.named is None else self.named.values
 

@@ -85,9 +85,9 @@ class Process:
     room: int = static()  # a bound on every pool of rows; 0 if there are none
 
     @property
-    def models(self) -> int:
-        """How many models a chain has."""
-        return self.regime.models if isinstance(self.regime, Exchanges) else 1
+    def models(self) -> int | None:
+        """How many models a chain has that see one another; None for a plain chain of one."""
+        return self.regime.models if isinstance(self.regime, Exchanges) else None
 
     def stream(self, law: Any) -> Stream:
         return Stream(law, self.family, self.capacity, self.regime.needs_items)
@@ -149,7 +149,7 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     size, real = process.size(now), process.stream(process.source)
     if isinstance(process.regime, Exchanges):
         key = jax.vmap(fold, (0, None))(key, now)
-        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.models)]
+        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.regime.models)]
         models = tuple(process.stream(Law(process.family, params)) for params in each)
         sets, memory = process.regime.exchange(key, models, real, state.memory, size, now)
         fitted = [

@@ -159,13 +159,13 @@ def _check_observables(process: Process) -> None:
                 f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
                 f"infinitely many draws of this {type(process.source).__name__} is not known"
             )
-    first = lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0]  # noqa: E731
+    keys = jax.eval_shape(lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0])
     bare = process.observing({})
-    state = jax.eval_shape(_begin, jax.eval_shape(first), bare)
+    state = jax.eval_shape(_begin, keys, bare)
     for name, observable in process.watch.observables.items():
         alone = process.observing({name: observable})
         if alone.watch.needs_data:
-            state = jax.eval_shape(_begin, jax.eval_shape(first), alone)
+            state = jax.eval_shape(_begin, keys, alone)
         try:
             seen = jax.eval_shape(lambda state: _one_model(process, state), state)
             if isinstance(observable, ChecksParams):
@@ -181,5 +181,5 @@ def _check_observables(process: Process) -> None:
 
 def _one_model(process: Process, state: Any) -> Any:
     """Parameters of one model, as an observable sees them."""
-    params = state.params if process.models == 1 else jax.tree.map(lambda leaf: leaf[0], state.params)
+    params = state.params if process.models is None else jax.tree.map(lambda leaf: leaf[0], state.params)
     return process.family.law(params) if isinstance(process.family, Represents) else params

@@ -43,7 +43,7 @@ def simulate(
     record: Any = None,
     batch_size: int | None = None,
     progress: bool = False,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
 ) -> Run:
     """Run ``chains`` independent chains of recursive training.
@@ -408,7 +408,7 @@ class Run:
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
 
         A symbolic link is followed, and an existing file keeps its mode.
@@ -430,7 +430,7 @@ class Run:
 
     @staticmethod
     @computes
-    def load(path: str | os.PathLike) -> Run:
+    def load(path: str | os.PathLike[str]) -> Run:
         """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions that are
         registered here: those of this package, those of modules that are imported, and functions of runs of this process.
 

@@ -19,7 +19,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def write(path: str | os.PathLike, fields: dict[str, Any]) -> None:
+def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
     """Write the fields of a run."""
     arrays: dict[str, np.ndarray] = {}
     lost: set[str] = set()
@@ -33,7 +33,7 @@ def write(path: str | os.PathLike, fields: dict[str, Any]) -> None:
     files.write(path, {"format": FORMAT, "run": spec}, arrays)
 
 
-def read(path: str | os.PathLike, needed: Iterable[str]) -> dict[str, Any]:
+def read(path: str | os.PathLike[str], needed: Iterable[str]) -> dict[str, Any]:
     """The fields of a run, which must have those that are ``needed`` and fit together; ValueError if they do not."""
     spec, arrays = files.read(path)
     name = os.fspath(path)

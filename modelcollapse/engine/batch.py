@@ -140,7 +140,7 @@ def resumed(
     chosen = np.minimum(first - offset + place, first - offset + chains - 1)
     state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], mesh), states)
     with_room = jax.vmap(process.with_room)
-    params = (jax.vmap(with_room) if process.models > 1 else with_room)(state.params)
+    params = (jax.vmap(with_room) if process.models is not None else with_room)(state.params)
     memory = scan.with_room_each(state.memory, process.room)
     if jax.tree.leaves(memory):
         memory = jax.vmap(functools.partial(common.continued, process.regime))(memory)

@@ -25,7 +25,7 @@ SECONDS = 30.0
 class Checkpoint:
     """A folder with one file for each batch of the stage that the run has reached, and an index of them."""
 
-    def __init__(self, path: str | os.PathLike, identity: dict[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
         self.folder = Path(path)
         self.identity = json.loads(json.dumps({"format": FORMAT, **identity}))
         self._written: dict[int, float] = {}
