@@ -1,4 +1,4 @@
-"""The command line runs every family that it names, takes its data from files, and says what is wrong where it cannot."""
+"""The command line runs every family that it names, takes its data from files, and says what is wrong."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""A prediction answers for exactly the process that it describes, names the theorem that it evaluated, and says what it is worth."""
+"""A prediction answers for exactly the process that it describes, and names the theorem that it evaluated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def names(*args: Any, **options: Any) -> set[str]:
     return {p.observable for p in of(*args, **options)}
 
 
-# --- one door ---------------------------------------------------------------------------------------------------------
+# --- one door --------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_predicted_as_its_process_is() -> None:
@@ -73,7 +73,7 @@ def test_bad_arguments_are_those_of_simulate() -> None:
         of(mc.Gaussian(), NORMAL, observe="entropy")
 
 
-# --- whose process it is ------------------------------------------------------------------------------------------------
+# --- whose process it is ---------------------------------------------------------------------------------------------
 
 
 @part
@@ -161,7 +161,8 @@ def test_a_mixture_keeps_its_answer_where_its_memory_is_whole() -> None:
 @pytest.mark.parametrize(
     "same",
     [
-        mc.Mixture(1.0, 0.0, 0.0), mc.FixedReal(0.05), mc.FreshReal(0.0), mc.FreshReal([0.9, 0.01, 0.02, 0.0]), mc.Retain(0.0),
+        mc.Mixture(1.0, 0.0, 0.0), mc.FixedReal(0.05), mc.FreshReal(0.0), mc.FreshReal([0.9, 0.01, 0.02, 0.0]),
+        mc.Retain(0.0),
         mc.Switch(mc.Replace(), mc.FreshReal(1.0), 4), mc.Switch(mc.Mixture(), mc.Replace(), 2),
     ],
     ids=repr,
@@ -173,7 +174,7 @@ def test_what_is_replacement_is_answered_as_replacement(same: Any) -> None:
     assert str(of(mc.Damped(mc.Gaussian(), 1.0), NORMAL)) == str(of(mc.Gaussian(), NORMAL))
 
 
-# --- schedules, shares, tables --------------------------------------------------------------------------------------------
+# --- schedules, shares, tables ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", [32, 64])
@@ -193,10 +194,14 @@ def recursed(steps: Any, sizes: list[int]) -> np.ndarray:
     return 1 - np.array(v)
 
 
+def with_real(rows: int) -> Any:
+    return lambda v, m: 1 / m + (m - rows) * (m - rows - 1) / m**2 * v
+
+
 SIZES = [6, 9, 4, 7]
 SCHEDULES = {
-    "fresh": (mc.FreshReal([0.9, 0.5, 0.25, 0.4]), [5, 1, 3], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
-    "healing": (mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), [0, 2, 4], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
+    "fresh": (mc.FreshReal([0.9, 0.5, 0.25, 0.4]), [5, 1, 3], with_real),
+    "healing": (mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), [0, 2, 4], with_real),
     "replacement": (mc.Replace(), [0, 0, 0], lambda r: lambda v, m: 1 / m + (1 - 1 / m) * v),
 }  # fmt: skip
 
@@ -261,7 +266,7 @@ def test_a_table_without_replacement_is_a_finite_population() -> None:
     assert names(mc.Discrete(3), source, mc.FreshReal(0.5)) == {"probabilities"}
 
 
-# --- what is named is what was evaluated -------------------------------------------------------------------------------------
+# --- what is named is what was evaluated -----------------------------------------------------------------------------
 
 
 SPREAD = {
@@ -319,7 +324,7 @@ def test_the_theorem_that_is_named_is_called(calls: set[Any]) -> None:
                 assert set(found.functions) <= calls, found
 
 
-# --- what a theorem refuses -------------------------------------------------------------------------------------------
+# --- what a theorem refuses ------------------------------------------------------------------------------------------
 
 # a call that the theorem does not cover, and one that makes no sense
 REFUSED = {
@@ -362,8 +367,9 @@ def test_the_theory_tells_what_it_does_not_cover_from_what_makes_no_sense(case: 
 @pytest.mark.parametrize(
     ("family", "source", "regime"),
     [
-        (mc.Discrete(), LAW, mc.Replace()), (mc.Discrete(), LAW, mc.FixedReal(0.5)), (mc.Gaussian(), NORMAL, mc.Accumulate()),
-        (mc.Gaussian(0), NORMAL, mc.FreshReal(0.5)), (mc.Poisson(), mc.poisson(2.0), mc.Mixture()), (mc.KernelDensity(0.5), NORMAL, None),
+        (mc.Discrete(), LAW, mc.Replace()), (mc.Discrete(), LAW, mc.FixedReal(0.5)),
+        (mc.Gaussian(), NORMAL, mc.Accumulate()), (mc.Gaussian(0), NORMAL, mc.FreshReal(0.5)),
+        (mc.Poisson(), mc.poisson(2.0), mc.Mixture()), (mc.KernelDensity(0.5), NORMAL, None),
         (mc.linear([1.0]).family, mc.linear([1.0]), None), (mc.PPCA(2, 0.3), NORMAL, None),
     ],
 )  # fmt: skip
@@ -434,7 +440,7 @@ def test_what_is_known_is_answered(case: str) -> None:
     assert names(family, source, regime) == expected
 
 
-# --- beyond the exact range, and bounds ---------------------------------------------------------------------------------------
+# --- beyond the exact range, and bounds ------------------------------------------------------------------------------
 
 
 def test_beyond_the_exact_range_a_limit_answers_and_says_so() -> None:
@@ -500,7 +506,7 @@ def test_what_was_accepted_is_never_an_error() -> None:
     assert of(mc.Pareto(), mc.pareto(0.5)) != []
 
 
-# --- printing -------------------------------------------------------------------------------------------------------------------
+# --- printing --------------------------------------------------------------------------------------------------------
 
 
 def test_a_prediction_is_shown_as_a_table_of_generations() -> None:

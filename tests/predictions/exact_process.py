@@ -35,7 +35,7 @@ def rows(share: Fraction, size: int) -> int:
 
 
 def only_models(regime: Any, sizes: list[int]) -> bool:
-    """Whether every data set but the first is drawn from the newest model alone: this is replacement, whatever it is called."""
+    """Whether every data set but the first is drawn from the newest model alone: this is replacement by any name."""
     later = range(1, len(sizes))
     if isinstance(regime, mc.Mixture):
         return all(at(regime.alpha, g) == 1 for g in later)
@@ -181,7 +181,10 @@ RULES: dict[type, Callable[..., Iterator[Any]]] = {
 
 
 class Counts:
-    """Data sets are counts of states, and every outcome of a draw is listed; ``once``: real ones come from a table without replacement."""
+    """Data sets are counts of states, and every outcome of a draw is listed.
+
+    ``once``: real ones come from a table without replacement.
+    """
 
     def __init__(self, law: tuple[Fraction, ...], once: tuple[int, ...] | None = None) -> None:
         self.law, self.once = law, once

@@ -1,4 +1,4 @@
-"""The exact excess risk of a regression refitted to its own labels: a linear recursion on a design, Wishart facts on normal rows."""
+"""The exact excess risk of a refitted regression: a linear recursion on a design, Wishart facts on normal rows."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class GivenDesign:
         return out
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
-        """Labels are linear in the truth and in every noise so far: the map is carried along, one column for each noise."""
+        """Labels are linear in the truth and in every noise so far: the map has one column for each noise."""
         known = isinstance(regime, mc.Accumulate | mc.FreshReal | mc.Weighted)
         if not known and not only_models(regime, sizes):
             return {} if self.penalty or self.steps else {"coefficients": np.tile(self.weights, (len(sizes), 1))}

@@ -106,7 +106,7 @@ def test_no_rule_is_registered_that_no_cell_compares():
             prediction()
         bound(0.5, 4)
     missing = [
-        f"{observable.__name__}: {', '.join(f.__name__ for f in rule.functions)} under {rule.regimes} of {rule.families}"
+        f"{observable.__name__}: {[f.__name__ for f in rule.functions]} under {rule.regimes} of {rule.families}"
         for observable, rules in registry.RULES.items()
         for rule in rules
         if id(rule) not in USED
