@@ -1,4 +1,4 @@
-"""What the commands share: numbers are checked where they enter, and every character reaches any terminal."""
+"""What the commands have in common: numbers are checked where they enter, and every character reaches any terminal."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def chains(
     centre
         ``"median"``, or ``"mean"``, which is what most predictions are of.
     level
-        Share of the chains inside the band.
+        Fraction of the chains inside the band.
     show
         How many single chains to draw; the first ones, so no choice is made.
     until
@@ -295,7 +295,7 @@ def compare(
         Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run,
         as ``chains`` takes them.
     points
-        At most so many generations of each run are marked, evenly spread along the axis.
+        How many generations of each run are marked at most, evenly spread along the axis.
     log
         Whether the axis is logarithmic; it then counts fits, generation + 1.
     scale

@@ -91,7 +91,7 @@ def different(s: Setting) -> int:
 
 
 def quick(s: Setting, columns: int = 1) -> bool:
-    """Whether the transition matrix of one count, applied to so many columns, is affordable."""
+    """Whether the transition matrix of one count, applied to this many columns, is affordable."""
     return s.size <= MARGINAL and float(s.size) ** 2 * columns * float(s.fits.max()) <= 2e10
 
 
@@ -120,7 +120,7 @@ def less_entropy(s: Setting, entropy: Function) -> ArrayLike:
 
 
 def each_state(s: Setting, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """``of(p) -> (fits, p)`` for every state, those of one probability together; 0 for a state that never was."""
+    """``of(p) -> (fits, p)`` for every state, once for each probability; 0 for a state that never was."""
     chances, inverse = np.unique(s.law, return_inverse=True)
     width = max(1, int(2e7 // s.sizes.max()))  # states at a time
     columns = [of(chances[i : i + width]) for i in range(0, chances.size, width)]

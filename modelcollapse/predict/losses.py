@@ -101,7 +101,7 @@ def mixed(s: Setting) -> tuple[np.ndarray, np.ndarray]:
     return gamma, beta
 
 
-# --- sizes or shares that change, group by group ---------------------------------------------------------------------
+# --- sizes or fractions of real data that change, group by group -----------------------------------------------------
 
 
 @trajectory(workflows.pooled, regime=(regimes.FreshReal, regimes.Switch), formula=PAIRS)

@@ -89,7 +89,7 @@ class Setting:
         return known(steady(schedule, self.sizes))
 
     def items(self, share: ArrayLike) -> int:
-        """The one number of items that a share of the sample sizes comes to."""
+        """The number of items that a share of the sample size comes to, where it is the same in every generation."""
         return int(self.steady(portion(share, self.sizes)))
 
     def trajectory(self, values: ArrayLike) -> np.ndarray:
@@ -201,7 +201,7 @@ class Setting:
 
 
 def independent(s: Setting) -> bool:
-    """Real draws are independent: there is no table that they are drawn from without replacement."""
+    """Real draws are independent: they do not come from a table without replacement."""
     return s.rows is None
 
 
