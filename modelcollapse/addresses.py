@@ -1,7 +1,8 @@
 """Who owns which role of a key: randomness is an address, not a queue.
 
-The key of chain c at generation g is ``fold(fold(key, c), g)``. Each user of randomness within a generation folds a role of its own into it, so
-nobody's draws depend on how many others draw. In a chain of several models, model i of chain c has the keys of chain ``c * models + i``.
+The key of chain c at generation g is ``fold(fold(key, c), g)``. Each user of randomness within a generation folds a
+role of its own into it, so nobody's draws depend on how many others draw. In a chain of several models, model i of
+chain c has the keys of chain ``c * models + i``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from modelcollapse.sampling import keys
 
 MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
-"""A regime's draws: of the newest model, of real data, of data that stay, of a subset or of counts, and of older models (by age)."""
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, and older models (by age)."""
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
 

@@ -1,7 +1,7 @@
 """One loop carries every family and every regime: fit, draw, fit again.
 
-``begin`` makes one chain and ``step`` advances it by one generation; both are pure. How many chains run at once, on which devices and in which
-form is the business of ``modelcollapse.engine``.
+``begin`` makes one chain and ``step`` advances it by one generation; both are pure. How many chains run at once, on
+which devices and in which form is the business of ``modelcollapse.engine``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelcollapse.sampling import axis_of_chains, once
 
 @part
 class State:
-    """One chain between generations. In a chain of several models, leaves of ``params`` have the model as first axis."""
+    """One chain between generations. Of several models, leaves of ``params`` have the model as first axis."""
 
     params: Params
     memory: Memory  # the regime's own
@@ -45,7 +45,7 @@ class Watch:
         return any(marks(observable).needs_data for observable in self.observables.values())
 
     def start(self, state: State, family: Any = None) -> State:
-        """A first state with the carries that the observables begin with; ``family`` says in which form parameters are kept."""
+        """A first state with its carries; ``family`` says in which form the parameters are kept."""
         return dataclasses.replace(
             state, carries={name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
         )
@@ -144,7 +144,7 @@ def begin(key: jax.Array, process: Process) -> State:
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
-    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was for the rest of the run."""
+    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on."""
     now = state.generation + 1
     size, real = process.size(now), process.stream(process.source)
     if isinstance(process.regime, Exchanges):
@@ -180,7 +180,7 @@ def _fitted(stream: Stream, data: Any) -> Any:
 
 
 def _once(params: Params) -> Params:
-    """A fit has many readers, each of which would compute it again; large arrays, and counts, are written to memory anyway."""
+    """A fit has many readers, each of which would compute it again; large arrays and counts are stored anyway."""
     leaves, tree = jax.tree.flatten(params)
     few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
     kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))

@@ -14,8 +14,8 @@ from modelcollapse import files, serial
 
 FORMAT = 2
 _KINDS = {
-    "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
-    "key_impl": str,
+    "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "key_impl": str,
+    "observables": dict, "trace": dict, "provenance": dict,
 }  # fmt: skip
 
 
@@ -26,8 +26,8 @@ def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
     spec = serial.encode(fields, arrays, lost)
     if lost:
         warnings.warn(
-            f"another process that loads this run will not find {', '.join(sorted(lost))}: define it at the top of a module, "
-            "or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
+            f"another process that loads this run will not find {', '.join(sorted(lost))}: "
+            "define it at the top of a module, or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
             stacklevel=3,
         )
     files.write(path, {"format": FORMAT, "run": spec}, arrays)
@@ -40,8 +40,8 @@ def read(path: str | os.PathLike[str], needed: Iterable[str]) -> dict[str, Any]:
     found = spec.get("format") if isinstance(spec, dict) else None
     if found == 1:
         raise ValueError(
-            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
-            "version that wrote it, or make the run again"
+            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: "
+            "read it with the version that wrote it, or make the run again"
         )
     if found != FORMAT:
         raise ValueError(f"{name} has format {found!r}, this version reads {FORMAT}")

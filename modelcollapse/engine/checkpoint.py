@@ -49,8 +49,8 @@ class Checkpoint:
             theirs = found["identity"]
             differ = [name for name in self.identity if theirs.get(name) != self.identity[name]]
             raise ValueError(
-                f"checkpoint {self.folder} holds a run that differs in {', '.join(differ)}: repeat the call that wrote it, or give "
-                "another folder"
+                f"checkpoint {self.folder} holds a run that differs in {', '.join(differ)}: "
+                "repeat the call that wrote it, or give another folder"
             )
         stage = int(found["stage"])
         read = [self._read(stage, number, plan, key, mesh) for number in range(int(found["batches"]))]
@@ -67,7 +67,7 @@ class Checkpoint:
                 old.unlink()
 
     def save(self, stage: int, number: int, batch: Batch, legs: int, *, last: bool) -> None:
-        """Write one batch after its first ``legs`` legs of a stage, unless it was written just before; always after the last."""
+        """Write a batch after its first ``legs`` legs of a stage, at most every ``SECONDS``, and after the last."""
         now = time.monotonic()
         if last or now - self._written.get(number, -np.inf) >= SECONDS:
             self._write(stage, number, batch, legs)
