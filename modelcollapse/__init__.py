@@ -11,7 +11,7 @@ A run is put together from a *source* (what is real), a *family* (what is refitt
 sees) and *observables* (what is kept).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelcollapse.decomposition import Decomposition, decompose
 from modelcollapse.families import (
@@ -39,7 +39,6 @@ from modelcollapse.host.models import simulate_models
 from modelcollapse.laws import Law
 from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
 from modelcollapse.observables import images as image_observables  # noqa: F401
-from modelcollapse.predict import Prediction, Predictions, predictions
 from modelcollapse.pytree import part, register, static
 from modelcollapse.regimes import (
     Accumulate,
@@ -142,7 +141,15 @@ __all__ = [
 ]
 
 
+if TYPE_CHECKING:
+    from modelcollapse.predict import Prediction, Predictions, predictions
+
+
 def __getattr__(name: str) -> Any:
+    if name in ("Prediction", "Predictions", "predictions"):  # they import the theory
+        from modelcollapse import predict
+
+        return getattr(predict, name)
     if name == "__version__":  # read from what is installed, where somebody asks
         from modelcollapse.provenance import version
 

@@ -99,6 +99,7 @@ class Gaussian:
 
     data = Moments
     equivariant = True
+    default_observables = ("mean", "log_variance")
 
     def __post_init__(self) -> None:
         arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))

@@ -82,6 +82,7 @@ class KernelDensity:
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "variance")
 
     def __post_init__(self) -> None:
         rule = arguments.checker(arguments.choice, ("fixed", "scott", "silverman"))
