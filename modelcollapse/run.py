@@ -14,7 +14,7 @@ import numpy as np
 from modelcollapse import arguments, files, provenance, serial
 from modelcollapse.forks import computes
 from modelcollapse.names import coordinate
-from modelcollapse.observables import labelled
+from modelcollapse.protocols import marks
 
 if TYPE_CHECKING:
     import xarray
@@ -186,7 +186,8 @@ class Run:
             raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
         variables = {}
         for name, values in self.trace.items():
-            units, dims = labelled(self.observables[name])
+            known = marks(self.observables[name])
+            units, dims = known.units, known.dims
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)

@@ -17,6 +17,7 @@ from modelcollapse.forks import computes
 from modelcollapse.numeric import shown
 from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
+from modelcollapse.protocols import marks
 from modelcollapse.run import ChainFailure, Run
 
 MEMORY = 2**31
@@ -346,7 +347,7 @@ def _check_law(source: Any) -> None:
 
 def _check_observables(process: loop.Process) -> None:
     for name, observable in process.observables.items():
-        if getattr(observable, "needs_truth", False) and process.truth is None:
+        if marks(observable).needs_truth and process.truth is None:
             raise ValueError(
                 f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
                 f"infinitely many draws of this {type(process.source).__name__} is not known"

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.laws import Law, Stream
+from modelcollapse.protocols import marks
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, keys, once
 
@@ -71,7 +72,7 @@ class Process:
     def settles(self) -> bool:
         """Whether a chain can come to rest: a fixed point of the family, in a regime and under observables that then change nothing."""
         closed = getattr(self.regime, "closed", False) and hasattr(self.family, "fixed")
-        return closed and all(getattr(o, "settles", False) for o in self.observables.values())
+        return closed and all(marks(o).settles for o in self.observables.values())
 
     def with_room(self, params: Any) -> Any:
         """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
@@ -85,7 +86,7 @@ class Process:
         """The state as an observable sees it: parameters that are kept in another form say how they read."""
         if not hasattr(state.params, "law"):
             return state
-        return dataclasses.replace(state, params=state.params.law(not getattr(observable, "unlabelled", False)))
+        return dataclasses.replace(state, params=state.params.law(not marks(observable).unlabelled))
 
     def carrying(self, state: State) -> State:
         """A first state with the carries that the observables begin with."""

@@ -27,6 +27,7 @@ from modelcollapse.host.laws import Fitted, Laws, call
 from modelcollapse.laws import Law, Stream
 from modelcollapse.location import exactly
 from modelcollapse.observables import named
+from modelcollapse.protocols import marks
 from modelcollapse.pytree import part, static
 from modelcollapse.run import Run
 
@@ -162,7 +163,7 @@ def _wide(leaf: Any) -> Any:
 
 def _check_truth(source: Any, observables: dict[str, Any], truth: Any) -> None:
     for name, observable in observables.items():
-        if getattr(observable, "needs_truth", False) and truth is None:
+        if marks(observable).needs_truth and truth is None:
             raise ValueError(
                 f"the observable {name!r} compares with the truth, and the mean and covariance of this "
                 f"{type(source).__name__} are not known"

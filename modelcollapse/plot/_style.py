@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.numeric import real
-from modelcollapse.observables import LABELS, labelled
+from modelcollapse.observables import OBSERVABLES
+from modelcollapse.protocols import marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -284,7 +285,7 @@ def axis_label(run: Any, name: str, given: str | None) -> str:
 
 
 def label(run: Any, name: str) -> str:
-    observed = getattr(run, "observables", None)
-    units, _ = LABELS.get(name, ("1", ())) if observed is None else labelled(observed.get(name))
+    # anything with a trace may be drawn; without observables, names are those of this package
+    units = marks(getattr(run, "observables", OBSERVABLES).get(name)).units
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
     return words if units in ("1", "") else f"{words} ({units})"
