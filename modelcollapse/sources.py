@@ -24,6 +24,7 @@ from modelcollapse.forks import computes
 from modelcollapse.laws import Law, Sampler, Table
 from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
+from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
 
 
@@ -254,8 +255,9 @@ def _log(name: str, value: float) -> jax.Array:
 def table(rows: Any, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
 
-    Lists, arrays, series and data frames are taken; columns of a frame keep their names. Rows ``(N, d)`` are measurements whatever
-    their type, so integers become floats. ``labels`` takes text, identifiers and categories.
+    Lists, arrays, series and data frames are taken; ``labels`` takes text, identifiers and categories. Rows of integers
+    below 2^31 stay integers, which a family of tokens reads; any other reads them as measurements, the same in floats.
+    The columns of a frame are measurements whatever their type, and keep their names.
 
     Raises
     ------
@@ -269,8 +271,26 @@ def table(rows: Any, *, replace: bool = True) -> Table:
     replace, named = arguments.flag("replace", replace), Names.of(names)
     if points.dtype.kind == "i":
         return Table(jnp.asarray(points, jnp.int32), replace, named)
+    return _measurements(points, replace, named)
+
+
+def _measurements(points: np.ndarray, replace: bool, named: Names | None) -> Table:
     far = loses(*mean_and_spread(points))
     return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
+
+
+def read_by(family: Family, source: Source) -> Source:
+    """``source`` as ``family`` reads it: rows of whole numbers are measurements to all but families of tokens."""
+    return source if isinstance(family, ReadsTokens) and family.tokens else measured(source)
+
+
+def measured(source: Source) -> Source:
+    """``source``, or the same table in floats if it has rows ``(N, d)`` of whole numbers."""
+    if not isinstance(source, Table) or source.points.ndim != 2 or not jnp.issubdtype(source.points.dtype, jnp.integer):
+        return source
+    if arguments.traced(source.points):
+        return dataclasses.replace(source, points=source.points.astype(jnp.result_type(float)))
+    return _measurements(np.asarray(source.points, np.float64), source.replace, source.named)
 
 
 @computes

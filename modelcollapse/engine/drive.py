@@ -19,6 +19,7 @@ from modelcollapse.observables import check as check_observable
 from modelcollapse.observables import named
 from modelcollapse.protocols import marks
 from modelcollapse.run import ChainFailure, Run
+from modelcollapse.sources import read_by
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
@@ -100,6 +101,7 @@ def simulate(
     progress = arguments.flag("progress", progress)
     key, number = seeds.keyed(seed)
     devices.check(mesh)
+    source = read_by(family, source)
     process, where = placed(family, source, regime, observe, size, generations)
     family, observables = process.family, named(observe)
     run = Run(
@@ -178,7 +180,7 @@ def placed(
     arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
     _check_law(source)
-    family = _told(family, source)
+    family, source = _told(family, source), read_by(family, source)
     sizes = arguments.sizes(size, generations)
     source, observables, where = location.place(family, source, regime, named(observe), about, host=host)
     check_schedules(regime, generations)

@@ -30,6 +30,7 @@ from modelcollapse.observables import named
 from modelcollapse.protocols import marks
 from modelcollapse.pytree import part, static
 from modelcollapse.run import Run
+from modelcollapse.sources import measured
 
 
 @computes
@@ -104,6 +105,7 @@ def simulate_models(
         regime.check(sizes)
     driver.check_source(source, sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
+    source = measured(source)
     with jax.enable_x64(True):
         real = jax.tree.map(_wide, exactly(source))
         _check_truth(source, observables, truth := _truth(real))
