@@ -10,18 +10,17 @@ may be traced; ``capacity`` is a plain integer that bounds it. Parameters are an
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 
-from modelcollapse.marking import Marks, marks  # noqa: F401
+from modelcollapse.declarations import Marks, Needs, marks  # noqa: F401
 
 if TYPE_CHECKING:
     from modelcollapse.data import Rows
-    from modelcollapse.engine.loop import State
     from modelcollapse.laws import Law, Stream
+    from modelcollapse.loop import State
 
 # PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that
 # infinitely many real draws would be fitted by (None where they are not known)
@@ -56,8 +55,12 @@ class HasItems(Protocol):
     def take(self, key: jax.Array, n: Count, capacity: int) -> Self:
         """A uniformly random subset of ``n`` items, or the whole if it has no more."""
 
-    def thinned(self, key: jax.Array, probability: Number) -> Self:
-        """The items that stay if each does with ``probability``: one for all, or one for each state or row."""
+
+@runtime_checkable
+class Thins(Protocol):
+    """A data set that leaves items out: each stays with ``probability``, one for all, or one for each state or row."""
+
+    def thinned(self, key: jax.Array, probability: Number) -> Self: ...
 
 
 @runtime_checkable
@@ -201,6 +204,13 @@ class SeesLaws(Protocol):
 
 
 @runtime_checkable
+class Represents(Protocol):
+    """A family that keeps another's law in its own form: ``law`` is that, or its positive entries in any order."""
+
+    def law(self, params: Params, labelled: bool = True) -> Params: ...
+
+
+@runtime_checkable
 class GivesOut(Protocol):
     """A wrapper of what a model gives out (temperature, truncation, curation); it never changes real data.
 
@@ -288,18 +298,6 @@ class HasDensity(Protocol):
     """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
     def log_density(self, points: jax.Array) -> jax.Array: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Needs:
-    """What a regime needs of a run, by generation."""
-
-    draw: np.ndarray
-    """``(generations + 1,)``: the most draws that it asks a stream for at once."""
-    pool: int
-    """The most items that a data set or memory of it holds."""
-    fitted: np.ndarray
-    """``(generations + 1,)``: how many items the family is fitted to."""
 
 
 @runtime_checkable

@@ -15,11 +15,11 @@ from toys import place
 
 import modelcollapse as mc
 from modelcollapse import observables as ob
-from modelcollapse.engine.loop import State
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.kde import Kernels
 from modelcollapse.families.mixture import NormalMixture
 from modelcollapse.location import InPlace
+from modelcollapse.loop import State
 from modelcollapse.protocols import marks
 from modelcollapse.pytree import part
 

@@ -19,7 +19,7 @@ from modelcollapse.protocols import Carry, Marks, Observable, Params, Truth, mar
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
+    from modelcollapse.loop import State
 
 
 class Combinator:

@@ -17,7 +17,7 @@ from modelcollapse.pytree import part
 from modelcollapse.sampling import axis_of_chains, over_lanes
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
+    from modelcollapse.loop import State
 
 
 @observable(dims=("state",))

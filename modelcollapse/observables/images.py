@@ -23,9 +23,9 @@ from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
     from modelcollapse.families.ppca import LinearDecoder
     from modelcollapse.families.vae import Autoencoder
+    from modelcollapse.loop import State
 
 SEED = 20240724
 """The seed of the fixed draws."""

@@ -20,9 +20,9 @@ from modelcollapse.protocols import Carry, HasDensity, Source, Truth
 from modelcollapse.pytree import part
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
     from modelcollapse.families.regression import Linear, Target
     from modelcollapse.families.vae import Autoencoder
+    from modelcollapse.loop import State
 
 
 @observable("nats", shifts=False)

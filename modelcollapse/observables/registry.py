@@ -19,7 +19,7 @@ from modelcollapse.protocols import Carry, ChecksParams, Marks, Observable, Para
 from modelcollapse.pytree import PACKAGE, part, register, static, used
 
 if TYPE_CHECKING:
-    from modelcollapse.engine.loop import State
+    from modelcollapse.loop import State
 
 Function = TypeVar("Function", bound=Callable[..., jax.Array])
 

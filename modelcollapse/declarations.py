@@ -1,9 +1,11 @@
-"""What an observable says of itself, so that a run can label, centre and speed up what it keeps."""
+"""What parts say of themselves before a run: the marks of an observable, the needs of a regime."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
+
+import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,3 +38,15 @@ def marks(observable: Any) -> Marks:
         return own
     said: Any = {field.name: getattr(observable, field.name, field.default) for field in dataclasses.fields(Marks)}
     return Marks(**said)
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a regime needs of a run, by generation."""
+
+    draw: np.ndarray
+    """``(generations + 1,)``: the most draws that it asks a stream for at once."""
+    pool: int
+    """The most items that a data set or memory of it holds."""
+    fitted: np.ndarray
+    """``(generations + 1,)``: how many items the family is fitted to."""
