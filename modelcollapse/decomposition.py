@@ -20,6 +20,8 @@ from modelcollapse.run import simulate
 if TYPE_CHECKING:
     import xarray
 
+__all__ = ["Decomposition", "decompose"]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Decomposition:

@@ -27,6 +27,27 @@ from modelcollapse.names import Names
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
 
+__all__ = [
+    "Law",
+    "bernoulli",
+    "binomial",
+    "categorical",
+    "counts",
+    "exponential",
+    "gamma",
+    "images",
+    "labels",
+    "linear",
+    "negative_binomial",
+    "normal",
+    "normal_mixture",
+    "pareto",
+    "poisson",
+    "sampler",
+    "table",
+    "uniform",
+]
+
 
 @computes
 def categorical(weights: Any, *, normalise: bool = False) -> Law:

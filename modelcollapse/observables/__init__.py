@@ -5,7 +5,7 @@ Every observable with a name, such as ``entropy``, is a function here: ``observa
 
 from typing import Any
 
-from modelcollapse.observables import images
+from modelcollapse.observables import images as images
 from modelcollapse.observables.combinators import Below, FirstTime, absorption_time, first_below, of
 from modelcollapse.observables.combinators import Of as Of
 from modelcollapse.observables.discrete import Tail, tail_mass
@@ -14,7 +14,7 @@ from modelcollapse.observables.registry import OBSERVABLES, Call, Read, as_obser
 
 __all__ = [
     "OBSERVABLES", "Below", "Call", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time", "as_observable",
-    "check", "excess_log_loss", "first_below", "images", "named", "observable", "of", "tail_mass",
+    "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

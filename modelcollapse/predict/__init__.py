@@ -9,7 +9,7 @@ import numpy as np
 from modelcollapse.forks import computes
 from modelcollapse.predict.prediction import Prediction, Predictions
 
-__all__ = ["Prediction", "Predictions", "predictions"]
+__all__ = ["Prediction", "predictions"]
 
 
 @computes
