@@ -1,9 +1,8 @@
 """Recursive training of generative models, simulated by the million and held against its exact theory.
 
     >>> import modelcollapse as mc
-    >>> run = mc.simulate(
-    ...     mc.Discrete(), mc.categorical([0.5, 0.3, 0.2]), observe=["heterozygosity"], size=50, generations=20, chains=1000
-    ... )
+    >>> source = mc.categorical([0.5, 0.3, 0.2])
+    >>> run = mc.simulate(mc.Discrete(), source, observe="heterozygosity", size=50, generations=20, chains=1000)
     >>> run["heterozygosity"].shape
     (1000, 21)
 
