@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
-from modelcollapse.declarations import Marks, Needs, marks  # noqa: F401
+from modelcollapse.declarations import Marks as Marks
+from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import marks as marks
 
 if TYPE_CHECKING:
     from modelcollapse.data import Rows

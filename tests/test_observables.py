@@ -19,7 +19,6 @@ from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.kde import Kernels
 from modelcollapse.families.mixture import NormalMixture
 from modelcollapse.location import InPlace
-from modelcollapse.loop import State
 from modelcollapse.protocols import marks
 from modelcollapse.pytree import part
 
@@ -294,7 +293,6 @@ def test_an_observable_sees_the_memory_of_the_regime() -> None:
     np.testing.assert_array_equal(run["pool"], np.tile(8 * np.arange(1, 6), (2, 1)))
 
 
-@pytest.mark.skipif("data" not in State.__dataclass_fields__, reason="the loop does not keep data sets yet")
 @pytest.mark.parametrize("regime", [mc.Replace(), mc.FreshReal(0.5)])
 def test_an_observable_may_ask_for_the_data_set_of_the_generation(regime: Any) -> None:
     observe = {"p": "probabilities", "drawn": Drawn()}
