@@ -30,7 +30,7 @@ def is_series(data: Any) -> bool:
 
 
 def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
-    """Measurements ``(N, d)`` float64 or states ``(N,)`` int32, and the names of the columns of a frame."""
+    """Measurements ``(N, d)`` float64, states ``(N,)`` or rows of whole numbers ``(N, d)`` int32, and a frame's columns."""
     if has_columns(data):
         return _frame(data)
     if isinstance(data, Mapping | str | bytes) or data is None:
@@ -56,6 +56,12 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
         return _states(found), None
     _refuse_inexact("rows", found)
     points = arguments.array("rows", data, booleans=True)
+    if (
+        _are_whole(found)
+        and found.dtype.kind != "b"
+        and -arguments.LARGEST <= points.min() <= points.max() <= arguments.LARGEST
+    ):
+        return points.astype(np.int32), None
     return points[:, None] if points.ndim == 1 else points, None
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.numeric import traced
+from modelcollapse.protocols import Marks, marks
 from modelcollapse.pytree import part
 
 FIND = object()
@@ -115,7 +116,7 @@ def restored(trace: dict[str, np.ndarray], observables: dict[str, Any], location
     """``trace`` with the location added, in float64, to what moves with the rows."""
     if location is None:
         return trace
-    moves = {name for name, observable in observables.items() if getattr(observable, "shifts", None)}
+    moves = {name for name, observable in observables.items() if marks(observable).shifts}
     return {name: values.astype(np.float64) + location if name in moves else values for name, values in trace.items()}
 
 
@@ -200,7 +201,7 @@ def _rounds_to(exact: Any, held: Any) -> bool:
 
 def _centred(observable: Any, host: bool) -> bool:
     """Whether it may see centred parameters."""
-    shifts = getattr(observable, "shifts", None)
+    shifts = marks(observable).shifts
     return shifts is not None and (host or not shifts)
 
 
@@ -218,16 +219,8 @@ class InPlace:
     location: jax.Array  # (d,)
 
     @property
-    def settles(self) -> bool:
-        return getattr(self.observable, "settles", False)
-
-    @property
-    def unlabelled(self) -> bool:
-        return getattr(self.observable, "unlabelled", False)
-
-    @property
-    def needs_truth(self) -> bool:
-        return getattr(self.observable, "needs_truth", False)
+    def marks(self) -> Marks:
+        return dataclasses.replace(marks(self.observable), shifts=None)
 
     def check(self, params: Any) -> None:
         if hasattr(self.observable, "check"):

@@ -26,10 +26,11 @@ from modelcollapse.laws import Law, Stream
 from modelcollapse.location import exactly
 from modelcollapse.observables import named
 from modelcollapse.process import check_schedules
-from modelcollapse.protocols import ChecksSizes
+from modelcollapse.protocols import ChecksSizes, marks
 from modelcollapse.pytree import part, static
 from modelcollapse.regimes import common
 from modelcollapse.run import Run
+from modelcollapse.sources import measured
 
 
 @computes
@@ -104,6 +105,7 @@ def simulate_models(
     if isinstance(source, ChecksSizes):
         source.check(sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
+    source = measured(source)
     with jax.enable_x64(True):
         real = jax.tree.map(_wide, exactly(source))
         _check_truth(source, observables, truth := _truth(real))
@@ -163,7 +165,7 @@ def _wide(leaf: Any) -> Any:
 
 def _check_truth(source: Any, observables: dict[str, Any], truth: Any) -> None:
     for name, observable in observables.items():
-        if getattr(observable, "needs_truth", False) and truth is None:
+        if marks(observable).needs_truth and truth is None:
             raise ValueError(
                 f"the observable {name!r} compares with the truth, and the mean and covariance of this "
                 f"{type(source).__name__} are not known"

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.numeric import real
-from modelcollapse.observables import LABELS, labelled
+from modelcollapse.observables import OBSERVABLES
 from modelcollapse.predict import Prediction
+from modelcollapse.protocols import marks
 from modelcollapse.run import Run
 
 if TYPE_CHECKING:
@@ -306,6 +307,7 @@ def axis_label(run: Recorded, name: str, given: str | None) -> str:
 
 
 def label(run: Recorded, name: str) -> str:
-    units, _ = labelled(run.observables.get(name)) if isinstance(run, Run) else LABELS.get(name, ("1", ()))
+    # anything with a trace may be drawn; without observables, names are those of this package
+    units = marks((run.observables if isinstance(run, Run) else OBSERVABLES).get(name)).units
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
     return words if units in ("1", "") else f"{words} ({units})"

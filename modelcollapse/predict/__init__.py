@@ -15,7 +15,7 @@ from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
-__all__ = ["Prediction", "Predictions", "predictions"]
+__all__ = ["Prediction", "predictions"]
 
 RULES = (decoder, discrete, gaussian, kernels, one_parameter, regression)
 """Modules whose import registers rules."""
