@@ -70,7 +70,9 @@ _UNLISTED = {
 """Names that are found here too."""
 
 if TYPE_CHECKING:
-    from modelcollapse.predict import Prediction, Predictions, predictions
+    from modelcollapse.predict import Prediction as Prediction
+    from modelcollapse.predict import Predictions as Predictions
+    from modelcollapse.predict import predictions as predictions
 
 
 def __getattr__(name: str) -> Any:
