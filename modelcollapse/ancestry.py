@@ -16,7 +16,8 @@ exponential variate therefore says after how many whole generations, and at whic
 whom that lineage meets is uniform over the parents taken. That is one step per lineage lost, however long the wait.
 
 With fresh original data a lineage may also end (at an original item). Once all have ended, what is older no longer
-matters: the same walk is then a perfect draw from the stationary law."""
+matters: the same walk is then a perfect draw from the stationary law.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def final_counts(
     None of them is the replace regime. Cost: about :math:`2 M \log n` picks and no more, whatever K, for one constant
     sample size without ``real`` and ``kept``; with these, or sizes that vary, every generation is walked. ``kept``
     sorts. Exact: states are independent of the picks (see the module). Raises ValueError for arguments out of range.
-    Source: the backward construction of the Wright-Fisher model; Kingman, "The coalescent" (1982)."""
+    Source: the backward construction of the Wright-Fisher model; Kingman, "The coalescent" (1982).
+    """
     sizes = _sizes(sample_size, fits)
     chains, share, real, kept = _checked(chains, share, real, kept, int(sizes.min()))
     constant = bool((sizes == sizes[0]).all())
@@ -92,7 +94,8 @@ def stationary_counts(
 
     Every item is original with probability ``share`` (random mixing), or ``real`` items of every data set are (exact
     counts); give one of them, positive. No burn-in: the walk goes on until every lineage has ended at an original item,
-    at a cost of about :math:`M \log(1/\gamma)` picks. Exact. Raises ValueError for arguments out of range."""
+    at a cost of about :math:`M \log(1/\gamma)` picks. Exact. Raises ValueError for arguments out of range.
+    """
     sizes = _sizes(sample_size, 1)
     chains, share, real, _ = _checked(chains, share, real, None, int(sizes[0]))
     if not (share or real):
@@ -117,7 +120,8 @@ def fixation(
 
     This is a joint draw of (T, winner), not of the path in between: the sequence of lineages is one that has the same
     law at every n and never increases, as fixation is never undone, and that is all the law of (T, winner) depends on.
-    Exact. Raises ValueError for arguments out of range."""
+    Exact. Raises ValueError for arguments out of range.
+    """
     size, chains = _size_for_times(sample_size), arguments.count("chains", chains)
     return _grouped(functools.partial(_fixation, size), key, chains, size)(_weights(probabilities))
 

@@ -27,7 +27,8 @@ def binomial(key: jax.Array, n: ArrayLike, p: ArrayLike) -> jax.Array:
     small mean, the cumulated probability is right to 2**-40 absolutely), also where ``jax_enable_x64`` is off; the
     counts are the same in both settings for the same float32 ``p``. Raises TypeError if ``n`` is not an integer.
     Source: inversion by summing up from zero for a small mean; otherwise transformed rejection (BTRS), Hörmann, "The
-    generation of binomial random variates", J. Stat. Comput. Simul. 46 (1993)."""
+    generation of binomial random variates", J. Stat. Comput. Simul. 46 (1993).
+    """
     n, p = checked(n, p)
     key = keys.wrap(key)
     with exact.float64():
@@ -55,7 +56,8 @@ def draw(key: Key, trials: jax.Array, probability: jax.Array, stream: int | jax.
     """The same in float64 throughout, for callers inside :func:`exact.float64`: broadcasting arrays, floats out.
 
     ``key`` is materialised, and its lanes are the last axes of the others. Uses the words of streams from ``stream``
-    on, some hundreds at most."""
+    on, some hundreds at most.
+    """
     trials, probability = keys.broadcast(key, trials, probability)
     rare, small, large = _kinds(trials, probability, _SMALL_MEAN)
     few = _few(exact.unit_like(key, trials, stream), trials, rare, small)

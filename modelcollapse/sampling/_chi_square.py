@@ -2,7 +2,8 @@
 
 For k degrees of freedom, ``(chi2_k / k)^(1/3) = 1 + e g(z, e)`` with z standard normal and ``e = k^(-1/2)``; g is
 smooth down to e = 0, where it is the straight line of Wilson and Hilferty. One polynomial in z and e therefore serves
-every k from 12 to infinity; below 12, a chi-square is a handful of exponentials and a squared normal."""
+every k from 12 to infinity; below 12, a chi-square is a handful of exponentials and a squared normal.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def log_chi_square(
     worst k = 12; below 1e-9 from k = 40 on; k < 12 exact. In float32 about 1e-6, and normals end at 5.4. The draw
     increases with z. If ``dof`` is a batch under ``vmap`` both ways of drawing run. Raises TypeError for ``dof`` that
     are not integers. Source: Wilson and Hilferty (1931) for the cube root; the polynomial is fitted to SciPy's
-    quantiles by :func:`coefficients`."""
+    quantiles by :func:`coefficients`.
+    """
     dof = jnp.asarray(dof)
     if not jnp.issubdtype(dof.dtype, jnp.integer):
         raise TypeError(f"dof must have an integer type, got {dof.dtype}")

@@ -42,7 +42,8 @@ def log_gamma(
     float type in force. Exact up to the rounding of float64 arithmetic, also where ``jax_enable_x64`` is off; the
     result is then rounded to float32. No derivative with respect to ``shape``. Raises TypeError for a shape that is not
     real. Source: Marsaglia and Tsang, "A simple method for generating gamma variables", ACM Trans. Math. Softw. 26
-    (2000)."""
+    (2000).
+    """
     shape = jnp.asarray(shape)
     if not jnp.issubdtype(shape.dtype, jnp.floating) and not jnp.issubdtype(shape.dtype, jnp.integer):
         raise TypeError(f"shape must be a real number, got {shape.dtype}")

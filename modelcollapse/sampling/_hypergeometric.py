@@ -24,7 +24,8 @@ def hypergeometric(key: jax.Array, good: ArrayLike, bad: ArrayLike, n: ArrayLike
     probability below 1e-9 for n <= 1e6, 1e-6 at 2**31; for a small mean, the cumulated probability is right to 2**-40
     absolutely), whatever ``jax_enable_x64`` says. Raises TypeError for arguments that are not integers. Source:
     inversion from zero for a small mean; otherwise ratio of uniforms (HRUA), Stadlober, "The ratio of uniforms approach
-    for generating discrete random variates", J. Comput. Appl. Math. 31 (1990)."""
+    for generating discrete random variates", J. Comput. Appl. Math. 31 (1990).
+    """
     arrays = []
     for name, value in (("good", good), ("bad", bad), ("n", n)):
         array = jnp.asarray(value)
@@ -44,7 +45,7 @@ def _cast_and_draw(key: jax.Array, *arrays: jax.Array) -> jax.Array:
 
 
 def draw(key: Key, good: jax.Array, bad: jax.Array, n: jax.Array, stream: int | jax.Array = 0) -> jax.Array:
-    """The same in float64 throughout, inside :func:`exact.float64`; ``key`` and ``stream`` as for ``_binomial.draw``."""
+    """The same in float64 throughout, inside ``exact.float64``; ``key`` and ``stream`` as for ``_binomial.draw``."""
     good, bad, n = keys.broadcast(key, jnp.maximum(good, 0.0), jnp.maximum(bad, 0.0), n)
     total = good + bad
     n = jnp.clip(n, 0.0, total)

@@ -1,7 +1,8 @@
 """Counts over many states: the total is exact, and a state of weight zero stays empty.
 
 No rounding can give an extinct state a probability, or make the counts miss the total: few weights are summed one after
-another, where equal sums are equal bit for bit, and many become integers first (multiples of 2**-61 of their sum)."""
+another, where equal sums are equal bit for bit, and many become integers first (multiples of 2**-61 of their sum).
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def multinomial(key: jax.Array, n: ArrayLike, p: ArrayLike, capacity: int | None
     together to 32 bits, so that they are independent to 2**-32. If all weights are zero, or one is negative or not
     finite, or their sum is not finite, all counts are -1. Raises ValueError for a ``p`` that is not a vector, a
     concrete ``n`` outside [0, capacity]. Source: conditional binomials, beyond 64 states in blocks of sqrt(K); or one
-    word per item, compared with the cumulated weights."""
+    word per item, compared with the cumulated weights.
+    """
     n, p = jnp.asarray(n), jnp.asarray(p)
     if not jnp.issubdtype(n.dtype, jnp.integer) or n.ndim:
         raise TypeError(f"n must be an integer scalar, got {n.dtype}{list(n.shape)}")
@@ -86,7 +88,8 @@ def _sound(weights: jax.Array, total: jax.Array) -> jax.Array:
 
 def _below_thresholds(key: Key, size: jax.Array, p: jax.Array) -> jax.Array:
     """One word per item, compared with the cumulated weights: one common uniform offset rounds these to 32 bits, which
-    keeps the probability of each item exact."""
+    keeps the probability of each item exact.
+    """
     before, total = _before(p)
     sound = _sound(p, total)
     offset = keys.words(key, (), 1)[0].astype(jnp.float64) * 2.0**-32 - 0.5
@@ -162,7 +165,8 @@ def in_turn(
     gives the weight of a state, which is positive, and that of all later ones; ``put(index, taken, after, done,
     state)`` stores what it took. A turn draws one candidate for each lane, and a lane whose candidate is accepted goes
     on to its next state: no lane waits for another before its end, where in lock-step each state would last until the
-    last lane accepts. A lane whose ``last`` is -1 draws nothing. Returns the last ``state``."""
+    last lane accepts. A lane whose ``last`` is -1 draws nothing. Returns the last ``state``.
+    """
 
     def going(index: jax.Array, left: jax.Array) -> jax.Array:
         return (index < last) & (left > 0.0)
@@ -221,7 +225,8 @@ def multivariate_hypergeometric(
     ``n`` may be traced, and beyond the sum it takes everything. Totals are exact. Exact up to the rounding of float64
     arithmetic, whatever ``jax_enable_x64`` says. ``capacity`` is only checked: the draw needs no bound. Raises
     TypeError for arguments that are not integers, ValueError for ``counts`` that are not a vector or that concretely
-    exceed the capacity. Source: conditional hypergeometric draws, in blocks of sqrt(K)."""
+    exceed the capacity. Source: conditional hypergeometric draws, in blocks of sqrt(K).
+    """
     n, counts = jnp.asarray(n), jnp.asarray(counts)
     for name, array in (("n", n), ("counts", counts)):
         if not jnp.issubdtype(array.dtype, jnp.integer):
@@ -275,7 +280,8 @@ def pick_states(weights: jax.Array, high: jax.Array, low: jax.Array) -> jax.Arra
     """The states that words pick, given integer weights ``(K,)``; a state of weight zero is never picked.
 
     The leading bits of a number say between which states it lies; halving finds the rest, in as many rounds as the
-    fullest of these intervals needs."""
+    fullest of these intervals needs.
+    """
     upper, values = jnp.cumsum(weights), _integers(high, low)
     bits = min(max(weights.size.bit_length() + 1, 4), 16)
     first = jnp.zeros(2**bits + 1, jnp.int32).at[(upper >> np.int64(_BITS - bits)) + 1].add(1, mode="drop")
@@ -310,7 +316,8 @@ def _items(
     offset rounds all thresholds to 32 bits, which keeps the probability of each item exact.
 
     The scan of two steps writes words and thresholds to memory: XLA would otherwise compute them again for each
-    comparison, or one at a time inside a search."""
+    comparison, or one at a time inside a search.
+    """
     offset = (keys.words(key, (), 1)[0] >> np.uint32(32 - (_BITS - 32))).astype(jnp.int64)
     cumulated = jnp.cumsum(weights)[:-1]
     quarter = (capacity + 3) // 4
@@ -334,7 +341,8 @@ def _in_blocks(part: Callable[..., jax.Array], size: jax.Array, weights: jax.Arr
     """Split ``size`` over ``weights``: first over about sqrt(K) blocks in turn, then inside all blocks at once.
 
     ``part(stream, size, own, after)`` draws the part that goes to a state of weight ``own``, where later states have
-    the weight ``after``. About 2 sqrt(K) steps, and one traced body whatever K."""
+    the weight ``after``. About 2 sqrt(K) steps, and one traced body whatever K.
+    """
     width = math.isqrt(weights.size - 1) + 1
     blocks = -(-weights.size // width)
     table = jnp.pad(weights, (0, blocks * width - weights.size)).reshape(blocks, width)

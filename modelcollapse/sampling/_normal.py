@@ -30,7 +30,8 @@ def normal(
     One threefry block per draw in float64 (u of 52 bits, tails to 8.5 standard deviations), half a block in float32 (u
     of 32 bits near 0 and 24 near 1, tails to 6.7); the transformation is right to a few ulp. ``stream`` numbers
     independent draws from one key. Raises TypeError for a ``dtype`` other than float32 and float64. Source: Box and
-    Muller, "A note on the generation of random normal deviates", Ann. Math. Statist. 29 (1958)."""
+    Muller, "A note on the generation of random normal deviates", Ann. Math. Statist. 29 (1958).
+    """
     dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     if dtype not in (jnp.float32, jnp.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype}")

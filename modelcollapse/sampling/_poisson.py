@@ -30,7 +30,8 @@ def poisson(key: jax.Array, rate: ArrayLike, stream: int = 0) -> jax.Array:
     numbers independent draws from one key; a draw uses some hundreds of streams. Raises TypeError if ``rate`` is not a
     real number. Source: inversion by summing up from zero for a small rate; otherwise transformed rejection (PTRS),
     Hörmann, "The transformed rejection method for generating Poisson random variables", Insurance: Math. Econ. 12
-    (1993)."""
+    (1993).
+    """
     rate = jnp.asarray(rate)
     if not jnp.issubdtype(rate.dtype, jnp.floating) and not jnp.issubdtype(rate.dtype, jnp.integer):
         raise TypeError(f"rate must be a real number, got {rate.dtype}")

@@ -28,7 +28,8 @@ def wishart_factor(
     k of T are zero, so their log pivots are minus infinity and their columns of U unit vectors. Logarithms of pivots
     stay finite where the matrix itself would underflow. Exact up to the error of :func:`log_chi_square`. Raises
     ValueError for ``d < 1``. Source: Bartlett (1933); for k < d, Srivastava, "Singular Wishart and multivariate beta
-    distributions", Ann. Statist. 31 (2003)."""
+    distributions", Ann. Statist. 31 (2003).
+    """
     if d < 1:
         raise ValueError(f"d must be at least 1, got {d}")
     dof = jnp.asarray(dof)
@@ -47,7 +48,8 @@ def mean_and_factor(key: Key, dof: jax.Array, d: int, dtype: DTypeLike) -> tuple
     """A standard normal vector ``(d, lanes)`` and, independent of it, the factor ``(d, d, lanes)``, ``(d, lanes)``.
 
     ``key`` is materialised, and ``dof`` has a trailing axis of lanes, of length 1 where it is the same in all. Where d
-    = 1 the two are the halves of one block."""
+    = 1 the two are the halves of one block.
+    """
     z = draws(key, d + d * (d + 1) // 2, dtype)
     centre, pivot, below = z[:d], z[d : 2 * d], z[2 * d :]
     left = dof[None] - jnp.arange(d, dtype=dof.dtype)[:, None]

@@ -7,7 +7,8 @@ last axis of its arrays, where vector instructions run along it, and decides for
 Materialising: on a CPU, XLA's fusion pass copies a cheap producer into each of its consumers, and twenty rounds of
 threefry count as cheap. Two arrays that read the same words draw them twice, and an address that a thousand items read
 is computed a thousand times. XLA removes a barrier before that pass runs. It keeps a conditional, which costs some
-twenty nanoseconds whatever the size."""
+twenty nanoseconds whatever the size.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def over_lanes(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Turn ``kernel``, whose arguments and results have one trailing axis of lanes, into a function without that axis.
 
     A plain call has one lane. Under ``jax.vmap`` the batch becomes the lanes, and an argument outside the batch gets a
-    trailing axis of length 1, to be broadcast. Derivatives are those of the plain call."""
+    trailing axis of length 1, to be broadcast. Derivatives are those of the plain call.
+    """
 
     @functools.cache
     def batching(wide: bool) -> Callable[..., Any]:
@@ -108,7 +110,8 @@ def materialise_pair(first: jax.Array, second: jax.Array) -> tuple[jax.Array, ja
     """Two arrays of one shape and one real type, computed in one loop: as the two parts of complex numbers.
 
     A loop on a CPU writes one array; two loops that share their work would do it twice. Words borrow the type of a
-    float, which moves their bits unchanged."""
+    float, which moves their bits unchanged.
+    """
     if jax.default_backend() != "cpu":
         return first, second
     kind = first.dtype

@@ -125,7 +125,8 @@ def sum_up(
 
     In lock-step: all lanes are at the same k, a scalar, and go as far as the largest result among the lanes ``wanted``.
     What is left of u is packed into one number with the count, and into one complex array with the probability, so that
-    a step of the loop is one pass."""
+    a step of the loop is one pass.
+    """
 
     def parts(packed: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         count = jnp.floor((lax.real(packed) + 2.0) * (1.0 / _PACKED))

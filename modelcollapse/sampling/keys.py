@@ -2,7 +2,8 @@
 
 JAX lowers threefry2x32 on a CPU with rolled loops. The same twenty rounds written out vectorise: each word is the word
 that :func:`jax.random.bits` gives, several times sooner. On an accelerator the stock implementation is a kernel
-already, so :func:`key` and :func:`wrap` keep it there."""
+already, so :func:`key` and :func:`wrap` keep it there.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,6 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from modelcollapse.sampling._xla import materialise_pair
-
 
 __all__ = ["fold", "key", "materialise_keys", "materialised", "raw", "threefry2x32", "words", "wrap"]
 
@@ -155,7 +155,8 @@ def fold(key: Key, *addresses: int | jax.Array) -> Key:
     """The key at an address: ``fold_in`` by each integer in turn, so ``fold(key, a, b)`` is ``fold(fold(key, a), b)``.
 
     The key is that of :func:`jax.random.fold_in`, but its rounds are written in the open, where XLA fuses them with
-    what follows."""
+    what follows.
+    """
     if isinstance(key, Address):
         return Address(*_folded(key, addresses))
     key = wrap(key)
@@ -220,7 +221,8 @@ def words(key: Key, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) ->
     ``stream`` is the high word of the counter, so that one key holds 2**32 blocks of words without another fold. The
     first word of stream 0 xor the second is ``jax.random.bits(key, shape)``. Keys of other implementations give the
     words of ``bits`` instead. ``key`` is one scalar key (under ``vmap``, a batch of them), or a materialised one, whose
-    lanes come last."""
+    lanes come last.
+    """
     if isinstance(key, Address):
         counters = _counters(shape).reshape(*shape, *(1,) * key.first.ndim)
         first, second = (word.reshape(*(1,) * len(shape), *word.shape) for word in key)

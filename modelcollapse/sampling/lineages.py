@@ -1,7 +1,8 @@
 """Lineages of a data set, traced back pick by pick while they are many and meeting by meeting once they are few.
 
 Arrays carry a leading axis of chains (B). No chain's numbers depend on how many others run: words are addressed by
-chain, stage and turn, and a chain that is done waits without drawing."""
+chain, stage and turn, and a chain that is done waits without drawing.
+"""
 
 from __future__ import annotations
 
