@@ -17,9 +17,12 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.data import Rows
     from modelcollapse.engine.loop import State
     from modelcollapse.laws import Law, Stream
+    from modelcollapse.run import Run
 
 # PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that infinitely many
 # real draws would be fitted by (None where they are not known)
@@ -422,3 +425,22 @@ class HoldsRows(Protocol):
     """An observable that holds real rows, which a run may keep about a location of its own."""
 
     def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files can hold, its own random generator included."""
+
+    def save(self, path: Path) -> Any:
+        """Write the fitted model: one or more files, or a folder, whose names begin with ``path``. None is there yet."""
+
+    def load(self, path: Path) -> Any:
+        """Called on a new model, which becomes what ``save`` wrote; or, as a class method, return the model."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the run."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run:
+        """``run``, whose sizes and regime reach to generation ``last``, with the generations ``recorded`` besides its own."""

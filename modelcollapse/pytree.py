@@ -37,7 +37,11 @@ def schedule(*, default: Any = dataclasses.MISSING) -> Any:
 
 def schedules(node: Any) -> list[str]:
     """The fields of a part that are schedules."""
-    return [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")] if dataclasses.is_dataclass(node) else []
+    return (
+        [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")]
+        if dataclasses.is_dataclass(node)
+        else []
+    )
 
 
 @overload
@@ -107,7 +111,7 @@ def register(function: Any = None, *, name: str | None = None, formerly: Iterabl
     """
     if function is None:
         return functools.partial(register, name=name, formerly=formerly)
-    if not callable(function) or isinstance(function, type):
+    if not callable(function):
         raise TypeError(f"function must be a function, got {function!r}")
     if name is None and "<" in getattr(function, "__qualname__", "<"):
         raise ValueError(f"{function!r} has no name by which another process could know it: register it with name=...")
@@ -121,17 +125,20 @@ def used(function: Any) -> None:
         register(function)
 
 
-def saved_name(thing: Any) -> tuple[str | None, bool]:
-    """The saved name of a part's class or of a function, and whether a file that names it will find it again.
+def part_name(cls: type) -> tuple[str | None, bool]:
+    """The saved name of a part's class, or None, and whether a file that names it will find it again.
 
-    A class or function that only exists inside another function is not found by a process that has not run it.
+    What exists only inside a function is not found by a process that has not run that function.
     """
-    if isinstance(thing, type):
-        name = vars(thing).get("_saved_as")
-        return name, name is not None and "<locals>" not in name
-    for name in _saved_names(thing):
+    name = vars(cls).get("_saved_as")
+    return name, name is not None and "<locals>" not in name
+
+
+def saved_name(function: Callable[..., Any]) -> tuple[str | None, bool]:
+    """The same of a function, or of a class of models."""
+    for name in _saved_names(function):
         return name, True
-    return (_address(thing), _is_found(thing)) if hasattr(thing, "__qualname__") else (None, False)
+    return (_address(function), _is_found(function)) if hasattr(function, "__qualname__") else (None, False)
 
 
 def resolved(registry: dict[str, Any], name: str) -> Any:

@@ -9,12 +9,14 @@ import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, files, provenance, serial
 from modelcollapse.forks import computes
 from modelcollapse.names import coordinate
 from modelcollapse.observables import labelled
+from modelcollapse.protocols import GoesOn
 
 if TYPE_CHECKING:
     import xarray
@@ -129,7 +131,6 @@ class Run:
         from modelcollapse.engine import devices
         from modelcollapse.engine import drive as driver
 
-        arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
         devices.check(mesh)
         generations, progress = arguments.count("generations", generations), arguments.flag("progress", progress)
         now, last = self.generations, self.generations + generations
@@ -140,7 +141,12 @@ class Run:
         key = driver.restored_key(self.key, self.key_impl)
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
-        history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        host = isinstance(self.family, GoesOn)
+        with jax.enable_x64(host or jnp.result_type(float) == jnp.float64):  # models on the host run in float64
+            history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        if isinstance(self.family, GoesOn):
+            run = self.replaced(regime=regime, size=sizes, provenance=history)
+            return self.family.go_on(run, key, recorded, last, progress)
         process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         run = self.replaced(regime=regime, size=sizes, provenance=history)
         options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}

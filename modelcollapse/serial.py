@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.pytree import FUNCTIONS, PARTS, resolved, saved_name
+from modelcollapse.protocols import Saves
+from modelcollapse.pytree import FUNCTIONS, PARTS, part_name, resolved, saved_name
+
+MODEL = "model"
+"""The name of the file or folder that a model's ``save`` and ``load`` are given."""
+T = TypeVar("T")
 
 
 class Unresolved:
@@ -29,6 +37,34 @@ class Unresolved:
         return f"Unresolved({self.name!r})"
 
 
+class SavedModel:
+    """The files of a model of ``simulate_models``, as its own ``save`` wrote them; ``into`` hands them to its ``load``."""
+
+    def __init__(self, files: dict[str, np.ndarray]) -> None:
+        self.files = files
+
+    @staticmethod
+    def of(model: Saves) -> SavedModel:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder, MODEL))
+            found = [path for path in Path(folder).rglob("*") if path.is_file()]
+            files = {p.relative_to(folder).as_posix(): np.frombuffer(p.read_bytes(), np.uint8) for p in found}
+        if not files:
+            raise ValueError(f"save(path) of a {type(model).__name__} must write a file at that path, and wrote none")
+        return SavedModel(files)
+
+    def into(self, load: Callable[[Path], T]) -> T:
+        """What ``load`` makes of the files, at the path where they are for as long as it reads them."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.files.items():
+                path = Path(folder, name)
+                if not path.resolve().is_relative_to(Path(folder).resolve()):
+                    raise ValueError(f"a saved model cannot have a file at {name!r}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.tobytes())
+            return load(Path(folder, MODEL))
+
+
 def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = None) -> Any:
     """``value`` as JSON, its arrays moved into ``arrays``, and into ``lost`` the names that no later process will find.
 
@@ -38,12 +74,12 @@ def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = No
         If it holds anything but parts, tuples, lists, dictionaries, arrays of numbers, functions and plain values.
     """
     lost = set() if lost is None else lost
-    name, found = saved_name(type(value))
+    name, found = part_name(type(value))
     if name is not None:
         if not found:
             lost.add(name)
         fields = type(value).__dataclass_fields__
-        return {"part": name, "fields": {f: encode(getattr(value, f), arrays, lost) for f in fields}}
+        return {"part": name, "fields": {f: encode(vars(value)[f], arrays, lost) for f in fields}}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         return _array(value, arrays)
     if value is None or type(value) in (bool, int, str):
@@ -56,14 +92,17 @@ def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = No
         return {type(value).__name__: [encode(v, arrays, lost) for v in value]}
     if isinstance(value, Unresolved):
         return {"function": value.name}
+    if isinstance(value, SavedModel) or (isinstance(value, Saves) and not isinstance(value, type)):
+        files = value.files if isinstance(value, SavedModel) else SavedModel.of(value).files
+        return {"model": {name: encode(content, arrays) for name, content in files.items()}}
     name, found = saved_name(value)
     if name is not None:
         if not found:
             lost.add(name)
         return {"function": name}
     raise TypeError(
-        f"cannot save {value!r}: a part may hold parts, tuples, lists, dictionaries with text keys, arrays of numbers, functions "
-        "and plain values"
+        f"cannot save {value!r}: a part may hold parts, tuples, lists, dictionaries with text keys, arrays of numbers, "
+        "functions and plain values, and a run models with methods save(path) and load(path)"
     )
 
 
@@ -105,6 +144,8 @@ def decode(spec: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {name: decode(v, arrays) for name, v in content.items()}
     if kind in ("tuple", "list"):
         return (tuple if kind == "tuple" else list)(decode(v, arrays) for v in content)
+    if kind == "model":
+        return SavedModel({name: decode(file, arrays) for name, file in content.items()})
     if kind == "function":
         known = resolved(FUNCTIONS, content)
         return Unresolved(content) if known is None else known

@@ -26,6 +26,11 @@ def is_frame(data: Any) -> bool:
 class Arrays:
     """Rows ``(n, d)`` as arrays: numbers, finite."""
 
+    values: list[list[Any]] | None = None
+
+    def restore(self, values: list[list[Any]]) -> None:
+        """Numbers are not coded."""
+
     def given(self, rows: np.ndarray) -> Any:
         """What a model is fitted to."""
         return rows
@@ -64,6 +69,12 @@ class Frames:
         self.numeric = [_numeric(frame[name]) for name in self.columns]
         self.values: list[list[Any]] = [[] for _ in self.columns]
         self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
+
+    def restore(self, values: list[list[Any]]) -> None:
+        """Code by ``values`` as another process has; of each column, those of the real data come first in any process."""
+        for own, found, codes in zip(self.values, values, self.codes, strict=True):
+            own[:] = found
+            codes.update((value, code) for code, value in enumerate(found))
 
     def encoded(self, frame: Any) -> np.ndarray:
         """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
