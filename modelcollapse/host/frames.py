@@ -6,6 +6,7 @@ rows of any kind alike, and a model is given, and gives, the frame.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import jax
@@ -27,6 +28,9 @@ class Arrays:
     """Rows ``(n, d)`` as arrays: numbers, finite."""
 
     values: list[list[Any]] | None = None
+
+    def fresh(self) -> Arrays:
+        return self
 
     def restore(self, values: list[list[Any]]) -> None:
         """Numbers are not coded."""
@@ -70,11 +74,21 @@ class Frames:
         self.values: list[list[Any]] = [[] for _ in self.columns]
         self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
 
+    def __repr__(self) -> str:
+        return f"the columns of a data frame, {self.columns}"
+
+    def fresh(self) -> Frames:
+        """The same for one chain, whose models may draw values of their own."""
+        one = copy.copy(self)
+        one.restore(self.values)
+        return one
+
     def restore(self, values: list[list[Any]]) -> None:
-        """Code by ``values`` as another process has; of each column, those of the real data come first in any process."""
-        for own, found, codes in zip(self.values, values, self.codes, strict=True):
-            own[:] = found
-            codes.update((value, code) for code, value in enumerate(found))
+        """Code by ``values``, of each column, as a chain did before; those of the real data come first."""
+        if any(found[: len(own)] != own for own, found in zip(self.values, values, strict=True)):
+            raise ValueError("the columns of the data frame hold other values than those of the run that goes on")
+        self.values = [list(column) for column in values]
+        self.codes = [{value: code for code, value in enumerate(column)} for column in values]
 
     def encoded(self, frame: Any) -> np.ndarray:
         """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
