@@ -7,6 +7,7 @@ they stand, on rows of NumPy floats.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -19,9 +20,7 @@ from jax.typing import ArrayLike
 from tqdm.auto import tqdm
 
 from modelcollapse import arguments, provenance, regimes, seeds
-from modelcollapse.engine import drive
-from modelcollapse.engine.loop import FIT, LOOK, State
-from modelcollapse.engine.watch import Watch
+from modelcollapse.addresses import FIT, LOOK
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
 from modelcollapse.host.foreign import Fitted, Model, call, check, maker
@@ -30,9 +29,12 @@ from modelcollapse.host.laws import Laws
 from modelcollapse.host.saved import Checkpoint, Standing, restored
 from modelcollapse.laws import Law, Stream
 from modelcollapse.location import exactly
+from modelcollapse.loop import State, Watch
 from modelcollapse.observables import named
+from modelcollapse.process import check_schedules
 from modelcollapse.protocols import ChecksSizes, Regime, Source, Truth, marks
 from modelcollapse.pytree import part, static, used
+from modelcollapse.regimes import common
 from modelcollapse.run import Run
 
 __all__ = ["FitSample", "Fitted", "simulate_models"]
@@ -194,7 +196,8 @@ class FitSample:
                 models[one.generation + 1] = restored(newest, host.new)
             trace, state = _chains(host, key, stood, recorded, progress)
         trace = {name: np.concatenate([run.trace[name], values], axis=1) for name, values in trace.items()}
-        return run.replaced(trace=trace, state=state, recorded=np.concatenate([run.recorded, recorded]))
+        recorded = np.concatenate([run.recorded, recorded])
+        return dataclasses.replace(run, trace=trace, state=state, recorded=recorded)
 
 
 class _Host:
@@ -203,10 +206,10 @@ class _Host:
     def __init__(
         self, family: FitSample, source: Source, regime: Regime, observables: dict[str, Any], sizes: np.ndarray
     ) -> None:
-        drive.check_schedules(regime, len(sizes) - 1)
-        if isinstance(regime, ChecksSizes):
-            regime.check(sizes)
-        drive.check_source(source, sizes)
+        check_schedules(regime, len(sizes) - 1)
+        for one in (regime, source):
+            if isinstance(one, ChecksSizes):
+                one.check(sizes)
         self.make = maker(family.make_model)
         used(family.make_model)
         self.sizes, self.source = sizes, jax.tree.map(_wide, exactly(source))
@@ -217,8 +220,8 @@ class _Host:
                     f"the observable {name!r} compares with the truth, and the mean and covariance of this "
                     f"{type(source).__name__} are not known"
                 )
-        laws = self.laws()
-        self.regime = regimes.prepared(regime, laws, Law(laws, laws.only(0)), sizes)
+        laws: Any = self.laws()
+        self.regime = common.prepared(regime, laws, Law(laws, laws.only(0)), sizes)
 
     def laws(self) -> Laws:
         return Laws(self.source, int(self.sizes.max()), len(self.sizes) - 1)
@@ -240,11 +243,12 @@ class _Chain:
         self.generation = -1
         self.model: Any = None
         self.memory: Any = None
-        self.carries: dict[str, Any] = {}
+        self.state: Any = None
         self.records: list[dict[str, np.ndarray]] = []
         if stood is not None:
             past, self.laws.models = stood
-            self.generation, self.carries, self.records = past.generation, past.carries, list(past.records)
+            self.generation, self.records = past.generation, list(past.records)
+            self.state = State((), (), past.carries, *[jnp.int32(0)] * 2)
             self.memory = self.laws.longer(past.memory, past.generations)
             if past.values is not None:
                 self.laws.shape.restore(past.values)
@@ -256,7 +260,7 @@ class _Chain:
         return Standing(
             generation=self.generation,
             memory=self.memory,
-            carries=self.carries,
+            carries=self.state.carries,
             models=older if whole else {},
             records=[] if whole else self.records,
             generations=len(self.host.sizes) - 1,
@@ -275,12 +279,18 @@ class _Chain:
         self.laws.models[generation + 1] = self.model
         self.laws.forget(self.memory, generation + 1)
         draw = functools.partial(self._look, jax.random.fold_in(key, LOOK), rows.shape[1])
-        fitted, status = Fitted(self.model, rows, draw), np.zeros_like(now)
-        state = State(fitted, (), {}, now, status)
-        self.carries = watch.update(self.carries, state) if generation else watch.start(state)
+        state = State(
+            params=Fitted(self.model, rows, draw),
+            memory=(),
+            carries={},
+            generation=now,
+            status=np.zeros_like(now),
+            data=data if watch.needs_data else (),
+        )
+        self.state = watch.update(self.state, state) if generation else watch.start(state)
         self.generation = generation
         if recorded:
-            self.records.append(self._read(State(fitted, (), self.carries, now, status)))
+            self.records.append(self._read())
 
     def _data(self, key: jax.Array, now: Any) -> Any:
         """The data set of this generation."""
@@ -316,13 +326,13 @@ class _Chain:
         shape = self.laws.shape
         return shape.given(shape.taken(call(self.model, "sample", n, key), n, width))
 
-    def _read(self, state: State) -> dict[str, np.ndarray]:
-        out = {}
-        for name in self.host.watch.observables:
+    def _read(self) -> dict[str, np.ndarray]:
+        out, watch = {}, self.host.watch
+        for name, observable in watch.observables.items():
             try:
-                out[name] = np.asarray(self.host.watch.value(name, state))
+                out[name] = np.asarray(Watch({name: observable}, watch.truth).read(self.state)[name])
             except (AttributeError, TypeError) as error:
-                if state.params.raised is not None:
+                if self.state.params.raised is not None:
                     raise
                 kind = type(self.model).__name__
                 raise ValueError(f"the observable {name!r} cannot be read from a fitted {kind}: {error}") from error

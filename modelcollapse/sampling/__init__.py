@@ -50,5 +50,3 @@ __all__ = [
     "wishart_factor",
     "wrap",
 ]
-# former names, until engine/ has the new ones
-once, together, settled = materialise, materialise_pair, materialised

@@ -181,9 +181,6 @@ def materialise_keys(key: jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
 
 
-stored = materialise_keys  # the former name, until engine/ has the new one
-
-
 class Address(NamedTuple):
     """The two words of a threefry key, as a kernel computes with them; each ``(lanes,)`` if each lane has its key."""
 
