@@ -12,24 +12,26 @@ import numbers
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.numeric import bound, check_dimensions, check_range, place, plain, real, shown, traced
 
+T = TypeVar("T")
 LARGEST = 2**31 - 1
 """The largest count: kernels count in 31 bits."""
 
 
-def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> int:
+def whole(name: str, value: ArrayLike, minimum: int = 0, maximum: int = LARGEST) -> int:
     """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays included; neither a boolean nor a float."""
     try:
-        if isinstance(value, bool) or np.ndim(value) or _type(value) == np.bool_:
+        if isinstance(value, bool) or np.ndim(value):
             raise TypeError
-        number = operator.index(value)
+        number = operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < minimum:
@@ -41,7 +43,7 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> in
 
 def number(
     name: str,
-    value: Any,
+    value: ArrayLike,
     low: float = -np.inf,
     high: float = np.inf,
     *,
@@ -55,13 +57,13 @@ def number(
     found = real(name, value, "a number")
     if found.ndim:
         raise ValueError(f"{name} must be one number, got {shown(value)} of shape {found.shape}")
-    check_range(name, found, low, high, open_low, open_high, value)
+    check_range(name, found, low, high, open_low, open_high)
     return float(found)
 
 
 def array(
     name: str,
-    value: Any,
+    value: ArrayLike,
     *,
     ndim: int | tuple[int, ...] | None = None,
     least: int = 0,
@@ -80,13 +82,13 @@ def array(
     check_dimensions(name, found, ndim)
     if found.size < least:
         raise ValueError(f"{name} must have at least {least} {'entries' if least > 1 else 'entry'}, got {shown(value)}")
-    check_range(name, found, low, high, open_low, open_high, value)
+    check_range(name, found, low, high, open_low, open_high)
     return found
 
 
 def whole_array(
     name: str,
-    value: Any,
+    value: ArrayLike,
     *,
     ndim: int | tuple[int, ...] | None = None,
     minimum: int = 0,
@@ -99,21 +101,20 @@ def whole_array(
         found = found.astype(np.int64)
     if found.dtype.kind not in ("iub" if booleans else "iu"):
         if found.dtype == object and all(isinstance(item, numbers.Integral) for item in found.flat):
-            raise ValueError(
-                f"{name} must lie between {bound(minimum)} and {bound(maximum)}, got {_first_large(found.flat)}"
-            )
+            first = next(int(item) for item in found.flat if not -(2**63) <= int(item) < 2**63)
+            raise ValueError(f"{name} must lie between {bound(minimum)} and {bound(maximum)}, got {first}")
         raise TypeError(f"{name} must be a whole number or an array of them, got {shown(value)}")
     check_dimensions(name, found, ndim)
     if found.size and int(found.min()) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {found.min()}{place(found, found < minimum)}")
+        raise ValueError(f"{name} must be at least {minimum}, got {found.min()}{place(found < minimum)}")
     if found.size and int(found.max()) > maximum:
-        raise ValueError(f"{name} must be at most {bound(maximum)}, got {found.max()}{place(found, found > maximum)}")
+        raise ValueError(f"{name} must be at most {bound(maximum)}, got {found.max()}{place(found > maximum)}")
     return found.astype(np.int64)
 
 
 def schedule(
     name: str,
-    value: Any,
+    value: ArrayLike,
     low: float = -np.inf,
     high: float = np.inf,
     *,
@@ -132,7 +133,7 @@ def schedule(
     return found
 
 
-def check_length(name: str, schedule: Any, generations: int) -> None:
+def check_length(name: str, schedule: ArrayLike, generations: int) -> None:
     """Refuse a schedule that has not one entry for each of the generations 0, ..., ``generations``."""
     if np.ndim(schedule) == 1 and np.shape(schedule)[0] != generations + 1:
         raise ValueError(
@@ -141,7 +142,7 @@ def check_length(name: str, schedule: Any, generations: int) -> None:
         )
 
 
-def sizes(size: Any, generations: int) -> np.ndarray:
+def sizes(size: ArrayLike, generations: int) -> np.ndarray:
     """Sample sizes ``(generations + 1,)`` int64, from one number or one for each generation."""
     if traced(size):
         raise TypeError("size must be concrete: it fixes the shapes of a run")
@@ -154,7 +155,7 @@ def sizes(size: Any, generations: int) -> np.ndarray:
     return np.broadcast_to(found, (generations + 1,))
 
 
-def recorded(record: Any, first: int, last: int) -> np.ndarray:
+def recorded(record: ArrayLike | None, first: int, last: int) -> np.ndarray:
     """Generations to record ``(n,)`` int64, increasing, from ``first`` to ``last``; None means all."""
     if record is None:
         return np.arange(first, last + 1)
@@ -174,7 +175,7 @@ def law_tolerance(entries: int) -> float:
     return 1e-6 + 4 * float(np.sqrt(entries)) * float(np.finfo(np.float32).eps)
 
 
-def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
+def law(name: str, weights: ArrayLike, normalise: bool = False) -> np.ndarray:
     """Probabilities ``(K,)`` float64 with a sum of 1; with ``normalise``, of any nonnegative weights, such as counts.
 
     Raises
@@ -204,62 +205,61 @@ def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
     return p / total
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: ArrayLike) -> bool:
     """True or False, of Python or NumPy; a number is neither."""
-    if isinstance(value, bool | np.bool_) or (not traced(value) and _is_scalar(value) and value.dtype == bool):
+    scalar = isinstance(value, np.ndarray | jax.Array) and not traced(value) and not value.ndim
+    if isinstance(value, bool | np.bool_) or (scalar and np.asarray(value).dtype == bool):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {shown(value)}")
 
 
-def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+def choice(name: str, value: ArrayLike, allowed: Iterable[Any]) -> Any:
     """One of the ``allowed`` words or whole numbers."""
     options = list(allowed)
-    if isinstance(value, str):
-        found = str(value)
-    else:
-        words = all(isinstance(option, str) for option in options)
-        if words:
-            raise TypeError(f"{name} must be {_either(options)}, got {shown(value)}")
-        found = whole(name, value, -(2**63), 2**63 - 1)  # type: ignore[assignment]
+    either = ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
+    if not isinstance(value, str) and all(isinstance(option, str) for option in options):
+        raise TypeError(f"{name} must be {either}, got {shown(value)}")
+    found = str(value) if isinstance(value, str) else whole(name, value, -(2**63), 2**63 - 1)
     if found not in options:
-        raise ValueError(f"{name} must be {_either(options)}, got {shown(value)}")
+        raise ValueError(f"{name} must be {either}, got {shown(value)}")
     return found
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: str) -> str:
     """A text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, got {shown(value)}")
     return str(value)
 
 
-def listed(name: str, value: Any) -> list[Any]:
+def listed(name: str, value: Iterable[T]) -> list[T]:
     """The entries of a list, or of anything like one; a text is none."""
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+    single = isinstance(value, np.ndarray | jax.Array) and value.ndim == 0
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or single:
         raise TypeError(f"{name} must be a list, got {shown(value)}")
     return list(value)
 
 
-def texts(name: str, value: Any) -> list[str]:
+def texts(name: str, value: Iterable[str]) -> list[str]:
     """The texts of a list."""
     return [text(f"an entry of {name}", item) for item in listed(name, value)]
 
 
-def path(name: str, value: Any) -> str | os.PathLike:
+def path(name: str, value: str | os.PathLike) -> str | os.PathLike:
     """A text or a ``Path``: neither bytes nor the number of an open file."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, a text or a Path, got {shown(value)}")
     return value
 
 
-def function(name: str, value: Any) -> Callable[..., Any]:
+def function(name: str, value: Callable[..., T]) -> Callable[..., T]:
     """Anything that can be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, got {shown(value)}")
     return value
 
 
-def operand(name: str, value: Any) -> Any:
+def operand(name: str, value: ArrayLike | jax.Array) -> Any:
     """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else, if finite, as an array of JAX."""
     if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
         return value
@@ -277,12 +277,12 @@ def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
             object.__setattr__(part, name, check(name, value))
 
 
-def checker(check: Callable[..., Any], *args: Any, **options: Any) -> Callable[[str, Any], Any]:
+def checker(check: Callable[..., T], *args: Any, **options: Any) -> Callable[[str, Any], T]:
     """``check`` with its bounds, as ``converted`` calls it."""
     return lambda name, value: check(name, value, *args, **options)
 
 
-def optional(check: Callable[..., Any], *args: Any, **options: Any) -> Callable[[str, Any], Any]:
+def optional(check: Callable[..., T], *args: Any, **options: Any) -> Callable[[str, Any], T | None]:
     """``checker`` that takes None too."""
     return lambda name, value: None if value is None else check(name, value, *args, **options)
 
@@ -293,7 +293,7 @@ shares = functools.partial(schedule, low=0.0, high=1.0)
 """A number in [0, 1], or one for each generation."""
 
 
-def deviation(name: str, value: Any) -> float:
+def deviation(name: str, value: ArrayLike) -> float:
     """A number of at least 0 whose square, a variance, the precision in force can hold."""
     found = nonnegative(name, value)
     dtype = jnp.result_type(float)
@@ -310,10 +310,10 @@ count = functools.partial(whole, minimum=1)
 """A whole number of at least 1."""
 
 
-def having(name: str, value: Any, methods: Iterable[str]) -> Any:
+def having(name: str, value: T, methods: Iterable[str]) -> T:
     """A part with all the named ``methods``: an instance, not its class."""
     methods = list(methods)
-    missing = [m for m in methods if not hasattr(value, m)]
+    missing = _lacking(value, methods)
     if missing or isinstance(value, type):
         hint = "; give an instance, not the class" if isinstance(value, type) else ""
         raise TypeError(
@@ -331,10 +331,11 @@ regime = functools.partial(having, methods=REGIME)
 """A regime: which data the next generation learns from."""
 
 
-def source(name: str, value: Any) -> Any:
+def source(name: str, value: T) -> T:
     """A source: what is real. Bare data are refused by the names of the functions that make sources of them, and not printed."""
-    if any(hasattr(value, method) for method in SOURCE) or isinstance(value, type):
+    if len(_lacking(value, SOURCE)) < len(SOURCE) or isinstance(value, type):
         return having(name, value, SOURCE)
+    # data of any library
     shape = f" of shape {np.shape(value)}" if hasattr(value, "shape") else ""
     raise TypeError(
         f"{name} must say what is real, and {type(value).__name__}{shape} does not. Rows of numbers become a source by "
@@ -343,8 +344,9 @@ def source(name: str, value: Any) -> Any:
     )
 
 
-def _first_large(items: Iterable[Any]) -> int:
-    return next(int(item) for item in items if not -(2**63) <= int(item) < 2**63)
+def _lacking(value: Any, methods: Iterable[str]) -> list[str]:
+    # by name, so that the message can list them
+    return [method for method in methods if not hasattr(value, method)]
 
 
 def trees(**parts: Any) -> None:
@@ -354,15 +356,3 @@ def trees(**parts: Any) -> None:
             raise TypeError(
                 f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
             )
-
-
-def _either(options: list[Any]) -> str:
-    return ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
-
-
-def _type(value: Any) -> Any:
-    return getattr(value, "dtype", None)
-
-
-def _is_scalar(value: Any) -> bool:
-    return hasattr(value, "dtype") and getattr(value, "shape", None) == ()

@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -166,7 +167,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _keep_owner_and_mode(file: BinaryIO, before: os.stat_result) -> None:
-    if hasattr(os, "fchown"):
+    if sys.platform != "win32":
         with contextlib.suppress(PermissionError):
             os.fchown(file.fileno(), before.st_uid, before.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))

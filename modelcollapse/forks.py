@@ -1,4 +1,4 @@
-"""JAX's threads do not survive a fork: in the new process every computation would wait for them for ever."""
+"""JAX's threads do not survive a fork: in the new process every computation would wait for them without end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _look() -> None:
     _without_threads = bool(getattr(bridge, "backends_are_initialized", lambda: False)())
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":
     os.register_at_fork(after_in_child=_look)
 
 

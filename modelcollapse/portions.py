@@ -14,7 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
+from modelcollapse.protocols import Count, Number
 from modelcollapse.pytree import part
 from modelcollapse.sampling import float64
 
@@ -29,7 +31,7 @@ class Portion:
     counts: Any
 
 
-def portion(share: Any, size: Any) -> Any:
+def portion(share: ArrayLike, size: ArrayLike) -> Any:
     """``share`` in [0, 1] of ``size``, broadcast against each other: an int, or an int64 array of NumPy."""
     shares, sizes = np.broadcast_arrays(np.asarray(share, np.float64), np.asarray(size, np.int64))
     if not shares.ndim:
@@ -51,12 +53,12 @@ def _portion(share: float, size: int) -> int:
     return int(decimal * size + fractions.Fraction(1, 2))
 
 
-def _largest(dtype: Any) -> int:
+def _largest(dtype: DTypeLike) -> int:
     """Sizes below which halves are further apart than the shares of a type."""
     return 2 ** (jnp.finfo(dtype).nmant - 1)
 
 
-def traced_portion(share: Any, size: Any) -> jax.Array:
+def traced_portion(share: Number, size: Count) -> jax.Array:
     """``portion`` of one share that may be traced, int32 ``()``: the same for shares of up to nine decimals; -1 outside [0, 1].
 
     Shares of more decimals are multiplied as they are.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, dataclass_transform, overload
@@ -114,13 +115,13 @@ def register(function: Any = None, *, name: str | None = None, formerly: Iterabl
         return functools.partial(register, name=name, formerly=formerly)
     if not callable(function):
         raise TypeError(f"function must be a function, got {function!r}")
-    if name is None and "<" in getattr(function, "__qualname__", "<"):
+    if name is None and "<" in (_qualname(function) or "<"):
         raise ValueError(f"{function!r} has no name by which another process could know it: register it with name=...")
     _entered(FUNCTIONS, function, name, formerly)
     return function
 
 
-def used(function: Any) -> None:
+def used(function: Callable[..., Any]) -> None:
     """Register a function that a run of this process was given, if it has a name of its own, so that it may come back here."""
     if not _saved_names(function) and _is_found(function):
         register(function)
@@ -139,7 +140,7 @@ def saved_name(function: Callable[..., Any]) -> tuple[str | None, bool]:
     """The same of a function, or of a class of models."""
     for name in _saved_names(function):
         return name, True
-    return (_address(function), _is_found(function)) if hasattr(function, "__qualname__") else (None, False)
+    return (_address(function), _is_found(function)) if _qualname(function) else (None, False)
 
 
 def resolved(registry: dict[str, Any], name: str) -> Any:
@@ -147,7 +148,7 @@ def resolved(registry: dict[str, Any], name: str) -> Any:
     return registry.get(RENAMED.get(name, name))
 
 
-def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: Iterable[str]) -> str:
+def _entered(registry: dict[str, Any], thing: Callable[..., Any], name: str | None, formerly: Iterable[str]) -> str:
     if not isinstance(formerly, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in formerly):
         raise TypeError(f"formerly must be a list of names, got {formerly!r}")
     address = _address(thing)
@@ -168,19 +169,22 @@ def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: I
     return name
 
 
-def _address(thing: Any) -> str:
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
+def _qualname(thing: Callable[..., Any]) -> str | None:
+    # a function of any kind or a class has one, another object that can be called need not
+    return getattr(thing, "__qualname__", None)
+
+
+def _address(thing: Callable[..., Any]) -> str:
+    named = thing if _qualname(thing) else type(thing)
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def _is_found(thing: Any) -> bool:
-    if not hasattr(thing, "__qualname__"):
+def _is_found(thing: Callable[..., Any]) -> bool:
+    try:
+        return operator.attrgetter(_qualname(thing) or "")(sys.modules.get(thing.__module__)) is thing
+    except AttributeError:
         return False
-    found: Any = sys.modules.get(thing.__module__)
-    for attribute in thing.__qualname__.split("."):
-        found = getattr(found, attribute, None)
-    return found is thing
 
 
-def _saved_names(function: Any) -> list[str]:
+def _saved_names(function: Callable[..., Any]) -> list[str]:
     return [name for name, known in FUNCTIONS.items() if known is function]

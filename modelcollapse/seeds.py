@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.numeric import shown
@@ -48,15 +49,15 @@ def keyed(value: Any) -> tuple[jax.Array, Seed]:
     return _from_words(np.array([single >> 32, single & 0xFFFFFFFF], np.uint32)), single
 
 
-def _is_raw(value: Any) -> bool:
+def _is_raw(value: np.ndarray | jax.Array) -> bool:
     return value.dtype == np.uint32 and value.ndim >= 1
 
 
-def _is_key(value: Any) -> bool:
+def _is_key(value: np.ndarray | jax.Array) -> bool:
     return jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
-def _seed_number(value: Any) -> int:
+def _seed_number(value: ArrayLike) -> int:
     try:
         number = arguments.whole("seed", value, -(2**4096), 2**4096 - 1)
     except TypeError:

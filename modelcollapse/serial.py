@@ -106,7 +106,7 @@ def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = No
     )
 
 
-def _array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _array(value: np.ndarray | np.generic | jax.Array, arrays: dict[str, np.ndarray]) -> Any:
     array = np.asarray(value)
     if array.dtype.hasobject:
         raise TypeError(f"cannot save {value!r}: an array of objects would need pickle to come back")
@@ -161,8 +161,9 @@ def content_hash(value: Any) -> str:
         text = json.dumps(encode(value, arrays), sort_keys=True)
     except TypeError:  # it cannot be saved, but has leaves and a structure
         leaves, structure = jax.tree.flatten(value)
-        arrays = {f"array{i}": np.asarray(leaf) for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")}
-        text = f"{structure} {[leaf for leaf in leaves if not hasattr(leaf, 'dtype')]}"
+        held = [isinstance(leaf, np.ndarray | np.generic | jax.Array) for leaf in leaves]
+        arrays = {f"array{i}": np.asarray(leaf) for i, leaf in enumerate(leaves) if held[i]}
+        text = f"{structure} {[leaf for i, leaf in enumerate(leaves) if not held[i]]}"
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.arguments import operand
 from modelcollapse.numeric import shown
 
 
-def bures(first: Any, second: Any) -> jax.Array:
+def bures(first: ArrayLike, second: ArrayLike) -> jax.Array:
     r"""Squared Bures distance of the covariances :math:`A A^T` and :math:`B B^T`, from their factors ``(..., d, d)``.
 
     .. math:: \min_Q \|A - B Q\|_F^2 = \mathrm{tr}\,AA^T + \mathrm{tr}\,BB^T - 2 \|B^T A\|_*
@@ -33,7 +32,7 @@ def _bures(first: jax.Array, second: jax.Array, names: str) -> jax.Array:
     return ((first - second @ (left @ right)) ** 2).sum((-2, -1))
 
 
-def gaussian_w2(mean: Any, factor: Any, other_mean: Any, other_factor: Any) -> jax.Array:
+def gaussian_w2(mean: ArrayLike, factor: ArrayLike, other_mean: ArrayLike, other_factor: ArrayLike) -> jax.Array:
     r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990).
 
     Infinite where a square is beyond the floating type.
@@ -59,7 +58,7 @@ def _together(one: jax.Array, other: jax.Array, names: str) -> tuple[jax.Array, 
     return jnp.broadcast_to(one, shape), jnp.broadcast_to(other, shape)
 
 
-def sample_w2(first: Any, second: Any) -> jax.Array:
+def sample_w2(first: ArrayLike, second: ArrayLike) -> jax.Array:
     r"""Squared W2 distance of two empirical laws on the line, from samples ``(n,)`` and ``(m,)`` of any sizes.
 
     .. math:: \int_0^1 (F^{-1}(u) - G^{-1}(u))^2 du
@@ -82,7 +81,9 @@ def sample_w2(first: Any, second: Any) -> jax.Array:
     return (gap**2 * jnp.asarray((ends - starts) / (n * m), x.dtype)).sum()
 
 
-def mixture_l2(weights: Any, means: Any, covariances: Any, other: tuple[Any, Any, Any]) -> jax.Array:
+def mixture_l2(
+    weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, other: tuple[ArrayLike, ArrayLike, ArrayLike]
+) -> jax.Array:
     r"""Squared L2 distance of the densities of two normal mixtures, each ``(k,), (k, d), (k, d, d)``.
 
     .. math:: \int (p - q)^2 = \sum_{ij} w_i w_j N(m_i - m_j; 0, C_i + C_j)

@@ -157,7 +157,7 @@ class Frames:
         if dtype.kind == "b":
             fits, kind = (numbers == 0) | (numbers == 1), "True and False"
         elif dtype.kind in "iu":
-            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))  # a type of pandas with gaps names NumPy's
             fits = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
             kind = f"whole numbers of type {dtype}"
         else:
@@ -186,7 +186,7 @@ class Frames:
 
 def _numeric(column: Any) -> bool:
     """Whether float64 holds the column exactly; one that it does not is coded."""
-    kind = getattr(column.dtype, "kind", "O")
+    kind = getattr(column.dtype, "kind", "O")  # every type of NumPy and pandas has one, those of others need not
     if kind not in "iufb":
         return False
     return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())
