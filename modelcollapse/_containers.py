@@ -1,4 +1,4 @@
-"""What users hold data in: lists, arrays, series, data frames, mappings. Each becomes arrays and names, or is refused by naming the call that takes it.
+"""Lists, arrays, series, data frames and mappings become arrays and names; a refusal names the call that is right.
 
 Nothing here needs pandas: a series is what has an index and a type, a frame what has columns and types.
 """
@@ -97,10 +97,10 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
     return points[:, None] if points.ndim == 1 else points, None
 
 
-def codes(values: ArrayLike) -> tuple[np.ndarray, tuple]:
-    """States ``(N,)`` int32 from 0 in the order of their values, and what they are called; for categories, in the order of these."""
+def codes(values: Any) -> tuple[np.ndarray, tuple]:
+    """States ``(N,)`` int32, numbered from 0 by value or as categories are ordered, and what they are called."""
     alone = isinstance(values, str | bytes) or not isinstance(values, Iterable)
-    if alone or isinstance(values, Mapping | Columns) or (isinstance(values, Typed) and not np.ndim(values)):
+    if alone or isinstance(values, Mapping | Columns) or (isinstance(values, Typed) and not np.ndim(values))  # type: ignore[arg-type]:
         hint = ": counts(mapping) takes counts by name" if isinstance(values, Mapping) else ""
         hint = ': give one column, labels(frame["..."])' if isinstance(values, Columns) else hint
         raise TypeError(f"values must be one label for each row, got {_type(values)}{hint}")
@@ -141,7 +141,8 @@ def images(pixels: ArrayLike) -> np.ndarray:
     array = dense(pixels, "rows of pixels")
     if array.ndim not in (2, 3) or not array.size or kind(pixels) != "numbers":
         raise ValueError(
-            f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+            f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of "
+            f"shape {array.shape}"
         )
     _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
@@ -153,16 +154,16 @@ def classes(labels: ArrayLike, n: int) -> np.ndarray:
     found = arguments.whole_array("labels", labels) if found.dtype == object else found
     if found.shape != (n,) or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
-            f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape {found.shape}"
-            + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
+            f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape "
+            f"{found.shape}" + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
         )
     if found.max() > arguments.LARGEST:
         raise ValueError(f"labels must be at most 2**31 - 1, got {found.max()}: number the classes from 0")
     return found.astype(np.float64)
 
 
-def named_weights(name: str, weights: Any) -> tuple[ArrayLike, tuple | None]:
-    """The numbers of a mapping or of a series with an index of its own, and what they are called; anything else as it is."""
+def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
+    """The numbers of a mapping, or of a series with its own index, and what they are called; anything else as it is."""
     if isinstance(weights, Columns):
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
@@ -213,7 +214,7 @@ def _kind_of_item(item: Any) -> str:
     return f"objects of type {type(item).__name__}"
 
 
-def _frame(frame: Columns) -> tuple[np.ndarray, tuple]:
+def _frame(frame: Any) -> tuple[np.ndarray, tuple]:
     titles = [as_name(title) for title in frame.columns]
     if not len(frame) or not titles:
         raise ValueError(f"a table must have at least one row and one column, got shape {frame.shape}")

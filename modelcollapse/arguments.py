@@ -1,8 +1,8 @@
-"""Arguments are checked where they enter, on concrete values: each function here returns what it was given in one plain form, or names what is wrong.
+"""Arguments are checked where they enter: a function returns one in a plain form, or says what is wrong.
 
-A wrong type is a TypeError, a wrong value a ValueError; the message names the argument, its value and what would be right. Whole
-numbers are those of Python, NumPy and JAX, never booleans; real numbers and arrays come in any of their kinds, lists, tuples and
-columns of a data frame included. Nothing wraps, is cut off or dropped.
+A wrong type is a TypeError, a wrong value a ValueError; the message names the argument, its value and what would be
+right. Whole numbers are those of Python, NumPy and JAX, never booleans; real numbers and arrays come in any of their
+kinds, lists, tuples and columns of a data frame included. Nothing wraps, is cut off or dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LARGEST = 2**31 - 1
 
 
 def whole(name: str, value: ArrayLike, minimum: int = 0, maximum: int = LARGEST) -> int:
-    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays included; neither a boolean nor a float."""
+    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays too; not a boolean or float."""
     try:
         if isinstance(value, bool) or np.ndim(value):
             raise TypeError
@@ -50,7 +50,7 @@ def number(
     open_low: bool = False,
     open_high: bool = False,
 ) -> float:
-    """A real number of any type, 0-d arrays included, that is finite in the precision in force and lies from ``low`` to ``high``.
+    """A real number of any type, 0-d arrays too, finite in the precision in force, from ``low`` to ``high``.
 
     ``open_low`` and ``open_high`` leave out the ends, also after rounding to that precision.
     """
@@ -73,10 +73,11 @@ def array(
     open_high: bool = False,
     booleans: bool = False,
 ) -> np.ndarray:
-    """Finite real numbers as a float64 array of NumPy: from lists, tuples, arrays, series, frames, columns that may have gaps.
+    """Finite real numbers as a float64 array of NumPy: from lists, tuples, arrays, series, frames.
 
-    ``least`` is a number of entries, and ``booleans`` takes truth values as 0 and 1. What is refused: text, complex numbers, objects, masked or missing entries, rows of
-    unequal length, and what is not finite in the precision in force.
+    ``least`` is a number of entries, and ``booleans`` takes truth values as 0 and 1. What is refused: text, complex
+    numbers, objects, masked or missing entries, rows of unequal length, and what is not finite in the precision in
+    force.
     """
     found = real(name, value, "an array of numbers", booleans)
     check_dimensions(name, found, ndim)
@@ -95,7 +96,7 @@ def whole_array(
     maximum: int = LARGEST,
     booleans: bool = False,
 ) -> np.ndarray:
-    """Whole numbers from ``minimum`` to ``maximum`` (at most 63 bits) as an int64 array of NumPy: the kinds of ``array``, but no floats."""
+    """Whole numbers from ``minimum`` to ``maximum`` (of 63 bits) as an int64 array, from the kinds of ``array`` but floats."""
     found = plain(name, value, "an array of whole numbers", booleans)
     if not found.size and found.dtype.kind == "f":  # an empty list
         found = found.astype(np.int64)
@@ -122,7 +123,7 @@ def schedule(
     open_high: bool = False,
     generations: int | None = None,
 ) -> Any:
-    """A number, or a float64 vector with one entry for each generation: 0, ..., ``generations`` where that is known already."""
+    """A number, or a float64 vector with one entry for each generation 0, ..., ``generations`` (if known)."""
     found = array(name, value, ndim=(0, 1), low=low, high=high, open_low=open_low, open_high=open_high)
     if found.ndim == 0:
         return float(found)
@@ -171,7 +172,7 @@ def recorded(record: ArrayLike | None, first: int, last: int) -> np.ndarray:
 
 
 def law_tolerance(entries: int) -> float:
-    """How far from 1 probabilities may sum: 1e-6, and the rounding of as many entries in float32. The theory has the same rule."""
+    """How far from 1 probabilities may sum, as in the theory: 1e-6, and the rounding of as many entries in float32."""
     return 1e-6 + 4 * float(np.sqrt(entries)) * float(np.finfo(np.float32).eps)
 
 
@@ -181,7 +182,8 @@ def law(name: str, weights: ArrayLike, normalise: bool = False) -> np.ndarray:
     Raises
     ------
     ValueError
-        If an entry is negative or not finite, or the sum is not 1 within ``law_tolerance(K)`` and ``normalise`` is not set.
+        If an entry is negative or not finite, or the sum is not 1 within ``law_tolerance(K)`` and ``normalise`` is not
+        set.
     """
     p = real(name, weights, "an array of numbers")
     if p.ndim != 1 or p.size == 0:
@@ -259,8 +261,8 @@ def function(name: str, value: Callable[..., T]) -> Callable[..., T]:
     return value
 
 
-def operand(name: str, value: ArrayLike | jax.Array) -> Any:
-    """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else, if finite, as an array of JAX."""
+def operand(name: str, value: Any) -> jax.Array:
+    """Real numbers for a pure function: traced values and floats of JAX as they are, others, if finite, as JAX arrays."""
     if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
         return value
     return jnp.asarray(array(name, value), jnp.result_type(float))
@@ -332,7 +334,7 @@ regime = functools.partial(having, methods=REGIME)
 
 
 def source(name: str, value: T) -> T:
-    """A source: what is real. Bare data are refused by the names of the functions that make sources of them, and not printed."""
+    """A source: what is real. A refusal of bare data names the functions that make sources, and prints no data."""
     if len(_lacking(value, SOURCE)) < len(SOURCE) or isinstance(value, type):
         return having(name, value, SOURCE)
     # data of any library
@@ -354,5 +356,6 @@ def trees(**parts: Any) -> None:
     for name, part in parts.items():
         if jax.tree_util.all_leaves([part]):
             raise TypeError(
-                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
+                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with "
+                "modelcollapse.part"
             )

@@ -62,7 +62,7 @@ class _Offset(NamedTuple):
 
 
 def near() -> float:
-    """Spreads from 0 up to which nothing is centred, so that rows are right to 2**-20 of theirs: 2**4 (float64: 2**33)."""
+    """Spreads from 0 up to which nothing is centred: 2**4 (float64: 2**33); rows are then right to 2**-20 spreads."""
     return 2.0 ** (jnp.finfo(jnp.result_type(float)).nmant - 19)
 
 
@@ -72,7 +72,7 @@ def limit() -> float:
 
 
 def loses(mean: np.ndarray, spread: np.ndarray) -> bool:
-    """Whether rows with this mean and standard deviation, ``(d,)``, lose digits in the type in force that a source should keep."""
+    """Whether the type in force has too few digits for rows of this mean and standard deviation, ``(d,)``."""
     return jnp.result_type(float) != jnp.float64 and _measured(mean, spread).spreads > near()
 
 
@@ -176,8 +176,8 @@ def _refusal(what: str, offset: _Offset) -> str:
     dtype, j = jnp.result_type(float), offset.column
     single = "set jax.config.update('jax_enable_x64', True), or " if dtype == jnp.float32 else ""
     return (
-        f"{what} needs the rows where they lie, and {dtype} cannot hold them there: coordinate {j} of the source has the "
-        f"mean {offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies {offset.spreads:.3g} "
+        f"{what} needs the rows where they lie, and {dtype} cannot hold them there: coordinate {j} of the source has "
+        f"the mean {offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies {offset.spreads:.3g} "
         f"spreads from 0, more than {limit():.6g}; {single}subtract a constant from the rows"
     )
 

@@ -13,7 +13,8 @@ from modelcollapse.pytree import part, static
 class Names:
     """Names in order.
 
-    No number depends on them, so sources that differ in names alone run the same compiled program: all of one length are equal.
+    No number depends on them, so sources that differ in names alone run the same compiled program: all of one length
+    are equal.
     """
 
     values: tuple = static()
@@ -34,7 +35,7 @@ class Names:
 
 
 def distinct_names(name: str, values: list) -> tuple:
-    """What states are called: text, numbers and tuples of them as plain Python, anything else by its text. ValueError if two are equal."""
+    """What states are called, by ``as_name``. ValueError if two names are equal."""
     found = tuple(as_name(value) for value in values)
     seen: set = set()
     for value in found:

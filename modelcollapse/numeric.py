@@ -1,7 +1,7 @@
 """Values of any kind as plain arrays of NumPy, and what the messages of refusals are made of.
 
-Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real number is refused by
-the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
+Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real
+number is refused by the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def traced(tree: Any) -> bool:
 
 
 def plain(name: str, value: ArrayLike, wanted: str, booleans: bool = False) -> np.ndarray:
-    """``value`` as an array of NumPy whose entries are numbers, or Python's own numbers where no type of NumPy holds them."""
+    """``value`` as an array of numbers, those of Python where no type of NumPy holds them."""
     if value is None or isinstance(value, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
     if traced(value):
@@ -129,7 +129,7 @@ def _interval(low: float, high: float, open_low: bool, open_high: bool) -> str:
 
 
 def place(wrong: np.ndarray, entry: str = "place") -> str:
-    """Where the first of the ``wrong`` entries is, such as " in row 2, column 0"; of a vector, by the word for an ``entry``."""
+    """Where the first ``wrong`` entry is: " in row 2, column 0", or " in place 2" of a vector; ``entry`` is another word."""
     if not wrong.ndim:
         return ""
     at = np.argwhere(wrong)[0]

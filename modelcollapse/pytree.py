@@ -1,6 +1,7 @@
 """A part is a frozen dataclass that is a PyTree: its fields are leaves, so ``vmap`` over a field is a sweep.
 
-Parts and functions have names by which saved runs know them. A name in a file that is not registered here is never looked up.
+Parts and functions have names by which saved runs know them. A name in a file that is not registered here is never
+looked up.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is a number, or one number for each generation 0, 1, ..., which ``simulate`` checks; any other array is data."""
+    """A field that is a number, or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are not."""
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 
 def schedules(node: Any) -> Iterator[tuple[str, Any]]:
-    """The schedules of a part and of the parts within it: the path of the field, such as ``.before.share``, and its value."""
+    """The schedules of a part and of those within it: the path of a field, such as ``.before.share``, and its value."""
     for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
         value = vars(node)[field.name]
         if field.metadata.get("schedule"):
@@ -57,8 +58,9 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening
     runs no checks, so ``__post_init__`` must not compare values that may be traced.
 
-    ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly`` lists the names
-    under which older files know the class. A class that is defined again, as in a notebook, replaces the old one.
+    ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly``
+    lists the names under which older files know the class. A class that is defined again, as in a notebook, replaces
+    the old one.
 
     Raises
     ------
@@ -101,15 +103,17 @@ def register(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callab
 @overload
 def register(function: F, *, name: str | None = None, formerly: Iterable[str] = ()) -> F: ...
 def register(function: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
-    """Let saved runs name ``function``: a decorator, for an observable or a sampler that is to come back with ``Run.load``.
+    """Let saved runs name ``function``: a decorator for an observable or sampler that ``Run.load`` shall find.
 
-    ``name`` and ``formerly`` as for ``part``. A function that is found in its module under its own name need not be registered in the
-    process that simulates with it; a process that only loads the run must register it, for instance by importing its module.
+    ``name`` and ``formerly`` as for ``part``. A function that is found in its module under its own name need not be
+    registered in the process that simulates with it; a process that only loads the run must register it, for instance
+    by importing its module.
 
     Raises
     ------
     TypeError, ValueError
-        If it is not a function; if it has no name of its own, as a lambda, and none is given; or as ``part`` for the name.
+        If it is not a function; if it has no name of its own, as a lambda, and none is given; or as ``part`` for the
+        name.
     """
     if function is None:
         return functools.partial(register, name=name, formerly=formerly)
@@ -122,7 +126,7 @@ def register(function: Any = None, *, name: str | None = None, formerly: Iterabl
 
 
 def used(function: Callable[..., Any]) -> None:
-    """Register a function that a run of this process was given, if it has a name of its own, so that it may come back here."""
+    """Register a function that a run of this process was given, if it has a name, so that it may come back here."""
     if not _saved_names(function) and _is_found(function):
         register(function)
 

@@ -24,7 +24,8 @@ def keyed(value: Any) -> tuple[jax.Array, Seed]:
 
     An integer below 2**64 is the two words of a threefry key, high and low, as in JAX's 64-bit mode; a larger one is
     hashed by ``numpy.random.SeedSequence``, as is a list of integers, together with their lengths (alone it would read
-    ``[5]`` and ``[5, 0]`` as one). None draws an integer, which the record holds. JAX keys, raw ones included, are taken as they are.
+    ``[5]`` and ``[5, 0]`` as one). None draws an integer, which the record holds. JAX keys, raw ones included, are
+    taken as they are.
     """
     if value is None:
         value = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])

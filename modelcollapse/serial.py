@@ -29,8 +29,8 @@ class Unresolved:
 
     def __call__(self, *args: Any) -> Any:
         raise ValueError(
-            f"the saved run uses the function {self.name}: import its module, which decorates it with `modelcollapse.register`, "
-            f"or call modelcollapse.register(function, name={self.name!r}), and load the run again"
+            f"the saved run uses the function {self.name}: import its module, which decorates it with "
+            f"`modelcollapse.register`, or call modelcollapse.register(function, name={self.name!r}), and load the run again"
         )
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class Unresolved:
 
 
 class SavedModel:
-    """The files of a model of ``simulate_models``, as its own ``save`` wrote them; ``into`` hands them to its ``load``."""
+    """The files of a model of ``simulate_models``, as its ``save`` wrote them; ``into`` hands them to its ``load``."""
 
     def __init__(self, files: dict[str, np.ndarray]) -> None:
         self.files = files
@@ -118,7 +118,7 @@ def _array(value: np.ndarray | np.generic | jax.Array, arrays: dict[str, np.ndar
 
 
 def decode(spec: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """What ``encode`` was given. Only classes made with ``part`` are built, only registered functions are returned; none is called.
+    """What ``encode`` was given. Only parts are built and only registered functions returned; no function is called.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Squared Wasserstein-2 distances in closed form, exact where laws nearly coincide and where covariances nearly vanish."""
+"""Squared Wasserstein-2 distances in closed form, exact also where laws nearly coincide or covariances vanish."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def bures(first: ArrayLike, second: ArrayLike) -> jax.Array:
 
     .. math:: \min_Q \|A - B Q\|_F^2 = \mathrm{tr}\,AA^T + \mathrm{tr}\,BB^T - 2 \|B^T A\|_*
 
-    over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of squares, so
-    nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact to rounding.
+    over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of
+    squares, so nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact
+    to rounding.
     """
     return _bures(operand("first", first), operand("second", second), "first and second")
 
@@ -33,19 +34,20 @@ def _bures(first: jax.Array, second: jax.Array, names: str) -> jax.Array:
 
 
 def gaussian_w2(mean: ArrayLike, factor: ArrayLike, other_mean: ArrayLike, other_factor: ArrayLike) -> jax.Array:
-    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990).
+    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance
+    (Gelbrich 1990).
 
     Infinite where a square is beyond the floating type.
     """
-    mean, other_mean = operand("mean", mean), operand("other_mean", other_mean)
-    factor, other_factor = operand("factor", factor), operand("other_factor", other_factor)
-    distance = _bures(factor, other_factor, "factor and other_factor")
-    if mean.shape[-1:] != factor.shape[-1:] or other_mean.shape[-1:] != factor.shape[-1:]:
+    m, a = operand("mean", mean), operand("factor", factor)
+    other_m, b = operand("other_mean", other_mean), operand("other_factor", other_factor)
+    distance = _bures(a, b, "factor and other_factor")
+    if m.shape[-1:] != a.shape[-1:] or other_m.shape[-1:] != a.shape[-1:]:
         raise ValueError(
-            f"mean and other_mean must have shape (..., d), d = {factor.shape[-1]}, got {mean.shape} and {other_mean.shape}"
+            f"mean and other_mean must have shape (..., d), d = {a.shape[-1]}, got {m.shape} and {other_m.shape}"
         )
-    mean, other_mean = _together(mean, other_mean, "mean and other_mean")
-    apart, distance = _together(((mean - other_mean) ** 2).sum(-1), distance, "means and factors")
+    m, other_m = _together(m, other_m, "mean and other_mean")
+    apart, distance = _together(((m - other_m) ** 2).sum(-1), distance, "means and factors")
     return apart + distance
 
 
@@ -65,12 +67,12 @@ def sample_w2(first: ArrayLike, second: ArrayLike) -> jax.Array:
 
     Both quantile functions are steps; the integral is a sum over the merged steps, exact to rounding.
     """
-    first, second = operand("first", first), operand("second", second)
-    if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
+    x, y = operand("first", first), operand("second", second)
+    if x.ndim != 1 or y.ndim != 1 or not x.size or not y.size:
         raise ValueError(
-            f"first and second must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
+            f"first and second must be vectors with at least one value, got shapes {x.shape} and {y.shape}"
         )
-    x, y = jnp.sort(first), jnp.sort(second)
+    x, y = jnp.sort(x), jnp.sort(y)
     n, m = x.size, y.size
     if n == m:
         return ((x - y) ** 2).mean()
@@ -88,8 +90,8 @@ def mixture_l2(
 
     .. math:: \int (p - q)^2 = \sum_{ij} w_i w_j N(m_i - m_j; 0, C_i + C_j)
 
-    over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels and the
-    result has the absolute error of one term.
+    over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels
+    and the result has the absolute error of one term.
     """
     if not isinstance(other, tuple) or len(other) != 3:
         raise TypeError(f"other must be a tuple of weights, means and covariances, got {shown(other)}")

@@ -1,4 +1,4 @@
-"""Foreign models: ordinary Python objects with ``fit(X)`` and ``sample(n)``, asked for what they have by the names they use.
+"""Foreign models: ordinary Python objects with ``fit(X)`` and ``sample(n)``, asked for what they have by name.
 
 What such an object offers beyond these two methods cannot be declared by this package, so it is found by name.
 """
@@ -35,7 +35,8 @@ class Fitted:
     rows
         ``(n, d)``: what it was fitted to, an array or a data frame.
     sample
-        ``(n, d)``: as many draws of the model, made when first asked for; they enter no data set. Of the kind of ``rows``.
+        ``(n, d)``: as many draws of the model, made when first asked for; they enter no data set. Of the kind of
+        ``rows``.
     mean, covariance
         ``(d,)`` and ``(d, d)``: of the model's law. Exact where the model has them: attributes ``mean`` and
         ``covariance``, or the ``weights_``, ``means_`` and full ``covariances_`` of a fitted scikit-learn mixture.

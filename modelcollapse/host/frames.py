@@ -1,7 +1,7 @@
 """How rows look to a model: arrays as they are, or data frames with their columns, types and missing values.
 
-A frame is held as a float64 matrix: columns of numbers as they are, all others as codes of their values. So regimes pool, subset and mix
-rows of any kind alike, and a model is given, and gives, the frame.
+A frame is held as a float64 matrix: columns of numbers as they are, all others as codes of their values. So regimes
+pool, subset and mix rows of any kind alike, and a model is given, and gives, the frame.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ class Frames:
         wrong = numbers[~(fits | np.isnan(numbers))]
         if wrong.size:
             raise ValueError(
-                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` round its "
-                "draws, or make it a column of floats in the real data"
+                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` "
+                "round its draws, or make it a column of floats in the real data"
             )
 
     def _column(self, i: int, numbers: np.ndarray) -> Any:

@@ -1,7 +1,7 @@
-"""What a chain of ordinary Python models is made of: rows of exactly the size drawn, and laws that mix the source and the fits.
+"""What a chain of ordinary Python models is made of: rows of the size drawn, and laws that mix the source and the fits.
 
-Inside the loop every row is float64. What a model is fitted to, and what it draws, passes through the shape of the source: arrays
-as they are, or data frames, whose other columns are numbered codes in between.
+Inside the loop every row is float64. What a model is fitted to, and what it draws, passes through the shape of the
+source: arrays as they are, or data frames, whose other columns are numbered codes in between.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Sample:
 
 
 class Laws:
-    """The laws of one chain, in the role of a family. Parameters are weights ``(generations + 2,)``: of the source, then of each fit.
+    """The laws of one chain, in the role of a family.
 
-    Mixtures of such laws are such laws. A regime that asks for shapes traces its functions; nothing is drawn then, and what
-    comes back is empty.
+    Parameters are weights ``(generations + 2,)``, of the source and of each fit. Mixtures of such laws are such laws. A
+    regime that asks for shapes traces its functions; nothing is drawn then, and what comes back is empty.
     """
 
     data = Sample

@@ -73,14 +73,16 @@ def simulate_models(
 
     checkpoint
         A folder, made if it is not there, that holds every chain as of its last generation. The same call with the same
-        folder goes on from there, to the same numbers; it may ask for more generations. Models need ``save`` and ``load``.
+        folder goes on from there, to the same numbers; it may ask for more generations. Models need ``save`` and
+        ``load``.
 
     Returns
     -------
     Run
-        Its ``params`` is a tuple with the final model of each chain. ``extend`` goes on with these models, in the numbers
-        of one long run. ``save`` asks each model to ``save`` itself, so it needs classes with ``save`` and ``load``; in a
-        loaded run ``params`` holds files, and ``extend`` makes models of them by ``make_model`` and ``load``.
+        Its ``params`` is a tuple with the final model of each chain. ``extend`` goes on with these models, in the
+        numbers of one long run. ``save`` asks each model to ``save`` itself, so it needs classes with ``save`` and
+        ``load``; in a loaded run ``params`` holds files, and ``extend`` makes models of them by ``make_model`` and
+        ``load``.
 
     Raises
     ------
@@ -96,12 +98,13 @@ def simulate_models(
     Randomness is addressed by chain and generation wherever a model lets it be: a ``fit`` or ``sample`` with a
     parameter ``rng`` is given a NumPy ``Generator``, one with ``random_state`` an integer, and an attribute
     ``random_state`` that is None or an integer is set before every call. A model that has none of these draws from a
-    generator of its own; that must be seeded differently each time a model is made, and the numbers of the run cannot be
-    repeated. A run that is loaded or resumed then goes on with the same numbers only if ``save`` keeps the generator.
+    generator of its own; that must be seeded differently each time a model is made, and the numbers of the run cannot
+    be repeated. A run that is loaded or resumed then goes on with the same numbers only if ``save`` keeps the
+    generator.
 
-    ``save(path)`` writes a file or a folder at ``path``; ``load(path)`` is called on a new model, which becomes what was
-    saved, or, as a class method, returns it. No file names code that is run, but a ``load`` that unpickles runs what its
-    file says: such files must come from someone you trust.
+    ``save(path)`` writes a file or a folder at ``path``; ``load(path)`` is called on a new model, which becomes what
+    was saved, or, as a class method, returns it. No file names code that is run, but a ``load`` that unpickles runs
+    what its file says: such files must come from someone you trust.
 
     ``sample`` gets the number of rows as its first argument, or by keyword (``num_rows``, ``n_samples``, ...) where it
     takes only that.
@@ -255,7 +258,7 @@ class _Chain:
             self.model = self.laws.models[past.generation + 1]
 
     def standing(self, whole: bool = False) -> Standing:
-        """Where the chain stands: for a checkpoint, which has its models in files; or the ``whole``, for a run with its trace."""
+        """Where the chain stands: for a checkpoint, whose models are files; or ``whole``, for a run, which has the trace."""
         older = {str(place): model for place, model in self.laws.models.items() if model is not self.model}
         return Standing(
             generation=self.generation,

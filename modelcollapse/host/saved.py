@@ -33,7 +33,7 @@ class Standing:
 
 
 class Checkpoint:
-    """A folder with a folder for each chain: the models that it needs, and ``chain.npz``, written last at each generation."""
+    """A folder with one for each chain: the models that the chain needs, and ``chain.npz``, which is written last."""
 
     def __init__(
         self, path: str | os.PathLike, history: dict[str, Any], sizes: np.ndarray, recorded: np.ndarray
@@ -78,7 +78,8 @@ class Checkpoint:
             standing = serial.decode(spec["chain"], arrays)
         if standing.generation >= len(self.sizes):
             raise ValueError(
-                f"{self.path} holds a run that has reached generation {standing.generation}: ask for no fewer generations"
+                f"{self.path} holds a run that has reached generation {standing.generation}: ask for no fewer "
+                "generations"
             )
         other = [name for name, now in self._until(standing.generation).items() if spec["run"][name] != now]
         if other:
