@@ -27,7 +27,7 @@ LARGEST = 2**31 - 1
 
 
 def whole(name: str, value: ArrayLike, minimum: int = 0, maximum: int = LARGEST) -> int:
-    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays too; not a boolean or float."""
+    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays too, but no boolean."""
     try:
         if isinstance(value, bool) or np.ndim(value):
             raise TypeError
@@ -96,7 +96,7 @@ def whole_array(
     maximum: int = LARGEST,
     booleans: bool = False,
 ) -> np.ndarray:
-    """Whole numbers from ``minimum`` to ``maximum`` (of 63 bits) as an int64 array, from the kinds of ``array`` but floats."""
+    """Whole numbers from ``minimum`` to ``maximum`` as an int64 array, from what ``array`` takes except floats."""
     found = plain(name, value, "an array of whole numbers", booleans)
     if not found.size and found.dtype.kind == "f":  # an empty list
         found = found.astype(np.int64)
@@ -262,7 +262,7 @@ def function(name: str, value: Callable[..., T]) -> Callable[..., T]:
 
 
 def operand(name: str, value: Any) -> jax.Array:
-    """Real numbers for a pure function: traced values and floats of JAX as they are, others, if finite, as JAX arrays."""
+    """Real numbers for a pure function: traced values and floats of JAX as they are, others, if finite, as arrays."""
     if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
         return value
     return jnp.asarray(array(name, value), jnp.result_type(float))

@@ -177,8 +177,8 @@ def _refusal(what: str, offset: _Offset) -> str:
     single = "set jax.config.update('jax_enable_x64', True), or " if dtype == jnp.float32 else ""
     return (
         f"{what} needs the rows where they lie, and {dtype} cannot hold them there: coordinate {j} of the source has "
-        f"the mean {offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies {offset.spreads:.3g} "
-        f"spreads from 0, more than {limit():.6g}; {single}subtract a constant from the rows"
+        f"the mean {offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies "
+        f"{offset.spreads:.3g} spreads from 0, more than {limit():.6g}; {single}subtract a constant from the rows"
     )
 
 

@@ -129,7 +129,7 @@ def _interval(low: float, high: float, open_low: bool, open_high: bool) -> str:
 
 
 def place(wrong: np.ndarray, entry: str = "place") -> str:
-    """Where the first ``wrong`` entry is: " in row 2, column 0", or " in place 2" of a vector; ``entry`` is another word."""
+    """Where the first ``wrong`` entry is: " in row 2, column 0", or in a vector " in place 2", or another ``entry``."""
     if not wrong.ndim:
         return ""
     at = np.argwhere(wrong)[0]

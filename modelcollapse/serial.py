@@ -30,7 +30,8 @@ class Unresolved:
     def __call__(self, *args: Any) -> Any:
         raise ValueError(
             f"the saved run uses the function {self.name}: import its module, which decorates it with "
-            f"`modelcollapse.register`, or call modelcollapse.register(function, name={self.name!r}), and load the run again"
+            f"`modelcollapse.register`, or call modelcollapse.register(function, name={self.name!r}), "
+            "and load the run again"
         )
 
     def __repr__(self) -> str:

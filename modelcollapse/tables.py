@@ -110,7 +110,8 @@ class Table:
             i = next(i for i, cell in enumerate(self.column(text)) if number(cell) is None)
             titles = [[n for n, kind in zip(self.names, numeric, strict=True) if kind is k] for k in (True, False)]
             raise ValueError(
-                f"{self.path} has columns of numbers ({', '.join(titles[0])}) and columns of text ({', '.join(titles[1])}; "
+                f"{self.path} has columns of numbers ({', '.join(titles[0])}) and columns of text "
+                f"({', '.join(titles[1])}; "
                 f"line {self.lines[i]}: {self.rows[i][text]!r}); name the columns that are wanted"
             )
         commas = self._decimal_commas()
