@@ -100,11 +100,7 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
 def codes(values: Any) -> tuple[np.ndarray, tuple]:
     """States ``(N,)`` int32, numbered from 0 by value or as categories are ordered, and what they are called."""
     alone = isinstance(values, str | bytes) or not isinstance(values, Iterable)
-    if (
-        alone
-        or isinstance(values, Mapping | Columns)
-        or (isinstance(values, Typed | np.generic) and np.shape(values) == ())
-    ):
+    if alone or isinstance(values, Mapping | Columns) or (isinstance(values, Typed) and np.asarray(values).shape == ()):
         hint = ": counts(mapping) takes counts by name" if isinstance(values, Mapping) else ""
         hint = ': give one column, labels(frame["..."])' if isinstance(values, Columns) else hint
         raise TypeError(f"values must be one label for each row, got {_type(values)}{hint}")

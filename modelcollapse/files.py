@@ -118,7 +118,7 @@ def _check_memory(archive: zipfile.ZipFile) -> None:
 
 @contextlib.contextmanager
 def _beside(target: Path, mode: int) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file beside ``target``, removed unless it was moved; locked, once it is not empty, while this process lives."""
+    """A new file beside ``target``, removed unless it was moved; locked, once not empty, while this process lives."""
     temporary = str(target.parent / f"{_prefix(target)}{secrets.token_hex(8)}{UNFINISHED}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
     try:

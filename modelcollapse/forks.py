@@ -26,14 +26,14 @@ if sys.platform != "win32":
 
 
 def computes(function: F) -> F:
-    """Make ``function`` raise a RuntimeError where it would hang, in a process that was forked after JAX had started."""
+    """Make ``function`` raise a RuntimeError where it would hang: in a process forked after JAX had started."""
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
         if _without_threads:
             raise RuntimeError(
                 f"{function.__name__} was called in a process that was forked after JAX had started its threads, which "
-                'do not survive that: start processes by the spawn method instead, with multiprocessing.get_context("spawn") '
+                'do not survive that: start processes by the spawn method, with multiprocessing.get_context("spawn") '
                 'or, in concurrent.futures, ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))'
             )
         return function(*args, **options)

@@ -33,7 +33,7 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is a number or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are data."""
+    """A field that is a number or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are not."""
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 

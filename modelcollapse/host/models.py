@@ -258,7 +258,7 @@ class _Chain:
             self.model = self.laws.models[past.generation + 1]
 
     def standing(self, whole: bool = False) -> Standing:
-        """Where the chain stands: for a checkpoint, whose models are files; or ``whole``, for a run, which has the trace."""
+        """Where the chain stands: for a checkpoint, whose models are files; or ``whole``, for a run with a trace."""
         older = {str(place): model for place, model in self.laws.models.items() if model is not self.model}
         return Standing(
             generation=self.generation,
