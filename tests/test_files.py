@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from saved import archive, coin, field, members, text
+from saved import archive, field, members, saved_coin, text
 from toys import origin, place
 
 import modelcollapse as mc
@@ -25,14 +25,12 @@ import modelcollapse as mc
 
 @pytest.fixture(scope="module")
 def run() -> mc.Run:
-    return coin()
+    return saved_coin()[0]
 
 
 @pytest.fixture(scope="module")
-def whole(run: mc.Run, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("whole") / "run.npz"
-    run.save(path)
-    return path.read_bytes()
+def whole() -> bytes:
+    return saved_coin()[1]
 
 
 def environment(**more: str) -> dict[str, str]:
