@@ -1,5 +1,6 @@
 """A saved run is whole or refused, and is written over nothing but a file."""
 
+import dataclasses
 import io
 import os
 import pickle
@@ -366,8 +367,7 @@ def test_loading_and_saving_again_loses_no_bit_in_the_other_precision(tmp_path: 
 def test_bytes_of_other_floats_come_back(tmp_path: Path) -> None:
     with jax.enable_x64(False):
         law = mc.Law(origin().family, jnp.zeros(2, jnp.bfloat16))
-        mc.simulate(law.family, law, observe=place, size=3, generations=1).replaced(source=law).save(
-            tmp_path / "run.npz"
-        )
+        run = mc.simulate(law.family, law, observe=place, size=3, generations=1)
+        dataclasses.replace(run, source=law).save(tmp_path / "run.npz")
         back = mc.Run.load(tmp_path / "run.npz")
     assert back.source.params.dtype == jnp.bfloat16
