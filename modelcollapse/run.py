@@ -315,7 +315,7 @@ class Run:
             history = provenance.extended(self.provenance, key, now + 1, last, **given)
         if isinstance(self.family, GoesOn):
             longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
-            return self.family.go_on(longer, key, recorded, last, how["progress"])
+            return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
         outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
