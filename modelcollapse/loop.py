@@ -19,7 +19,7 @@ from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
 from modelcollapse.protocols import Carry, Exchanges, KeepsRows, Memory, Params, Represents, Truth, Validates, marks
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import axis_of_chains, once
+from modelcollapse.sampling import axis_of_chains, materialise
 
 
 @part
@@ -194,7 +194,7 @@ def _once(params: Params) -> Params:
     """A fit has many readers, each of which would compute it again; large arrays and counts are stored anyway."""
     leaves, tree = jax.tree.flatten(params)
     few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
-    kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
+    kept = iter(materialise([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
     return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
 
 

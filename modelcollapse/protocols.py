@@ -20,9 +20,12 @@ from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import marks as marks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.data import Rows
     from modelcollapse.laws import Law, Stream
     from modelcollapse.loop import State
+    from modelcollapse.run import Run
 
 # PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that
 # infinitely many real draws would be fitted by (None where they are not known)
@@ -399,3 +402,22 @@ class HoldsRows(Protocol):
     """An observable that holds real rows, which a run may keep about a location of its own."""
 
     def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files can hold, its own random generator included."""
+
+    def save(self, path: Path) -> Any:
+        """Write the fitted model: a folder, or files whose names begin with ``path``. None is there yet."""
+
+    def load(self, path: Path) -> Any:
+        """Called on a new model, which becomes what ``save`` wrote; or, as a class method, return the model."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the run."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run:
+        """``run``, whose sizes and regime reach to ``last``, with the generations ``recorded`` after its own."""

@@ -20,7 +20,7 @@ from modelcollapse.forks import computes
 from modelcollapse.location import restored
 from modelcollapse.names import coordinate
 from modelcollapse.process import prepare
-from modelcollapse.protocols import Family, Movable, Regime, Source, marks
+from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source, marks
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
@@ -279,7 +279,9 @@ class Run(Traces):
             precision or the random generator here is not that of the run, so that other numbers would follow. Other
             versions of this package or of JAX are a UserWarning.
         """
-        arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
+        host = isinstance(self.family, GoesOn)
+        if not host:
+            arguments.family("family", self.family)
         how = _how(batch_size, progress, mesh)
         generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
@@ -290,7 +292,11 @@ class Run(Traces):
         key = self._key()
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
-        history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        with jax.enable_x64(host or jnp.result_type(float) == jnp.float64):  # models on the host run in float64
+            history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        if isinstance(self.family, GoesOn):
+            longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
+            return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
         outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
