@@ -13,6 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.names import Names
 from modelcollapse.numeric import shown
+from modelcollapse.protocols import GivesOut, Params, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -174,3 +175,20 @@ def _named(name: str, value: Any) -> Names | None:
     if value is None or isinstance(value, Names):
         return value
     raise TypeError(f"{name} must be Names, as counts(...) makes them, or None, got {shown(value)}")
+
+
+def outcome(source: Source) -> Source:
+    """What comes out: a law whose family changes what its models give out, as the law of just that; any other source as it is."""
+    changes = isinstance(source, Law) and isinstance(source.family, GivesOut)
+    return source.family.given_out(source.params) if changes else source
+
+
+def law_of(source: Source, kind: type) -> Params | None:
+    """The parameters of ``source`` if it is a law of a family of this ``kind``, or comes out as one."""
+    law = outcome(source)
+    return law.params if isinstance(law, Law) and isinstance(law.family, kind) else None
+
+
+def rows_of(source: Source) -> jax.Array | None:
+    """The rows of a table, ``(N, d)`` or ``(N,)``; None for any other source."""
+    return source.points if isinstance(source, Table) else None

@@ -62,11 +62,11 @@ class Items:
     def fit(self, key: jax.Array, data: Rows, previous: Any) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
-    def sound(self, params: Copied) -> jax.Array:
+    def valid(self, params: Copied) -> jax.Array:
         """Whether these are states: weights that make no sense give items of -1."""
         return (params.points >= 0).all()
 
-    def fixed(self, params: Copied) -> jax.Array:
+    def at_rest(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
 
     def workspace(self, params: Any) -> int:
@@ -109,11 +109,11 @@ class Tallies:
     def fit(self, key: jax.Array, data: Counts, previous: Any) -> Tally:
         return Tally(data.n)
 
-    def sound(self, params: Tally) -> jax.Array:
+    def valid(self, params: Tally) -> jax.Array:
         """Whether these are counts: weights that make no sense give -1."""
         return (params.counts >= 0).all()
 
-    def fixed(self, params: Tally) -> jax.Array:
+    def at_rest(self, params: Tally) -> jax.Array:
         return (params.counts > 0).sum() == 1
 
     def workspace(self, params: Tally) -> int:
@@ -155,7 +155,7 @@ class Survivors:
     def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
         return data
 
-    def fixed(self, params: Surviving) -> jax.Array:
+    def at_rest(self, params: Surviving) -> jax.Array:
         return params.number <= 1
 
     def capacity(self, largest: int) -> int:

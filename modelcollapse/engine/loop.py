@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.laws import Law, Stream
+from modelcollapse.protocols import Rests, Validates
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, keys, once
 
@@ -70,7 +71,7 @@ class Process:
     @property
     def settles(self) -> bool:
         """Whether a chain can come to rest: a fixed point of the family, in a regime and under observables that then change nothing."""
-        closed = getattr(self.regime, "closed", False) and hasattr(self.family, "fixed")
+        closed = getattr(self.regime, "closed", False) and isinstance(self.family, Rests)
         return closed and all(getattr(o, "settles", False) for o in self.observables.values())
 
     def with_room(self, params: Any) -> Any:
@@ -111,9 +112,8 @@ def begin(key: jax.Array, process: Process) -> State:
     real = process.stream(process.source)
     data, memory = process.regime.start(key, real, process.size(now))
     params = process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), None)
-    # counts say for themselves whether they are any: later ones are drawn from these
-    sound = process.family.sound(params) if hasattr(process.family, "sound") else _finite(params)
-    status = jnp.where(sound, 0, 1).astype(jnp.int32)
+    # integers cannot be NaN, so forms say themselves whether they are valid: later ones are drawn from these
+    status = jnp.where(_valid(process.family, params), 0, 1).astype(jnp.int32)
     memory = with_room(memory, process.room)
     return process.carrying(State(process.with_room(params), memory, {}, now, status))
 
@@ -127,7 +127,8 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     data, memory = process.regime.next(key, model, real, state.memory, process.size(now), now)
     params = _once(process.family.fit(jax.random.fold_in(key, FIT), _fitted(real, data), state.params))
     params = process.with_room(params)
-    failed = (state.status == 0) & ~_finite(params)
+    valid = _valid(process.family, params) if _reals(params) else jnp.bool_(True)
+    failed = (state.status == 0) & ~valid
     status = jnp.where(failed, now + 1, state.status)
     moved = State(params, memory, state.carries, now, status)
     new = State(params, memory, process.carried(state, moved), now, status)
@@ -160,7 +161,7 @@ def advance(chains: jax.Array, states: State, process: Process, gaps: jax.Array,
         return states, jax.vmap(process.read, (axes,))(states)
 
     def resting(states: State) -> jax.Array:
-        return ((states.status > 0) | jax.vmap(process.family.fixed, (axes.params,))(states.params)).all()
+        return ((states.status > 0) | jax.vmap(process.family.at_rest, (axes.params,))(states.params)).all()
 
     # what is a few numbers a chain is carried with the chains as last axis, so that vector instructions run along them
     axes = jax.tree.map(lambda leaf: axis_of_chains(leaf.shape[1:]), states)
@@ -173,7 +174,7 @@ def advance(chains: jax.Array, states: State, process: Process, gaps: jax.Array,
 @jax.jit
 def at_rest(states: State, process: Process) -> jax.Array:
     """Which chains ``(chain,)`` can only reproduce themselves, or have failed."""
-    return (states.status > 0) | jax.vmap(process.family.fixed)(states.params)
+    return (states.status > 0) | jax.vmap(process.family.at_rest)(states.params)
 
 
 def _later(generations: jax.Array, states: State) -> State:
@@ -268,6 +269,10 @@ def _once(params: Any) -> Any:
     few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
     kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
     return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
+
+
+def _valid(family: Any, params: Any) -> jax.Array:
+    return family.valid(params) if isinstance(family, Validates) else _finite(params)
 
 
 def _finite(params: Any) -> jax.Array:

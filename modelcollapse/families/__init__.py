@@ -22,8 +22,8 @@ from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exact import Exact
-from modelcollapse.families.exponential import Binomial, Gamma, GaussianMean, NegativeBinomial, Poisson
-from modelcollapse.families.gaussian import Gaussian, Normal
+from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
+from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto

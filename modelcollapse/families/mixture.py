@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
+from jax.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import check_spanned, dimension
+from modelcollapse.families.checks import check_spanned, dimension
+from modelcollapse.families.gaussian import Normal
+from modelcollapse.laws import law_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 # up to here a table of all products of two coordinates is small, and one contraction with it is the fastest
@@ -30,22 +34,22 @@ class NormalMixture:
 
     @property
     def covariances(self) -> jax.Array:
-        """Of the components, ``(k, d, d)``."""
+        """Covariances of the components, ``(k, d, d)``."""
         return self.factors @ jnp.swapaxes(self.factors, -1, -2)
 
     @property
     def mean(self) -> jax.Array:
-        """Of the whole mixture, ``(d,)``."""
+        """Mean of the whole mixture, ``(d,)``."""
         return self.weights @ self.means
 
     @property
     def covariance(self) -> jax.Array:
-        """Of the whole mixture, ``(d, d)``: within components and between their means."""
+        """Covariance of the whole mixture, ``(d, d)``: within components and between their means."""
         gap = self.means - self.mean[None, :]
         within = jnp.tensordot(self.weights, self.covariances, 1)
         return within + (self.weights[:, None] * gap).T @ gap
 
-    def moved(self, by: Any) -> NormalMixture:
+    def moved(self, by: ArrayLike) -> NormalMixture:
         """The law of rows moved by ``by`` (d,)."""
         return NormalMixture(self.weights, self.means + by[None], self.factors)
 
@@ -89,13 +93,14 @@ class GaussianMixture:
     """
 
     components: int = static()
-    reg_covar: Any = 0.0
-    tol: Any = 1e-3
+    reg_covar: Number = 0.0
+    tol: Number = 1e-3
     max_iter: int = static(default=100)
     init: str = static(default="parent")
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "log_determinant")
 
     def __post_init__(self) -> None:
         arguments.converted(
@@ -107,10 +112,10 @@ class GaussianMixture:
             init=arguments.checker(arguments.choice, ("parent", "k-means++", "k-means")),
         )
 
-    def draw(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         dtype, d = params.means.dtype, params.means.shape[1]
         upper = jnp.cumsum(params.weights)
         uniform = jax.random.uniform(jax.random.fold_in(key, 0), (capacity,), dtype) * upper[-1]
@@ -149,7 +154,7 @@ class GaussianMixture:
         infinite = jnp.asarray(jnp.inf, dtype)
         return jax.lax.while_loop(unfinished, improve, _Fit(previous, -infinite, infinite, jnp.int32(0))).params
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and data sets too small for a component of full rank."""
         d, k = dimension(self, source), self.components
         if sizes.min() < k:
@@ -168,12 +173,12 @@ class GaussianMixture:
         k, d = params.means.shape[-2:]
         return k * (4 + 2 * d + d * min(d, _FEW_DIMENSIONS))
 
-    def project(self, source: Any) -> NormalMixture | None:
+    def project(self, source: Source) -> NormalMixture | None:
         """The mixture itself, or a normal law as a mixture of one."""
-        params: Any = getattr(source, "params", None)
+        params = law_of(source, object)
         if isinstance(params, NormalMixture):
             return params
-        if not hasattr(params, "log_scale"):
+        if not isinstance(params, Normal):
             return None
         return NormalMixture(jnp.ones(1, params.mean.dtype), params.mean[None], params.factor[None])
 
@@ -226,12 +231,12 @@ class GaussianMixture:
             seeds = _settled(seeds, points, weight)
         identity = jnp.broadcast_to(jnp.eye(d, dtype=dtype), (k, d, d))
         start = NormalMixture(jnp.ones(k, dtype) / k, seeds, identity)
-        shares = _nearest(seeds, points)
-        return self._maximise(start, *_moments(shares, weight, points.T[None] - seeds[:, :, None]))
+        nearest = _nearest(seeds, points)
+        return self._maximise(start, *_moments(nearest, weight, points.T[None] - seeds[:, :, None]))
 
 
 def _nearest(centres: jax.Array, points: jax.Array) -> jax.Array:
-    """One for each row's nearest centre, zero for others, ``(k, n)``."""
+    """1 for each row's nearest centre, 0 for others, ``(k, n)``."""
     nearest = ((points[:, None] - centres[None]) ** 2).sum(2).argmin(1)
     return jax.nn.one_hot(nearest, centres.shape[0], dtype=points.dtype, axis=0)
 
@@ -247,10 +252,10 @@ def _settled(centres: jax.Array, points: jax.Array, weight: jax.Array) -> jax.Ar
 
     def move(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         before, _, steps = state
-        shares = _nearest(before, points) * weight[None]
-        mass = shares.sum(1)[:, None]
+        own = _nearest(before, points) * weight[None]
+        mass = own.sum(1)[:, None]
         # from the old centre, so that rows far from the origin lose no digits
-        gap = (shares[:, :, None] * (points[None] - before[:, None])).sum(1)
+        gap = (own[:, :, None] * (points[None] - before[:, None])).sum(1)
         shift = jnp.where(mass > 0, gap / jnp.where(mass > 0, mass, 1.0), 0.0)
         return before + shift, (shift**2).sum(), steps + 1
 
@@ -267,7 +272,7 @@ def _whitened(params: NormalMixture, points: jax.Array) -> jax.Array:
     """Points ``(d, n)`` in the coordinates where each component is standard normal, ``(k, d, n)``."""
     gap = points[None] - params.means[:, :, None]
     white = jnp.einsum("kij,kjn->kin", _inverses(params.factors), gap, precision=_EXACT)
-    # so far out no component has a share, and 0 times the square must stay 0
+    # so far out no component has any weight, and 0 times the square must stay 0
     farthest = np.asarray(float(jnp.finfo(points.dtype).max) ** 0.5 / (2 * points.shape[0]), points.dtype)
     return jnp.clip(white, -farthest, farthest)
 
@@ -280,9 +285,9 @@ def _log_joint(params: NormalMixture, white: jax.Array) -> jax.Array:
 
 
 def _moments(relative: jax.Array, weight: jax.Array, white: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Sums over rows of the shares ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
+    """Sums over rows of the weights ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
 
-    As contractions, because their operands are computed once; the sums of a fused expression would each compute the shares again.
+    As contractions, because their operands are computed once; the sums of a fused expression would each compute the weights again.
     """
     k, d, n = white.shape
     if d > _FEW_DIMENSIONS:

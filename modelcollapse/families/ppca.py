@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension
+from modelcollapse.families.checks import dimension
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 LATENT, PIXELS = range(2)
@@ -31,7 +31,7 @@ class LinearDecoder:
 
     @property
     def covariance(self) -> jax.Array:
-        """Of what is drawn, ``(d, d)``: without the noise, unless ``sampled``."""
+        """Covariance of what is drawn, ``(d, d)``: without the noise, unless ``sampled``."""
         return self.factor @ self.factor.T
 
     @property
@@ -41,7 +41,9 @@ class LinearDecoder:
         level = jnp.sqrt(self.noise) if self.sampled else jnp.zeros((), self.noise.dtype)
         return _trapezoid(jnp.concatenate([self.weights.T, level * jnp.eye(d, dtype=level.dtype)]))
 
-    def moved(self, by: Any) -> LinearDecoder:
+    covariance_factor = factor
+
+    def moved(self, by: ArrayLike) -> LinearDecoder:
         """The law of rows moved by ``by`` (d,)."""
         return LinearDecoder(self.mean + by, self.weights, self.noise, self.sampled)
 
@@ -83,12 +85,13 @@ class PPCA:
     """
 
     latent: int = static()
-    noise: Any = None
-    kl_weight: Any = 1.0
+    noise: Number | None = None
+    kl_weight: Number = 1.0
     output: str = static(default="mean")
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "decoder_variance")
 
     def __post_init__(self) -> None:
         arguments.converted(
@@ -101,10 +104,10 @@ class PPCA:
         if self.noise is None and not arguments.traced(self.kl_weight) and self.kl_weight != 1:
             raise ValueError(f"kl_weight must be 1 where the noise is fitted, got {self.kl_weight!r}: give the noise")
 
-    def draw(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: LinearDecoder, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: LinearDecoder, n: Count, capacity: int) -> Rows:
         dtype, (d, q) = params.mean.dtype, params.weights.shape
         points = params.decode(sampling.normal(jax.random.fold_in(key, LATENT), (capacity, q), dtype))
         if self.output == "sampled":
@@ -125,7 +128,7 @@ class PPCA:
         _, scales, axes = jnp.linalg.svd(reduced, full_matrices=False)
         return self._spanned(mean + drift, scales**2 / size, axes)
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, too many latent dimensions, and data sets that do not span them."""
         d = dimension(self, source)
         most = d if self.noise is not None else d - 1
@@ -138,7 +141,7 @@ class PPCA:
         if sizes.min() < self.latent + 1:
             raise ValueError(f"size must be at least latent + 1 = {self.latent + 1}, got {sizes.min()}")
 
-    def project(self, source: Any) -> LinearDecoder | None:
+    def project(self, source: Source) -> LinearDecoder | None:
         """The fit to infinitely many draws of ``source``, where its mean and covariance are known."""
         moments = source.moments()
         if moments is None:

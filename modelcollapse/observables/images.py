@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
-from modelcollapse.families._networks import MLP, dense, descend
+from modelcollapse.families.networks import MLP, dense
 from modelcollapse.forks import computes
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
@@ -244,7 +244,9 @@ def _trained(layers: Any, train: jax.Array, key: jax.Array, rate: Any, steps: in
         scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
         return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
 
-    return descend(loss, layers, key, steps, rate)[0]
+    from modelcollapse.families.training import descend  # optax takes a second to import
+
+    return descend(loss, layers, key, steps, options={"rate": rate})[0]
 
 
 def _drawn(family: Any, params: Any, draws: int) -> jax.Array:
