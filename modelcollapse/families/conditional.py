@@ -88,7 +88,7 @@ class Conditional(Wrapper):
             rows = Rows(points[jnp.argsort(labels != k, stable=True)], count)
             fitted = self.family.fit(_address(key, k), self.family.summarise(rows), before)
             kept = jax.tree.map(jnp.zeros_like, fitted) if before is None else before
-            return jax.tree.map(lambda new, old: jnp.where(count > 0, new, old), fitted, kept)
+            return jax.tree.map(lambda new, old: jnp.where(count > 0, _filled(new, old.shape), old), fitted, kept)
 
         classes = jnp.arange(self.classes, dtype=jnp.int32)
         if previous is None:
@@ -171,6 +171,12 @@ def _unlabelled(source: Source) -> Source:
     if isinstance(source, Table):
         return dataclasses.replace(source, points=source.points[:, :-1])
     return Unlabelled(source)
+
+
+def _filled(leaf: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The leaf with zeros up to ``shape``: a model that keeps its rows was given room for more of them."""
+    missing = [(0, longer - own) for own, longer in zip(leaf.shape, shape, strict=True)]
+    return jnp.pad(leaf, missing) if any(more for _, more in missing) else leaf
 
 
 def _address(key: jax.Array, k: jax.Array) -> jax.Array:

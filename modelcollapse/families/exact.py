@@ -52,14 +52,8 @@ class Known:
 
 
 @part(formerly=["modelcollapse.Fitted"])
-class KnownLaw:
-    """A law of a family, by its parameters."""
-
-    family: Family
-    params: Params
-
-    def moments(self) -> None:
-        return None
+class KnownLaw(Law):
+    """A law of a family, as data."""
 
     def mixed(self, other: KnownLaw, share: jax.Array) -> KnownLaw:
         """As for ``Known``, where the mixture is a law of the family."""
@@ -157,7 +151,8 @@ class Exact(Wrapper):
         limit = self.family.limit  # type: ignore[attr-defined]
         if isinstance(self.family, Mixes):
             params = limit(law)
-            return None if params is None else KnownLaw(self.family, params)
+            # a law that data come from, which no wrapper of what a model gives out changes
+            return None if params is None else KnownLaw(outcome(Law(self.family, params)).family, params)
         moments = law.moments()
         known = None if moments is None else Known(*moments)
         if known is not None and limit(known) is not None:
