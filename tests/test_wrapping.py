@@ -204,7 +204,11 @@ def test_a_placeholder_for_a_whole_family_has_no_ability(leaf: Any) -> None:
 
 def test_copies_have_methods_of_their_own() -> None:
     family = mc.Rounded(mc.Damped(mc.Gaussian(), 0.5), "bfloat16")
-    for one in (pickle.loads(pickle.dumps(family)), copy.deepcopy(family), dataclasses.replace(family, dtype="float16")):
+    for one in (
+        pickle.loads(pickle.dumps(family)),
+        copy.deepcopy(family),
+        dataclasses.replace(family, dtype="float16"),
+    ):
         assert one.blend.__self__ is one
         assert repr(one).startswith("Rounded(family=Damped(family=Gaussian(ddof=1), rate=0.5)")
 
@@ -227,12 +231,18 @@ PLANE = mc.normal([0.5, 0.5], [[1.0, 0.2], [0.2, 1.0]])
 
 
 @pytest.mark.parametrize("wrapper", ["Damped", "Rounded", "Rounded by law", "Exact", "Conditional", "Tempered"])
-@pytest.mark.parametrize("inner", ["Discrete", "Gaussian", "KernelDensity", "Poisson", "GaussianMixture", "Damped(Discrete)"])
+@pytest.mark.parametrize(
+    "inner", ["Discrete", "Gaussian", "KernelDensity", "Poisson", "GaussianMixture", "Damped(Discrete)"]
+)
 def test_abilities_give_what_their_protocols_say(wrapper: str, inner: str) -> None:
     """By shapes alone: what an ability returns has the structure of the parameters, or is one boolean."""
     family = INNER[inner]
     fits = wrapper != "Conditional" or inner in ("Gaussian", "KernelDensity", "GaussianMixture")
-    if REFUSED.get(wrapper, lambda family: False)(family) or not fits or (wrapper == "Tempered" and "Discrete" not in inner):
+    if (
+        REFUSED.get(wrapper, lambda family: False)(family)
+        or not fits
+        or (wrapper == "Tempered" and "Discrete" not in inner)
+    ):
         pytest.skip("refused")
     wrapped = WRAPPERS[wrapper](family)
     source = SOURCES.get(inner, PLANE)
@@ -247,7 +257,11 @@ def test_abilities_give_what_their_protocols_say(wrapper: str, inner: str) -> No
         )
         params = wrapped.fit(key, data, None)
         again = wrapped.fit(key, wrapped.draw(key, params, jnp.int32(10), 10), params)
-        return params, again, {name: call(wrapped, params) for name, call in CALLS.items() if name in abilities(wrapped)}
+        return (
+            params,
+            again,
+            {name: call(wrapped, params) for name, call in CALLS.items() if name in abilities(wrapped)},
+        )
 
     params, again, found = jax.eval_shape(fitted, jax.random.key(0))
     structure = jax.tree.structure(params)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
-from modelcollapse.engine import forms as _resampled
 from modelcollapse.laws import Table, law_of
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
@@ -67,10 +64,6 @@ class Discrete:
     def workspace(self, params: jax.Array) -> int:
         """Numbers that a draw holds for each item: none, where the few states are counted as the items come."""
         return 0 if params.size <= 64 else 4
-
-    def forms(self, truth: jax.Array | None, sizes: np.ndarray) -> list[tuple[int, Any]]:
-        """How a chain is kept that sees only its own output: from which generation on, in which form."""
-        return [(0, self)] if truth is None else _resampled.forms(self, truth.size, sizes)
 
     def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
         """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""

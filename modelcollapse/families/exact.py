@@ -87,9 +87,6 @@ class Endless:
         """A random subset of infinitely many draws is as good as all of them."""
         return Endless(jnp.minimum(jnp.asarray(n, self.size.dtype), self.size), self.law)
 
-    def with_room(self, capacity: int) -> Endless:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         """0: a law takes the same room whatever the size."""

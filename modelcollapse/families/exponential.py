@@ -55,9 +55,6 @@ class Total:
         lost = (self.total < 0) | (other.total < 0) | (total < 0)
         return Total(self.count + other.count, jnp.where(lost, -1, total))
 
-    def with_room(self, capacity: int) -> Total:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         """0: a total takes the same room whatever the size."""
@@ -82,9 +79,6 @@ class LogMean:
         # an empty set weighs nothing, and log 1 is 0: pooling with it returns the very same mean
         pooled = jnp.logaddexp(self.log_mean + shares[0], other.log_mean + shares[1])
         return type(self)(total, pooled)
-
-    def with_room(self, capacity: int) -> LogMean:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:

@@ -51,9 +51,6 @@ class LinearSystem:
         ]
         return LinearSystem(total, triangle(jnp.concatenate(scaled)))
 
-    def with_room(self, capacity: int) -> LinearSystem:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         """0: a triangle takes the same room whatever the size."""
@@ -73,9 +70,6 @@ class Estimate:
 
     def __or__(self, other: Estimate) -> Estimate:
         raise TypeError("Regression(alone=True) draws estimates, which cannot be pooled: this regime needs alone=False")
-
-    def with_room(self, capacity: int) -> Estimate:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:

@@ -29,9 +29,6 @@ class Largest:
     def __or__(self, other: Largest) -> Largest:
         return Largest(self.count + other.count, jnp.maximum(self.log_max, other.log_max))
 
-    def with_room(self, capacity: int) -> Largest:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         """0: a maximum takes the same room whatever the size."""
