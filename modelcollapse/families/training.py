@@ -2,31 +2,30 @@
 
 A family has the factory as a static field and its options as leaves, ``optimizer: Callable = static(default=optax.sgd)`` and
 ``options: Mapping``, such as ``{"learning_rate": 0.1}``: a ``GradientTransformation`` itself is made of closures, which no file can hold.
-A module that imports this one finds the factories of optax under the names ``optax.sgd``, ``optax.adam``, ... in saved runs.
+``modelcollapse.families.optimizers`` gives the factories of optax their names in saved runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.flatten_util import ravel_pytree
 
 from modelcollapse.protocols import Number, Params
 from modelcollapse.pytree import register
 
-for _factory in (
-    optax.adabelief, optax.adadelta, optax.adagrad, optax.adam, optax.adamax, optax.adamw, optax.lamb, optax.lion,
-    optax.nadam, optax.nadamw, optax.novograd, optax.radam, optax.rmsprop, optax.sgd,
-):  # fmt: skip
-    register(_factory, name=f"optax.{_factory.__name__}")
+if TYPE_CHECKING:
+    import optax
 
 
 @register
 def adam(rate: Number = 1e-3, decay: Number = 0.0) -> optax.GradientTransformation:
     """Adam with ``decay`` times the weights added to the gradient, as PyTorch's ``weight_decay``."""
+    import optax  # takes a second
+
     return optax.chain(optax.add_decayed_weights(decay), optax.scale_by_adam(), optax.scale_by_learning_rate(rate))
 
 

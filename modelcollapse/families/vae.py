@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.networks import MLP, Convolutional, Network, Weights
+from modelcollapse.families.training import descend
 from modelcollapse.laws import rows_of
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
@@ -146,8 +147,6 @@ class VAE:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Autoencoder | None) -> Autoencoder:
-        from modelcollapse.families.training import descend  # optax takes a second to import
-
         dtype = data.points.dtype
         if previous is not None and self.start == "warm":
             weights, steps = (previous.encoder, previous.decoder), self.warm_steps or self.steps

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.families.networks import MLP, dense
+from modelcollapse.families.training import descend
 from modelcollapse.forks import computes
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
@@ -243,8 +244,6 @@ def _trained(layers: Any, train: jax.Array, key: jax.Array, rate: Any, steps: in
         chosen = train[jax.random.randint(key, (batch,), 0, train.shape[0], jnp.int32)]
         scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
         return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
-
-    from modelcollapse.families.training import descend  # optax takes a second to import
 
     return descend(loss, layers, key, steps, options={"rate": rate})[0]
 
