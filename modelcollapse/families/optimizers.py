@@ -7,8 +7,8 @@ import optax
 
 from modelcollapse.pytree import register
 
-for _factory in (
-    optax.adabelief, optax.adadelta, optax.adagrad, optax.adam, optax.adamax, optax.adamw, optax.lamb, optax.lion,
-    optax.nadam, optax.nadamw, optax.novograd, optax.radam, optax.rmsprop, optax.sgd,
+for _name in (
+    "adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop",
+    "sgd",
 ):  # fmt: skip
-    register(_factory, name=f"optax.{_factory.__name__}")
+    register(getattr(optax, _name), name=f"optax.{_name}")

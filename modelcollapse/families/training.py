@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import optax
 
 
-@register
+@register(name="modelcollapse.adam")
 def adam(rate: Number = 1e-3, decay: Number = 0.0) -> optax.GradientTransformation:
     """Adam with ``decay`` times the weights added to the gradient, as PyTorch's ``weight_decay``."""
     import optax  # takes a second
