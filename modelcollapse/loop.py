@@ -69,7 +69,7 @@ def _seen(state: State, observable: Any, family: Any) -> State:
     """The state as an observable sees it, its parameters those of the family that the user named."""
     if not isinstance(family, Represents):
         return state
-    return dataclasses.replace(state, params=family.law(state.params, not marks(observable).unlabelled))
+    return dataclasses.replace(state, params=family.represented(state.params, not marks(observable).unlabelled))
 
 
 @part

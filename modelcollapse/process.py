@@ -181,4 +181,4 @@ def _check_observables(process: Process) -> None:
 def _one_model(process: Process, state: Any) -> Any:
     """Parameters of one model, as an observable sees them."""
     params = state.params if process.models == 1 else jax.tree.map(lambda leaf: leaf[0], state.params)
-    return process.family.law(params) if isinstance(process.family, Represents) else params
+    return process.family.represented(params) if isinstance(process.family, Represents) else params

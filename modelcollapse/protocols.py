@@ -196,7 +196,7 @@ class Works(Protocol):
     """A family that says how much memory a fit or draw takes; the default is 4."""
 
     def workspace(self, params: Params) -> int:
-        """Numbers held for each item."""
+        """Numbers held per item; leaves of ``params`` have a number of chains as first axis."""
 
 
 @runtime_checkable
@@ -211,9 +211,9 @@ class SeesLaws(Protocol):
 
 @runtime_checkable
 class Represents(Protocol):
-    """A family that keeps the law of another one in a form of its own: what observables see is ``law(params)``."""
+    """A family that keeps the law of another one in a form of its own: what observables see is ``represented(params)``."""
 
-    def law(self, params: Params, labelled: bool = True) -> Params:
+    def represented(self, params: Params, labelled: bool = True) -> Params:
         """The parameters of the other family; if not ``labelled``, its positive probabilities in any order will do."""
 
 
@@ -287,9 +287,9 @@ class HasLogMean(Protocol):
 
 @runtime_checkable
 class HasFactor(Protocol):
-    """Parameters that hold a factor ``(d, d)`` of their covariance, ``factor @ factor.T``."""
+    """Parameters that know a factor F ``(d, d)`` of their covariance, which is ``F @ F.T``."""
 
-    factor: jax.Array
+    covariance_factor: jax.Array
 
 
 @runtime_checkable

@@ -189,6 +189,13 @@ def test_a_wrapper_has_what_it_should_and_nothing_else(wrapper: str, inner: str)
     assert abilities(dataclasses.replace(wrapped)) == abilities(copy.deepcopy(wrapped)) == expected
 
 
+def test_no_family_of_a_user_is_taken_for_a_form_of_the_engine() -> None:
+    """``law`` is a word of many families."""
+    for family in (mc.Poisson(), mc.Gamma(), mc.Pareto(), mc.GaussianMean(), *INNER.values()):
+        assert not isinstance(family, protocols.Represents)
+        assert all(isinstance(leaf, jax.Array | np.ndarray | float | int) for leaf in jax.tree.leaves(family))
+
+
 def test_the_table_tells_what_classes_alone_have() -> None:
     """Before an instance has a family within, its class promises nothing."""
     for cls in (mc.Damped, mc.Rounded, Tempered):
@@ -284,6 +291,15 @@ def test_abilities_give_what_their_protocols_say(wrapper: str, inner: str) -> No
             assert jax.eval_shape(observable, params).shape is not None
 
 
+def test_only_a_factor_of_the_covariance_is_one() -> None:
+    """Kernels hold a factor of one kernel, which a distance must not take for that of the density."""
+    kernels = mc.KernelDensity().fit(jax.random.key(0), Rows(jnp.eye(2), jnp.int32(2)), None)
+    assert not isinstance(kernels, protocols.HasFactor)
+    assert isinstance(PLANE.params, protocols.HasFactor)
+    assert isinstance(PLANE.params, protocols.HasLogVariance)
+    assert not isinstance(PLANE.params, protocols.HasVariance)
+
+
 # --- faults of the first state (each fails there) ---
 
 
@@ -332,6 +348,16 @@ def test_a_mixture_is_one_of_what_comes_out() -> None:
     np.testing.assert_allclose(law_of(Law(family, params), mc.Discrete), out.params)
     np.testing.assert_allclose(family.project(mc.categorical(LAW)), LAW)
     np.testing.assert_allclose(outcome(mc.categorical(LAW)).params, LAW)
+
+
+def test_a_run_mixes_what_comes_out_with_the_truth() -> None:
+    """Half of each data set is real and half comes out at temperature 0.5: the law of the second one, not of the first fit."""
+    size, family = 10**8, Tempered(mc.Discrete(3), 0.5)
+    for source in (mc.categorical(LAW), Law(Tempered(mc.Discrete(3), 0.5), jnp.sqrt(LAW) / np.sqrt(LAW).sum())):
+        run = mc.simulate(family, source, mc.Mixture(0.5, 0, 0.5), "probabilities", size=size, generations=1)
+        np.testing.assert_allclose(run["probabilities"][0], [LAW, HALF], atol=7e-4)
+    pooled = mc.simulate(family, mc.categorical(LAW), mc.FreshReal(0.5), "probabilities", size=size, generations=1)
+    np.testing.assert_allclose(pooled["probabilities"][0], [LAW, HALF], atol=7e-4)
 
 
 def test_wrappers_within_come_first() -> None:

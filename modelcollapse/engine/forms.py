@@ -63,7 +63,7 @@ class Items:
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
-    def law(self, params: Copied, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Copied, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.count)
 
@@ -110,7 +110,7 @@ class Tallies:
     def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
         return Tally(data.n)
 
-    def law(self, params: Tally, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Tally, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.counts.sum(dtype=jnp.int32))
 
@@ -155,7 +155,7 @@ class Survivors:
     def fit(self, key: jax.Array, data: Surviving, previous: Params | None) -> Surviving:
         return data
 
-    def law(self, params: Surviving, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Surviving, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``; if not ``labelled``, those of the survivors in the order of the list."""
         frequencies = _frequencies(_first(params.counts, params.number), params.size)
         return jnp.zeros(self.states, frequencies.dtype).at[params.labels].add(frequencies) if labelled else frequencies

@@ -1,4 +1,4 @@
-"""What families refuse of a source before anything is compiled, each by a message that names the rows or columns at fault."""
+"""What families refuse of a source before anything is compiled, by messages that name the rows or columns at fault."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def check_apart(family: Family, source: Source, end: float) -> None:
     points = rows_of(source)
     if points is not None and bool((np.asarray(points) == np.asarray(end, points.dtype)).all()):
         raise ValueError(
-            f"rows must not all be {end:g} for {type(family).__name__}: the fit to such a table is infinite on its log scale"
+            f"rows must not all be {end:g} for {type(family).__name__}: "
+            "the fit to such a table is infinite on its log scale"
         )
 
 
@@ -82,8 +83,8 @@ def check_spanned(family: Family, source: Source, instead: str = "") -> None:
 def unspanned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns of rows ``(n, d)`` that are constant ``(c,)``, and directions ``(m, d)`` in which the others do not vary.
 
-    The directions are those of standardised columns. A direction counts as spanned if the rows differ along it by more than twice the
-    rounding of their own entries.
+    The directions are those of standardised columns. A direction counts as spanned if the rows differ along it by more
+    than twice the rounding of their own entries.
     """
     largest = np.abs(points).max(0).astype(np.float64)
     scaled = points / np.where(largest > 0, largest, 1.0)

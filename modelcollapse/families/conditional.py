@@ -44,9 +44,10 @@ class Conditioned:
 class Conditional(Wrapper):
     """``family`` fitted to the rows of each class, and the frequencies of the classes. Parameters: a ``Conditioned``.
 
-    A row ends with its class, 0 to ``classes`` - 1; ``images(pixels, labels)`` makes such rows. A draw is a class by its frequency and
-    then a row by that class's model, so under every regime the classes are the chain of ``Discrete``, whatever the family.
-    A class without rows has frequency 0 and keeps the model that it had, so that real data can bring it back.
+    A row ends with its class, 0 to ``classes`` - 1; ``images(pixels, labels)`` makes such rows. A draw is a class by
+    its frequency and then a row by that class's model, so under every regime the classes are the chain of ``Discrete``,
+    whatever the family. A class without rows has frequency 0 and keeps the model that it had, so that real data can
+    bring it back.
 
     Rows are drawn from every model and one is chosen, K times the work of one model.
     """

@@ -36,10 +36,10 @@ from modelcollapse.pytree import part
     Bounded, Observed,
 )  # fmt: skip
 class Damped(Wrapper):
-    """``family``, but each refit moves only the fraction ``rate`` of the way from the previous parameters to the fitted ones.
+    """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.
 
-    The way is the family's own ``blend``: linear in probabilities (discrete), in mean, unit factor and log pivots (Gaussian). ``rate`` 1
-    is the family itself. Generation 0 is fitted in full.
+    The way is the family's own ``blend``: linear in probabilities (discrete), in mean, unit factor and log pivots
+    (Gaussian). ``rate`` 1 is the family itself. Generation 0 is fitted in full.
     """
 
     family: Family

@@ -52,13 +52,13 @@ class Discrete:
 
     def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
         dtype = jnp.result_type(float) if previous is None else previous.dtype
-        # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: what is left alone must have probability 1 exactly
+        # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: a state that is left alone has probability 1
         frequencies = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
         # counts of -1 come from weights that make no sense, or states out of range
         return jnp.where((data.n >= 0).all(), frequencies, jnp.nan)
 
     def at_rest(self, params: jax.Array) -> jax.Array:
-        """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""
+        """Whether one state is left, boolean ``()``: then a refit gives the same law bit for bit."""
         return (params == 1).any()
 
     def workspace(self, params: jax.Array) -> int:

@@ -59,8 +59,8 @@ class KnownLaw(Law):
         """As for ``Known``, where the mixture is a law of the family."""
         if not isinstance(self.family, Mixes):
             raise TypeError(
-                f"endless data of {type(self.family).__name__} cannot be pooled: what it would be fitted to by a mixture of "
-                "two laws is not known; use Replace"
+                f"endless data of {type(self.family).__name__} cannot be pooled: what it would be fitted to by a "
+                "mixture of two laws is not known; use Replace"
             )
         weights = jnp.stack([share, 1 - share])
         return KnownLaw(self.family, self.family.mix(weights, jnp.stack([self.params, other.params])))
@@ -96,12 +96,12 @@ class Endless:
 @part
 @inherits(Projects, Blends, Validates, Equivariant, Bounded, Observed)
 class Exact(Wrapper):
-    """``family`` fitted to infinitely many draws in place of each data set: the statistical error is off, all others stay.
+    """``family`` fitted to infinitely many draws in place of each data set: all errors but the statistical one stay.
 
-    Sample sizes count only as the weights of what is pooled, and small-sample corrections (``ddof``) are void. Nothing is
-    random, so one chain says all. The family must say what endless data teach it (``limit``), from a law of its own or from
-    a mean and covariance: ``Gaussian``, ``Discrete``, ``PPCA``, ``Regression``, ``Binomial`` and its kin. A covariance is a
-    plain matrix here: its condition may reach 1e15 (float32: 1e6), and each fit rounds it.
+    Sample sizes count only as the weights of what is pooled, and small-sample corrections (``ddof``) are void. Nothing
+    is random, so one chain says all. The family must say what endless data teach it (``limit``), from a law of its own
+    or from a mean and covariance: ``Gaussian``, ``Discrete``, ``PPCA``, ``Regression``, ``Binomial`` and its kin. A
+    covariance is a plain matrix here: its condition may reach 1e15 (float32: 1e6), and each fit rounds it.
     """
 
     family: Family
@@ -114,8 +114,8 @@ class Exact(Wrapper):
         if not isinstance(self.family, Limits):
             raise TypeError(
                 f"what {described(self.family)} learns from infinitely many draws is not known (it has no `limit`), so "
-                "Exact cannot have it; use a family with one, such as Gaussian, Discrete, PPCA or Regression. A wrapper "
-                "goes around Exact: Damped(Exact(family), rate)"
+                "Exact cannot have it; use a family with one, such as Gaussian, Discrete, PPCA or Regression. A "
+                "wrapper goes around Exact: Damped(Exact(family), rate)"
             )
 
     def population(self, law: Source, n: Count) -> Endless:

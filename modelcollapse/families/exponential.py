@@ -1,8 +1,8 @@
-r"""A family with one unknown parameter is refitted by its sample mean, and a data set is its size and its total, drawn directly.
+r"""A family with one unknown parameter is refitted by its sample mean; a data set is size and total, drawn directly.
 
-The natural exponential families whose variance is a quadratic function of the mean, :math:`V(m) = v_0 + v_1 m + v_2 m^2`
-(Morris 1982): the sum of n draws has a law that can be drawn at once, so a generation costs one or two random numbers, whatever
-the sample size.
+The natural exponential families whose variance is a quadratic function of the mean, :math:`V(m) = v_0 + v_1 m + v_2
+m^2` (Morris 1982): the sum of n draws has a law that can be drawn at once, so a generation costs one or two random
+numbers, whatever the sample size.
 
 ==================  ==========================  ==============================================
 family              variance at mean m          sum of n draws
@@ -63,7 +63,7 @@ class Total:
 
 @part
 class LogMean:
-    """Number of positive values and the logarithm of their mean, so that neither can underflow; minus infinity if there are none."""
+    """Number of positive values and the logarithm of their mean, which cannot underflow; -inf if there are none."""
 
     count: jax.Array  # (), int32
     log_mean: jax.Array  # (1,)
@@ -120,8 +120,8 @@ class LogScale:
 class OfCounts(abc.ABC):
     """What the families of counts share: all but the law of a sum. Nothing in it is overridden.
 
-    The total is an exact integer and the mean is total / size, rounded. In float32 a mean within 6e-8 of the largest count may
-    round to it.
+    The total is an exact integer and the mean is total / size, rounded. In float32 a mean within 6e-8 of the largest
+    count may round to it.
     """
 
     data = Total
@@ -187,11 +187,12 @@ class OfCounts(abc.ABC):
         shape, dtype = row_type(source)
         if shape or not jnp.issubdtype(dtype, jnp.integer):
             raise TypeError(
-                f"source must give counts, integers from 0, for {name}; this {type(source).__name__} gives {dtype} of shape "
-                f"{('n', *shape)}: use a law on counts or a table of integers"
+                f"source must give counts, integers from 0, for {name}; this {type(source).__name__} gives {dtype} of "
+                f"shape {('n', *shape)}: use a law on counts or a table of integers"
             )
         own, points = source.family if isinstance(source, Law) else None, rows_of(source)
-        if self.highest is not None and isinstance(own, OfCounts) and (own.highest or arguments.LARGEST) > self.highest:
+        largest = (own.highest or arguments.LARGEST) if isinstance(own, OfCounts) else 0
+        if self.highest is not None and largest > self.highest:
             raise ValueError(f"source must give counts up to {self.highest} for {self!r}, got a law of {own!r}")
         if self.highest is not None and points is not None and (most := int(points.max())) > self.highest:
             raise ValueError(f"trials must be at least {most}, the largest count of the table; got {self.highest}")
@@ -216,8 +217,8 @@ class OfCounts(abc.ABC):
 class Binomial(OfCounts):
     r"""Successes in a known number of trials; their mean is refitted. Parameters: a ``Mean``.
 
-    The total of n draws is binomial with ``trials * n`` trials, so this is the haploid Wright-Fisher chain of two states with
-    ``trials * size`` items: 0 and ``trials`` absorb, exactly.
+    The total of n draws is binomial with ``trials * n`` trials, so this is the haploid Wright-Fisher chain of two
+    states with ``trials * size`` items: 0 and ``trials`` absorb, exactly.
 
     Parameters
     ----------
@@ -249,8 +250,8 @@ class Binomial(OfCounts):
 class Poisson(OfCounts):
     """Counts whose variance is their mean, which is refitted. Parameters: a ``Mean``.
 
-    The total is a critical branching process: 0 absorbs, exactly, and every chain ends there although the mean over chains
-    stays. A chain whose total passes 2^31 - 1 fails.
+    The total is a critical branching process: 0 absorbs, exactly, and every chain ends there although the mean over
+    chains stays. A chain whose total passes 2^31 - 1 fails.
     """
 
     @property
@@ -269,13 +270,14 @@ class Poisson(OfCounts):
 class NegativeBinomial(OfCounts):
     r"""Failures before a known number of successes, r; their mean m is refitted. Parameters: a ``Mean``.
 
-    One draw is k with probability :math:`\binom{k + r - 1}{k} (r/(r+m))^r (m/(r+m))^k`. 0 absorbs, exactly. A chain whose total
-    passes 2^31 - 1 fails.
+    One draw is k with probability :math:`\binom{k + r - 1}{k} (r/(r+m))^r (m/(r+m))^k`. 0 absorbs, exactly. A chain
+    whose total passes 2^31 - 1 fails.
 
     Parameters
     ----------
     successes
-        r, positive, not necessarily whole. 1, the default, is the geometric family; as r grows it becomes the Poisson family.
+        r, positive, not necessarily whole. 1, the default, is the geometric family; as r grows it becomes the Poisson
+        family.
     """
 
     successes: Number = 1.0
@@ -301,8 +303,8 @@ class NegativeBinomial(OfCounts):
 class Gamma:
     r"""Positive numbers of known shape; their mean m is refitted, on a log scale. Parameters: a ``LogScale``.
 
-    The variance is :math:`m^2/\text{shape}`. The mean over chains stays, while every chain sinks to 0 exponentially. Data sets
-    drawn directly never underflow; rows do (in regimes that need items), and then the fit fails.
+    The variance is :math:`m^2/\text{shape}`. The mean over chains stays, while every chain sinks to 0 exponentially.
+    Data sets drawn directly never underflow; rows do (in regimes that need items), and then the fit fails.
 
     Parameters
     ----------
@@ -371,7 +373,7 @@ def source_mean(source: Source) -> jax.Array | None:
 
 
 def log_mean_of(values: jax.Array, rows: Rows) -> jax.Array:
-    """Logarithm ``(1,)`` of the mean of ``values`` ``(capacity, 1)`` over the rows that are there; NaN if one is negative."""
+    """Logarithm ``(1,)`` of the mean of ``values`` ``(capacity, 1)`` over present rows; NaN if one is negative."""
     there = jnp.where(rows.present[:, None], values, 0.0)
     scale = there.max(0)
     size = jnp.maximum(rows.count, 1).astype(values.dtype)

@@ -24,9 +24,9 @@ from modelcollapse.sampling._wishart import mean_and_factor
 class Normal:
     r"""A normal law in d dimensions: mean ``(d,)`` and :math:`\Sigma = U\,\mathrm{diag}(e^{2l})\,U^T`.
 
-    ``unit`` is U ``(d, d)``, unit lower triangular; ``log_scale`` is l ``(d,)``. Under recursive fitting the pivots separate
-    exponentially, so neither :math:`\Sigma` nor one scale for all of it would survive. Pivots of a law of lower rank are ``-inf``, the
-    last ones, and their columns of U unit vectors.
+    ``unit`` is U ``(d, d)``, unit lower triangular; ``log_scale`` is l ``(d,)``. Under recursive fitting the pivots
+    separate exponentially, so neither :math:`\Sigma` nor one scale for all of it would survive. Pivots of a law of
+    lower rank are ``-inf``, the last ones, and their columns of U unit vectors.
     """
 
     mean: jax.Array
@@ -61,9 +61,9 @@ def lower_product(
 ) -> tuple[jax.Array, jax.Array]:
     r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E; lanes come last.
 
-    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of D or E
-    that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn from. Zeros of D must
-    be its last pivots.
+    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of D
+    or E that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn
+    from. Zeros of D must be its last pivots.
     """
     d = len(log_scale)
     if d == 1:
@@ -105,13 +105,14 @@ def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
 class Gaussian:
     """Sample mean and sample covariance with divisor ``size - ddof``. Parameters: a ``Normal``.
 
-    A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor per generation, whatever the sample
-    size. The mean has the resolution of the floating type: once a standard deviation is below half an ulp of the mean, further steps of
-    the mean round to nothing, while the log scale goes on exactly.
+    A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor per generation,
+    whatever the sample size. The mean has the resolution of the floating type: once a standard deviation is below half
+    an ulp of the mean, further steps of the mean round to nothing, while the log scale goes on exactly.
 
-    With ``ddof=1`` a fit needs at least d + 1 rows. With ``ddof=0`` fits to M <= d rows are legal: they have rank M - 1, and so a
-    determinant of 0. The rank stays exact where data sets are drawn from one model; where several are pooled, directions that
-    no row spans come back at the level of rounding. Rows that leave a coordinate constant, but not one that follows it, fail.
+    With ``ddof=1`` a fit needs at least d + 1 rows. With ``ddof=0`` fits to M <= d rows are legal: they have rank M -
+    1, and so a determinant of 0. The rank stays exact where data sets are drawn from one model; where several are
+    pooled, directions that no row spans come back at the level of rounding. Rows that leave a coordinate constant, but
+    not one that follows it, fail.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ class Gaussian:
         return jax.tree.map(lambda old, new: _between(old, new, rate), previous, fitted)
 
     def valid(self, params: Normal) -> jax.Array:
-        """Whether all is finite, but for a rank below d with ``ddof=0``: the last log pivots may then be minus infinity."""
+        """Whether all is finite; with ``ddof=0`` the last log pivots may be minus infinity, for a rank below d."""
         finite = jnp.isfinite(params.mean).all() & jnp.isfinite(params.unit).all()
         pivots = params.log_scale
         if self.ddof == 1:
@@ -185,7 +186,7 @@ class Gaussian:
         return finite & legal.all() & ~(jnp.isneginf(pivots[:-1]) & jnp.isfinite(pivots[1:])).any()
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
-        """Refuse sources without numeric rows or of lower rank, and sample sizes whose covariance has no full rank if ``ddof=1``."""
+        """Refuse sources without numeric rows or full rank, and with ``ddof=1`` sizes that leave a fit singular."""
         d = dimension(self, source)
         smallest = int(sizes.min())
         if smallest < d + 1 and self.ddof == 1:
@@ -231,8 +232,8 @@ def _between(old: jax.Array, new: jax.Array, rate: Number) -> jax.Array:
 class GaussianMean:
     r"""A normal law of known covariance; its mean is refitted, by the sample mean. Parameters: a ``Normal``.
 
-    The mean is a random walk with steps of covariance :math:`\Sigma/M`. The spread stays, so there is drift without collapse. One row is
-    enough.
+    The mean is a random walk with steps of covariance :math:`\Sigma/M`. The spread stays, so there is drift without
+    collapse. One row is enough.
 
     Parameters
     ----------
@@ -243,7 +244,7 @@ class GaussianMean:
     covariance: Number = 1.0
 
     data = Moments
-    default_observables: tuple[str, ...] = ("mean",)
+    default_observables = ("mean",)
 
     def __post_init__(self) -> None:
         arguments.converted(self, covariance=known_covariance)

@@ -18,7 +18,7 @@ from modelcollapse.pytree import part, static
 
 @part
 class Kernels:
-    """Equal normal kernels on ``count`` points: points ``(capacity, d)``, and the lower triangular factor ``(d, d)`` of one kernel."""
+    """Equal normal kernels on ``count`` points ``(capacity, d)``; one lower triangular ``factor`` ``(d, d)``."""
 
     points: jax.Array
     count: jax.Array  # (), int32
@@ -62,8 +62,8 @@ class KernelDensity:
 
     Rows are drawn by picking one of the n at random and adding a kernel's noise, so no density is ever evaluated. The
     variance of the density is that of its rows plus the kernel's: under a fixed h it settles at ``M h^2``, by a rule it
-    grows without bound. Rows are kept as floats: a density much narrower than its mean is far from 0 loses the digits that they
-    share, and one that outgrows the type fails its chain.
+    grows without bound. Rows are kept as floats: a density much narrower than its mean is far from 0 loses the digits
+    that they share, and one that outgrows the type fails its chain.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ class KernelDensity:
     rule
         ``"fixed"``, ``"scott"`` or ``"silverman"``.
     scaled
-        Whether the kernel has the shape of the rows' covariance. Default: for the two rules, as ``scipy.stats.gaussian_kde``
-        does. scikit-learn's ``KernelDensity(bandwidth="scott")`` uses the same factor without it: ``scaled=False``, for rows
-        that were standardised.
+        Whether the kernel has the shape of the rows' covariance. Default: for the two rules, as
+        ``scipy.stats.gaussian_kde`` does. scikit-learn's ``KernelDensity(bandwidth="scott")`` uses the same factor
+        without it: ``scaled=False``, for rows that were standardised.
     """
 
     bandwidth: Number = 1.0

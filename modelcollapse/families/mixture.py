@@ -69,12 +69,13 @@ class _Fit(NamedTuple):
 class GaussianMixture:
     r"""``components`` normal laws with full covariances. Parameters: a ``NormalMixture``. Data sets are rows.
 
-    EM stops when the mean log likelihood of a row changes by less than ``tol``, or after ``max_iter`` steps. Chains stop
-    one by one: a chain that has converged no longer changes.
+    EM stops when the mean log likelihood of a row changes by less than ``tol``, or after ``max_iter`` steps. Chains
+    stop one by one: a chain that has converged no longer changes.
 
-    A component whose rows weigh less than ``n`` times the machine epsilon in all is empty: it keeps its place with weight
-    0 from then on, and is never drawn from again. A component that covers fewer than d + 1 distinct rows has a singular
-    covariance unless ``reg_covar > 0``; the fit is then not finite and its chain fails, with its generation named.
+    A component whose rows weigh less than ``n`` times the machine epsilon in all is empty: it keeps its place with
+    weight 0 from then on, and is never drawn from again. A component that covers fewer than d + 1 distinct rows has a
+    singular covariance unless ``reg_covar > 0``; the fit is then not finite and its chain fails, with its generation
+    named.
 
     Parameters
     ----------
@@ -82,14 +83,16 @@ class GaussianMixture:
         k.
     reg_covar
         Added to the diagonal of every covariance at every fit. It stops collapse: in one dimension, for one component
-        and large M, the variance settles at InvGamma(2, M * reg_covar) instead of going to 0. scikit-learn adds 1e-6 by default; here 0.
+        and large M, the variance settles at InvGamma(2, M * reg_covar) instead of going to 0. scikit-learn adds 1e-6 by
+        default; here 0.
     tol, max_iter
         Stopping rule, as in scikit-learn.
     init
         ``"parent"``: start from the previous generation's parameters (generation 0: k-means++). ``"k-means++"``: a
-        fresh start each generation: seeds drawn in proportion to squared distance (Arthur and Vassilvitskii 2007), rows given to the
-        nearest, one M step. ``"k-means"``: the same after Lloyd's iteration from those seeds, until the squared shifts of the centres
-        sum to at most 1e-4 of the mean variance of a coordinate, or 300 steps, as scikit-learn starts by default.
+        fresh start each generation: seeds drawn in proportion to squared distance (Arthur and Vassilvitskii 2007), rows
+        given to the nearest, one M step. ``"k-means"``: the same after Lloyd's iteration from those seeds, until the
+        squared shifts of the centres sum to at most 1e-4 of the mean variance of a coordinate, or 300 steps, as
+        scikit-learn starts by default.
     """
 
     components: int = static()
@@ -185,9 +188,9 @@ class GaussianMixture:
     def _maximise(self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array) -> NormalMixture:
         """The M step from weighted sums over rows, in coordinates where each component was standard normal before.
 
-        There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component that
-        becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it regular;
-        the next step, in those coordinates, has its digits again.
+        There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component
+        that becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it
+        regular; the next step, in those coordinates, has its digits again.
         """
         dtype = mass.dtype
         empty = mass <= jnp.finfo(dtype).eps * mass.sum()
@@ -287,7 +290,8 @@ def _log_joint(params: NormalMixture, white: jax.Array) -> jax.Array:
 def _moments(relative: jax.Array, weight: jax.Array, white: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Sums over rows of the weights ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
 
-    As contractions, because their operands are computed once; the sums of a fused expression would each compute the weights again.
+    As contractions, because their operands are computed once; the sums of a fused expression would each compute the
+    weights again.
     """
     k, d, n = white.shape
     if d > _FEW_DIMENSIONS:

@@ -39,7 +39,10 @@ class Network(Protocol):
 
 @part
 class MLP:
-    """Dense layers with ReLU between them; ``hidden`` widths from pixels to latents, and back in the decoder. ``()`` is linear."""
+    """Dense layers with ReLU between them; ``hidden`` widths from pixels to latents, and back in the decoder.
+
+    ``()`` is linear.
+    """
 
     hidden: tuple[int, ...] = static(default=(256,))
 
@@ -65,8 +68,9 @@ class MLP:
 class Convolutional:
     """Two convolutions (4 x 4, stride 2, padding 1) with ReLU and one dense layer; the mirror image decodes.
 
-    The convolutions have ``channels`` and twice as many channels. 64 channels and 28 x 28 pixels are the network of the code that goes with Shumailov et al. (2024): 647,081 parameters
-    at 20 latent dimensions. ``shape`` is height and width, multiples of 4.
+    The convolutions have ``channels`` and twice as many channels. 64 channels and 28 x 28 pixels are the network of the
+    code that goes with Shumailov et al. (2024): 647,081 parameters at 20 latent dimensions. ``shape`` is height and
+    width, multiples of 4.
     """
 
     channels: int = static(default=8)
@@ -88,7 +92,7 @@ class Convolutional:
 
     def init(self, key: jax.Array, pixels: int, latent: int, dtype: DTypeLike) -> tuple[Weights, Weights]:
         c, flat = self.channels, math.prod(self._small)
-        # weights, offsets, and the inputs that bound them: PyTorch counts those of a transposed convolution by its outputs
+        # weights, offsets, and the inputs that bound them: PyTorch counts those of a transposed convolution by outputs
         inwards = (((16, c), c, 16), ((16 * c, 2 * c), 2 * c, 16 * c), ((flat, 2 * latent), 2 * latent, flat))
         outwards = (((latent, flat), flat, latent), ((2 * c, 16 * c), c, 16 * c), ((c, 16), 1, 16))
         return begun(key, (inwards, outwards), dtype)
@@ -140,10 +144,11 @@ def affine(one: Layer, x: jax.Array) -> jax.Array:
 
 
 def convolved(one: Layer, x: jax.Array) -> jax.Array:
-    """Convolution 4 x 4, stride 2, padding 1: ``(n, 2h, 2w, c) -> (n, h, w, k)``; weights ``(16 c, k)``, taps in order ``(row, column)``.
+    """Convolution 4 x 4, stride 2, padding 1: ``(n, 2h, 2w, c) -> (n, h, w, k)``; weights ``(16 c, k)``.
 
     Padded, the image falls into blocks of 2 x 2, and a window is 2 x 2 of those: four slices and one product. Under
-    ``vmap`` a convolution with kernels of its own for each chain would become a grouped one, many times slower on a CPU.
+    ``vmap`` a convolution with kernels of its own for each chain would become a grouped one, many times slower on a
+    CPU.
     """
     n, height, width, c = x.shape
     h, w = height // 2, width // 2
@@ -160,7 +165,7 @@ def convolved(one: Layer, x: jax.Array) -> jax.Array:
 
 
 def spread(one: Layer, x: jax.Array) -> jax.Array:
-    """Transposed convolution 4 x 4, stride 2, padding 1: ``(n, h, w, c) -> (n, 2h, 2w, k)``; weights ``(c, 16 k)``, the same taps."""
+    """Transposed convolution 4 x 4, stride 2, padding 1: ``(n, h, w, c) -> (n, 2h, 2w, k)``; weights ``(c, 16 k)``."""
     n, h, w, _ = x.shape
     outputs = one["offset"].size
     taps = (x @ one["weights"]).reshape(n, h, w, 2, 2, 2, 2, outputs)

@@ -1,4 +1,4 @@
-r"""A Pareto tail refitted to its own draws dies out by maximum likelihood and takes over once the index is made unbiased."""
+r"""A Pareto tail refitted to its own draws dies out by maximum likelihood, and takes over with the unbiased index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LogExcess(LogMean):
 
 @part
 class PowerLaw:
-    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` by the logarithms of its index and of its minimum, both ``(1,)``."""
+    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` by the logarithms of index and minimum, both ``(1,)``."""
 
     log_index: jax.Array
     log_minimum: jax.Array
@@ -58,18 +58,20 @@ def _log_one_minus(log_x: jax.Array) -> jax.Array:
 class Pareto:
     r"""Pareto with known minimum; the tail index alpha is refitted on a log scale. Parameters: a ``PowerLaw``.
 
-    The logarithms :math:`\ln(x/x_{\min})` are exponential with mean :math:`1/\alpha`, so a data set is drawn as one gamma variate.
-    Under replacement :math:`\ln\alpha` rises by :math:`\ln M - \psi(M) > 0` per fit by maximum likelihood (no tails in the end), and
-    falls by :math:`\psi(M) - \ln(M - 1)` with the unbiased estimator (nothing but tails): the estimator decides which way the
-    model collapses. Data sets drawn directly never overflow. Rows do (in regimes that need items): beyond the range of the
-    floating type, or once :math:`1/\alpha` is below an ulp and all rows are the minimum; then the fit fails.
+    The logarithms :math:`\ln(x/x_{\min})` are exponential with mean :math:`1/\alpha`, so a data set is drawn as one
+    gamma variate. Under replacement :math:`\ln\alpha` rises by :math:`\ln M - \psi(M) > 0` per fit by maximum
+    likelihood (no tails in the end), and falls by :math:`\psi(M) - \ln(M - 1)` with the unbiased estimator (nothing but
+    tails): the estimator decides which way the model collapses. Data sets drawn directly never overflow. Rows do (in
+    regimes that need items): beyond the range of the floating type, or once :math:`1/\alpha` is below an ulp and all
+    rows are the minimum; then the fit fails.
 
     Parameters
     ----------
     minimum
         Known, positive.
     estimator
-        ``"mle"``, :math:`M / \sum \ln(x/x_{\min})`, or ``"unbiased"``, that times (M - 1) / M; the latter needs two draws.
+        ``"mle"``, :math:`M / \sum \ln(x/x_{\min})`, or ``"unbiased"``, that times (M - 1) / M; the latter needs two
+        draws.
     """
 
     minimum: Number = 1.0

@@ -18,10 +18,11 @@ LATENT, PIXELS = range(2)
 
 @part
 class LinearDecoder:
-    r""":math:`x = \mu + W z` with z standard normal in q dimensions, plus noise: mean ``(d,)``, weights W ``(d, q)``, noise variance ``()``.
+    r""":math:`x = \mu + W z` with z standard normal in q dimensions, plus noise.
 
-    Only :math:`W W^T` is a property of the law; W is its lower trapezoidal factor with a nonnegative diagonal, so that close
-    laws give close draws. ``sampled`` says whether draws include the noise.
+    ``mean`` is ``(d,)``, ``weights`` W ``(d, q)``, and ``noise`` a variance ``()``. Only :math:`W W^T` is a property of
+    the law; W is its lower trapezoidal factor with a nonnegative diagonal, so that close laws give close draws.
+    ``sampled`` says whether draws include the noise.
     """
 
     mean: jax.Array
@@ -48,9 +49,10 @@ class LinearDecoder:
         return LinearDecoder(self.mean + by, self.weights, self.noise, self.sampled)
 
     def encode(self, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r"""Mean and log variance of the latents given ``rows`` (n, d), each ``(n, q)``: :math:`(W^T W + \sigma^2)^{-1} W^T (x - \mu)`.
+        r"""Mean and log variance of the latents given ``rows`` (n, d), each ``(n, q)``.
 
-        The posterior itself, at KL weight 1. Its covariance has correlations; the variances are its diagonal.
+        The mean is :math:`(W^T W + \sigma^2)^{-1} W^T (x - \mu)`: the posterior itself, at KL weight 1. Its covariance
+        has correlations; the variances are its diagonal.
         """
         q = self.weights.shape[1]
         precision = self.weights.T @ self.weights + self.noise * jnp.eye(q, dtype=self.noise.dtype)
@@ -65,12 +67,15 @@ class LinearDecoder:
 
 @part
 class PPCA:
-    r"""Probabilistic principal component analysis by maximum likelihood (Tipping and Bishop 1999). Parameters: a ``LinearDecoder``.
+    r"""Probabilistic principal component analysis by maximum likelihood (Tipping and Bishop 1999).
+
+    Parameters: a ``LinearDecoder``.
 
     With the eigenvalues :math:`\lambda_1 \ge \dots` of the sample covariance (divisor n), the model has decoder
-    variances :math:`\max(\lambda_j - \beta\sigma^2, 0)` along the first ``latent`` eigenvectors. With decoder means as output, each refit takes
-    :math:`\beta\sigma^2` off every direction that is left; see ``modelcollapse_theory.ppca``. Data sets are rows, reduced by QR, so variances
-    are right to a rounding of the largest standard deviation: directions thinner than 1e-16 of it (float32: 1e-7) are lost.
+    variances :math:`\max(\lambda_j - \beta\sigma^2, 0)` along the first ``latent`` eigenvectors. With decoder means as
+    output, each refit takes :math:`\beta\sigma^2` off every direction that is left; see ``modelcollapse_theory.ppca``.
+    Data sets are rows, reduced by QR, so variances are right to a rounding of the largest standard deviation:
+    directions thinner than 1e-16 of it (float32: 1e-7) are lost.
 
     Parameters
     ----------

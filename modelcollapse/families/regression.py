@@ -1,4 +1,4 @@
-"""Linear regression refitted to its own labels: the weights take an independent step at every fit and nothing pulls them back."""
+"""Linear regression refitted to its own labels: the weights take an independent step at every fit, never to return."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOISE = 2**16
 class LinearSystem:
     r"""Labelled rows reduced to a triangle: ``rows`` is [R | z], ``(d, d + 1)``, with X'X = R'R and X'y = R'z.
 
-    All that least squares, ridge and the shortest solution can see. Two are pooled by QR of both on top of each other, so
-    that no product X'X is ever formed and no digit is lost to its condition.
+    All that least squares, ridge and the shortest solution can see. Two are pooled by QR of both on top of each other,
+    so that no product X'X is ever formed and no digit is lost to its condition.
     """
 
     count: jax.Array  # (), int32
@@ -41,7 +41,7 @@ class LinearSystem:
         return jax.tree.map(whole, self, jax.tree.map(lambda a, b: jnp.where(self.count == 0, a, b), other, both))
 
     def mixed(self, other: LinearSystem, weight: Number) -> LinearSystem:
-        """The pool in which these rows weigh ``weight`` in all and the other's the rest, in units where the mean is 1."""
+        """The pool in which these rows together weigh ``weight``, the others the rest; in units where the mean is 1."""
         dtype = self.rows.dtype
         total = self.count + other.count
         each = jnp.asarray(weight, dtype), 1 - jnp.asarray(weight, dtype)
@@ -78,7 +78,7 @@ class Estimate:
 
 @part
 class NormalRows:
-    """Covariates x ~ N(0, S), fresh in every data set; ``factor`` is lower triangular ``(d, d)``, S = factor @ factor.T."""
+    """Covariates x ~ N(0, S), fresh in every data set; S = factor @ factor.T, ``factor`` a lower triangle ``(d, d)``."""
 
     factor: jax.Array
 
@@ -156,7 +156,7 @@ class Linear:
 
 
 class Target(NamedTuple):
-    """What is to be learnt: weights ``(d,)``, and the factor ``(d, d)`` of E x x' over the rows an error is judged on."""
+    """What is to be learnt: weights ``(d,)``, and the factor ``(d, d)`` of E x x' over the rows of a test."""
 
     weights: jax.Array
     factor: jax.Array
@@ -166,14 +166,14 @@ class Target(NamedTuple):
 class Regression:
     r"""Labels y = w . x + noise, refitted by least squares, ridge or the shortest solution. Parameters: ``Linear``.
 
-    A row is x and y, ``(d + 1,)``. There is no intercept: give x a constant entry. The deviation of the noise is known, and
-    the covariates belong to the family: a generation is n rows of ``rows`` with labels by the last fit.
+    A row is x and y, ``(d + 1,)``. There is no intercept: give x a constant entry. The deviation of the noise is known,
+    and the covariates belong to the family: a generation is n rows of ``rows`` with labels by the last fit.
 
     A data set is the triangle of its QR, drawn directly in law: one Bartlett factor (for normal rows) and d normals,
-    whatever the sample size. With fresh normal rows and least squares, :math:`w_n - w_{n-1}` is
-    :math:`\sigma S^{-1/2} z / \sqrt{\chi^2_{T-d+1}}`, a multivariate t: ``alone=True`` draws just that, d + 1 variates. Relative
-    error of a fit: the condition number of X times the floating type's epsilon. A singular design gives a fit that is not
-    finite, and its chain fails.
+    whatever the sample size. With fresh normal rows and least squares, :math:`w_n - w_{n-1}` is :math:`\sigma S^{-1/2}
+    z / \sqrt{\chi^2_{T-d+1}}`, a multivariate t: ``alone=True`` draws just that, d + 1 variates. Relative error of a
+    fit: the condition number of X times the floating type's epsilon. A singular design gives a fit that is not finite,
+    and its chain fails.
 
     Parameters
     ----------
@@ -182,13 +182,14 @@ class Regression:
     noise
         Standard deviation :math:`\sigma` of the labels' noise, in the unit of y; 0 is allowed.
     penalty
-        :math:`\lambda` of the ridge fit, which minimises the mean squared error plus :math:`\lambda |w|^2`. 0: least squares.
+        :math:`\lambda` of the ridge fit, which minimises the mean squared error plus :math:`\lambda |w|^2`. 0: least
+        squares.
     minimum_norm
         Of all weights with the smallest squared error, the shortest: also for fewer rows than features.
     steps, rate
         Stop gradient descent on the mean squared error, started at 0, after so many ``steps`` at this learning rate
-        :math:`\eta`: a step is :math:`w - \eta\,X^T(Xw - y)/T`, and it diverges where :math:`\eta` times an eigenvalue of
-        :math:`X^TX/T` passes 2. None: the exact optimum.
+        :math:`\eta`: a step is :math:`w - \eta\,X^T(Xw - y)/T`, and it diverges where :math:`\eta` times an eigenvalue
+        of :math:`X^TX/T` passes 2. None: the exact optimum.
     alone
         Draw estimates in place of data sets: for ``Replace`` and least squares on fresh normal rows.
     """
@@ -294,8 +295,8 @@ class Regression:
         instead = "; give more rows, penalty > 0 or minimum_norm=True"
         if sizes.min() < d + 1:
             raise ValueError(
-                f"size must be at least d + 1 = {d + 1} for least squares with {d} covariates, got {sizes.min()}: fewer "
-                f"rows fit any labels{instead}"
+                f"size must be at least d + 1 = {d + 1} for least squares with {d} covariates, got {sizes.min()}: "
+                f"fewer rows fit any labels{instead}"
             )
         tables = [rows.given for rows in (own, self.rows) if isinstance(rows, Design)]
         labelled = rows_of(source)
@@ -319,7 +320,7 @@ class Regression:
         return Target(jax.scipy.linalg.cho_solve((factor, True), square[:-1, -1]), factor)
 
     def limit(self, source: Source) -> Linear | None:
-        """What this learner makes of infinitely many rows of ``source``: for a design, of infinitely many labels of all its rows."""
+        """What this learner makes of infinitely many rows of ``source``, or labels of a whole design."""
         target = self.project(source)
         if target is None:
             return None

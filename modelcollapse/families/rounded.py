@@ -100,16 +100,16 @@ def _(params: Written) -> Normal:
 @part
 @inherits(Checks, Projects, Blends, Validates, KeepsRows, Works, SeesLaws, Continues, Bounded, Observed)
 class Rounded(Wrapper):
-    r"""``family`` as a program with few digits runs it: every fit is rounded to ``dtype``, and so is every row that is drawn.
+    r"""``family`` as a program with few digits runs it: every fit and every row drawn is rounded to ``dtype``.
 
-    Rows of a standard deviation :math:`\sigma` around :math:`\mu`, where numbers are h apart, gain the variance :math:`h^2/12` of
-    the rounding at every fit (Sheppard 1898), as long as :math:`\sigma` is not far below h. So a ``Gaussian`` chain does not die out
-    once :math:`\sigma` passes h: rounding feeds it, as a ridge :math:`h^2/12` would, and its variance settles near
-    :math:`M h^2/12`. Only small samples are ever absorbed: all rows equal, the standard deviation exactly 0 from then on
-    (``absorbed``). See ``modelcollapse_theory.precision``.
+    Rows of a standard deviation :math:`\sigma` around :math:`\mu`, where numbers are h apart, gain the variance
+    :math:`h^2/12` of the rounding at every fit (Sheppard 1898), as long as :math:`\sigma` is not far below h. So a
+    ``Gaussian`` chain does not die out once :math:`\sigma` passes h: rounding feeds it, as a ridge :math:`h^2/12`
+    would, and its variance settles near :math:`M h^2/12`. Only small samples are ever absorbed: all rows equal, the
+    standard deviation exactly 0 from then on (``absorbed``). See ``modelcollapse_theory.precision``.
 
-    Fits are computed in the type of the run (``float32``, or ``float64`` if enabled) and then rounded, to nearest and ties to
-    even. A type no shorter than that changes nothing.
+    Fits are computed in the type of the run (``float32``, or ``float64`` if enabled) and then rounded, to nearest and
+    ties to even. A type no shorter than that changes nothing.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ class Rounded(Wrapper):
         ``"float16"``, ``"bfloat16"`` or ``"float32"``.
     rows
         False: only the fits are rounded, and data sets are the family's own. Then no draw is ever absorbed: once
-        :math:`\sigma` is below h/2 the mean stands still, and :math:`\sigma` goes on to the smallest number of the type.
+        :math:`\sigma` is below h/2 the mean stands still, and :math:`\sigma` goes on to the smallest number of the
+        type.
     """
 
     family: Family
@@ -129,7 +130,8 @@ class Rounded(Wrapper):
         arguments.converted(self, family=arguments.family, dtype=dtype, rows=arguments.flag)
         if self.rows and isinstance(self.family, SeesLaws):
             raise TypeError(
-                f"Rounded(..., rows=True) cannot wrap {type(self.family).__name__}, which draws no rows: pass rows=False"
+                f"Rounded(..., rows=True) cannot wrap {type(self.family).__name__}, "
+                "which draws no rows: pass rows=False"
             )
 
     @property

@@ -1,8 +1,9 @@
 """Training by optax: an optimiser is a factory with a name and options, so that a family that holds both can be saved.
 
-A family has the factory as a static field and its options as leaves, ``optimizer: Callable = static(default=optax.sgd)`` and
-``options: Mapping``, such as ``{"learning_rate": 0.1}``: a ``GradientTransformation`` itself is made of closures, which no file can hold.
-``modelcollapse.families.optimizers`` gives the factories of optax their names in saved runs.
+A family has the factory as a static field and its options as leaves, ``optimizer: Callable =
+static(default=optax.sgd)`` and ``options: Mapping``, such as ``{"learning_rate": 0.1}``: a ``GradientTransformation``
+itself is made of closures, which no file can hold. ``modelcollapse.families.optimizers`` gives the factories of optax
+their names in saved runs.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def descend(
 ) -> tuple[Params, jax.Array]:
     """``steps`` steps of ``optimizer(**options)`` on ``loss(weights, key)``, each with a key of its own.
 
-    Returns the weights, and the losses ``(steps,)`` before each step. ``steps`` is a plain integer; options may be traced, and real
-    ones get the type of the weights.
+    Returns the weights, and the losses ``(steps,)`` before each step. ``steps`` is a plain integer; options may be
+    traced, and real ones get the type of the weights.
     """
     # one vector: a dozen arrays would take twice as long to compile, and no less to run
     flat, restored = ravel_pytree(weights)

@@ -1,4 +1,4 @@
-r"""A uniform law refitted by its largest draw shrinks by an exponential variate per fit; correcting the bias only slows the collapse."""
+r"""A uniform law refitted by its largest draw shrinks at every fit; correcting the bias slows the collapse."""
 
 from __future__ import annotations
 
@@ -66,10 +66,11 @@ class Interval:
 class Uniform:
     r"""Uniform on [0, b], b refitted on a log scale. Parameters: an ``Interval``.
 
-    A data set is its largest draw, :math:`b\,U^{1/M}` in law. Under replacement :math:`-M \ln(b_n/b_0)` is a sum of n standard
-    exponentials with the maximum; the unbiased end still sinks, by about :math:`1/(2M^2)` per fit. A pool of everything keeps its
-    first maximum. Data sets drawn directly never underflow; rows do (in regimes that need items), and then the fit
-    fails. In float32 a step below half an ulp of ``log_end`` rounds to nothing: about 1/M against 6e-8 times its size.
+    A data set is its largest draw, :math:`b\,U^{1/M}` in law. Under replacement :math:`-M \ln(b_n/b_0)` is a sum of n
+    standard exponentials with the maximum; the unbiased end still sinks, by about :math:`1/(2M^2)` per fit. A pool of
+    everything keeps its first maximum. Data sets drawn directly never underflow; rows do (in regimes that need items),
+    and then the fit fails. In float32 a step below half an ulp of ``log_end`` rounds to nothing: about 1/M against 6e-8
+    times its size.
 
     Parameters
     ----------

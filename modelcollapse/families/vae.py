@@ -1,4 +1,4 @@
-r"""A variational autoencoder, trained afresh each generation: one compiled scan per refit, so that many chains train at once."""
+r"""A variational autoencoder, trained afresh at each generation in one compiled scan, many chains at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INIT, TRAIN, BATCH, LATENT, PIXELS = range(5)
 
 @part
 class Autoencoder:
-    """A trained model: weights of encoder and decoder, and the mean loss of an image over the last tenth of the steps, in nats."""
+    """A trained model: its weights, and the mean loss per image over the last tenth of the steps, in nats."""
 
     network: Network
     encoder: Weights
@@ -48,9 +48,9 @@ class Autoencoder:
         .. math:: \log p(x) \ge E_q \log p(x|z) - KL(q(z|x)\,\|\,N(0, I)), \quad
                   KL = \tfrac12 \sum_j (\mu_j^2 + e^{s_j} - 1 - s_j)
 
-        with :math:`q = N(\mu, \mathrm{diag}\,e^{s})` by the encoder. The expectation is taken at one draw
-        :math:`\mu + e^{s/2} \epsilon` per image, :math:`\epsilon` the rows of ``normals`` (n, latent). Pixels between 0 and 1 enter the
-        Bernoulli likelihood as :math:`x \log p + (1 - x) \log(1 - p)`.
+        with :math:`q = N(\mu, \mathrm{diag}\,e^{s})` by the encoder. The expectation is taken at one draw :math:`\mu +
+        e^{s/2} \epsilon` per image, :math:`\epsilon` the rows of ``normals`` (n, latent). Pixels between 0 and 1 enter
+        the Bernoulli likelihood as :math:`x \log p + (1 - x) \log(1 - p)`.
         """
         mean, log_variance = self.encode(images)
         out = self.network.decode(self.decoder, mean + jnp.exp(0.5 * log_variance) * normals)
@@ -66,12 +66,13 @@ class Autoencoder:
 
 @part
 class VAE:
-    r"""A variational autoencoder (Kingma and Welling 2013) with a standard normal prior. Parameters: an ``Autoencoder``; data sets are rows.
+    r"""A variational autoencoder (Kingma and Welling 2013) with a standard normal prior.
 
-    A refit takes ``steps`` steps of Adam on :math:`\sum (-\log p(x|z) + \beta\,KL)` over a batch of rows, drawn from the data set with
-    replacement, at one latent draw per row. The defaults are the protocol of Shumailov et al. (2024): a new network from
-    random weights each generation, whose training images are the previous decoder's *mean* images. Their code draws these again for every
-    batch; here a data set is drawn once per generation, so that real images can be kept in it; let its size grow for their case. Weights
+    Parameters: an ``Autoencoder``; data sets are rows. A refit takes ``steps`` steps of Adam on :math:`\sum (-\log
+    p(x|z) + \beta\,KL)` over a batch of rows, drawn from the data set with replacement, at one latent draw per row. The
+    defaults are the protocol of Shumailov et al. (2024): a new network from random weights each generation, whose
+    training images are the previous decoder's *mean* images. Their code draws these again for every batch; here a data
+    set is drawn once per generation, so that real images can be kept in it; let its size grow for their case. Weights
     have the floating type of the rows: float32 is three times as fast.
 
     Parameters
@@ -87,14 +88,15 @@ class VAE:
     weight_decay
         Adds this multiple of the weights to the gradient, as Adam in PyTorch does; 1e-5 in the paper's code.
     output
-        What the next generation sees: ``"mean"``, the decoder's mean images, or ``"sampled"``, pixels drawn from its likelihood.
+        What the next generation sees: ``"mean"``, the decoder's mean images, or ``"sampled"``, pixels drawn from its
+        likelihood.
     start
         ``"fresh"``: from random weights. ``"warm"``: from the previous generation's.
     warm_steps
         Steps of a warm start, where they differ from ``steps``: few make a partial refit. Generation 0 takes ``steps``.
     noise
-        None for Bernoulli pixels in [0, 1]. A number makes the decoder Gaussian with this variance per pixel, for any real rows; with
-        ``MLP(())`` its optimum is that of ``PPCA``.
+        None for Bernoulli pixels in [0, 1]. A number makes the decoder Gaussian with this variance per pixel, for any
+        real rows; with ``MLP(())`` its optimum is that of ``PPCA``.
     """
 
     latent: int = static(default=20)
@@ -178,12 +180,12 @@ class VAE:
         return 3 * jax.eval_shape(image, params).size
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
-        """Refuse rows that are not images, images of another size than the network's, and data sets smaller than a batch."""
+        """Refuse rows that are not images of the network's size, and data sets smaller than a batch."""
         shape, dtype = row_type(source)
         if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(
-                f"source must give images as rows of real numbers, shape (n, pixels), for VAE; this {type(source).__name__} "
-                f"gives {dtype} of shape {('n', *shape)}: use images(array)"
+                f"source must give images as rows of real numbers, shape (n, pixels), for VAE; "
+                f"this {type(source).__name__} gives {dtype} of shape {('n', *shape)}: use images(array)"
             )
         self.network.check(shape[0])
         if sizes.min() < self.batch:
@@ -197,12 +199,12 @@ class VAE:
 
 
 def check_pixels(rows: ArrayLike) -> None:
-    """Refuse rows ``(n, pixels)`` with a value outside [0, 1], or that is not a number, by a ValueError that names the first."""
+    """Refuse rows ``(n, pixels)`` with a value outside [0, 1] or NaN, by a ValueError that names the first."""
     values = np.asarray(rows)
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
         image, pixel = np.unravel_index(bad.argmax(), bad.shape)
         raise ValueError(
-            f"pixels must lie in [0, 1], got {values[image, pixel]:g} in image {image} (largest {np.nanmax(values):g}): "
-            "divide bytes by 255"
+            f"pixels must lie in [0, 1], got {values[image, pixel]:g} in image {image} "
+            f"(largest {np.nanmax(values):g}): divide bytes by 255"
         )

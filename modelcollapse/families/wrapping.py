@@ -1,9 +1,9 @@
 """A family around another family has exactly those abilities of the inner one that still hold, by one rule.
 
-``inherits`` names the abilities of a wrapper. An instance has such an ability if and only if the family within has it: then
-the methods of the inner family, or the wrapper's own versions of them, are attributes of the instance, so that
-``isinstance(wrapper, Ability)`` is true, however deep the wrappers are nested. The table gives the reasons; "own" means a version of
-the wrapper's own.
+``inherits`` names the abilities of a wrapper. An instance has such an ability if and only if the family within has it:
+then the methods of the inner family, or the wrapper's own versions of them, are attributes of the instance, so that
+``isinstance(wrapper, Ability)`` is true, however deep the wrappers are nested. The table gives the reasons; "own" means
+a version of the wrapper's own.
 
 ============  ================  ================  ================  ================  ============================
 ability       Damped            Rounded           Exact             Conditional       OutputWrapper
@@ -65,11 +65,11 @@ _ESSENTIAL = {"data", "draw", "draw_rows", "summarise", "fit"}
 
 
 def inherits(*abilities: type) -> Callable[[type[T]], type[T]]:
-    """Let instances of the decorated class have each of the ``abilities`` if and only if the family within, the field ``family``, does.
+    """Let instances of the decorated class have each of the ``abilities`` if and only if their field ``family`` does.
 
-    A method that the class defines under a name of such an ability is its own version. It is taken out of the class, and instances have
-    it where the family within has the ability. Write ``@part`` above this decorator. Classes derived from the decorated one inherit
-    the abilities; a method that they define without this decorator is always there.
+    A method that the class defines under a name of such an ability is its own version. It is taken out of the class,
+    and instances have it where the family within has the ability. Write ``@part`` above this decorator. Classes derived
+    from the decorated one inherit the abilities; a method that they define without this decorator is always there.
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -93,7 +93,7 @@ def _members(ability: type) -> list[str]:
 
 
 def _completed(wrapper: Any) -> None:
-    """Put the abilities that the family within has into the instance: a test of a protocol looks there, and into no ``__getattr__``."""
+    """Put the abilities that the family within has into the instance, where ``isinstance`` looks for them."""
     cls, inner = type(wrapper), wrapper.family
     for ability, versions in cls.inherited.items():
         if isinstance(inner, ability):
@@ -154,10 +154,11 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
 
 @inherits(Checks, Projects, Limits, Mixes, Blends, Rests, Validates, KeepsRows, Works, SeesLaws, Continues, Observed)
 class OutputWrapper(Wrapper):
-    """A wrapper of what a model gives out (temperature, truncation, curation): it changes the model's draws, never real data.
+    """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.
 
-    A class of this kind has the field ``family`` and says what comes out by ``altered(law)``. Fits are those of the family within, to data
-    sets that hold real rows as they are. Regimes that mix laws mix ``given_out(params)`` with the truth.
+    A class of this kind has the field ``family`` and says what comes out by ``altered(law)``. Fits are those of the
+    family within, to data sets that hold real rows as they are. Regimes that mix laws mix ``given_out(params)`` with
+    the truth.
     """
 
     def altered(self, law: Law) -> Law:
