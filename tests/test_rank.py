@@ -93,9 +93,9 @@ def test_real_rows_give_the_exact_rank() -> None:
     still[:, 0] = 0.1
     assert not bool(fitted(jnp.asarray(still), jnp.int32(3))[1])
     for bad in (
-        dict(mean=jnp.full(4, jnp.nan)),
-        dict(log_scale=jnp.full(4, jnp.inf)),
-        dict(unit=jnp.full((4, 4), jnp.nan)),
+        {"mean": jnp.full(4, jnp.nan)},
+        {"log_scale": jnp.full(4, jnp.inf)},
+        {"unit": jnp.full((4, 4), jnp.nan)},
     ):
         params = fitted(jnp.asarray(rows), jnp.int32(3))[0]
         assert not bool(

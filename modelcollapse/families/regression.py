@@ -78,7 +78,7 @@ class Estimate:
 
 @part
 class NormalRows:
-    """Covariates x ~ N(0, S), fresh in every data set; S = factor @ factor.T, ``factor`` a lower triangle ``(d, d)``."""
+    """Covariates x ~ N(0, S), fresh in each data set; S = factor @ factor.T, ``factor`` a lower triangle ``(d, d)``."""
 
     factor: jax.Array
 
