@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -208,14 +208,19 @@ def _named(name: str, value: Any) -> Names | None:
     raise TypeError(f"{name} must be Names, as counts(...) makes them, or None, got {shown(value)}")
 
 
+@overload
+def outcome(source: Law) -> Law: ...
+@overload
+def outcome(source: Source) -> Source: ...
 def outcome(source: Source) -> Source:
-    """What comes out: a law whose family changes what its models give out, as the law of just that; any other source as it is."""
-    changes = isinstance(source, Law) and isinstance(source.family, GivesOut)
-    return source.family.given_out(source.params) if changes else source
+    """What comes out: a law whose family changes what its models give out, as the law of that; any other source as it is."""
+    if isinstance(source, Law) and isinstance(source.family, GivesOut):
+        return source.family.given_out(source.params)
+    return source
 
 
 def law_of(source: Source, kind: type) -> Params | None:
-    """The parameters of ``source`` if it is a law of a family of this ``kind``, or comes out as one."""
+    """The parameters of a source that is a law of a family of this ``kind``, or comes out as one; else None."""
     law = outcome(source)
     return law.params if isinstance(law, Law) and isinstance(law.family, kind) else None
 

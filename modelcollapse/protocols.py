@@ -29,7 +29,7 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 # on the host or traced
 Number: TypeAlias = float | np.ndarray | jax.Array
-Count: TypeAlias = int | np.ndarray | jax.Array
+Count: TypeAlias = int | jax.Array
 
 
 @runtime_checkable
@@ -252,7 +252,7 @@ class Movable(Protocol):
 
     mean: jax.Array
 
-    def moved(self, by: Any) -> Self:
+    def moved(self, by: np.ndarray | jax.Array) -> Self:
         """The law of rows moved by ``by`` ``(d,)``."""
 
 

@@ -62,10 +62,12 @@ class Conditional(Wrapper):
         if isinstance(self.family, SeesLaws):
             raise TypeError(f"Conditional needs rows of each class, and {type(self.family).__name__} is fitted to laws")
 
-    def draw(self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: None = None) -> Rows:
+    def draw(self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: Rows | None = None) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: None = None) -> Rows:
+    def draw_rows(
+        self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: Rows | None = None
+    ) -> Rows:
         classes, n = jnp.arange(self.classes, dtype=jnp.int32), jnp.asarray(n, jnp.int32)
         chosen = Discrete().draw_rows(jax.random.fold_in(key, LABEL), params.frequencies, n, capacity).points
         one = lambda k, model: self.family.draw_rows(_address(key, k), model, n, capacity).points  # noqa: E731
@@ -151,7 +153,9 @@ class Conditional(Wrapper):
         if not isinstance(source, Table):
             return None
         labels = dataclasses.replace(source, points=source.points[:, -1].astype(jnp.int32))
-        return Conditioned(labels.frequencies(self.classes), None)
+        frequencies = labels.frequencies(self.classes)
+        assert frequencies is not None  # labels are integers
+        return Conditioned(frequencies, None)
 
 
 @part

@@ -104,7 +104,8 @@ class Discrete:
 
     def project(self, source: Source) -> jax.Array | None:
         """The law that infinitely many draws of ``source`` would be fitted by, where it is known."""
-        known = isinstance(source, Table) and self.states is not None
-        return source.frequencies(self.states) if known else law_of(source, Discrete)
+        if isinstance(source, Table):
+            return None if self.states is None else source.frequencies(self.states)
+        return law_of(source, Discrete)
 
     limit = project

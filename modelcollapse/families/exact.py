@@ -77,11 +77,12 @@ class Endless:
         total = self.size + other.size
         dtype = jnp.result_type(float)
         share = self.size.astype(dtype) / jnp.where(total > 0, total, 1).astype(dtype)
-        return Endless(total, self.law.mixed(other.law, share))
+        return Endless(total, self.law.mixed(other.law, share))  # type: ignore[arg-type]
 
     def mixed(self, other: Endless, weight: Number) -> Endless:
         """The pool in which these draws weigh ``weight`` in all and the other's the rest."""
-        return Endless(self.size + other.size, self.law.mixed(other.law, jnp.asarray(weight, jnp.result_type(float))))
+        mass = jnp.asarray(weight, jnp.result_type(float))
+        return Endless(self.size + other.size, self.law.mixed(other.law, mass))  # type: ignore[arg-type]
 
     def take(self, key: jax.Array, n: Count, capacity: int) -> Endless:
         """A random subset of infinitely many draws is as good as all of them."""
@@ -130,7 +131,7 @@ class Exact(Wrapper):
             )
         return Endless(jnp.asarray(n), seen)
 
-    def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: None = None) -> Endless:
+    def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Endless:
         return self.population(Law(self.family, params), n)
 
     def summarise(self, rows: Rows) -> Any:
@@ -154,5 +155,6 @@ class Exact(Wrapper):
         known = None if moments is None else Known(*moments)
         if known is not None and limit(known) is not None:
             return known
-        own = isinstance(law, Law) and limit(law) is not None
-        return KnownLaw(law.family, law.params) if own else None
+        if not isinstance(law, Law) or limit(law) is None:
+            return None
+        return KnownLaw(law.family, law.params)

@@ -295,7 +295,7 @@ class NegativeBinomial(OfCounts):
 
     def sums(self, key: jax.Array, mean: jax.Array, n: jax.Array) -> jax.Array:
         size = n.astype(mean.dtype)
-        log_ratio = log_gamma(key, self.successes * size, mean.dtype, per_shape=True)
+        log_ratio = log_gamma(key, jnp.asarray(self.successes * size), mean.dtype, per_shape=True)
         return poisson(key, mean * size * jnp.exp(log_ratio), POISSON)
 
 
@@ -326,7 +326,7 @@ class Gamma:
 
     def _log_means(self, key: jax.Array, log_mean: jax.Array, n: jax.Array) -> jax.Array:
         dtype = log_mean.dtype
-        return log_mean + log_gamma(key, self.shape * n.astype(dtype), dtype, per_shape=True)
+        return log_mean + log_gamma(key, jnp.asarray(self.shape * n.astype(dtype)), dtype, per_shape=True)
 
     def draw(self, key: jax.Array, params: LogScale, n: Count, capacity: int = 0) -> LogMean:
         n = jnp.asarray(n, jnp.int32)

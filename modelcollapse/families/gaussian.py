@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows
@@ -51,7 +50,7 @@ class Normal:
         """``(d,)``: a row of the factor, squared and summed in log scale, so that nothing underflows."""
         return jax.nn.logsumexp(2 * (jnp.log(jnp.abs(self.unit)) + self.log_scale[None, :]), axis=1)
 
-    def moved(self, by: ArrayLike) -> Normal:
+    def moved(self, by: np.ndarray | jax.Array) -> Normal:
         """The law of rows moved by ``by`` (d,)."""
         return Normal(self.mean + by, self.unit, self.log_scale)
 
@@ -173,6 +172,8 @@ class Gaussian:
 
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""
+        if self.ddof == 1:
+            return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
         return jax.tree.map(lambda old, new: _between(old, new, rate), previous, fitted)
 
     def valid(self, params: Normal) -> jax.Array:

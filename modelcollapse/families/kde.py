@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jax.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
@@ -34,7 +33,7 @@ class Kernels:
         """Covariance of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
         return _moments(self.points, self.count)[1] + self.factor @ self.factor.T
 
-    def moved(self, by: ArrayLike) -> Kernels:
+    def moved(self, by: np.ndarray | jax.Array) -> Kernels:
         """The law of rows moved by ``by`` (d,)."""
         return Kernels(self.points + by[None], self.count, self.factor)
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jax.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
@@ -49,7 +48,7 @@ class NormalMixture:
         within = jnp.tensordot(self.weights, self.covariances, 1)
         return within + (self.weights[:, None] * gap).T @ gap
 
-    def moved(self, by: ArrayLike) -> NormalMixture:
+    def moved(self, by: np.ndarray | jax.Array) -> NormalMixture:
         """The law of rows moved by ``by`` (d,)."""
         return NormalMixture(self.weights, self.means + by[None], self.factors)
 

@@ -123,13 +123,14 @@ def begun(
         before, start = start, next(ends)
         return bound * draw[before:start].reshape(shape)
 
-    return tuple(
+    encoder, decoder = (
         [
             {"weights": cut(shape, inputs**-0.5), "offset": cut((offsets,), inputs**-0.5)}
             for shape, offsets, inputs in layers
         ]
         for layers in sides
     )
+    return encoder, decoder
 
 
 def dense(layers: Weights, x: jax.Array) -> jax.Array:

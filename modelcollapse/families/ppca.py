@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
@@ -44,7 +43,7 @@ class LinearDecoder:
 
     covariance_factor = factor
 
-    def moved(self, by: ArrayLike) -> LinearDecoder:
+    def moved(self, by: np.ndarray | jax.Array) -> LinearDecoder:
         """The law of rows moved by ``by`` (d,)."""
         return LinearDecoder(self.mean + by, self.weights, self.noise, self.sampled)
 

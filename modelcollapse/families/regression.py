@@ -113,14 +113,16 @@ class Design:
     ``factor @ factor.T``. Default: the design itself, X'X / T.
     """
 
-    given: ArrayLike
-    factor: ArrayLike | None = None
+    given: np.ndarray | jax.Array
+    factor: np.ndarray | jax.Array | None = None
 
     def __post_init__(self) -> None:
         arguments.converted(self, given=_design, factor=arguments.optional(_factor))
-        shapes = np.shape(self.given), np.shape(self.factor)
-        if self.factor is not None and shapes[1] != (shapes[0][1],) * 2:
-            raise ValueError(f"factor must have shape (d, d) = {(shapes[0][1],) * 2}, got {shapes[1]}")
+        if self.factor is None:
+            return
+        shape, expected = np.shape(self.factor), (np.shape(self.given)[1],) * 2
+        if shape != expected:
+            raise ValueError(f"factor must have shape (d, d) = {expected}, got {shape}")
 
     @property
     def dimension(self) -> int:
@@ -128,14 +130,13 @@ class Design:
 
     @property
     def spread(self) -> jax.Array:
-        if self.factor is not None:
-            return self.factor
-        return self.drawn
+        return self.drawn if self.factor is None else jnp.asarray(self.factor)
 
     @property
     def drawn(self) -> jax.Array:
         """The factor ``(d, d)`` of X'X / T of its own rows."""
-        return triangle(self.given, self.dimension).T / jnp.sqrt(jnp.asarray(self.given.shape[0], self.given.dtype))
+        given = jnp.asarray(self.given)
+        return triangle(given, self.dimension).T / jnp.sqrt(jnp.asarray(given.shape[0], given.dtype))
 
     def triangle(self, key: jax.Array, n: jax.Array, dtype: DTypeLike) -> jax.Array:
         given = jnp.asarray(self.given, dtype)
@@ -324,8 +325,8 @@ class Regression:
         target = self.project(source)
         if target is None:
             return None
-        labelled = isinstance(source, Law) and isinstance(source.family, Regression)
-        spread = source.family.rows.drawn if labelled else target.factor
+        own = source.family if isinstance(source, Law) else None
+        spread = own.rows.drawn if isinstance(own, Regression) else target.factor
         system = jnp.concatenate([spread.T, (spread.T @ target.weights)[:, None]], 1)
         return Linear(self._learned(system, jnp.ones((), system.dtype)))
 

@@ -158,7 +158,7 @@ class VAE:
         kl_weight = jnp.asarray(self.kl_weight, dtype)
         noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
 
-        def loss(weights: Weights, key: jax.Array) -> jax.Array:
+        def loss(weights: tuple[Weights, Weights], key: jax.Array) -> jax.Array:
             words, _ = keys.words(key, (self.batch,), BATCH)
             normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
             # the remainder favours some rows by a fraction count / 2^32
