@@ -8,24 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import arguments
+from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.wrapping import Wrapper, inherits
 from modelcollapse.laws import Table, rows_of
-from modelcollapse.protocols import (
-    Bounded,
-    Checks,
-    Count,
-    Family,
-    Informed,
-    KeepsRows,
-    Params,
-    SeesLaws,
-    Source,
-    Validates,
-    Works,
-)
+from modelcollapse.protocols import Count, Family, Params, Source
 from modelcollapse.pytree import part, static
 
 LABEL, MODEL = range(2)
@@ -40,7 +28,7 @@ class Conditioned:
 
 
 @part
-@inherits(Informed, Validates, KeepsRows, Bounded)
+@inherits(protocols.Informed, protocols.Validates, protocols.KeepsRows, protocols.Bounded)
 class Conditional(Wrapper):
     """``family`` fitted to the rows of each class, and the frequencies of the classes. Parameters: a ``Conditioned``.
 
@@ -59,7 +47,7 @@ class Conditional(Wrapper):
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, classes=arguments.count)
-        if isinstance(self.family, SeesLaws):
+        if isinstance(self.family, protocols.SeesLaws):
             raise TypeError(f"Conditional needs rows of each class, and {type(self.family).__name__} is fitted to laws")
 
     def draw(self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: Rows | None = None) -> Rows:
@@ -115,7 +103,7 @@ class Conditional(Wrapper):
     def workspace(self, params: Conditioned) -> int:
         """Floats that are held for each row: what each class holds."""
         one = jax.eval_shape(lambda models: jax.tree.map(lambda leaf: leaf[:, 0], models), params.models)
-        return self.classes * (self.family.workspace(one) if isinstance(self.family, Works) else 4)
+        return self.classes * (self.family.workspace(one) if isinstance(self.family, protocols.Works) else 4)
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse rows without a class, classes out of range, and what the family refuses of the rows without it."""
@@ -134,7 +122,7 @@ class Conditional(Wrapper):
                 f"the last entry of a row must be its class, 0 to {self.classes - 1}, "
                 f"got {labels[bad][0]:g} in row {int(bad.argmax())}"
             )
-        if isinstance(self.family, Checks):
+        if isinstance(self.family, protocols.Checks):
             self.family.check(_unlabelled(source), sizes)
             if isinstance(source, Table):
                 self._check_classes(source, labels, sizes)

@@ -6,34 +6,17 @@ from typing import Any
 
 import jax
 
-from modelcollapse import arguments
+from modelcollapse import arguments, protocols
 from modelcollapse.families.wrapping import Wrapper, described, inherits
-from modelcollapse.protocols import (
-    Blends,
-    Bounded,
-    Checks,
-    Continues,
-    Equivariant,
-    Family,
-    GivesOut,
-    KeepsRows,
-    Mixes,
-    Number,
-    Observed,
-    Params,
-    Projects,
-    Rests,
-    SeesLaws,
-    Validates,
-    Works,
-)
+from modelcollapse.protocols import Family, Number, Params
 from modelcollapse.pytree import part
 
 
 @part
 @inherits(
-    Checks, Projects, Mixes, Blends, Rests, Validates, KeepsRows, Works, SeesLaws, GivesOut, Continues, Equivariant,
-    Bounded, Observed,
+    protocols.Checks, protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Rests, protocols.Validates,
+    protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
+    protocols.Equivariant, protocols.Bounded, protocols.Observed,
 )  # fmt: skip
 class Damped(Wrapper):
     """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.
@@ -47,7 +30,7 @@ class Damped(Wrapper):
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, rate=arguments.share)
-        if not isinstance(self.family, Blends):
+        if not isinstance(self.family, protocols.Blends):
             raise TypeError(
                 f"{described(self.family)} has no meaningful blend of two fits (its parameters have no fixed labels), "
                 "so it cannot be damped; use a family with a `blend`, such as Gaussian or Discrete"

@@ -8,27 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import arguments
+from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
 from modelcollapse.families.wrapping import Wrapper, described, inherits
 from modelcollapse.laws import Law, outcome
-from modelcollapse.protocols import (
-    Blends,
-    Bounded,
-    Checks,
-    Count,
-    Equivariant,
-    Family,
-    Limits,
-    Mixes,
-    Number,
-    Observed,
-    Params,
-    Projects,
-    SeesLaws,
-    Source,
-    Validates,
-)
+from modelcollapse.protocols import Count, Family, Number, Params, Source
 from modelcollapse.pytree import part
 
 
@@ -57,7 +41,7 @@ class KnownLaw(Law):
 
     def mixed(self, other: KnownLaw, share: jax.Array) -> KnownLaw:
         """As for ``Known``, where the mixture is a law of the family."""
-        if not isinstance(self.family, Mixes):
+        if not isinstance(self.family, protocols.Mixes):
             raise TypeError(
                 f"endless data of {type(self.family).__name__} cannot be pooled: what it would be fitted to by a "
                 "mixture of two laws is not known; use Replace"
@@ -95,7 +79,10 @@ class Endless:
 
 
 @part
-@inherits(Projects, Blends, Validates, Equivariant, Bounded, Observed)
+@inherits(
+    protocols.Projects, protocols.Blends, protocols.Validates, protocols.Equivariant, protocols.Bounded,
+    protocols.Observed,
+)  # fmt: skip
 class Exact(Wrapper):
     """``family`` fitted to infinitely many draws in place of each data set: all errors but the statistical one stay.
 
@@ -112,7 +99,7 @@ class Exact(Wrapper):
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family)
-        if not isinstance(self.family, Limits):
+        if not isinstance(self.family, protocols.Limits):
             raise TypeError(
                 f"what {described(self.family)} learns from infinitely many draws is not known (it has no `limit`), so "
                 "Exact cannot have it; use a family with one, such as Gaussian, Discrete, PPCA or Regression. A "
@@ -121,7 +108,7 @@ class Exact(Wrapper):
 
     def population(self, law: Source, n: Count) -> Endless:
         """The data set that infinitely many draws of ``law`` give, which weighs as ``n`` in a pool."""
-        if isinstance(law, Law) and isinstance(law.family, SeesLaws):
+        if isinstance(law, Law) and isinstance(law.family, protocols.SeesLaws):
             law = Law(self.family, law.params)  # a model: its draws are those of the family within
         seen = self._seen(outcome(law))
         if seen is None:
@@ -142,12 +129,12 @@ class Exact(Wrapper):
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
         self.population(source, sizes[0])
-        if isinstance(self.family, Checks):
+        if isinstance(self.family, protocols.Checks):
             self.family.check(source, sizes)
 
     def _seen(self, law: Source) -> Known | KnownLaw | None:
         limit = self.family.limit  # type: ignore[attr-defined]
-        if isinstance(self.family, Mixes):
+        if isinstance(self.family, protocols.Mixes):
             params = limit(law)
             # a law that data come from, which no wrapper of what a model gives out changes
             return None if params is None else KnownLaw(outcome(Law(self.family, params)).family, params)

@@ -9,26 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import arguments
+from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.wrapping import Wrapper, continuing, inherits
-from modelcollapse.protocols import (
-    Blends,
-    Bounded,
-    Checks,
-    Continues,
-    Count,
-    Family,
-    KeepsRows,
-    Number,
-    Observed,
-    Params,
-    Projects,
-    SeesLaws,
-    Validates,
-    Works,
-)
+from modelcollapse.protocols import Count, Family, Number, Params
 from modelcollapse.pytree import part, static
 
 TYPES = ("float16", "bfloat16", "float32")
@@ -98,7 +83,10 @@ def _(params: Written) -> Normal:
 
 
 @part
-@inherits(Checks, Projects, Blends, Validates, KeepsRows, Works, SeesLaws, Continues, Bounded, Observed)
+@inherits(
+    protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.KeepsRows, protocols.Works,
+    protocols.SeesLaws, protocols.Continues, protocols.Bounded, protocols.Observed,
+)  # fmt: skip
 class Rounded(Wrapper):
     r"""``family`` as a program with few digits runs it: every fit and every row drawn is rounded to ``dtype``.
 
@@ -128,7 +116,7 @@ class Rounded(Wrapper):
     def __post_init__(self) -> None:
         dtype = arguments.checker(arguments.choice, TYPES)
         arguments.converted(self, family=arguments.family, dtype=dtype, rows=arguments.flag)
-        if self.rows and isinstance(self.family, SeesLaws):
+        if self.rows and isinstance(self.family, protocols.SeesLaws):
             raise TypeError(
                 f"Rounded(..., rows=True) cannot wrap {type(self.family).__name__}, "
                 "which draws no rows: pass rows=False"

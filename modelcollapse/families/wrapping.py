@@ -37,27 +37,10 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from modelcollapse import protocols
 from modelcollapse.data import Rows
 from modelcollapse.laws import Law, outcome
-from modelcollapse.protocols import (
-    Blends,
-    Checks,
-    Continues,
-    Count,
-    Family,
-    Informed,
-    KeepsRows,
-    Limits,
-    Mixes,
-    Observed,
-    Params,
-    Projects,
-    Rests,
-    SeesLaws,
-    Source,
-    Validates,
-    Works,
-)
+from modelcollapse.protocols import Count, Family, Params, Source
 
 T = TypeVar("T")
 _ESSENTIAL = {"data", "draw", "draw_rows", "summarise", "fit"}
@@ -121,7 +104,7 @@ def described(family: Family) -> str:
     return f"{name}({described(family.family)})" if isinstance(family, Wrapper) else name
 
 
-@inherits(Informed)
+@inherits(protocols.Informed)
 class Wrapper:
     """A family that is the one within, its field ``family``, in all that it does not define itself."""
 
@@ -152,7 +135,11 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
     return {} if given is None else {"given": given}
 
 
-@inherits(Checks, Projects, Limits, Mixes, Blends, Rests, Validates, KeepsRows, Works, SeesLaws, Continues, Observed)
+@inherits(
+    protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
+    protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
+    protocols.Observed,
+)  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.
 
