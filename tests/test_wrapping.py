@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
-from modelcollapse import protocols
+from modelcollapse import protocols, serial
 from modelcollapse.data import Counts, Rows
 from modelcollapse.families.wrapping import OutputWrapper, Wrapper, inherits
 from modelcollapse.laws import Law, law_of, outcome
@@ -373,6 +373,18 @@ def test_endless_data_of_a_model_are_those_that_come_out() -> None:
     for family in (mc.Exact(Tempered(mc.Discrete(3), 0.5)), Tempered(mc.Exact(mc.Discrete(3)), 0.5)):
         run = mc.simulate(family, mc.categorical(LAW), observe="probabilities", size=5, generations=1)
         np.testing.assert_allclose(run["probabilities"][0], [LAW, squares], rtol=1e-13)
+
+
+def test_endless_data_of_older_files_come_back() -> None:
+    law = serial.decode(
+        {
+            "part": "modelcollapse.Fitted",
+            "fields": {"family": serial.encode(mc.Discrete(), {}), "params": {"array": "p", "jax": True}},
+        },
+        {"p": LAW},
+    )
+    assert law_of(law, mc.Discrete) is law.params
+    np.testing.assert_allclose(law.mixed(law, jnp.asarray(0.3)).params, LAW, rtol=1e-14)
 
 
 def test_corners_rest_and_scores_are_a_leaf() -> None:
