@@ -300,6 +300,16 @@ def test_only_a_factor_of_the_covariance_is_one() -> None:
     assert not isinstance(PLANE.params, protocols.HasVariance)
 
 
+def test_a_scale_that_rounds_to_0_is_valid() -> None:
+    """Whatever the family says of logarithms: those of what is kept are minus infinity."""
+    for ddof in (0, 1):
+        family, data = mc.Rounded(mc.Gaussian(ddof), "float16"), Rows(jnp.array([[1.5], [1.5]]), jnp.int32(2))
+        params = family.fit(jax.random.key(0), data, None)
+        assert float(params.factor[0, 0]) == 0
+        assert bool(family.valid(params))
+        assert not bool(family.valid(dataclasses.replace(params, mean=params.mean + jnp.inf)))
+
+
 # --- faults of the first state (each fails there) ---
 
 
@@ -461,3 +471,33 @@ def test_a_wrapper_of_ones_own() -> None:
     assert not isinstance(Further(mc.KernelDensity()), Blends)
     assert Further(mc.Discrete()).project(None) == "mine"
     assert not isinstance(Shifted(mc.Discrete()), Mixes | Checks | KeepsRows | Limits)
+
+
+# --- what is kept if nothing is asked for ---
+
+LINE = mc.linear([1.0, -2.0], noise=0.5)
+PLAIN: dict[str, tuple[Any, Any]] = {
+    "Binomial": (mc.Binomial(), mc.bernoulli(0.3)),
+    "NegativeBinomial": (mc.NegativeBinomial(), mc.negative_binomial(2.0, 1.0)),
+    "Poisson": (mc.Poisson(), mc.poisson(2.0)),
+    "Gamma": (mc.Gamma(), mc.exponential(2.0)),
+    "GaussianMean": (mc.GaussianMean(), PLANE),
+    "Uniform": (mc.Uniform(), mc.uniform(2.0)),
+    "Pareto": (mc.Pareto(), mc.pareto(2.0)),
+    "PPCA": (mc.PPCA(1), PLANE),
+    "Regression": (LINE.family, LINE),
+    "VAE": (mc.VAE(2, batch=2, steps=1), mc.sampler(lambda key, n: jax.random.uniform(key, (n, 4)))),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_every_family_can_read_its_default_observables(name: str) -> None:
+    family, source = PLAIN[name]
+    assert isinstance(family, Observed)
+
+    def read(key: jax.Array) -> dict[str, jax.Array]:
+        rows = source.draw_rows(key, jnp.int32(6), 6)
+        params = family.fit(key, family.summarise(rows), None)
+        return {one: mc.observables.OBSERVABLES[one](params) for one in family.default_observables}
+
+    assert len(jax.eval_shape(read, jax.random.key(0))) >= 1

@@ -147,7 +147,10 @@ class Rounded(Wrapper):
         return self._rounded(self.family.blend(previous, fitted, rate))  # type: ignore[attr-defined]
 
     def valid(self, params: Params) -> jax.Array:
-        return self.family.valid(unwritten(params))  # type: ignore[attr-defined]
+        """Whether plain numbers are finite: a scale of 0 is one of them. Other parameters: as the family says."""
+        if unwritten(params) is params:
+            return self.family.valid(params)  # type: ignore[attr-defined]
+        return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
     def with_room(self, params: Params, capacity: int) -> Params:
         return written(self.family.with_room(unwritten(params), capacity))  # type: ignore[attr-defined]
