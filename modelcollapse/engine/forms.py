@@ -252,7 +252,7 @@ def final_law(params: Params) -> Params:
         Surviving: lambda p: Survivors(p.states),
     }
     form = kept.get(type(params))
-    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).law)(params))
+    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).represented)(params))
 
 
 @over_lanes
