@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "steps without a rate": (lambda: dataclasses.replace(LINE.family, steps=3), ValueError, "both steps and rate"),
     "no steps": (lambda: dataclasses.replace(LINE.family, steps=0, rate=0.1), ValueError, "steps must be at least 1"),
     "a rate of 0": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.0), ValueError, "rate must be finite and positive"),
-    "steps of ridge": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.1, penalty=1.0), ValueError, "no penalty"),
+    "steps of ridge": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.1, penalty=1.0), ValueError, "cannot be combined with penalty"),
     "loss on the plane": (lambda: mc.excess_log_loss(mc.normal([0.0, 0.0])), ValueError, "one coordinate, got 2"),
     "loss on states": (lambda: mc.excess_log_loss(mc.categorical([1.0])), TypeError, "normal law or a mixture"),
     "loss on counts": (lambda: mc.excess_log_loss(mc.poisson(1.0)), TypeError, "law of Mean"),

@@ -14,7 +14,7 @@ import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families import vae
-from modelcollapse.families._networks import MLP, Convolutional, convolved, spread
+from modelcollapse.families.networks import MLP, Convolutional, convolved, spread
 from modelcollapse.families.vae import Autoencoder
 from modelcollapse.observables import images as io
 from modelcollapse.pytree import part
