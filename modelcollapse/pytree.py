@@ -30,11 +30,21 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
+def schedule(*, default: Any = dataclasses.MISSING) -> Any:
+    """A field that is a number, or one number for each generation 0, 1, ..., which ``simulate`` checks; any other array is data."""
+    return dataclasses.field(default=default, metadata={"schedule": True})
+
+
+def schedules(node: Any) -> list[str]:
+    """The fields of a part that are schedules."""
+    return [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")] if dataclasses.is_dataclass(node) else []
+
+
 @overload
 def part(cls: type[T]) -> type[T]: ...
 @overload
 def part(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callable[[type[T]], type[T]]: ...
-@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static, schedule))
 def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
     """Make ``cls`` a frozen dataclass whose fields are PyTree leaves, except those declared ``static(...)``.
 
