@@ -37,7 +37,11 @@ def schedule(*, default: Any = dataclasses.MISSING) -> Any:
 
 def schedules(node: Any) -> list[str]:
     """The fields of a part that are schedules."""
-    return [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")] if dataclasses.is_dataclass(node) else []
+    return (
+        [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")]
+        if dataclasses.is_dataclass(node)
+        else []
+    )
 
 
 @overload

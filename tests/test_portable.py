@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 WINDOWS = {
     "modules": ["fcntl", "resource", "pwd", "grp", "termios"],
     "os": [
