@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 
 import modelcollapse as mc
+from modelcollapse.engine import loop
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.rounded import rounded, unwritten, written
 from modelcollapse_theory import errors, ppca, precision
@@ -339,7 +340,7 @@ def test_excess_log_loss_of_a_normal_is_the_gap_and_more() -> None:
     np.testing.assert_allclose(run["loss"], GAP, atol=1e-12)
     params = mc.normal(0.3, 2.0).params
     loss = mc.excess_log_loss(mc.normal(1.0, 5.0))
-    state = mc.loop.State(params, None, None, None, None)
+    state = loop.State(params, None, None, None, None)
     exactly = 0.5 * (5 / 2 + 0.7**2 / 2 - 1 + np.log(2 / 5))
     assert float(loss.read((), state, None)) == pytest.approx(exactly, abs=1e-12)
     point = dataclasses.replace(state, params=dataclasses.replace(params, log_scale=jnp.array([-jnp.inf])))
@@ -347,7 +348,7 @@ def test_excess_log_loss_of_a_normal_is_the_gap_and_more() -> None:
 
 
 def test_excess_log_loss_of_a_mixture() -> None:
-    state = mc.loop.State(BUMPS.params, None, None, None, None)
+    state = loop.State(BUMPS.params, None, None, None, None)
     assert float(mc.excess_log_loss(BUMPS).read((), state, None)) == pytest.approx(0, abs=1e-12)
     other = mc.normal(0.0, 4.0)
     x, step = np.linspace(-30, 30, 60_001, retstep=True)

@@ -11,7 +11,7 @@ from toys import Walk, origin, place
 
 import modelcollapse as mc
 from modelcollapse import sampling
-from modelcollapse.engine import loop
+from modelcollapse.engine import drive, loop
 from modelcollapse.families.gaussian import Normal
 
 STATES = [0.4, 0.3, 0.2, 0.1]
@@ -190,7 +190,7 @@ def test_a_million_generations_are_cheap_to_record_and_stay_finite() -> None:
     # mean -0.1151 a fit, variance psi1(4.5) = 0.2487: within 5.5 standard deviations at the end
     assert abs(run["log_variance"][0, -1, 0] + 0.1151 * 10**6) < 5.5 * np.sqrt(0.2487e6) + 100
     # a million entries anywhere in the compiled program would show in its buffers
-    process = mc.driver.prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6)
+    process = drive.prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6)
     index = np.zeros(1, np.uint32)
     states, _ = loop.start_chains(sampling.key(0), index, process)
     program = loop.advance_chains.lower(

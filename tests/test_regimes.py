@@ -12,7 +12,7 @@ from toys import Origins, originals, seen
 
 import modelcollapse as mc
 from modelcollapse.portions import traced_portion
-from modelcollapse.sources import Stream
+from modelcollapse.laws import Stream
 
 SIZE, LAST, CHAINS = 10, 5, 6
 
