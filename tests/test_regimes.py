@@ -11,8 +11,8 @@ from scipy import stats
 from toys import Origins, originals, seen
 
 import modelcollapse as mc
-from modelcollapse.portions import traced_portion
 from modelcollapse.laws import Stream
+from modelcollapse.portions import traced_portion
 
 SIZE, LAST, CHAINS = 10, 5, 6
 
