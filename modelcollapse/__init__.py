@@ -14,7 +14,6 @@ sees) and *observables* (what is kept).
 from typing import Any
 
 from modelcollapse.decomposition import Decomposition, decompose
-from modelcollapse.engine.drive import simulate, trace
 from modelcollapse.families import (
     PPCA,
     VAE,
@@ -53,7 +52,7 @@ from modelcollapse.regimes import (
     Switch,
     Weighted,
 )
-from modelcollapse.run import ChainFailure, Run
+from modelcollapse.run import ChainFailure, Run, simulate, trace
 from modelcollapse.sources import (
     bernoulli,
     binomial,

@@ -6,27 +6,15 @@ see, and the moments of a subset are no function of the moments of the whole.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part
-from modelcollapse.sampling import multivariate_hypergeometric
-
-
-class Data(Protocol):
-    """What a regime may do with a data set without knowing which kind it is."""
-
-    @property
-    def size(self) -> jax.Array: ...  # (), how many draws it stands for
-
-    def __or__(self, other: Any) -> Any: ...
-
-    def with_room(self, capacity: int) -> Self: ...
-
-    @staticmethod
-    def capacity_for(size: int) -> int: ...
+from modelcollapse.sampling import binomial, multivariate_hypergeometric
 
 
 @part
@@ -45,12 +33,13 @@ class Counts:
     def __or__(self, other: Counts) -> Counts:
         return Counts(self.n + other.n)
 
-    def take(self, key: jax.Array, n: Any, capacity: int) -> Counts:
+    def take(self, key: jax.Array, n: Count, capacity: int) -> Counts:
         """A uniformly random subset of ``n`` items: multivariate hypergeometric, exact. The whole if it has no more."""
         return Counts(multivariate_hypergeometric(key, self.n, jnp.minimum(n, self.size)))
 
-    def with_room(self, capacity: int) -> Counts:
-        return self
+    def thinned(self, key: jax.Array, probability: Number) -> Counts:
+        """Each item stays with ``probability`` independently, one for all or one for each state ``(K,)``: binomial counts."""
+        return Counts(binomial(key, self.n, jnp.broadcast_to(probability, self.n.shape)))
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -84,7 +73,7 @@ class Moments:
         dtype = self.mean.dtype
         return _weighed(self, other, self.count.astype(dtype), other.count.astype(dtype))
 
-    def mixed(self, other: Moments, weight: Any) -> Moments:
+    def mixed(self, other: Moments, weight: Number) -> Moments:
         """The pool in which these rows weigh ``weight`` in all and the other's the rest, in units where the mean is 1."""
         dtype = self.mean.dtype
         total = (self.count + other.count).astype(dtype)
@@ -94,9 +83,6 @@ class Moments:
             for m, mass in zip((self, other), each, strict=True)
         )
         return _weighed(first, second, *each)
-
-    def with_room(self, capacity: int) -> Moments:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -152,11 +138,11 @@ def rank_one_update(
 
 
 @jax.jit
-def _one_row(source: Any) -> Any:
+def _one_row(source: Source) -> Rows:
     return source.draw_rows(jax.random.key(0), jnp.int32(1), 1)
 
 
-def row_type(source: Any) -> tuple[tuple[int, ...], jnp.dtype]:
+def row_type(source: Source) -> tuple[tuple[int, ...], jnp.dtype]:
     """Shape and type of one row of ``source``, found without a draw."""
     points = jax.eval_shape(_one_row, source).points
     return points.shape[1:], points.dtype
@@ -194,7 +180,7 @@ class Rows:
         ruined = jnp.full_like(points, jnp.nan if jnp.issubdtype(points.dtype, jnp.floating) else -1)
         return Rows(jnp.where(total <= roomy.capacity, points, ruined), total)
 
-    def take(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+    def take(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         """A uniformly random subset of ``n`` rows, or the whole if it has no more, in room for ``capacity``.
 
         Rows are ordered by 32 random bits each; a tie (probability below capacity^2 / 2^33) prefers the earlier row.
@@ -203,6 +189,11 @@ class Rows:
         order = jnp.argsort(jnp.where(self.present, bits >> 1, jnp.uint32(0xFFFFFFFF)), stable=True)
         chosen = self.points[order[: min(capacity, self.capacity)]]
         return Rows(chosen, jnp.minimum(n, self.count).astype(jnp.int32)).with_room(capacity)
+
+    def thinned(self, key: jax.Array, probability: Number) -> Rows:
+        """Each row stays with ``probability`` independently, one for all or one for each row ``(capacity,)``; order is kept."""
+        stays = self.present & jax.random.bernoulli(key, jnp.broadcast_to(probability, (self.capacity,)))
+        return Rows(self.points[jnp.argsort(~stays, stable=True)], stays.sum(dtype=jnp.int32))
 
     def with_room(self, capacity: int) -> Rows:
         missing = capacity - self.capacity
@@ -215,3 +206,14 @@ class Rows:
     @staticmethod
     def capacity_for(size: int) -> int:
         return int(size)
+
+
+def with_room(tree: Any, capacity: int) -> Any:
+    """The same, every set of rows in it in an array of ``capacity`` or more."""
+    kept: Callable[[Any], bool] = lambda node: isinstance(node, Rows)  # noqa: E731
+    return jax.tree.map(lambda node: node.with_room(capacity) if kept(node) else node, tree, is_leaf=kept)
+
+
+def room(data: Any) -> int:
+    """The length of the array that holds the rows of a data set; 0 for one without."""
+    return data.capacity if isinstance(data, Rows) else 0

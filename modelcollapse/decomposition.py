@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.engine.drive import simulate
+from modelcollapse.run import simulate
 
 if TYPE_CHECKING:
     import xarray

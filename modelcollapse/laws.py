@@ -13,6 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.names import Names
 from modelcollapse.numeric import shown
+from modelcollapse.protocols import Continues, Count, HasItems, Moments, Movable, SeesLaws
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -35,7 +36,7 @@ class Law:
         arguments.converted(self, family=law, params=_params, named=_named, exact=arguments.optional(self._like_params))
 
     def _like_params(self, name: str, value: Any) -> Any:
-        if type(value) is not type(self.params) or not hasattr(value, "moved"):
+        if type(value) is not type(self.params) or not isinstance(value, Movable):
             raise TypeError(
                 f"{name} must be params with a location, in float64, of the type of params, got {shown(value)}"
             )
@@ -46,13 +47,13 @@ class Law:
         """What the states are called, ``(K,)``, where that is known."""
         return None if self.named is None else self.named.values
 
-    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         return self.family.draw_rows(key, self.params, n, capacity)
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
         """Mean ``(d,)`` and covariance ``(d, d)``, or None for a law without points."""
         params = self.params
-        return (params.mean, params.covariance) if hasattr(params, "covariance") else None
+        return (params.mean, params.covariance) if isinstance(params, Moments) else None
 
 
 @part
@@ -79,7 +80,7 @@ class Table:
         """K of a table of states with names; None where the table does not say."""
         return None if self.names is None or self.points.ndim != 1 else len(self.names)
 
-    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         size = self.points.shape[0]
         if self.replace:
             chosen = jax.random.randint(key, (capacity,), 0, size, jnp.int32)
@@ -93,6 +94,15 @@ class Table:
         mean = self.points.mean(0)
         centred = self.points - mean[None, :]
         return mean, centred.T @ centred / self.points.shape[0]
+
+    def check(self, sizes: np.ndarray) -> None:
+        """Refuse data sets larger than a table that is drawn without replacement."""
+        rows = self.points.shape[0]
+        if not self.replace and sizes.max() > rows:
+            raise ValueError(
+                f"size {sizes.max()} exceeds the {rows} rows of a table drawn without replacement; "
+                "use a smaller size or table(rows, replace=True)"
+            )
 
     def frequencies(self, states: int) -> jax.Array | None:
         """Relative frequencies ``(states,)`` of an integer table."""
@@ -112,7 +122,7 @@ class Sampler:
 
     draw: Callable[[jax.Array, int], jax.Array] = static()
 
-    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         points = self.draw(key, capacity)
         if points.shape[:1] != (capacity,) or points.ndim not in (1, 2):
             raise ValueError(f"a sampler must return rows of shape (n, d), got {points.shape} for n = {capacity}")
@@ -139,23 +149,45 @@ class Stream:
     @property
     def rows(self) -> bool:
         """Whether data sets are plain rows, for want of subsets in the family's own kind."""
-        return self.items and not hasattr(self.family.data, "take")
+        return self.items and not issubclass(self.family.data, HasItems)
 
-    def draw(self, key: jax.Array, n: Any) -> Any:
-        """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced."""
-        if hasattr(self.family, "population"):
+    def draw(self, key: jax.Array, n: Count, given: Rows | None = None) -> Any:
+        """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced.
+
+        ``given`` are rows that the draws continue, one draw for each; only laws of families that take them can (``Continues``).
+        """
+        if isinstance(self.family, SeesLaws):
             return self.family.population(self.law, n)
-        own = getattr(self.law, "family", None)
-        if own is not None and own.data is self.family.data and not self.rows:
-            return own.draw(key, self.law.params, n, self.capacity)
-        rows = self.law.draw_rows(key, n, self.capacity)
+        law = self.law
+        if isinstance(law, Law) and law.family.data is self.family.data and not self.rows:
+            return law.family.draw(key, law.params, n, self.capacity, **_continuing(law, given))
+        rows = self.draw_rows(key, n, given)
         return rows if self.rows else self.family.summarise(rows)
 
-    def split(self, key: jax.Array, n: Any, shares: jax.Array) -> jax.Array:
-        """How many of ``n`` draws come from each part of a mixture; ``shares`` (k,) sum to 1. Where a law is seen, exactly its share."""
-        if hasattr(self.family, "population"):
+    def draw_rows(self, key: jax.Array, n: Count, given: Rows | None = None) -> Rows:
+        """The same draws as rows, whatever the family is fitted to: for a score, or to be continued."""
+        if given is None:
+            return self.law.draw_rows(key, n, self.capacity)
+        return self.law.family.draw_rows(key, self.law.params, n, self.capacity, **_continuing(self.law, given))
+
+    def split(self, key: jax.Array, n: jax.Array, shares: jax.Array) -> jax.Array:
+        """How many of ``n`` draws come from each component of a mixture of weights ``shares`` ``(k,)``: multinomial counts.
+
+        A family that sees laws gets the expected counts ``n * shares`` instead.
+        """
+        if isinstance(self.family, SeesLaws):
             return n.astype(shares.dtype) * shares
         return multinomial(key, n, shares)
+
+
+def _continuing(law: Any, given: Rows | None) -> dict[str, Rows]:
+    """The argument by which a family continues rows, for one that can."""
+    if given is None:
+        return {}
+    if not (isinstance(law, Law) and isinstance(law.family, Continues)):
+        kind = type(law.family if isinstance(law, Law) else law).__name__
+        raise TypeError(f"given rows can be continued by a family with `continued_rows`, and {kind} has none")
+    return {"given": given}
 
 
 def _params(name: str, value: Any) -> Any:

@@ -18,8 +18,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from modelcollapse.data import Rows
-    from modelcollapse.engine.loop import State
     from modelcollapse.laws import Law, Stream
+    from modelcollapse.loop import State
 
 # PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that infinitely many
 # real draws would be fitted by (None where they are not known)
@@ -54,8 +54,13 @@ class HasItems(Protocol):
     def take(self, key: jax.Array, n: Count, capacity: int) -> Self:
         """A uniformly random subset of ``n`` items, or the whole if it has no more."""
 
+
+@runtime_checkable
+class Thins(Protocol):
+    """A data set that a filter may leave items out of."""
+
     def thinned(self, key: jax.Array, probability: Number) -> Self:
-        """The items that stay if each stays with ``probability`` independently: one for all, or one for each state or row."""
+        """The items that stay if each does with ``probability``, independently: one number, or one for each state or row."""
 
 
 @runtime_checkable
@@ -202,6 +207,14 @@ class SeesLaws(Protocol):
 
     def population(self, law: Any, n: Count) -> Any:
         """The data set that infinitely many draws of ``law`` give, which weighs as ``n`` items in a pool."""
+
+
+@runtime_checkable
+class Represents(Protocol):
+    """A family that keeps the law of another one in a form of its own: what observables see is ``law(params)``."""
+
+    def law(self, params: Params, labelled: bool = True) -> Params:
+        """The parameters of the other family; if not ``labelled``, its positive probabilities in any order will do."""
 
 
 @runtime_checkable

@@ -68,12 +68,23 @@ def extended(record: dict[str, Any], key: jax.Array, first: int, last: int, **pa
     UserWarning
         If the versions here are not those that the run has been made with so far.
     """
-    here, before = _here(key), [record, *record.get("extended", [])]
+    here = _compared(record, key)
+    new = {"generations": [first, last], **here, "parts": {name: _part(part) for name, part in parts.items()}}
+    return {**record, "extended": [*record.get("extended", []), new]}
+
+
+def enlarged(record: dict[str, Any], key: jax.Array, first: int, chains: int) -> dict[str, Any]:
+    """The record of a run that chains ``first``, ..., ``chains - 1`` were added to here; raises and warns as ``extended``."""
+    return {**record, "added": [*record.get("added", []), {"chains": [first, chains - 1], **_compared(record, key)}]}
+
+
+def _compared(record: dict[str, Any], key: jax.Array) -> dict[str, Any]:
+    """Where JAX computes now, which must be what the run was made with."""
+    here, last = _here(key), [record, *record.get("extended", [])][-1]
     _check_precision(str(record.get("dtype")), here["dtype"])
     _check_generator(str(record.get("generator")), here["generator"])
-    _compare_versions(before[-1].get("versions", {}), here["versions"])
-    new = {"generations": [first, last], **here, "parts": {name: _part(part) for name, part in parts.items()}}
-    return {**record, "extended": [*before[1:], new]}
+    _compare_versions(last.get("versions", {}), here["versions"])
+    return here
 
 
 def _here(key: jax.Array) -> dict[str, Any]:
@@ -120,7 +131,7 @@ def _compare_versions(run: dict[str, str], here: dict[str, str]) -> None:
     if other:
         warnings.warn(
             f"the run was made with {', '.join(other)}; the numbers that follow may not be those of one uninterrupted run",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

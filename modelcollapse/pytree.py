@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, dataclass_transform, overload
 
 import jax
@@ -35,13 +35,14 @@ def schedule(*, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 
-def schedules(node: Any) -> list[str]:
-    """The fields of a part that are schedules."""
-    return (
-        [f.name for f in dataclasses.fields(node) if f.metadata.get("schedule")]
-        if dataclasses.is_dataclass(node)
-        else []
-    )
+def schedules(node: Any) -> Iterator[tuple[str, Any]]:
+    """The schedules of a part and of the parts within it: the path of the field, such as ``.before.share``, and its value."""
+    for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
+        value = vars(node)[field.name]
+        if field.metadata.get("schedule"):
+            yield f".{field.name}", value
+        else:
+            yield from ((f".{field.name}{name}", inner) for name, inner in schedules(value))
 
 
 @overload

@@ -1,27 +1,219 @@
-"""A run is its trace, everything needed to go on, and a record of where it came from."""
+"""A run: begun by ``simulate``, continued by ``extend``, read by name. It is its trace, all that is needed to go on, and where it came from."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import warnings
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import arguments, files, provenance, serial
+from modelcollapse import arguments, past, provenance, sampling, saved, seeds
+from modelcollapse.engine import devices, drive, forms, plan, scan
+from modelcollapse.engine.batch import stacked
+from modelcollapse.engine.checkpoint import Checkpoint
 from modelcollapse.forks import computes
+from modelcollapse.location import restored
 from modelcollapse.names import coordinate
 from modelcollapse.observables import labelled
+from modelcollapse.process import Prepared, prepare
+from modelcollapse.protocols import Family, Movable, Regime, Source
+from modelcollapse.regimes import Replace
 
 if TYPE_CHECKING:
     import xarray
 
     from modelcollapse.predict import Predictions
 
-FORMAT = 2
+
+@computes
+def simulate(
+    family: Family,
+    source: Source,
+    regime: Regime | None = None,
+    observe: Any = None,
+    *,
+    size: Any,
+    generations: int,
+    chains: int = 1,
+    seed: Any = 0,
+    record: Any = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+    checkpoint: str | os.PathLike | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+) -> Run:
+    """Run ``chains`` independent chains of recursive training.
+
+    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from generation
+    g - 1, so it is fit number g + 1 of the theory.
+
+    Parameters
+    ----------
+    family
+        What is refitted: ``Discrete()``, ``Gaussian()``, ``GaussianMixture(k)``, ...
+    source
+        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``, ``sampler(draw)``,
+        or the ``Law`` of any fitted model.
+    regime
+        Which data the next generation sees. Default ``Replace()``, only the newest model's.
+    observe
+        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from names.
+        Default what the family shows of itself (``family.default_observables``).
+    size
+        Sample size M of every data set, or one for each generation 0, ..., ``generations``: whole numbers below 2^31.
+    generations
+        Number of the last generation, included.
+    seed
+        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give different runs, in
+        both precisions. None draws a number, which ``provenance`` keeps.
+    record
+        Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
+    batch_size
+        Chains that run at once; chosen by an estimate of memory if not given. It changes no result.
+    progress
+        Show a progress bar, with the time left.
+    checkpoint
+        A folder: the run is written there while it goes on, and the same call goes on from there after a crash, to the same numbers.
+    mesh
+        Devices that share the chains: a mesh of one axis, ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``.
+        Default one device. Every process of a ``jax.distributed`` job makes the same call and gets the whole result. The
+        numbers are those of one device: keys and counts bit for bit, floats within a few ulp.
+
+    Returns
+    -------
+    Run
+        Its ``trace`` holds each observable as an array ``(chain, generation, ...)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument that makes no sense, before anything runs.
+    MemoryError
+        If the run cannot fit into this machine's memory, with the estimate, before anything runs.
+    ChainFailure
+        After the run, if a fit failed; it names the chains and generations, and its ``run`` holds everything else.
+    Interrupted
+        After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run with ``progress`` or
+        ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at all.
+    """
+    regime = Replace() if regime is None else regime
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    recorded = arguments.recorded(record, 0, generations)
+    how = _how(batch_size, progress, mesh)
+    key, number = seeds.keyed(seed)
+    prepared = prepare(family, source, regime, observe, size, generations)
+    history = provenance.made(
+        number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
+    )
+    work = _plan(prepared, key, (0, chains), (-1, generations), recorded, saved=checkpoint is not None, **how)
+    store = (
+        None if checkpoint is None else Checkpoint(arguments.path("checkpoint", checkpoint), _identity(history, work))
+    )
+    outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh, checkpoint=store)
+    run = Run(
+        family=prepared.process.family,
+        source=source,
+        regime=regime,
+        observables=prepared.observables,
+        size=arguments.whole_array("size", size),
+        recorded=recorded,
+        trace={},
+        state=None,
+        key=np.asarray(jax.random.key_data(key)),
+        key_impl=provenance.implementation(key),
+        provenance=history,
+        location=prepared.location,
+    )
+    return _finished(run, outcome)
+
+
+@computes
+def trace(
+    family: Family,
+    source: Source,
+    regime: Regime | None = None,
+    observe: Any = None,
+    *,
+    size: Any,
+    generations: int,
+    chains: int = 1,
+    seed: Any = 0,
+) -> dict[str, jax.Array]:
+    """``simulate`` as a pure function: every observable at every generation, ``(chain, generation, ...)``.
+
+    Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
+    ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
+    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location can be added in float64 here, so
+    what moves with rows far from 0, such as ``"mean"``, is refused where float32 cannot hold it.
+    """
+    generations = arguments.whole("generations", generations)
+    chains = arguments.count("chains", chains)
+    key, _ = seeds.keyed(seed)
+    prepared = prepare(family, source, regime, observe, size, generations, host=False)
+    process, sizes, index = prepared.process, prepared.sizes, np.arange(chains, dtype=np.uint32)
+    state, first = scan.start_within(key, index, forms.forms(process, sizes)[0][1])
+    records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
+    everything = np.arange(generations + 1)
+    for stage in plan.stages(process, sizes, 0, everything, generations, False):
+        if forms.changes(state, stage.process):
+            state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
+        state, out = scan.advance_within(key, index, state, stage.process, stage.legs[0].gaps, True)
+        records.append(out)
+    whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
+    return drive.masked(whole, state.status, jnp.asarray(everything, jnp.int32), jnp)
+
+
+def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None) -> dict[str, Any]:
+    """The arguments that change no number, checked."""
+    devices.check(mesh)
+    batch = None if batch_size is None else arguments.count("batch_size", batch_size)
+    return {"batch_size": batch, "progress": arguments.flag("progress", progress), "mesh": mesh}
+
+
+def _plan(
+    prepared: Prepared,
+    key: jax.Array,
+    span: tuple[int, int],
+    way: tuple[int, int],
+    recorded: np.ndarray,
+    *,
+    batch_size: int | None,
+    progress: bool,
+    mesh: jax.sharding.Mesh | None,
+    saved: bool = False,
+) -> plan.Plan:
+    """The plan for ``span`` (first chain, number of chains) on its ``way`` (from which generation, -1 for new chains, to which)."""
+    (first, chains), (now, last) = span, way
+    return plan.planned(
+        prepared.process,
+        prepared.sizes,
+        key,
+        first=first,
+        chains=chains,
+        now=now,
+        last=last,
+        recorded=recorded,
+        batch_size=batch_size,
+        devices=devices.count(mesh),
+        mesh=mesh is not None,
+        watched=progress or saved,
+    )
+
+
+def _identity(history: dict[str, Any], work: plan.Plan) -> dict[str, Any]:
+    """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
+    parts = {name: content["sha256"] for name, content in history["parts"].items()}
+    span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
+    sizes = work.opening.sizes
+    return {**parts, "size": np.asarray(sizes).tolist(), **span} | {
+        k: history[k] for k in ("key", "dtype", "generator")
+    }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,10 +274,9 @@ class Run:
     def params(self) -> Any:
         """Final parameters of the family, with the chain as first axis of every leaf."""
         kept = self.state.params
-        if self.location is not None:
+        if self.location is not None and isinstance(kept, Movable):
             return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
-        # a closed chain keeps its law as items, counts or a list of survivors
-        return jax.tree.map(np.array, jax.vmap(lambda one: one.law())(kept)) if hasattr(kept, "law") else kept
+        return forms.final_law(kept)
 
     def sizes(self, generations: int | None = None) -> np.ndarray:
         """Sample size of the data set of each generation 0, ..., ``generations``."""
@@ -96,9 +287,6 @@ class Run:
             )
         return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
 
-    def replaced(self, **changes: Any) -> Run:
-        return dataclasses.replace(self, **changes)
-
     @computes
     def extend(
         self,
@@ -106,10 +294,10 @@ class Run:
         *,
         record: Any = None,
         size: Any = None,
-        regime: Any = None,
+        regime: Regime | None = None,
         batch_size: int | None = None,
         progress: bool = False,
-        mesh: Any = None,
+        mesh: jax.sharding.Mesh | None = None,
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
@@ -126,41 +314,57 @@ class Run:
             generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
             UserWarning.
         """
-        from modelcollapse.engine import devices
-        from modelcollapse.engine import drive as driver
-
         arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
-        devices.check(mesh)
-        generations, progress = arguments.count("generations", generations), arguments.flag("progress", progress)
+        how = _how(batch_size, progress, mesh)
+        generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
-        sizes = self._sizes_until(last, size)
+        sizes = past.extended_sizes(self.size, self.sizes(), last, size)
         regime = self.regime if regime is None else regime
-        _check_past(self.regime, regime, now)
+        past.check(self.regime, regime, now)
         recorded = arguments.recorded(record, now + 1, last)
-        key = driver.restored_key(self.key, self.key_impl)
+        key = self._key()
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
-        process, _ = driver.placed(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
-        run = self.replaced(regime=regime, size=sizes, provenance=history)
-        options: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "mesh": mesh}
-        return driver.drive(run, process, key, self.chains, recorded, last, **options)
+        prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
+        work = _plan(prepared, key, (0, self.chains), (now, last), recorded, **how)
+        outcome = drive.drive(work, key, self.state, progress=how["progress"], mesh=mesh)
+        longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
+        return _finished(longer, outcome, interrupted=self)
 
-    def _sizes_until(self, last: int, size: Any) -> np.ndarray:
-        """``size`` of ``extend`` as one number for the whole run, or as one for each generation; the past is what was run."""
-        past = self.sizes()
-        if size is None:
-            return self.size
-        if arguments.whole_array("size", size).ndim == 0:
-            new = arguments.sizes(size, last)
-            return self.size if self.size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
-        sizes = arguments.sizes(size, last)
-        if not np.array_equal(sizes[: past.size], past):
-            differs = int(np.argmax(sizes[: past.size] != past))
-            raise ValueError(
-                f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, got {sizes[differs]}"
-            )
-        return sizes
+    @computes
+    def more(
+        self,
+        chains: int,
+        *,
+        batch_size: int | None = None,
+        progress: bool = False,
+        mesh: jax.sharding.Mesh | None = None,
+    ) -> Run:
+        """The run with ``chains`` more of the same process, as if it had been begun with all of them; a new ``Run``.
+
+        The new chains have the numbers that follow, and so the keys that they have in a larger run. ``provenance["added"]`` has a record
+        of each addition.
+
+        Raises
+        ------
+        ValueError
+            As ``extend`` for another precision or random generator. Other versions are a UserWarning.
+        """
+        arguments.family("family", self.family)
+        how = _how(batch_size, progress, mesh)
+        chains, key, last = arguments.count("chains", chains), self._key(), self.generations
+        history = provenance.enlarged(self.provenance, key, self.chains, self.chains + chains)
+        prepared = prepare(
+            self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
+        )
+        work = _plan(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
+        outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh)
+        return _finished(dataclasses.replace(self, provenance=history), outcome, beside=True)
+
+    def _key(self) -> jax.Array:
+        """The key that the run was started with."""
+        return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(self.key), impl=self.key_impl))
 
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
@@ -221,18 +425,8 @@ class Run:
         UserWarning
             If a part or function will not be found by another process that loads the run.
         """
-        path = arguments.path("path", path)
-        arrays: dict[str, np.ndarray] = {}
-        lost: set[str] = set()
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        spec = serial.encode(fields, arrays, lost)
-        if lost:
-            warnings.warn(
-                f"another process that loads this run will not find {', '.join(sorted(lost))}: define it at the top of a module, "
-                "or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
-                stacklevel=2,
-            )
-        files.write(path, {"format": FORMAT, "run": spec}, arrays)
+        saved.write(arguments.path("path", path), fields)
 
     @staticmethod
     @computes
@@ -249,67 +443,8 @@ class Run:
         OSError
             If it cannot be opened.
         """
-        spec, arrays = files.read(arguments.path("path", path))
-        name = os.fspath(path)
-        found = spec.get("format") if isinstance(spec, dict) else None
-        if found == 1:
-            raise ValueError(
-                f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
-                "version that wrote it, or make the run again"
-            )
-        if found != FORMAT:
-            raise ValueError(f"{name} has format {found!r}, this version reads {FORMAT}")
-        try:
-            # arrays keep the precision that they were saved in, whatever it is here
-            with jax.enable_x64(True):
-                return _whole(serial.decode(spec["run"], arrays))
-        except Exception as error:  # parts check their fields as they please
-            raise ValueError(f"{name} cannot be loaded: {error}") from error
-
-
-def _whole(fields: dict[str, Any]) -> Run:
-    """A run of the ``fields`` of a file, if they fit together."""
-    kinds = {
-        "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
-        "key_impl": str,
-    }  # fmt: skip
-    needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
-    lacking = [name for name in needed if name not in fields]
-    wrong = [name for name, kind in kinds.items() if name not in lacking and not isinstance(fields[name], kind)]
-    if lacking or wrong:
-        raise ValueError(f"the record of the run lacks {', '.join(lacking + wrong)}")
-    run = Run(**fields)
-    shape = (run.chains, run.recorded.size)
-    if set(run.trace) != set(run.observables) or any(np.shape(v)[:2] != shape for v in run.trace.values()):
-        raise ValueError(f"the trace does not hold {shape[0]} chains and {shape[1]} generations of each observable")
-    return run
-
-
-def _check_past(run: Any, given: Any, generation: int) -> None:
-    """Refuse a regime that until ``generation`` is not the one that was run."""
-    if given is run:
-        return
-    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
-    kind, other = (cast(Any, jax.tree.structure(regime)) for regime in (run, given))
-    if kind != other:
-        raise ValueError(
-            f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
-            "Switch(before, after, g), simulated from the start"
-        )
-    for (path, was), (_, now) in zip(old, new, strict=True):
-        if not _same_past(np.asarray(was), np.asarray(now), generation + 1):
-            raise ValueError(
-                f"regime must begin as the one that was run: {type(run).__name__}{jax.tree_util.keystr(path)} was {was!r} "
-                f"in generations 0 to {generation}, got {now!r}"
-            )
-
-
-def _same_past(was: np.ndarray, now: np.ndarray, entries: int) -> bool:
-    if was.shape != now.shape:  # a number, or a schedule of another length
-        was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
-        if was.ndim == now.ndim == 1 and was.size != now.size:
-            return False
-    return bool(np.all(was == now))
+        needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
+        return Run(**saved.read(arguments.path("path", path), needed))
 
 
 class ChainFailure(RuntimeError):
@@ -327,6 +462,38 @@ class ChainFailure(RuntimeError):
             f"the fit of {type(run.family).__name__} was not finite in {first}{more}; "
             "these chains stopped there, the others went on: see the `run` of this exception"
         )
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached: ``run.extend`` and
+    ``run.more`` complete it, to the numbers of a run that was not interrupted.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(f"interrupted: {run.chains} chains reached generation {run.generations}; they are in .run")
+
+
+def _finished(run: Run, outcome: drive.Outcome | None, *, beside: bool = False, interrupted: Run | None = None) -> Run:
+    """``run`` with what came of its plan: after its past, or (``beside``) after its chains."""
+    if outcome is None:  # Ctrl-C before any chain was begun
+        raise KeyboardInterrupt
+    trace = restored(outcome.trace, run.observables, run.location)
+    state, recorded = outcome.state, outcome.recorded
+    if run.state is not None and outcome.interrupted and (beside or state.status.size < run.chains):
+        raise Interrupted(run if interrupted is None else interrupted)
+    if beside:
+        trace = {name: np.concatenate([values, trace[name]]) for name, values in run.trace.items()}
+        state = stacked([run.state, state])
+    elif run.state is not None:
+        trace = {name: np.concatenate([values, trace[name]], axis=1) for name, values in run.trace.items()}
+        recorded = np.concatenate([run.recorded, recorded])
+    run = dataclasses.replace(run, trace=trace, state=state, recorded=recorded)
+    if outcome.interrupted:
+        raise Interrupted(run)
+    if np.any(state.status):
+        raise ChainFailure(run)
+    return run
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Damped, Gaussian, Rounded
 from modelcollapse.observables import excess_log_loss, first_below
-from modelcollapse.run import Run
+from modelcollapse.run import Run, simulate
 from modelcollapse.sources import linear, normal, normal_mixture
 from modelcollapse.verify.evidence import ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, stream

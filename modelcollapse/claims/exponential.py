@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Binomial, Gamma, GaussianMean, NegativeBinomial, Pareto, Poisson, Uniform
+from modelcollapse.run import simulate
 from modelcollapse.sources import binomial, exponential, gamma, negative_binomial, normal, pareto, poisson, uniform
 from modelcollapse.verify.evidence import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, stream

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Gaussian
-from modelcollapse.run import Run
+from modelcollapse.run import Run, simulate
 from modelcollapse.sources import normal
 from modelcollapse.verify.evidence import ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, shared, stream

@@ -9,8 +9,8 @@ import numpy as np
 
 from modelcollapse import regimes
 from modelcollapse.claims.gaussian import SECTION, last
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Gaussian
+from modelcollapse.run import simulate
 from modelcollapse.sources import normal, normal_mixture
 from modelcollapse.verify.evidence import ChernoffMean, Evidence, NominalMean
 from modelcollapse.verify.registry import claim, stream

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import KernelDensity
+from modelcollapse.run import simulate
 from modelcollapse.sources import normal
 from modelcollapse.verify.evidence import Evidence, NominalMean
 from modelcollapse.verify.registry import claim, stream

@@ -9,8 +9,8 @@ import numpy as np
 from modelcollapse import ancestry, sampling
 from modelcollapse.claims.gaussian import SECTION as GAUSSIANS
 from modelcollapse.claims.replacement import LAW, SECTION
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import GaussianMixture
+from modelcollapse.run import simulate
 from modelcollapse.sources import normal
 from modelcollapse.verify.evidence import Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, shared, stream

@@ -8,9 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import PPCA, Conditional
 from modelcollapse.observables import of
+from modelcollapse.run import simulate
 from modelcollapse.sources import images, normal
 from modelcollapse.verify.evidence import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, stream

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from modelcollapse import regimes
-from modelcollapse.engine.drive import simulate, trace
 from modelcollapse.families import Design, Gaussian, Regression
 from modelcollapse.laws import Law
+from modelcollapse.run import simulate, trace
 from modelcollapse.sources import linear, normal
 from modelcollapse.verify.evidence import Evidence, NominalMean, Proportion
 from modelcollapse.verify.registry import claim, stream

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Discrete
 from modelcollapse.observables import FirstTime, as_observable
 from modelcollapse.pytree import part
-from modelcollapse.run import Run
+from modelcollapse.run import Run, simulate
 from modelcollapse.sources import categorical
 from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion
 from modelcollapse.verify.registry import claim, shared, stream

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import regimes
-from modelcollapse.engine.drive import simulate
 from modelcollapse.families import Discrete
-from modelcollapse.run import Run
+from modelcollapse.run import Run, simulate
 from modelcollapse.sources import categorical
 from modelcollapse.verify.evidence import BoundedMean, Evidence
 from modelcollapse.verify.registry import claim, shared, stream

@@ -15,9 +15,8 @@ import numpy as np
 
 from modelcollapse import datasets, families, regimes, sources
 from modelcollapse.cli import options as _options
-from modelcollapse.engine import drive as driver
 from modelcollapse.observables import OBSERVABLES
-from modelcollapse.run import ChainFailure, Run
+from modelcollapse.run import ChainFailure, Run, simulate
 
 FAILED = 1
 FILES = ("table", "counts", "states")
@@ -264,7 +263,7 @@ def run(options: argparse.Namespace) -> int:
     source = _source(family, options)
     code = 0
     try:
-        done = driver.simulate(
+        done = simulate(
             family.make(options), source, regime.make(options), options.observe or list(family.observe), size=options.size,
             generations=options.generations, chains=options.chains, seed=options.seed, progress=not options.quiet,
         )  # fmt: skip

@@ -3,11 +3,13 @@
 Where each data set is drawn from the last fit alone, a state that is lost stays lost, and drawing from the fit is copying items of the
 data set before. So the law on K states may be kept as the items themselves (:class:`Items`), whose work is the sample size
 whatever K is; as their counts (:class:`Tallies`); or as the list of states that are left (:class:`Survivors`), whose work is their
-number. ``simulate`` runs a ``Discrete`` family in these forms by itself; none is a family for the user.
+number. A run of a ``Discrete`` family takes these forms by itself, and what observables see of them is the family's own parameters.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
 from typing import Any
 
@@ -16,6 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.data import Counts, Rows
+from modelcollapse.families.discrete import Discrete
+from modelcollapse.loop import Process, State
+from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import float64, keys, multinomial, over_lanes, settled, together
 from modelcollapse.sampling._multinomial import in_turn
@@ -28,10 +33,6 @@ class Copied:
     points: jax.Array
     count: jax.Array
     states: int = static()
-
-    def law(self, labelled: bool = True) -> jax.Array:
-        """Probabilities ``(K,)``."""
-        return _shares(self.counts, self.count)
 
     @property
     def counts(self) -> jax.Array:
@@ -47,7 +48,7 @@ class Items:
 
     data = Rows
 
-    def draw(self, key: jax.Array, params: Copied, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: Copied, n: Count, capacity: int) -> Rows:
         words = keys.words(settled(key), (-(-capacity // 2),))
         with float64():
             # the words are drawn first: inside a gather they would be drawn one by one
@@ -59,17 +60,21 @@ class Items:
     def summarise(self, rows: Rows) -> Rows:
         return rows
 
-    def fit(self, key: jax.Array, data: Rows, previous: Any) -> Copied:
+    def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
-    def sound(self, params: Copied) -> jax.Array:
+    def law(self, params: Copied, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``."""
+        return _frequencies(params.counts, params.count)
+
+    def valid(self, params: Copied) -> jax.Array:
         """Whether these are states: weights that make no sense give items of -1."""
         return (params.points >= 0).all()
 
-    def fixed(self, params: Copied) -> jax.Array:
+    def at_rest(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
 
-    def workspace(self, params: Any) -> int:
+    def workspace(self, params: Copied) -> int:
         return 1
 
     def with_room(self, params: Copied, capacity: int) -> Copied:
@@ -87,33 +92,33 @@ class Tally:
 
     counts: jax.Array
 
-    def law(self, labelled: bool = True) -> jax.Array:
-        """Probabilities ``(K,)``."""
-        return _shares(self.counts, self.counts.sum(dtype=jnp.int32))
-
 
 @part
 class Tallies:
     """K states by their counts; what ``family`` does with probabilities, in integers."""
 
-    family: Any
+    family: Discrete
 
     data = Counts
 
-    def draw(self, key: jax.Array, params: Tally, n: Any, capacity: int) -> Counts:
+    def draw(self, key: jax.Array, params: Tally, n: Count, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params.counts, capacity=capacity))
 
     def summarise(self, rows: Rows) -> Counts:
         return self.family.summarise(rows)
 
-    def fit(self, key: jax.Array, data: Counts, previous: Any) -> Tally:
+    def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
         return Tally(data.n)
 
-    def sound(self, params: Tally) -> jax.Array:
+    def law(self, params: Tally, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``."""
+        return _frequencies(params.counts, params.counts.sum(dtype=jnp.int32))
+
+    def valid(self, params: Tally) -> jax.Array:
         """Whether these are counts: weights that make no sense give -1."""
         return (params.counts >= 0).all()
 
-    def fixed(self, params: Tally) -> jax.Array:
+    def at_rest(self, params: Tally) -> jax.Array:
         return (params.counts > 0).sum() == 1
 
     def workspace(self, params: Tally) -> int:
@@ -133,11 +138,6 @@ class Surviving:
     size: jax.Array  # () int32, the sum of the counts
     states: int = static()
 
-    def law(self, labelled: bool = True) -> jax.Array:
-        """Probabilities ``(K,)``; of the survivors alone, without the names that they go by, if not ``labelled``."""
-        shares = _shares(_first(self.counts, self.number), self.size)
-        return jnp.zeros(self.states, shares.dtype).at[self.labels].add(shares) if labelled else shares
-
 
 @part
 class Survivors:
@@ -147,27 +147,26 @@ class Survivors:
 
     data = Counts
 
-    def draw(self, key: jax.Array, params: Surviving, n: Any, capacity: int) -> Surviving:
+    def draw(self, key: jax.Array, params: Surviving, n: Count, capacity: int) -> Surviving:
         with float64():
             drawn = _redraw(settled(key), jnp.asarray(n, jnp.int32), params)
         return drawn
 
-    def fit(self, key: jax.Array, data: Surviving, previous: Any) -> Surviving:
+    def fit(self, key: jax.Array, data: Surviving, previous: Params | None) -> Surviving:
         return data
 
-    def fixed(self, params: Surviving) -> jax.Array:
+    def law(self, params: Surviving, labelled: bool = True) -> jax.Array:
+        """Probabilities ``(K,)``; if not ``labelled``, those of the survivors in the order of the list."""
+        frequencies = _frequencies(_first(params.counts, params.number), params.size)
+        return jnp.zeros(self.states, frequencies.dtype).at[params.labels].add(frequencies) if labelled else frequencies
+
+    def at_rest(self, params: Surviving) -> jax.Array:
         return params.number <= 1
 
     def capacity(self, largest: int) -> int:
         return 0
 
-    def keeps(self, params: Any) -> bool:
-        return isinstance(params, Surviving)
-
-    def support(self, params: Copied | Tally) -> jax.Array:
-        return (params.counts > 0).sum(dtype=jnp.int32)
-
-    def received(self, params: Copied | Tally, room: int) -> Surviving:
+    def entered(self, params: Copied | Tally, room: int) -> Surviving:
         """The list of the states that items or counts have; at most ``room`` of them."""
         counts = params.counts
         left = counts > 0
@@ -178,27 +177,80 @@ class Survivors:
         return Surviving(names, numbers, number, size, states=self.states)
 
     def room(self, support: int) -> int:
-        """Of a list that holds so many: a power of 8, so that few programs are compiled."""
+        """The length of a list for ``support`` states: a power of 8, so that few programs are compiled."""
         return min(self.states, next(8**k for k in itertools.count(1) if 8**k >= support))
 
+
+Form = Items | Tallies | Survivors
 
 # generations in units of the sample size, 1 / M_1 + 1 / M_2 + ..., after which so few states are left that a list of them is shorter work
 _SOON, _LATE = 1 / 12, 1.0
 # up to so many items a state, copying those is less work than drawing counts
-_ITEMS_A_STATE = 32
+_ITEMS_PER_STATE = 32
 _FEW_STATES = 64
 
 
-def forms(family: Any, states: int, sizes: np.ndarray) -> list[tuple[int, Any]]:
-    """The forms that a chain takes, each with the generation from which on it is kept so; the same for all chains of a run.
+def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
+    """The process in the forms that its chains take in turn, each with the generation from which on they are kept so.
 
-    Sizes that follow change no form before them, so that a run may go on with any.
+    A chain that sees nothing but its own output may be kept in another form than its parameters. Sizes that follow change no form before
+    them, so that a run may go on with any.
     """
-    by_items = states > _FEW_STATES and sizes[0] <= _ITEMS_A_STATE * states
+    family, truth, regime = process.family, process.watch.truth, process.regime
+    closed = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
+    if not closed or type(family) is not Discrete or truth is None:
+        return [(0, process)]
+    found = _forms(family, truth.size, sizes)
+    out = []
+    for i, (first, form) in enumerate(found):
+        # the largest data set while it is kept so
+        until = found[i + 1][0] + 1 if i + 1 < len(found) else len(sizes)
+        capacity = form.capacity(int(sizes[:until].max()))
+        room = capacity if isinstance(form, KeepsRows) else process.room
+        out.append((first, dataclasses.replace(process, family=form, capacity=capacity, room=room)))
+    return out
+
+
+def form_at(process: Process, sizes: np.ndarray, generation: int) -> Process:
+    """The process in the form that follows ``generation``."""
+    return [form for start, form in forms(process, sizes) if start <= generation][-1]
+
+
+def _forms(family: Discrete, states: int, sizes: np.ndarray) -> list[tuple[int, Form]]:
+    by_items = states > _FEW_STATES and sizes[0] <= _ITEMS_PER_STATE * states
     late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))[:1]
     if by_items:  # before the first data set that is too large to copy
-        late = np.sort(np.concatenate([late, np.flatnonzero(sizes > _ITEMS_A_STATE * states) - 1]))[:1]
+        late = np.sort(np.concatenate([late, np.flatnonzero(sizes > _ITEMS_PER_STATE * states) - 1]))[:1]
     return [(0, Items(states) if by_items else Tallies(family)), *((int(first), Survivors(states)) for first in late)]
+
+
+def changes(state: State, process: Process) -> bool:
+    """Whether the family of ``process`` keeps its law in another form than ``state`` has it."""
+    return isinstance(process.family, Survivors) and not isinstance(state.params, Surviving)
+
+
+@functools.partial(jax.jit, static_argnames=("room",))
+def changed(state: State, process: Process, room: int) -> State:
+    """The same chains as lists of survivors with places for ``room``."""
+    params = jax.vmap(lambda params: process.family.entered(params, room))(state.params)
+    return dataclasses.replace(state, params=params)
+
+
+@jax.jit
+def supports(state: State) -> jax.Array:
+    """How many states each chain ``(chain,)`` of items or counts has left."""
+    return jax.vmap(lambda params: (params.counts > 0).sum(dtype=jnp.int32))(state.params)
+
+
+def final_law(params: Params) -> Params:
+    """The parameters of every chain as their family has them, whatever form they end in."""
+    kept: Any = {
+        Copied: lambda p: Items(p.states),
+        Tally: lambda p: Tallies(None),
+        Surviving: lambda p: Survivors(p.states),
+    }
+    form = kept.get(type(params))
+    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).law)(params))
 
 
 @over_lanes
@@ -237,7 +289,7 @@ def _first(counts: jax.Array, number: jax.Array) -> jax.Array:
     return jnp.where(place < number[None], counts, 0)
 
 
-def _shares(counts: jax.Array, size: jax.Array) -> jax.Array:
+def _frequencies(counts: jax.Array, size: jax.Array) -> jax.Array:
     """``counts / size``, and exactly 1 for a state that is alone."""
     dtype = jnp.result_type(float)
     # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1

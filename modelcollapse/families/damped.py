@@ -48,7 +48,7 @@ class Damped:
         return fitted if previous is None else self.family.blend(previous, fitted, self.rate)
 
     def __getattr__(self, name: str) -> Any:
-        # optional abilities (project, check, mix) are those of the family within; not its forms, which copy data sets
-        if name.startswith("_") or name in ("family", "rate", "forms"):
+        # optional abilities (project, check, mix) are those of the family within
+        if name.startswith("_") or name in ("family", "rate"):
             raise AttributeError(name)
         return getattr(self.family, name)

@@ -10,7 +10,6 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
-from modelcollapse.engine import forms as _resampled
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import categories, multinomial
 
@@ -57,17 +56,13 @@ class Discrete:
         # counts of -1 come from weights that make no sense, or states out of range
         return jnp.where((data.n >= 0).all(), shares, jnp.nan)
 
-    def fixed(self, params: jax.Array) -> jax.Array:
+    def at_rest(self, params: jax.Array) -> jax.Array:
         """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""
         return (params == 1).any()
 
     def workspace(self, params: jax.Array) -> int:
         """Numbers that a draw holds for each item: none, where the few states are counted as the items come."""
         return 0 if params.size <= 64 else 4
-
-    def forms(self, truth: Any, sizes: np.ndarray) -> list[tuple[int, Any]]:
-        """How a chain is kept that sees only its own output: from which generation on, in which form."""
-        return [(0, self)] if truth is None else _resampled.forms(self, truth.size, sizes)
 
     def mix(self, weights: jax.Array, params: jax.Array) -> jax.Array:
         """The mixture law: ``weights`` (n,), ``params`` (n, K). Discrete laws are closed under mixing."""

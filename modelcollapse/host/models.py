@@ -17,9 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from modelcollapse import arguments, provenance, regimes, seeds
-from modelcollapse.engine import drive as driver
-from modelcollapse.engine import loop
+from modelcollapse import addresses, arguments, loop, provenance, regimes, seeds
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
 from modelcollapse.host.frames import frame_source, is_frame
@@ -27,7 +25,10 @@ from modelcollapse.host.laws import Fitted, Laws, call
 from modelcollapse.laws import Law, Stream
 from modelcollapse.location import exactly
 from modelcollapse.observables import named
+from modelcollapse.process import check_schedules
+from modelcollapse.protocols import ChecksSizes
 from modelcollapse.pytree import part, static
+from modelcollapse.regimes import common
 from modelcollapse.run import Run
 
 
@@ -98,16 +99,16 @@ def simulate_models(
     key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
-    driver.check_schedules(regime, generations)
-    if hasattr(regime, "check"):
-        regime.check(sizes)
-    driver.check_source(source, sizes)
+    check_schedules(regime, generations)
+    common.check(regime, sizes)
+    if isinstance(source, ChecksSizes):
+        source.check(sizes)
     family, observables = FitSample(_maker(make_model)), named(observe)
     with jax.enable_x64(True):
         real = jax.tree.map(_wide, exactly(source))
         _check_truth(source, observables, truth := _truth(real))
         laws = Laws(real, int(sizes.max()))
-        counted = regimes.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)
+        counted = common.prepared(regime, laws, Law(laws, np.asarray(laws.newest)), sizes)
         plan = functools.partial(_Chain, family.make_model, real, counted, observables, truth, sizes)
         trace, models = _chains(plan, key, chains, recorded, generations, progress)
         history = provenance.made(number, key, family=family, source=source, regime=regime, observe=observables)
@@ -219,11 +220,11 @@ class _Chain:
                     f"make_model must make objects with fit(X) and sample(n); {self.model!r} has no {method}"
                 )
         rows = self.laws.shape.given(data.points)
-        call(self.model, "fit", rows, jax.random.fold_in(key, loop.FIT))
+        call(self.model, "fit", rows, jax.random.fold_in(key, addresses.FIT))
         self.laws.add(self.model)
         self.laws.forget(self.memory)
         fitted = Fitted(
-            self.model, rows, functools.partial(self._look, jax.random.fold_in(key, loop.LOOK), rows.shape[1])
+            self.model, rows, functools.partial(self._look, jax.random.fold_in(key, addresses.LOOK), rows.shape[1])
         )
         state = loop.State(fitted, (), {}, now, np.zeros_like(now))
         if generation == 0:

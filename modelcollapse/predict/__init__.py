@@ -44,15 +44,15 @@ def predictions(
         For what ``simulate`` refuses.
     """
     from modelcollapse import arguments, regimes
-    from modelcollapse.engine import drive as driver
     from modelcollapse.predict import rules
+    from modelcollapse.process import prepare
 
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
-    checked = driver.prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
+    checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
     observables = rules.known() if observe is None else checked.observables
-    return rules.predict(checked.family, source, regime, observables, arguments.sizes(size, generations), recorded)
+    return rules.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
 
 
 def _nothing(params: Any) -> np.ndarray:

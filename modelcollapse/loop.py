@@ -1,0 +1,199 @@
+"""One loop carries every family and every regime: fit, draw, fit again.
+
+``begin`` makes one chain and ``step`` advances it by one generation; both are pure. How many chains run at once, on which devices and in which
+form is the business of ``modelcollapse.engine``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from modelcollapse.addresses import FIT, fold
+from modelcollapse.data import with_room
+from modelcollapse.laws import Law, Stream
+from modelcollapse.protocols import Carry, Exchanges, KeepsRows, Memory, Params, Represents, Truth, Validates, marks
+from modelcollapse.pytree import part, static
+from modelcollapse.sampling import axis_of_chains, once
+
+
+@part
+class State:
+    """One chain between generations. In a chain of several models, leaves of ``params`` have the model as first axis."""
+
+    params: Params
+    memory: Memory  # the regime's own
+    carries: dict[str, Carry]  # of the observables, by name
+    generation: jax.Array  # (), int32
+    status: jax.Array  # (), int32: 0, or 1 + the generation whose fit failed
+    data: Any = ()  # the data set of the generation, if an observable needs it
+
+
+@part
+class Watch:
+    """The observables of a run by name, and the truth that they compare with."""
+
+    observables: dict[str, Any]
+    truth: Truth
+
+    @property
+    def needs_data(self) -> bool:
+        return any(marks(observable).needs_data for observable in self.observables.values())
+
+    def start(self, state: State, family: Any = None) -> State:
+        """A first state with the carries that the observables begin with; ``family`` says in which form parameters are kept."""
+        return dataclasses.replace(
+            state, carries={name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
+        )
+
+    def update(self, before: State, now: State, family: Any = None) -> State:
+        """The state of one generation later, with its carries."""
+        carries = {
+            name: o.update(before.carries[name], _seen(now, o, family), self.truth)
+            for name, o in self.observables.items()
+        }
+        return dataclasses.replace(now, carries=carries)
+
+    def read(self, state: State, family: Any = None) -> dict[str, jax.Array]:
+        return {
+            name: o.read(state.carries[name], _seen(state, o, family), self.truth)
+            for name, o in self.observables.items()
+        }
+
+
+def _seen(state: State, observable: Any, family: Any) -> State:
+    """The state as an observable sees it, its parameters those of the family that the user named."""
+    if not isinstance(family, Represents):
+        return state
+    return dataclasses.replace(state, params=family.law(state.params, not marks(observable).unlabelled))
+
+
+@part
+class Process:
+    """Everything that is fixed over a run."""
+
+    family: Any
+    source: Any
+    regime: Any
+    watch: Watch
+    sizes: jax.Array  # (), or (generations + 1,): sample size of each data set
+    capacity: int = static()  # a bound on every draw
+    room: int = static()  # a bound on every pool of rows; 0 if there are none
+
+    @property
+    def models(self) -> int:
+        """How many models a chain has."""
+        return self.regime.models if isinstance(self.regime, Exchanges) else 1
+
+    def stream(self, law: Any) -> Stream:
+        return Stream(law, self.family, self.capacity, self.regime.needs_items)
+
+    def size(self, generation: int | jax.Array) -> jax.Array:
+        return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
+
+    def with_room(self, params: Params) -> Params:
+        """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
+        return self.family.with_room(params, self.room) if isinstance(self.family, KeepsRows) else params
+
+    def observing(self, observables: dict[str, Any]) -> Process:
+        """The same process with other observables."""
+        return dataclasses.replace(self, watch=Watch(observables, self.watch.truth))
+
+    def read(self, state: State) -> dict[str, jax.Array]:
+        """Every observable of a state."""
+        return self._each(lambda one: self.watch.read(one, self.family), state)
+
+    def started(self, state: State) -> State:
+        return self._each(lambda one: self.watch.start(one, self.family), state)
+
+    def updated(self, before: State, now: State) -> State:
+        return self._each(lambda one, two: self.watch.update(one, two, self.family), before, now)
+
+    def _each(self, function: Any, *states: State) -> Any:
+        """``function`` of a chain, or of each of its models; generation and status are the chain's."""
+        if not isinstance(self.regime, Exchanges):
+            return function(*states)
+        axes = State(0, 0, 0, None, None, 0)  # type: ignore[arg-type]
+        mapped = jax.vmap(function, in_axes=(axes,) * len(states), out_axes=0)(*states)
+        if not isinstance(mapped, State):
+            return mapped
+        last = states[-1]
+        return dataclasses.replace(mapped, generation=last.generation, status=last.status)
+
+
+def begin(key: jax.Array, process: Process) -> State:
+    """Generation 0 of one chain: a fit to real data. ``key`` is the chain's, or ``(models,)`` keys."""
+    now, size = jnp.int32(0), process.size(jnp.int32(0))
+    real = process.stream(process.source)
+
+    def one(key: jax.Array) -> tuple[Params, Memory, Any, jax.Array]:
+        key = fold(key, now)
+        data, memory = process.regime.start(key, real, size)
+        params = process.family.fit(fold(key, FIT), _fitted(real, data), None)
+        return process.with_room(params), with_room(memory, process.room), data, _valid(process.family, params)
+
+    several = isinstance(process.regime, Exchanges)
+    params, memory, data, valid = (jax.vmap(one) if several else one)(key)
+    status = jnp.where(valid.all(), 0, 1).astype(jnp.int32)
+    data = with_room(data, process.room) if process.watch.needs_data else ()
+    return process.started(State(params, memory, {}, now, status, data))
+
+
+def step(key: jax.Array, state: State, process: Process) -> State:
+    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was for the rest of the run."""
+    now = state.generation + 1
+    size, real = process.size(now), process.stream(process.source)
+    if isinstance(process.regime, Exchanges):
+        key = jax.vmap(fold, (0, None))(key, now)
+        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.models)]
+        models = tuple(process.stream(Law(process.family, params)) for params in each)
+        sets, memory = process.regime.exchange(key, models, real, state.memory, size, now)
+        fitted = [
+            process.family.fit(fold(key[i], FIT), _fitted(real, data), params)
+            for i, (data, params) in enumerate(zip(sets, each, strict=True))
+        ]
+        data, params = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) for trees in (sets, fitted))
+        valid = jax.vmap(lambda params: _valid(process.family, params))(params).all()
+        params = jax.vmap(process.with_room)(_once(params))
+    else:
+        key = fold(key, now)
+        model = process.stream(Law(process.family, state.params))
+        data, memory = process.regime.next(key, model, real, state.memory, size, now)
+        params = _once(process.family.fit(fold(key, FIT), _fitted(real, data), state.params))
+        valid = _valid(process.family, params)
+        params = process.with_room(params)
+    data = with_room(data, process.room) if process.watch.needs_data else ()
+    status = jnp.where((state.status == 0) & ~valid, now + 1, state.status)
+    new = process.updated(state, State(params, memory, state.carries, now, status, data))
+    if not _reals(params):
+        return new  # counts do not fail
+    frozen = dataclasses.replace(state, generation=now, status=status)
+    return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
+
+
+def _fitted(stream: Stream, data: Any) -> Any:
+    return stream.family.summarise(data) if stream.rows else data
+
+
+def _once(params: Params) -> Params:
+    """A fit has many readers, each of which would compute it again; large arrays, and counts, are written to memory anyway."""
+    leaves, tree = jax.tree.flatten(params)
+    few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
+    kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
+    return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
+
+
+def _valid(family: Any, params: Params) -> jax.Array:
+    """Whether a fit has not failed: as its family says, or else if all its numbers are finite."""
+    if isinstance(family, Validates):
+        return family.valid(params)
+    finite = [jnp.isfinite(leaf).all() for leaf in _reals(params)]
+    return functools.reduce(jnp.logical_and, finite, jnp.bool_(True))
+
+
+def _reals(params: Params) -> list[jax.Array]:
+    return [leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact)]

@@ -1,0 +1,62 @@
+"""What was run is never rewritten: sizes and regimes of a run that goes on must begin as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from modelcollapse import arguments
+from modelcollapse.protocols import Regime
+from modelcollapse.pytree import schedules
+
+
+def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: Any) -> np.ndarray:
+    """The sample sizes of a run to generation ``last``, as one number or as one for each generation.
+
+    ``size`` is that of the run, ``past`` what was run, and ``given`` what ``extend`` was given.
+    """
+    if given is None:
+        return size
+    if arguments.whole_array("size", given).ndim == 0:
+        new = arguments.sizes(given, last)
+        return size if size.ndim == 0 and new[0] == past[0] else np.append(past, new[past.size :])
+    sizes = arguments.sizes(given, last)
+    if not np.array_equal(sizes[: past.size], past):
+        differs = int(np.argmax(sizes[: past.size] != past))
+        raise ValueError(
+            f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, got {sizes[differs]}"
+        )
+    return sizes
+
+
+def check(run: Regime, given: Regime, generation: int) -> None:
+    """Refuse a regime that until ``generation`` is not the one that was run; only its schedules may go on otherwise."""
+    if given is run:
+        return
+    if jax.tree.structure(run) != jax.tree.structure(given):
+        raise ValueError(
+            f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
+            "Switch(before, after, g), simulated from the start"
+        )
+    moving = {name for name, _ in schedules(run)}
+    old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
+    for (path, was), (_, now) in zip(old, new, strict=True):
+        name = jax.tree_util.keystr(path)
+        if not _same(np.asarray(was), np.asarray(now), generation + 1 if name in moving else None):
+            raise ValueError(
+                f"regime must begin as the one that was run: {type(run).__name__}{name} was {was!r} "
+                f"in generations 0 to {generation}, got {now!r}"
+            )
+
+
+def _same(was: np.ndarray, now: np.ndarray, entries: int | None) -> bool:
+    """Whether two values agree; of schedules, the first ``entries``, where a number stands for a schedule of its own value."""
+    if entries is not None and was.shape != now.shape:
+        was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
+        if was.ndim == now.ndim == 1 and was.size != now.size:
+            return False
+    elif was.shape != now.shape:
+        return False
+    return bool(np.all(was == now))

@@ -1,0 +1,180 @@
+"""A process is put together and checked before anything is compiled: the same for a run, a pure trace and a prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse import arguments, location, regimes, sampling
+from modelcollapse.addresses import chain_keys
+from modelcollapse.data import Rows, row_type
+from modelcollapse.laws import Law
+from modelcollapse.loop import Process, Watch, begin
+from modelcollapse.numeric import shown
+from modelcollapse.observables import named
+from modelcollapse.protocols import (
+    Checks,
+    ChecksParams,
+    ChecksSizes,
+    Family,
+    HasItems,
+    Informed,
+    Observed,
+    Projects,
+    Regime,
+    Represents,
+    Source,
+    marks,
+)
+from modelcollapse.pytree import schedules
+from modelcollapse.regimes import common
+
+_begin = jax.jit(begin)  # traced once for all observables
+_first_read = jax.jit(lambda state, process: process.read(process.started(state)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A process that was checked, and what it was made of.
+
+    Attributes
+    ----------
+    process
+        What a run carries: its source and observables are about ``location``, its regime has counts and room.
+    sizes
+        Sample sizes ``(generations + 1,)``.
+    observe, observables
+        What is observed: as it was given, or the default; and by name.
+    location
+        ``(d,)``, which was taken off every real row; None if nothing was.
+    """
+
+    process: Process
+    sizes: np.ndarray
+    observe: Any
+    observables: dict[str, Any]
+    location: np.ndarray | None
+
+
+def prepare(
+    family: Family,
+    source: Source,
+    regime: Regime | None,
+    observe: Any,
+    size: Any,
+    generations: int,
+    about: Any = location.FIND,
+    *,
+    host: bool = True,
+) -> Prepared:
+    """Check every argument that is concrete and put the process together; ``about`` and ``host`` as for ``location.place``."""
+    regime = regimes.Replace() if regime is None else regime
+    arguments.family("family", family)
+    arguments.source("source", source)
+    arguments.regime("regime", regime)
+    arguments.trees(family=family, source=source, regime=regime)
+    _check_law(source)
+    family = _told(family, source)
+    sizes = arguments.sizes(size, generations)
+    observe = default_observables(family) if observe is None else observe
+    observables = named(observe)
+    source, seen, where = location.place(family, source, regime, observables, about, host=host)
+    check_schedules(regime, generations)
+    needs = common.plan(regime, sizes)
+    if needs.pool > arguments.LARGEST:
+        raise ValueError(
+            f"the pool would hold {needs.pool} items, more than 2**31 - 1: use fewer generations or a smaller size"
+        )
+    if not arguments.traced((regime, family, source)):
+        common.check(regime, sizes)
+        if isinstance(source, ChecksSizes):
+            source.check(needs.draw)
+        if isinstance(family, Checks):
+            family.check(source, needs.fitted)
+    regime = common.prepared(regime, family, source, sizes)
+    truth = family.project(source) if isinstance(family, Projects) else None
+    rows = regime.needs_items and not issubclass(family.data, HasItems)
+    largest = int(np.max(needs.draw))
+    capacity = largest if rows or draws_rows(family, source) else family.data.capacity_for(largest)
+    room = needs.pool if rows or issubclass(family.data, Rows) else 0
+    watched = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
+    process = Process(family, source, regime, Watch(seen, truth), watched, capacity, room)
+    _check_observables(process)
+    return Prepared(process, sizes, observe, observables, where)
+
+
+def default_observables(family: Family) -> tuple[str, ...]:
+    """What a family shows if nothing is asked for."""
+    if isinstance(family, Observed) and family.default_observables:
+        return family.default_observables
+    raise ValueError(
+        f"observe must be given for {type(family).__name__}, which has no default: a name, or a function of its parameters"
+    )
+
+
+def draws_rows(family: Family, source: Source) -> bool:
+    """Whether real data come as rows, which are then summarised."""
+    return not (isinstance(source, Law) and source.family.data is family.data)
+
+
+def check_schedules(regime: Regime, generations: int) -> None:
+    """Refuse a schedule of ``regime`` that has not one entry for each generation."""
+    for name, value in schedules(regime):
+        arguments.check_length(f"the schedule {type(regime).__name__}{name}", value, generations)
+
+
+def _told(family: Family, source: Source) -> Any:
+    """The family, and those within it, with what the source tells them."""
+    asks = lambda part: isinstance(part, Informed) and not isinstance(part, type)  # noqa: E731
+    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
+
+
+def _check_law(source: Source) -> None:
+    """Refuse a law with parameters that its family cannot draw from; of these, only shapes and types are looked at."""
+    if not isinstance(source, Law) or arguments.traced(source):
+        return
+    try:
+        row_type(source)
+        jax.eval_shape(lambda law: law.family.draw(sampling.key(0), law.params, 1, 1), source)
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"params of the source must be parameters of its family {type(source.family).__name__}, got "
+            f"{shown(source.params)}: {error}"
+        ) from error
+
+
+def _check_observables(process: Process) -> None:
+    for name, observable in process.watch.observables.items():
+        if marks(observable).needs_truth and process.watch.truth is None:
+            raise ValueError(
+                f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
+                f"infinitely many draws of this {type(process.source).__name__} is not known"
+            )
+    first = lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0]  # noqa: E731
+    bare = process.observing({})
+    state = jax.eval_shape(_begin, jax.eval_shape(first), bare)
+    for name, observable in process.watch.observables.items():
+        alone = process.observing({name: observable})
+        if alone.watch.needs_data:
+            state = jax.eval_shape(_begin, jax.eval_shape(first), alone)
+        try:
+            seen = jax.eval_shape(lambda state: _one_model(process, state), state)
+            if isinstance(observable, ChecksParams):
+                observable.check(seen)
+            (read,) = jax.eval_shape(_first_read, state, alone).values()
+            if not isinstance(read, jax.ShapeDtypeStruct):
+                raise TypeError(f"it gives a {type(read).__name__}, not an array")
+        except (AttributeError, TypeError) as error:
+            raise ValueError(
+                f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
+            ) from error
+
+
+def _one_model(process: Process, state: Any) -> Any:
+    """Parameters of one model, as an observable sees them."""
+    params = state.params if process.models == 1 else jax.tree.map(lambda leaf: leaf[0], state.params)
+    return process.family.law(params) if isinstance(process.family, Represents) else params
