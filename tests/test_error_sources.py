@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 
 import modelcollapse as mc
-from modelcollapse.engine import loop
+from modelcollapse import loop
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.rounded import rounded, unwritten, written
 from modelcollapse_theory import errors, ppca, precision
