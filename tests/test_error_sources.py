@@ -22,8 +22,14 @@ BUMPS = mc.normal_mixture(WEIGHTS, MEANS, [0.5, 1.2])
 MOMENTS = errors.mixture_moments(WEIGHTS, MEANS, [0.5, 1.2])
 GAP = errors.expressivity_gap(WEIGHTS, MEANS, [0.5, 1.2])
 POOLS = [
-    mc.Replace(), mc.FreshReal(0.3), mc.FixedReal(0.2), mc.Retain(0.2, 0.1), mc.Accumulate(), mc.AccumulateSubsample(6),
-    mc.Weighted(0.6), mc.Mixture(0.5, 0.3, 0.2), mc.Switch(mc.Replace(), mc.FreshReal(1.0), 2),
+    mc.Accumulate(), mc.Weighted(0.6), mc.Mixture(0.5, 0.3, 0.2),
+    *(
+        pytest.param(regime, marks=pytest.mark.slow)
+        for regime in (
+            mc.Replace(), mc.FreshReal(0.3), mc.FixedReal(0.2), mc.Retain(0.2, 0.1), mc.AccumulateSubsample(6),
+            mc.Switch(mc.Replace(), mc.FreshReal(1.0), 2),
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -133,11 +139,25 @@ ELSEWHERE = mc.linear(
 )  # judged on other rows than learnt from
 
 
+PENALISED, STOPPED = {"penalty": 0.3}, {"steps": 5, "rate": 0.3}
+JUDGED = {
+    "line": (LINE, [[2.0, 0.3], [0.3, 1.0]]),
+    "given": (GIVEN, ROWS.T @ ROWS / 12),
+    "elsewhere": (ELSEWHERE, ROWS.T @ ROWS / 12),
+}
+FEW = [("line", PENALISED), ("given", STOPPED), ("elsewhere", {"minimum_norm": True})]
+
+
 @pytest.mark.parametrize(
-    ("source", "second"),
-    [(LINE, [[2.0, 0.3], [0.3, 1.0]]), (GIVEN, ROWS.T @ ROWS / 12), (ELSEWHERE, ROWS.T @ ROWS / 12)],
+    ("source", "second", "changes"),
+    [
+        pytest.param(
+            *JUDGED[name], changes, marks=() if (name, changes) in FEW else pytest.mark.slow, id=f"{name}-{changes}"
+        )
+        for name in JUDGED
+        for changes in ({}, PENALISED, STOPPED, {"minimum_norm": True})
+    ],
 )
-@pytest.mark.parametrize("changes", [{}, {"penalty": 0.3}, {"steps": 5, "rate": 0.3}, {"minimum_norm": True}], ids=str)
 def test_a_learner_keeps_its_bias(source: Any, second: Any, changes: dict[str, Any]) -> None:
     family = dataclasses.replace(source.family, **changes)
     found = exact(family, source, observe="coefficients", size=12, generations=2)["coefficients"][0]
@@ -217,13 +237,13 @@ def test_biased_learners_are_predicted_on_their_own_design_only() -> None:
         assert np.all(np.abs(run["excess_risk"].mean(0) - found.values) < 5 * error)
         for other in (
             (
-                mc.simulate(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
-                mc.simulate(family, GIVEN, None, "excess_risk", size=10, generations=1),
+                mc.predictions(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
+                mc.predictions(family, GIVEN, None, "excess_risk", size=10, generations=1),
             )
             if "penalty" in changes
             else ()
         ):
-            assert not other.predict()
+            assert other == []
 
 
 # --- finite precision ---

@@ -44,8 +44,14 @@ def simulated(family: str, source: str, shift: float) -> mc.Run:
         return mc.simulate(fitted, SOURCES[source](shift), None, observe, size=32, generations=3, chains=3)
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("family", FAMILIES)
+PAIRS = [
+    pytest.param(family, source, marks=() if source == "table" or family == "Gaussian" else pytest.mark.slow)
+    for family in FAMILIES
+    for source in SOURCES
+]
+
+
+@pytest.mark.parametrize(("family", "source"), PAIRS)
 def test_the_spread_does_not_depend_on_the_location(family: str, source: str) -> None:
     here = simulated(family, source, 0.0)
     assert here.location is None
@@ -86,11 +92,16 @@ def test_the_first_fit_to_a_whole_table_is_that_of_float64(family: str) -> None:
 @pytest.mark.parametrize(
     ("family", "regime"),
     [
-        (mc.Gaussian(), mc.FreshReal(0.5)),
         (mc.Gaussian(), mc.Mixture(0.5, 0.3, 0.2)),
-        (mc.Gaussian(), mc.Switch(mc.Accumulate(), mc.FixedReal(0.5), 2)),
         (mc.Damped(mc.Gaussian(), 0.5), mc.Replace()),
-        (mc.Exact(mc.Gaussian()), mc.FreshReal(0.5)),
+        *(
+            pytest.param(family, regime, marks=pytest.mark.slow)
+            for family, regime in (
+                (mc.Gaussian(), mc.FreshReal(0.5)),
+                (mc.Gaussian(), mc.Switch(mc.Accumulate(), mc.FixedReal(0.5), 2)),
+                (mc.Exact(mc.Gaussian()), mc.FreshReal(0.5)),
+            )
+        ),
     ],
     ids=str,
 )
