@@ -52,7 +52,7 @@ from modelcollapse.regimes import (
     Switch,
     Weighted,
 )
-from modelcollapse.run import ChainFailure, Run, simulate, trace
+from modelcollapse.run import ChainFailure, Interrupted, Run, simulate, trace
 from modelcollapse.sources import (
     bernoulli,
     binomial,
@@ -92,6 +92,7 @@ __all__ = [
     "Gaussian",
     "GaussianMean",
     "GaussianMixture",
+    "Interrupted",
     "KernelDensity",
     "Law",
     "Mixture",

@@ -35,7 +35,8 @@ def check(run: Regime, given: Regime, generation: int) -> None:
     """Refuse a regime that until ``generation`` is not the one that was run; only its schedules may go on otherwise."""
     if given is run:
         return
-    if jax.tree.structure(run) != jax.tree.structure(given):
+    kinds: list[Any] = [jax.tree.structure(regime) for regime in (run, given)]
+    if kinds[0] != kinds[1]:
         raise ValueError(
             f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
             "Switch(before, after, g), simulated from the start"

@@ -20,6 +20,7 @@ from modelcollapse.protocols import (
     Checks,
     ChecksParams,
     ChecksSizes,
+    Exchanges,
     Family,
     HasItems,
     Informed,
@@ -75,7 +76,10 @@ def prepare(
     regime = regimes.Replace() if regime is None else regime
     arguments.family("family", family)
     arguments.source("source", source)
-    arguments.regime("regime", regime)
+    if isinstance(regime, Exchanges):
+        arguments.having("regime", regime, ("start", "exchange", "needs_items"))
+    else:
+        arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
     _check_law(source)
     family = _told(family, source)
@@ -129,7 +133,8 @@ def check_schedules(regime: Regime, generations: int) -> None:
 
 def _told(family: Family, source: Source) -> Any:
     """The family, and those within it, with what the source tells them."""
-    asks = lambda part: isinstance(part, Informed) and not isinstance(part, type)  # noqa: E731
+    # asked of the class, as a wrapper leaves it to the family within
+    asks = lambda part: issubclass(type(part), Informed)  # noqa: E731
     return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 

@@ -84,7 +84,12 @@ def test_the_tables_of_these_tests_are_whole(capsys):
         assert re.search(rf"[( ]{re.escape(default)}\)", shown), default
 
 
-@pytest.mark.parametrize("family", OBSERVED)
+QUICK = ("discrete", "gaussian", "poisson")
+
+
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in OBSERVED]
+)
 def test_every_family_runs_with_its_own_source_and_observables(family, capsys):
     assert main(["simulate", "--family", family, *SMALL]) == 0
     out = capsys.readouterr().out

@@ -9,7 +9,8 @@ import pytest
 from toys import Origins, Walk, origin, originals, place, seen
 
 import modelcollapse as mc
-from modelcollapse.engine import drive as driver
+from modelcollapse.engine import plan, scan
+from modelcollapse.process import prepare
 
 
 def walk(family: Any = Walk(), generations: int = 6, chains: int = 8, **options: Any) -> mc.Run:  # noqa: B008
@@ -19,14 +20,14 @@ def walk(family: Any = Walk(), generations: int = 6, chains: int = 8, **options:
 def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = walk()
     taken = []
-    start = driver.loop.start_chains
+    start = scan.start_chains
 
     def counting(key: Any, index: Any, process: Any, *rest: Any) -> Any:
         taken.append(index.size)
         return start(key, index, process, *rest)
 
-    monkeypatch.setattr(driver.loop, "start_chains", counting)
-    monkeypatch.setattr(driver, "MEMORY", 4 * driver.TEMPORARY)
+    monkeypatch.setattr(scan, "start_chains", counting)
+    monkeypatch.setattr(plan, "MEMORY", 4 * plan.TEMPORARY)
     parts = walk()
     assert len(taken) > 1
     assert sum(taken) >= 8
@@ -36,12 +37,12 @@ def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.
 
 def test_rows_of_a_table_take_room_where_counts_would_not() -> None:
     def most(source: Any) -> int:
-        process = driver.prepare(mc.Discrete(10), source, mc.FreshReal(0.5), "heterozygosity", 10**6, 2)
-        state, _ = jax.eval_shape(driver.loop.start_within, mc.sampling.key(0), np.zeros(1, np.uint32), process)
-        return driver._most(process, state, 1)
+        process = prepare(mc.Discrete(10), source, mc.FreshReal(0.5), "heterozygosity", 10**6, 2).process
+        state, _ = jax.eval_shape(scan.start_within, mc.sampling.key(0), np.zeros(1, np.uint32), process)
+        return plan.most(process, state, 1)
 
     # a word, a row and a copy of it for each of a million draws
-    assert most(mc.table(np.arange(10))) * 10**6 * 12 <= driver.MEMORY
+    assert most(mc.table(np.arange(10))) * 10**6 * 12 <= plan.MEMORY
     assert most(mc.categorical(np.ones(10) / 10)) > 20 * most(mc.table(np.arange(10)))
 
 

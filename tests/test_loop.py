@@ -11,8 +11,10 @@ from toys import Walk, origin, place
 
 import modelcollapse as mc
 from modelcollapse import sampling
-from modelcollapse.engine import drive, loop
+from modelcollapse.addresses import chain_keys
+from modelcollapse.engine import scan
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.process import prepare
 
 STATES = [0.4, 0.3, 0.2, 0.1]
 
@@ -82,8 +84,8 @@ def test_sparse_records_are_the_same_numbers() -> None:
 
 def test_the_key_of_a_chain_is_its_address() -> None:
     key = sampling.key(3)
-    all_keys = jax.random.key_data(loop.chain_keys(key, np.arange(9)))
-    np.testing.assert_array_equal(jax.random.key_data(loop.chain_keys(key, np.arange(4, 7))), all_keys[4:7])
+    all_keys = jax.random.key_data(chain_keys(key, np.arange(9)))
+    np.testing.assert_array_equal(jax.random.key_data(chain_keys(key, np.arange(4, 7))), all_keys[4:7])
     np.testing.assert_array_equal(jax.random.key_data(jax.random.fold_in(jax.random.key(3), 5)), all_keys[5])
     assert len(np.unique(all_keys, axis=0)) == 9
 
@@ -147,16 +149,16 @@ def test_other_coefficients_and_sizes_cost_no_compilation() -> None:
         mc.simulate(Walk(), origin(), regime, place, size=size, generations=3, chains=2)
 
     run(mc.FreshReal(0.1), 6)
-    before = loop.advance_chains._cache_size()
+    before = scan.advance_chains._cache_size()
     for share in (0.2, 0.3):
         run(mc.FreshReal(share), 6)
-    assert loop.advance_chains._cache_size() == before
+    assert scan.advance_chains._cache_size() == before
     run(mc.Mixture(1.0), 6)
-    assert loop.advance_chains._cache_size() == before + 1
+    assert scan.advance_chains._cache_size() == before + 1
     discrete(size=20)
-    before = loop.advance_chains._cache_size()
+    before = scan.advance_chains._cache_size()
     discrete(size=27)
-    assert loop.advance_chains._cache_size() == before
+    assert scan.advance_chains._cache_size() == before
 
 
 def test_grad_goes_through_a_run() -> None:
@@ -190,10 +192,10 @@ def test_a_million_generations_are_cheap_to_record_and_stay_finite() -> None:
     # mean -0.1151 a fit, variance psi1(4.5) = 0.2487: within 5.5 standard deviations at the end
     assert abs(run["log_variance"][0, -1, 0] + 0.1151 * 10**6) < 5.5 * np.sqrt(0.2487e6) + 100
     # a million entries anywhere in the compiled program would show in its buffers
-    process = drive.prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6)
+    process = prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6).process
     index = np.zeros(1, np.uint32)
-    states, _ = loop.start_chains(sampling.key(0), index, process)
-    program = loop.advance_chains.lower(
+    states, _ = scan.start_chains(sampling.key(0), index, process)
+    program = scan.advance_chains.lower(
         sampling.key(0), index, states, process, jnp.full(50, 20_000, jnp.int32), False
     ).compile()
     assert program.memory_analysis().temp_size_in_bytes < 10**5

@@ -10,8 +10,8 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse import sampling
-from modelcollapse.engine import drive as driver
-from modelcollapse.engine import loop
+from modelcollapse.engine import scan
+from modelcollapse.process import prepare
 from modelcollapse.pytree import part
 
 OBSERVE = ["probabilities", "absorption_time", "heterozygosity"]
@@ -43,7 +43,7 @@ def test_no_number_changes(record: list[int] | None, monkeypatch: pytest.MonkeyP
     rested = run(chains=6, record=record)
     # all chains are at rest long before the end, so that there is something to compare
     assert rested["absorption_time"][:, -1].max() < 100
-    monkeypatch.setattr(loop.Process, "settles", property(lambda self: False))
+    monkeypatch.setattr(scan, "settles", lambda process: False)
     # another number of chains, so that nothing compiled is used again
     plain = run(chains=7, record=record)
     for observable in OBSERVE:
@@ -54,7 +54,7 @@ def test_no_number_changes(record: list[int] | None, monkeypatch: pytest.MonkeyP
 def test_only_what_can_rest_does() -> None:
     def settles(regime: Any, observe: Any, family: Any = None, source: Any = None) -> bool:
         source = mc.categorical([0.5, 0.5]) if source is None else source
-        return driver.prepare(family or mc.Discrete(), source, regime, observe, 10, 5).settles
+        return scan.settles(prepare(family or mc.Discrete(), source, regime, observe, 10, 5).process)
 
     assert settles(mc.Replace(), OBSERVE)
     assert settles(mc.Replace(), [mc.first_below("entropy", 0.1), mc.tail_mass([1])])
@@ -68,11 +68,11 @@ def test_only_what_can_rest_does() -> None:
 
 def test_a_long_rest_costs_nothing() -> None:
     """Two billion generations would take a day."""
-    process = driver.prepare(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Replace(), ["absorption_time"], 4, 10)
+    process = prepare(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Replace(), ["absorption_time"], 4, 10).process
     key = sampling.key(0)
     index = np.arange(3, dtype=np.uint32)
-    states, _ = loop.start_chains(key, index, process)
-    states, out = loop.advance_chains(key, index, states, process, np.array([2**31 - 2], np.int32), False)
+    states, _ = scan.start_chains(key, index, process)
+    states, out = scan.advance_chains(key, index, states, process, np.array([2**31 - 2], np.int32), False)
     np.testing.assert_array_equal(states.generation, 2**31 - 2)
     assert (out["absorption_time"] < 200).all()
 

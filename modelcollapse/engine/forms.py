@@ -101,7 +101,7 @@ class Tallies:
 
     data = Counts
 
-    def draw(self, key: jax.Array, params: Tally, n: Count, capacity: int) -> Counts:
+    def draw(self, key: jax.Array, params: Tally, n: int | jax.Array, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params.counts, capacity=capacity))
 
     def summarise(self, rows: Rows) -> Counts:
@@ -246,7 +246,7 @@ def final_law(params: Params) -> Params:
     """The parameters of every chain as their family has them, whatever form they end in."""
     kept: Any = {
         Copied: lambda p: Items(p.states),
-        Tally: lambda p: Tallies(None),
+        Tally: lambda p: Tallies(Discrete()),
         Surviving: lambda p: Survivors(p.states),
     }
     form = kept.get(type(params))

@@ -13,9 +13,9 @@ from scipy import stats
 
 import modelcollapse as mc
 from modelcollapse import sampling
-from modelcollapse.engine import batch as shares
-from modelcollapse.engine import drive
+from modelcollapse.engine import batch, plan, scan
 from modelcollapse.engine import forms as _resampled
+from modelcollapse.process import prepare
 
 SIZE, STATES = 40, 100
 LAW = np.r_[0.3, 0.2, np.full(STATES - 2, 0.5 / (STATES - 2))]
@@ -37,15 +37,17 @@ def marginal(fits: int, size: int) -> np.ndarray:
     return law
 
 
+def forms(sizes: np.ndarray, states: int = STATES, family: Any = None) -> list[tuple[int, str]]:
+    law = mc.categorical(LAW if states == STATES else np.ones(states) / states)
+    prepared = prepare(family or mc.Discrete(), law, mc.Replace(), "entropy", sizes, len(sizes) - 1)
+    return [(start, type(p.family).__name__) for start, p in _resampled.forms(prepared.process, np.asarray(sizes))]
+
+
 def test_the_forms_of_this_run() -> None:
-    forms = mc.Discrete().forms(jnp.asarray(LAW), np.full(21, SIZE))
-    assert [(start, type(family).__name__) for start, family in forms] == [(0, "Items"), (CHANGE, "Survivors")]
-    # few states are drawn as counts at first; many items a state always are
-    few = mc.Discrete().forms(jnp.ones(3), np.full(200, 50))
-    assert [type(family).__name__ for _, family in few] == ["Tallies", "Survivors"]
-    assert few[1][0] == 49
-    many = mc.Discrete().forms(jnp.ones(100), np.full(200, 10**7))
-    assert [type(family).__name__ for _, family in many] == ["Tallies"]
+    assert forms(np.full(21, SIZE)) == [(0, "Items"), (CHANGE, "Survivors")]
+    # few states are drawn as counts at first; many items per state always are
+    assert forms(np.full(200, 50), states=3) == [(0, "Tallies"), (49, "Survivors")]
+    assert forms(np.full(200, 10**7)) == [(0, "Tallies")]
 
 
 def test_every_item_is_as_likely_a_parent() -> None:
@@ -129,18 +131,19 @@ def test_batches_and_records_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_array_equal(sparse[name], whole[name][:, [0, 4, 20]])
     alone = run(chains=1)
     np.testing.assert_array_equal(alone["probabilities"], whole["probabilities"][:1])
-    # shares of eight chains run alone while they are items, and are merged as survivors
-    monkeypatch.setattr(drive, "_batch", lambda *rest: 8)
+    # batches of eight chains run alone while they are items, and are merged as survivors
+    most = lambda many: lambda process, *rest: 8 if isinstance(process.family, _resampled.Items) else many  # noqa: E731
+    monkeypatch.setattr(plan, "most", most(1000))
     assert_same(whole, run())
-    # in pairs, the last of which lacks its second: chains that nobody asked for run in its place
-    monkeypatch.setattr(drive, "_most", lambda *rest: 16)
+    # in pairs, the last of which lacks its second: surplus chains run in its place
+    monkeypatch.setattr(plan, "most", most(16))
     widths = []
-    advance = shares.loop.advance_chains
+    advance = scan.advance_chains
     monkeypatch.setattr(
-        shares.loop, "advance_chains", lambda key, index, *r: widths.append(index.size) or advance(key, index, *r)
+        scan, "advance_chains", lambda key, index, *r: widths.append(index.size) or advance(key, index, *r)
     )
     assert_same(whole, run())
-    assert set(widths) == {16}
+    assert set(widths) == {8, 16}
 
 
 def test_the_pure_trace_has_the_same_numbers() -> None:
@@ -159,15 +162,15 @@ def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> 
     whole = run(**options)
     alive = (whole["support_size"] > 1).sum(0)
     assert alive[1] > alive[2] > alive[3] == 0
-    monkeypatch.setattr(shares, "FEWER", 2)
+    monkeypatch.setattr(batch, "FEWER", 2)
     sizes = []
-    advance = shares.loop.advance_chains
+    advance = scan.advance_chains
 
     def counting(key: Any, index: Any, *rest: Any) -> Any:
         sizes.append(index.size)
         return advance(key, index, *rest)
 
-    monkeypatch.setattr(shares.loop, "advance_chains", counting)
+    monkeypatch.setattr(scan, "advance_chains", counting)
     assert_same(whole, run(**options))
     assert sizes[-1] <= 4
 
@@ -188,12 +191,12 @@ def test_sizes_may_vary() -> None:
         counts = found["probabilities"][:, generation] * size
         np.testing.assert_allclose(counts, np.round(counts), atol=1e-9)
     assert ((found["probabilities"] > 0).sum(-1) <= sizes).all()
-    assert _resampled.forms(mc.Discrete(), STATES, sizes)[1][0] < 6
+    assert forms(sizes)[1][0] < 6
 
 
 def test_a_damped_family_is_kept_as_it_is() -> None:
     family = mc.Damped(mc.Discrete(), 0.5)
-    assert not hasattr(family, "forms")
+    assert forms(np.full(4, 12), family=family) == [(0, "Damped")]
     found = mc.simulate(family, mc.categorical(LAW), observe="support_size", size=12, generations=3, chains=5)
     # half of the old law stays, so that no state of it is lost
     assert (found["support_size"][:, 1:] >= found["support_size"][:, :1]).all()
@@ -211,10 +214,7 @@ def test_a_damped_family_is_kept_as_it_is() -> None:
 def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], after: list[int]) -> None:
     sizes = begun + after
     # what follows changes no form before it
-    short, long = (
-        [(at, repr(f)) for at, f in mc.Discrete().forms(jnp.ones(states), np.array(s)) if at < len(begun) - 1]
-        for s in (begun, sizes)
-    )
+    short, long = ([form for form in forms(np.array(s), states) if form[0] < len(begun) - 1] for s in (begun, sizes))
     assert short == long
     given = {"observe": "heterozygosity", "chains": 2000, "generations": len(begun) - 1, "seed": 3}
     run = mc.simulate(mc.Discrete(), mc.categorical(np.ones(states) / states), size=begun, **given)
@@ -239,8 +239,8 @@ def test_weights_that_make_no_sense_fail_in_every_form(states: int) -> None:
 
 
 def test_the_final_state_may_be_written_to() -> None:
-    for batch in (None, 7):
-        state = run(batch_size=batch).state
+    for size in (None, 7):
+        state = run(batch_size=size).state
         assert all(leaf.flags.writeable for leaf in jax.tree.leaves(state))
 
 
