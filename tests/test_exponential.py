@@ -82,8 +82,15 @@ def discrete_p(counts: np.ndarray, law: Any) -> float:
     return stats.chisquare(np.histogram(counts, cuts + 0.5)[0], np.diff(law.cdf(cuts)) * counts.size).pvalue
 
 
-@pytest.mark.parametrize("way", ["direct", "rows"])
-@pytest.mark.parametrize("name", SETTINGS)
+BY_ROWS = ("binomial", "gamma", "uniform")
+WAYS = [
+    pytest.param(name, way, marks=pytest.mark.slow if way == "rows" and name not in BY_ROWS else ())
+    for name in SETTINGS
+    for way in ("direct", "rows")
+]
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
 def test_data_sets_have_their_exact_law(name: str, way: str) -> None:
     values = drawn(name, way)
     if values.dtype == np.int32:
@@ -330,7 +337,9 @@ def test_rows_that_underflow_stop_their_chain() -> None:
         mc.simulate(mc.Gamma(), source, mc.Retain(0.5), **options)
 
 
-@pytest.mark.parametrize("name", ["negative binomial", "gamma", "uniform"])
+@pytest.mark.parametrize(
+    "name", ["gamma", *(pytest.param(n, marks=pytest.mark.slow) for n in ("negative binomial", "uniform"))]
+)
 def test_float32_has_the_same_law(name: str) -> None:
     family, source = SETTINGS[name]
     observe = "log_end" if name == "uniform" else "mean"

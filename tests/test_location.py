@@ -69,7 +69,9 @@ def test_the_spread_does_not_depend_on_the_location(family: str, source: str) ->
                 np.testing.assert_allclose(there[name], here[name], rtol=1e-5, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", ["Gaussian", *(pytest.param(n, marks=pytest.mark.slow) for n in FAMILIES if n != "Gaussian")]
+)
 def test_the_first_fit_to_a_whole_table_is_that_of_float64(family: str) -> None:
     """Drawn without replacement as often as it has rows, a table is fitted as it is, whatever the seed and the precision."""
     rows = 1e9 + 30 * np.random.default_rng(1).normal(size=(32, 2))

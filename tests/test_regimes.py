@@ -258,6 +258,7 @@ def test_corners_of_the_other_regimes() -> None:
     assert_same_data("gaussian", mc.Replace(), mc.FixedReal(0.0))
 
 
+@pytest.mark.slow
 def test_whole_runs_at_the_corners_have_the_same_numbers() -> None:
     family, source, _ = SETTINGS["discrete"]
 

@@ -77,10 +77,11 @@ def test_a_long_rest_costs_nothing() -> None:
     assert (out["absorption_time"] < 200).all()
 
 
-def test_a_run_whose_chains_all_rest_ends_at_its_last_generation():
+@pytest.mark.parametrize("chains", [64, pytest.param(4096, marks=pytest.mark.slow)])
+def test_a_run_whose_chains_all_rest_ends_at_its_last_generation(chains: int):
     run = mc.simulate(
-        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=4096,
-        record=[100, 200], batch_size=4096,
+        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=chains,
+        record=[100, 200], batch_size=chains,
     )  # fmt: skip
     assert run.generations == 200
     assert run.extend(2).recorded.tolist() == [100, 200, 201, 202]

@@ -537,7 +537,14 @@ WORDS = ["dog", "cat", "dog", "emu", "dog"]
 OPTIONS: dict[str, Any] = {"observe": ["probabilities", "support_size"], "size": 6, "generations": 2, "chains": 3}
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, lambda f: mc.Damped(f, 0.5), mc.Exact], ids=["bare", "damped", "exact"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda f: f, id="bare"),
+        pytest.param(lambda f: mc.Damped(f, 0.5), id="damped", marks=pytest.mark.slow),
+        pytest.param(mc.Exact, id="exact"),
+    ],
+)
 def test_the_number_of_states_is_that_of_the_names(wrap: Callable[[Any], Any], bits: int) -> None:
     run = mc.simulate(wrap(mc.Discrete()), mc.labels(WORDS), **OPTIONS)
     told = mc.simulate(wrap(mc.Discrete(3)), mc.table([1, 0, 1, 2, 1]), **OPTIONS)

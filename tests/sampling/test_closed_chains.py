@@ -68,7 +68,7 @@ def test_every_item_is_as_likely_a_parent() -> None:
     assert stats.binomtest(int((parents[:, 0] == parents[:, 24]).sum()), len(parents), 1 / size).pvalue > ACCEPT
 
 
-@pytest.mark.parametrize("fits", [1, 2, 6, 15])
+@pytest.mark.parametrize("fits", [2, 15, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 6))])
 def test_law_of_one_state(fits: int) -> None:
     found = run(chains=40_000, generations=fits - 1, record=[fits - 1], observe="probabilities")
     counts = np.round(found["probabilities"][:, 0, 0] * SIZE).astype(int)
@@ -117,7 +117,9 @@ def assert_same(a: mc.Run, b: mc.Run) -> None:
     np.testing.assert_array_equal(a.state.generation, b.state.generation)
 
 
-@pytest.mark.parametrize("pause", [CHANGE - 1, CHANGE, CHANGE + 1, 13])
+@pytest.mark.parametrize(
+    "pause", [CHANGE, *(pytest.param(n, marks=pytest.mark.slow) for n in (CHANGE - 1, CHANGE + 1, 13))]
+)
 def test_a_run_may_stop_anywhere(pause: int, tmp_path: Any) -> None:
     run(generations=pause).save(tmp_path / "run.npz")
     assert_same(run(), mc.Run.load(tmp_path / "run.npz").extend(20 - pause))
@@ -226,7 +228,7 @@ def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], afte
     assert abs(values.mean() - exact / (1 - 1 / sizes[0])) > 4.9 * error
 
 
-@pytest.mark.parametrize("states", [3, 100])
+@pytest.mark.parametrize("states", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_weights_that_make_no_sense_fail_in_every_form(states: int) -> None:
     given: dict[str, Any] = {"observe": "heterozygosity", "size": 4, "generations": 8, "chains": 2}
     trace = jax.jit(lambda p: mc.trace(mc.Discrete(), mc.Law(mc.Discrete(), p), **given))
