@@ -113,7 +113,7 @@ def test_rows_of_counts_have_their_exact_law(name: str) -> None:
     assert stats.chisquare(seen, expected * DRAWS).pvalue > RATE
 
 
-@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("bits", [32, pytest.param(64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_regime_takes_every_family(name: str, bits: int) -> None:
     family, _ = SETTINGS[name]
@@ -132,7 +132,11 @@ def test_every_regime_takes_every_family(name: str, bits: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "regime"),
-    [("gamma", mc.Mixture(0.5, 0.25, 0.25)), ("binomial", mc.Retain(0.5)), ("gamma", mc.AccumulateSubsample(4))],
+    [
+        ("gamma", mc.Mixture(0.5, 0.25, 0.25)),
+        pytest.param("binomial", mc.Retain(0.5), marks=pytest.mark.slow),
+        pytest.param("gamma", mc.AccumulateSubsample(4), marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_the_mean_stays_in_every_regime(name: str, regime: Any) -> None:
@@ -241,7 +245,7 @@ def precision(bits: int) -> Any:
     return jax.enable_x64(False) if bits == 32 else contextlib.nullcontext()
 
 
-@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("bits", [32, pytest.param(64, marks=pytest.mark.slow)])
 @hypothesis.settings(max_examples=12)
 @hypothesis.given(trials=st.sampled_from([3, 49]), size=st.integers(1, 60), ones=st.booleans(), seed=st.integers(0, 99))
 @hypothesis.example(trials=49, size=41, ones=True, seed=0)  # 49 * (1 / 49) is not 1, nor is 41 * (1 / 41) in float32
@@ -435,6 +439,7 @@ def test_a_family_is_fitted_to_tables_and_to_laws_of_another_family() -> None:
 
 
 def test_a_sweep_over_shapes_and_a_gradient() -> None:
+    @jax.jit
     def final(shape: Any, log_mean: Any) -> jax.Array:
         family = mc.Gamma(shape)
         law = mc.Law(family, family.law(jnp.reshape(log_mean, 1)))
