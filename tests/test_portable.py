@@ -8,7 +8,7 @@ from pathlib import Path
 WINDOWS = {
     "modules": ["fcntl", "resource", "pwd", "grp", "termios"],
     "os": [
-        "fork", "forkpty", "register_at_fork", "sysconf", "fchown", "chown", "getuid", "geteuid", "sched_getaffinity",
+        "fork", "forkpty", "register_at_fork", "sysconf", "sysconf_names", "fchown", "chown", "getuid", "geteuid", "sched_getaffinity",
         "sched_setaffinity", "posix_fallocate", "sendfile", "pread", "pwrite", "statvfs", "O_CLOEXEC", "O_NONBLOCK",
     ],
     "signal": ["SIGALRM", "SIGKILL", "SIGHUP", "alarm", "setitimer"],
