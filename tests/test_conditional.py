@@ -87,14 +87,17 @@ def test_real_data_bring_a_lost_class_back() -> None:
     np.testing.assert_array_equal(run["variance"][kept, 7, 2], run["variance"][kept, 6, 2])
 
 
-def test_other_families_serve_as_models_of_a_class() -> None:
+@pytest.mark.slow
+def test_an_autoencoder_serves_as_the_model_of_a_class() -> None:
     vae = mc.VAE(latent=1, network=MLP((4,)), steps=5, batch=8)
     family = mc.Conditional(vae, 3)
     observe = {"images": io.Images(family, 5), "variance": mc.of("models", io.Each(io.PixelVariance(vae, 5)))}
     run = mc.simulate(family, SOURCE, mc.FixedReal(0.5), observe, size=16, generations=1)
     assert run["images"].shape == (1, 2, 5, 3)
     assert (run["variance"] > 0).all()
-    # a class whose rows span no covariance is refused, and one whose draws do not span it fails its chain, as a Gaussian does
+
+
+def test_a_class_whose_rows_or_draws_span_no_covariance_is_refused_or_fails_its_chain() -> None:
     gaussian, options = (
         mc.Conditional(mc.Gaussian(), 3),
         {"observe": lambdaless, "size": 12, "generations": 3, "chains": 4},

@@ -127,11 +127,11 @@ def test_a_longer_run_with_a_growing_pool_is_the_same_run() -> None:
 
 
 CASES = [
-    (mc.KernelDensity(rule="silverman"), mc.Replace(), 2),
     (mc.KernelDensity(0.8, rule="silverman"), mc.Accumulate(), 2),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in (
+            (mc.KernelDensity(rule="silverman"), mc.Replace(), 2),
             (mc.KernelDensity(0.4), mc.Replace(), 2),
             (mc.KernelDensity(0.4, scaled=True), mc.Replace(), 2),
             (mc.KernelDensity(0.4), mc.FreshReal(0.25), 2),
