@@ -105,7 +105,11 @@ def test_near_misses_fail():
     assert fits(mixed, forward(P, [5] * 3, real=2)) < REJECT
 
 
-@pytest.mark.parametrize("regime", [{"share": 0.3}, {"real": 1}, {"share": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "regime",
+    [{"share": 0.3}, *(pytest.param(r, marks=pytest.mark.slow) for r in ({"real": 1}, {"share": 1.0}))],
+    ids=str,
+)
 def test_stationary_law(regime):
     """After forty fits the forward law is stationary to 1e-6."""
     p = (0.6, 0.4)
