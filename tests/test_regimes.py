@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from toys import Origins, originals, seen
+from toys import Noise, Origins, originals, seen
 
 import modelcollapse as mc
 from modelcollapse.laws import Stream
@@ -279,3 +279,23 @@ def test_a_regime_that_needs_items_turns_moments_into_rows_of_the_same_law() -> 
     for g in range(4):
         assert stats.ks_2samp(moments[:, g], rows[:, g]).pvalue > 1e-7
     assert stats.ks_2samp(moments[:, 2], rows[:, 1]).pvalue < 1e-7
+
+
+@pytest.mark.parametrize(
+    "regime",
+    [mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Retain(0.25, 0.25), mc.Mixture(0.4, 0.3, 0.3, 2)],
+    ids=lambda regime: type(regime).__name__,
+)
+def test_no_two_items_of_a_data_set_are_drawn_with_one_key(regime: Any) -> None:
+    @jax.jit
+    def made(regime: Any) -> Any:
+        model, real = (Stream(mc.Law(Noise(), jnp.zeros(())), Noise(), 40, regime.needs_items) for _ in range(2))
+        size = jnp.int32(40)
+        _, memory = regime.start(jax.random.key(1), real, size)
+        _, memory = regime.next(jax.random.key(2), model, real, memory, size, jnp.int32(1))
+        return regime.next(jax.random.key(3), model, real, memory, size, jnp.int32(2))[0]
+
+    data = made(regime)
+    items = np.asarray(data.points)[np.asarray(data.present), 0]
+    assert items.size == int(data.size) >= 40
+    assert np.unique(items).size == items.size
