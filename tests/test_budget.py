@@ -21,7 +21,9 @@ def test_a_compiled_program_is_counted_once() -> None:
 def test_a_module_above_its_budget_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(budget.PROGRAMS, "test_x.py", 7)
     assert conftest.is_over(7, "test_x.py") is None
-    assert str(conftest.is_over(8, "test_x.py")).startswith("test_x.py compiled 8 programs; tests/budget.py allows it 7.")
+    assert str(conftest.is_over(8, "test_x.py")).startswith(
+        "test_x.py compiled 8 programs; tests/budget.py allows it 7."
+    )
     assert conftest.is_over(budget.DEFAULT, "test_new.py") is None
     assert conftest.is_over(budget.DEFAULT + 1, "test_new.py")
 
