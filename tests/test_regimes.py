@@ -193,7 +193,8 @@ def test_fixed_real_items_are_the_same_for_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "size", "count"), [(0.5, 5, 3), (0.25, 10, 3), (0.29, 100, 29), (0.07, 100, 7), (0.1, 4, 0), (1.0, 7, 7)]
+    ("share", "size", "count"),
+    [(0.5, 5, 3), (0.25, 10, 3), (0.29, 100, 29), (0.07, 100, 7), (0.1, 4, 0), (0.3, 9, 3), (1.0, 7, 7)],
 )
 def test_shares_round_to_the_nearest_count_and_halves_go_up(share: float, size: int, count: int) -> None:
     assert int(traced_portion(share, jnp.int32(size))) == count
