@@ -1,7 +1,8 @@
 """Who owns which role of a key: randomness is an address, not a queue.
 
-The key of chain c at generation g is ``fold(fold(key, c), g)``. Each user of randomness within a generation folds a role of its own into it, so
-nobody's draws depend on how many others draw. In a chain of several models, model i of chain c has the keys of chain ``c * models + i``.
+The key of chain c at generation g is ``fold(fold(key, c), g)``. Each user of randomness within a generation folds a
+role of its own into it, so nobody's draws depend on how many others draw. In a chain of several models, model i of
+chain c has the keys of chain ``c * models + i``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from modelcollapse.sampling import keys
 
 MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
-"""A regime's draws: of the newest model, of real data, of data that stay, of a subset or of counts, and of older models (by age)."""
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, and older models (by age)."""
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
 
@@ -24,10 +25,10 @@ def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:
     return jax.random.fold_in(key, role)
 
 
-def chain_keys(key: jax.Array, index: jax.Array, models: int = 1) -> jax.Array:
-    """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` for chains of several models."""
+def chain_keys(key: jax.Array, index: jax.Array, models: int | None = None) -> jax.Array:
+    """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` where each has so many models."""
     numbers = jnp.asarray(index, jnp.uint32)
-    if models > 1:
+    if models is not None:
         numbers = numbers[:, None] * jnp.uint32(models) + jnp.arange(models, dtype=jnp.uint32)[None]
     each = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers.reshape(-1))
     # stored, so that the loop over generations does not begin with a program for each word of their schedule

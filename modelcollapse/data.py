@@ -38,7 +38,7 @@ class Counts:
         return Counts(multivariate_hypergeometric(key, self.n, jnp.minimum(n, self.size)))
 
     def thinned(self, key: jax.Array, probability: Number) -> Counts:
-        """Each item stays with ``probability`` independently, one for all or one for each state ``(K,)``: binomial counts."""
+        """Each item stays with ``probability``, one for all or one for each state ``(K,)``: binomial counts."""
         return Counts(binomial(key, self.n, jnp.broadcast_to(probability, self.n.shape)))
 
     @staticmethod
@@ -51,8 +51,9 @@ class Counts:
 class Moments:
     r"""Size, mean and scatter of a set of points: all that a Gaussian fit can see.
 
-    The scatter about the mean is kept as :math:`S = U \,\mathrm{diag}(e^{2l})\, U^T` with ``U`` unit lower triangular, so
-    that pivots may separate by any factor; a pivot that no draw spans is ``-inf`` and its column of ``U`` a unit vector.
+    The scatter about the mean is kept as :math:`S = U \,\mathrm{diag}(e^{2l})\, U^T` with ``U`` unit lower triangular,
+    so that pivots may separate by any factor; a pivot that no draw spans is ``-inf`` and its column of ``U`` a unit
+    vector.
     """
 
     count: jax.Array  # (), int32
@@ -65,7 +66,8 @@ class Moments:
         return self.count
 
     def __or__(self, other: Moments) -> Moments:
-        r"""Pooled moments: :math:`S = S_1 + S_2 + \frac{n_1 n_2}{n_1 + n_2} g g^T` with the gap g of the means (Chan et al. 1979).
+        r"""Pooled moments: :math:`S = S_1 + S_2 + \frac{n_1 n_2}{n_1 + n_2} g g^T` with the gap g of the means (Chan et
+        al. 1979).
 
         Each column is added by a rank-one update in log scale, which is exact where a summand is empty and cannot
         underflow, as an LQ step over rows of such unequal scale would.
@@ -74,7 +76,7 @@ class Moments:
         return _weighed(self, other, self.count.astype(dtype), other.count.astype(dtype))
 
     def mixed(self, other: Moments, weight: Number) -> Moments:
-        """The pool in which these rows weigh ``weight`` in all and the other's the rest, in units where the mean is 1."""
+        """The pool in which these rows weigh ``weight`` together and the other's the rest; the mean weight is 1."""
         dtype = self.mean.dtype
         total = (self.count + other.count).astype(dtype)
         each = total * jnp.asarray(weight, dtype), total * (1 - jnp.asarray(weight, dtype))
@@ -112,7 +114,8 @@ def rank_one_update(
     r"""The factor ``(U, l)`` of :math:`U \mathrm{diag}(e^{2l}) U^T + e^{2s} v v^T`, all scales kept as logarithms.
 
     The positive LDL update of Gill, Golub, Murray and Saunders (1974, method C1): per pivot
-    :math:`d' = d + a p^2`, :math:`a' = a d / d'`, :math:`b = a p / d'`. A weight of ``-inf`` changes nothing, bit for bit.
+    :math:`d' = d + a p^2`, :math:`a' = a d / d'`, :math:`b = a p / d'`.
+    A weight of ``-inf`` changes nothing, bit for bit.
     """
     index = jnp.arange(vector.size, dtype=jnp.int32)
 
@@ -191,7 +194,7 @@ class Rows:
         return Rows(chosen, jnp.minimum(n, self.count).astype(jnp.int32)).with_room(capacity)
 
     def thinned(self, key: jax.Array, probability: Number) -> Rows:
-        """Each row stays with ``probability`` independently, one for all or one for each row ``(capacity,)``; order is kept."""
+        """Each row stays with ``probability``, one for all or one for each row ``(capacity,)``, in order."""
         stays = self.present & jax.random.bernoulli(key, jnp.broadcast_to(probability, (self.capacity,)))
         return Rows(self.points[jnp.argsort(~stays, stable=True)], stays.sum(dtype=jnp.int32))
 

@@ -1,4 +1,4 @@
-"""What can be drawn from: a law, a table of rows, any sampler; and the stream of data sets that a family gets from one."""
+"""What can be drawn from: a law, a table of rows, any sampler; and the data sets that a family gets from it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from modelcollapse.sampling import multinomial
 class Law:
     """A family with parameters: anything that can be drawn from, real or fitted.
 
-    ``named``: what its states are called, if anything. ``exact``: the same parameters with their location in float64 on the host, where the
-    type in force cannot hold it.
+    ``named``: what its states are called, if anything. ``exact``: the same parameters with their location in float64 on
+    the host, where the type in force cannot hold it.
     """
 
     family: Any
@@ -43,7 +43,7 @@ class Law:
         return value
 
     @property
-    def names(self) -> tuple | None:
+    def names(self) -> tuple[Any, ...] | None:
         """What the states are called, ``(K,)``, where that is known."""
         return None if self.named is None else self.named.values
 
@@ -61,8 +61,8 @@ class Table:
     """Real rows ``(N, d)``, or ``(N,)`` integers for states; drawn with replacement, or without.
 
     Without replacement each data set is a random subset of its own, so no sample size may exceed N. With replacement is
-    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in force
-    loses digits of their spread.
+    the empirical law itself. ``exact``: the rows in float64 on the host, where they lie so far from 0 that the type in
+    force loses digits of their spread.
     """
 
     points: jax.Array
@@ -71,7 +71,7 @@ class Table:
     exact: Any = None
 
     @property
-    def names(self) -> tuple | None:
+    def names(self) -> tuple[Any, ...] | None:
         """What the states are called, ``(K,)``, or the columns, ``(d,)``, where that is known."""
         return None if self.named is None else self.named.values
 
@@ -137,8 +137,8 @@ class Stream:
     """Draws of one law, as the data sets that a family is fitted to.
 
     If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
-    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family with
-    ``population(law, n)`` sees the law itself.
+    summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family
+    with ``population(law, n)`` sees the law itself.
     """
 
     law: Any
@@ -154,7 +154,8 @@ class Stream:
     def draw(self, key: jax.Array, n: Count, given: Rows | None = None) -> Any:
         """A data set of ``n`` (at most ``capacity``) independent draws; n may be traced.
 
-        ``given`` are rows that the draws continue, one draw for each; only laws of families that take them can (``Continues``).
+        ``given`` are rows that the draws continue, one draw for each; only laws of families that take them can
+        (``Continues``).
         """
         if isinstance(self.family, SeesLaws):
             return self.family.population(self.law, n)
@@ -171,7 +172,8 @@ class Stream:
         return self.law.family.draw_rows(key, self.law.params, n, self.capacity, **_continuing(self.law, given))
 
     def split(self, key: jax.Array, n: jax.Array, shares: jax.Array) -> jax.Array:
-        """How many of ``n`` draws come from each component of a mixture of weights ``shares`` ``(k,)``: multinomial counts.
+        """How many of ``n`` draws come from each component of a mixture of weights ``shares`` ``(k,)``: multinomial
+        counts.
 
         A family that sees laws gets the expected counts ``n * shares`` instead.
         """

@@ -1,7 +1,7 @@
 """One loop carries every family and every regime: fit, draw, fit again.
 
-``begin`` makes one chain and ``step`` advances it by one generation; both are pure. How many chains run at once, on which devices and in which
-form is the business of ``modelcollapse.engine``.
+``begin`` makes one chain and ``step`` advances it by one generation; both are pure. How many chains run at once, on
+which devices and in which form is the business of ``modelcollapse.engine``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelcollapse.sampling import axis_of_chains, once
 
 @part
 class State:
-    """One chain between generations. In a chain of several models, leaves of ``params`` have the model as first axis."""
+    """One chain between generations. Of several models, leaves of ``params`` have the model as first axis."""
 
     params: Params
     memory: Memory  # the regime's own
@@ -45,7 +45,7 @@ class Watch:
         return any(marks(observable).needs_data for observable in self.observables.values())
 
     def start(self, state: State, family: Any = None) -> State:
-        """A first state with the carries that the observables begin with; ``family`` says in which form parameters are kept."""
+        """A first state with its carries; ``family`` says in which form the parameters are kept."""
         return dataclasses.replace(
             state, carries={name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
         )
@@ -85,9 +85,9 @@ class Process:
     room: int = static()  # a bound on every pool of rows; 0 if there are none
 
     @property
-    def models(self) -> int:
-        """How many models a chain has."""
-        return self.regime.models if isinstance(self.regime, Exchanges) else 1
+    def models(self) -> int | None:
+        """How many models a chain has that see one another; None for a plain chain of one."""
+        return self.regime.models if isinstance(self.regime, Exchanges) else None
 
     def stream(self, law: Any) -> Stream:
         return Stream(law, self.family, self.capacity, self.regime.needs_items)
@@ -144,12 +144,12 @@ def begin(key: jax.Array, process: Process) -> State:
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
-    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was for the rest of the run."""
+    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on."""
     now = state.generation + 1
     size, real = process.size(now), process.stream(process.source)
     if isinstance(process.regime, Exchanges):
         key = jax.vmap(fold, (0, None))(key, now)
-        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.models)]
+        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.regime.models)]
         models = tuple(process.stream(Law(process.family, params)) for params in each)
         sets, memory = process.regime.exchange(key, models, real, state.memory, size, now)
         fitted = [
@@ -180,7 +180,7 @@ def _fitted(stream: Stream, data: Any) -> Any:
 
 
 def _once(params: Params) -> Params:
-    """A fit has many readers, each of which would compute it again; large arrays, and counts, are written to memory anyway."""
+    """A fit has many readers, each of which would compute it again; large arrays and counts are stored anyway."""
     leaves, tree = jax.tree.flatten(params)
     few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
     kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))

@@ -26,7 +26,8 @@ def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: Any) ->
     if not np.array_equal(sizes[: past.size], past):
         differs = int(np.argmax(sizes[: past.size] != past))
         raise ValueError(
-            f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, got {sizes[differs]}"
+            f"size must begin with the sample sizes that were run: {past[differs]} at generation {differs}, "
+            f"got {sizes[differs]}"
         )
     return sizes
 
@@ -38,8 +39,8 @@ def check(run: Regime, given: Regime, generation: int) -> None:
     kinds: list[Any] = [jax.tree.structure(regime) for regime in (run, given)]
     if kinds[0] != kinds[1]:
         raise ValueError(
-            f"regime must be the one that was run, {run!r}, got {given!r}; a process that changes its regime at generation g is "
-            "Switch(before, after, g), simulated from the start"
+            f"regime must be the one that was run, {run!r}, got {given!r}; "
+            "a process that changes its regime at generation g is Switch(before, after, g), simulated from the start"
         )
     moving = {name for name, _ in schedules(run)}
     old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
@@ -53,7 +54,7 @@ def check(run: Regime, given: Regime, generation: int) -> None:
 
 
 def _same(was: np.ndarray, now: np.ndarray, entries: int | None) -> bool:
-    """Whether two values agree; of schedules, the first ``entries``, where a number stands for a schedule of its own value."""
+    """Whether two values agree; of schedules the first ``entries``, where a number stands for a constant schedule."""
     if entries is not None and was.shape != now.shape:
         was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
         if was.ndim == now.ndim == 1 and was.size != now.size:

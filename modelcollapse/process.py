@@ -1,4 +1,4 @@
-"""A process is put together and checked before anything is compiled: the same for a run, a pure trace and a prediction."""
+"""A process is put together and checked before anything is compiled, for a run, a trace or a prediction."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def prepare(
     *,
     host: bool = True,
 ) -> Prepared:
-    """Check every argument that is concrete and put the process together; ``about`` and ``host`` as for ``location.place``."""
+    """Check the concrete arguments and put the process together; ``about`` and ``host`` as for ``location.place``."""
     regime = regimes.Replace() if regime is None else regime
     arguments.family("family", family)
     arguments.source("source", source)
@@ -116,7 +116,8 @@ def default_observables(family: Family) -> tuple[str, ...]:
     if isinstance(family, Observed) and family.default_observables:
         return family.default_observables
     raise ValueError(
-        f"observe must be given for {type(family).__name__}, which has no default: a name, or a function of its parameters"
+        f"observe must be given for {type(family).__name__}, which has no default: "
+        "a name, or a function of its parameters"
     )
 
 
@@ -156,16 +157,16 @@ def _check_observables(process: Process) -> None:
     for name, observable in process.watch.observables.items():
         if marks(observable).needs_truth and process.watch.truth is None:
             raise ValueError(
-                f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be fitted to by "
-                f"infinitely many draws of this {type(process.source).__name__} is not known"
+                f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be "
+                f"fitted to by infinitely many draws of this {type(process.source).__name__} is not known"
             )
-    first = lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0]  # noqa: E731
+    keys = jax.eval_shape(lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0])
     bare = process.observing({})
-    state = jax.eval_shape(_begin, jax.eval_shape(first), bare)
+    state = jax.eval_shape(_begin, keys, bare)
     for name, observable in process.watch.observables.items():
         alone = process.observing({name: observable})
         if alone.watch.needs_data:
-            state = jax.eval_shape(_begin, jax.eval_shape(first), alone)
+            state = jax.eval_shape(_begin, keys, alone)
         try:
             seen = jax.eval_shape(lambda state: _one_model(process, state), state)
             if isinstance(observable, ChecksParams):
@@ -175,11 +176,12 @@ def _check_observables(process: Process) -> None:
                 raise TypeError(f"it gives a {type(read).__name__}, not an array")
         except (AttributeError, TypeError) as error:
             raise ValueError(
-                f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: {error}"
+                f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: "
+                f"{error}"
             ) from error
 
 
 def _one_model(process: Process, state: Any) -> Any:
     """Parameters of one model, as an observable sees them."""
-    params = state.params if process.models == 1 else jax.tree.map(lambda leaf: leaf[0], state.params)
+    params = state.params if process.models is None else jax.tree.map(lambda leaf: leaf[0], state.params)
     return process.family.law(params) if isinstance(process.family, Represents) else params

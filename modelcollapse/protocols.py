@@ -1,11 +1,11 @@
 """Every seam of the package, declared once: what a part must have, and what it may have.
 
-A part has an ability if it has the methods of the protocol; nothing needs to be inherited. The package asks by ``isinstance(part, Ability)``
-on the host or while a program is traced, never in a compiled loop. A wrapper passes on the abilities of what it wraps by one rule,
-``modelcollapse.families.wrapping``.
+A part has an ability if it has the methods of the protocol; nothing needs to be inherited. The package asks by
+``isinstance(part, Ability)`` on the host or while a program is traced, never in a compiled loop. A wrapper passes on
+the abilities of what it wraps by one rule, ``modelcollapse.families.wrapping``.
 
-``key`` is a JAX key, an address rather than a queue: derive others by ``jax.random.fold_in``. A number of draws ``n`` may be traced;
-``capacity`` is a plain integer that bounds it. Parameters are any PyTree of arrays.
+``key`` is a JAX key, an address rather than a queue: derive others by ``jax.random.fold_in``. A number of draws ``n``
+may be traced; ``capacity`` is a plain integer that bounds it. Parameters are any PyTree of arrays.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from modelcollapse.laws import Law, Stream
     from modelcollapse.loop import State
 
-# PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that infinitely many
-# real draws would be fitted by (None where they are not known)
+# PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that
+# infinitely many real draws would be fitted by (None where they are not known)
 Params: TypeAlias = Any
 Memory: TypeAlias = Any
 Carry: TypeAlias = Any
@@ -44,7 +44,7 @@ class Data(Protocol):
 
     @staticmethod
     def capacity_for(size: int) -> int:
-        """The capacity to draw data sets of at most ``size`` items with; nearby sizes may share one, and with it a program."""
+        """The capacity for draws of at most ``size`` items; nearby sizes may share one, and with it a program."""
 
 
 @runtime_checkable
@@ -60,7 +60,7 @@ class Thins(Protocol):
     """A data set that a filter may leave items out of."""
 
     def thinned(self, key: jax.Array, probability: Number) -> Self:
-        """The items that stay if each does with ``probability``, independently: one number, or one for each state or row."""
+        """The items that stay, each with ``probability`` independently: one number, or one for each state or row."""
 
 
 @runtime_checkable
@@ -76,7 +76,7 @@ class CanWeigh(Protocol):
     """A data set whose rows may carry weights."""
 
     def mixed(self, other: Self, weight: Number) -> Self:
-        """The pool in which these rows together weigh ``weight`` and the other's the rest, in units where the mean is 1."""
+        """The pool in which these rows weigh ``weight`` together, and the other's the rest; the mean weight is 1."""
 
 
 @runtime_checkable
@@ -92,7 +92,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Family(Protocol):
-    """What is refitted at each generation. ``draw`` takes ``given`` only if the family can continue rows (prompts, covariates)."""
+    """What is refitted at each generation."""
 
     @property
     def data(self) -> type[Any]:
@@ -108,7 +108,7 @@ class Family(Protocol):
         """The data set that these rows make."""
 
     def fit(self, key: jax.Array, data: Any, previous: Params | None) -> Params:
-        """Parameters fitted to ``data``; ``previous`` is None at generation 0. Parameters that are not finite mean failure."""
+        """Fitted parameters; ``previous`` is None at generation 0. Numbers that are not finite mean failure."""
 
 
 @runtime_checkable
@@ -126,7 +126,7 @@ class Checks(Protocol):
     """A family that refuses a source or sample sizes that it cannot be fitted to, before anything is compiled."""
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
-        """Raise ValueError or TypeError; ``sizes`` ``(generations + 1,)`` are the numbers of items that it is fitted to."""
+        """Raise ValueError or TypeError; ``sizes`` ``(generations + 1,)`` count the items that it is fitted to."""
 
 
 @runtime_checkable
@@ -219,7 +219,7 @@ class Represents(Protocol):
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out (temperature, truncation, curation): it changes the model's draws, never real data."""
+    """A wrapper of what a model gives out (temperature, truncation): it changes the model's draws, never real data."""
 
     def given_out(self, params: Params) -> Law:
         """The law of what the model with these parameters gives out, as a law of the family within."""
@@ -227,7 +227,7 @@ class GivesOut(Protocol):
 
 @runtime_checkable
 class Equivariant(Protocol):
-    """A family that fits moved rows by the moved law (its parameters are ``Movable``), or a regime that never looks at where rows lie."""
+    """A family that fits moved rows by the moved law (``Movable``), or a regime that ignores where rows lie."""
 
     equivariant: bool
 
@@ -346,7 +346,7 @@ class Exchanges(Protocol):
         size: jax.Array,
         generation: jax.Array,
     ) -> tuple[tuple[Any, ...], Memory]:
-        """A data set for each model, in the place of ``next``; leaves of ``memory`` and ``keys`` have the model as first axis."""
+        """A data set for each model, in place of ``next``; ``keys`` and leaves of ``memory`` have the model first."""
 
 
 @runtime_checkable
@@ -407,7 +407,7 @@ class ChecksParams(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Marks:
-    """What an observable, or a function of parameters, says of itself by attributes of these names; the defaults are safe."""
+    """What an observable or a function of parameters says of itself by attributes; the defaults are safe."""
 
     units: str = ""
     dims: tuple[str, ...] = ()
@@ -417,7 +417,7 @@ class Marks:
     unlabelled: bool = False
     """It depends on the positive probabilities alone, not on whose they are: lost states then cost nothing."""
     shifts: bool | None = None
-    """True: its last axis moves with the coordinates of the rows. False: it stays the same if all rows move. None: unknown."""
+    """True: its last axis moves with the coordinates of the rows. False: it stays if all rows move. None: unknown."""
     needs_truth: bool = False
     needs_data: bool = False
     """It reads ``state.data``, the data set that the generation was fitted to."""

@@ -1,4 +1,4 @@
-"""A run: begun by ``simulate``, continued by ``extend``, read by name. It is its trace, all that is needed to go on, and where it came from."""
+"""A run: begun by ``simulate``, continued by ``extend`` and ``more``, read by the names of its observables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
-from modelcollapse.engine import devices, drive, forms, plan, scan
+from modelcollapse.engine import devices, drive, forms, scan
 from modelcollapse.engine.batch import stacked
 from modelcollapse.engine.checkpoint import Checkpoint
+from modelcollapse.engine.plan import Plan, planned, stages
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
 from modelcollapse.names import coordinate
 from modelcollapse.observables import labelled
-from modelcollapse.process import Prepared, prepare
+from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 
@@ -43,33 +44,33 @@ def simulate(
     record: Any = None,
     batch_size: int | None = None,
     progress: bool = False,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
 ) -> Run:
     """Run ``chains`` independent chains of recursive training.
 
-    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from generation
-    g - 1, so it is fit number g + 1 of the theory.
+    Generation 0 is a fit to ``size`` real draws; generation g is fitted to the data set that the regime makes from
+    generation g - 1, so it is fit number g + 1 of the theory.
 
     Parameters
     ----------
     family
         What is refitted: ``Discrete()``, ``Gaussian()``, ``GaussianMixture(k)``, ...
     source
-        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``, ``sampler(draw)``,
-        or the ``Law`` of any fitted model.
+        What is real: ``categorical(p)``, ``normal(mean, covariance)``, ``normal_mixture(...)``, ``table(rows)``,
+        ``sampler(draw)``, or the ``Law`` of any fitted model.
     regime
         Which data the next generation sees. Default ``Replace()``, only the newest model's.
     observe
-        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from names.
-        Default what the family shows of itself (``family.default_observables``).
+        What is kept: a name, a function of ``(params)`` or ``(params, truth)``, several of them, or a dictionary from
+        names. Default what the family shows of itself (``family.default_observables``).
     size
         Sample size M of every data set, or one for each generation 0, ..., ``generations``: whole numbers below 2^31.
     generations
         Number of the last generation, included.
     seed
-        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give different runs, in
-        both precisions. None draws a number, which ``provenance`` keeps.
+        A nonnegative integer, a list of them, a ``numpy.random.SeedSequence`` or a JAX key: different seeds give
+        different runs, in both precisions. None draws a number, which ``provenance`` keeps.
     record
         Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
     batch_size
@@ -77,11 +78,13 @@ def simulate(
     progress
         Show a progress bar, with the time left.
     checkpoint
-        A folder: the run is written there while it goes on, and the same call goes on from there after a crash, to the same numbers.
+        A folder: the run is written there while it goes on, and the same call goes on from there after a crash, to the
+        same numbers.
     mesh
-        Devices that share the chains: a mesh of one axis, ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``.
-        Default one device. Every process of a ``jax.distributed`` job makes the same call and gets the whole result. The
-        numbers are those of one device: keys and counts bit for bit, floats within a few ulp.
+        Devices that share the chains: a mesh of one axis,
+        ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``. Default one device. Every process of a
+        ``jax.distributed`` job makes the same call and gets the whole result. The numbers are those of one device: keys
+        and counts bit for bit, floats within a few ulp.
 
     Returns
     -------
@@ -97,8 +100,9 @@ def simulate(
     ChainFailure
         After the run, if a fit failed; it names the chains and generations, and its ``run`` holds everything else.
     Interrupted
-        After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run with ``progress`` or
-        ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at all.
+        After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run
+        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at
+        all.
     """
     regime = Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
@@ -110,26 +114,27 @@ def simulate(
     history = provenance.made(
         number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
     )
-    work = _plan(prepared, key, (0, chains), (-1, generations), recorded, saved=checkpoint is not None, **how)
+    how["watched"] |= checkpoint is not None
+    work = planned(prepared, key, (0, chains), (-1, generations), recorded, **how)
     store = (
         None if checkpoint is None else Checkpoint(arguments.path("checkpoint", checkpoint), _identity(history, work))
     )
-    outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh, checkpoint=store)
+    outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store))
     run = Run(
         family=prepared.process.family,
         source=source,
         regime=regime,
         observables=prepared.observables,
         size=arguments.whole_array("size", size),
-        recorded=recorded,
-        trace={},
-        state=None,
+        recorded=outcome.recorded,
+        trace=restored(outcome.trace, prepared.observables, prepared.location),
+        state=outcome.state,
         key=np.asarray(jax.random.key_data(key)),
         key_impl=provenance.implementation(key),
         provenance=history,
         location=prepared.location,
     )
-    return _finished(run, outcome)
+    return _sound(run, outcome.interrupted)
 
 
 @computes
@@ -148,9 +153,10 @@ def trace(
 
     Goes through ``jax.jit``, ``jax.vmap`` and ``jax.grad``, so that a sweep over a regime's parameter is
     ``jax.vmap(lambda share: trace(..., FreshReal(share), ...))(shares)``, one compilation. The numbers are those of
-    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share outside [0, 1]
-    gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location can be added in float64 here, so
-    what moves with rows far from 0, such as ``"mean"``, is refused where float32 cannot hold it.
+    ``simulate``. Arguments that are traced are not checked: a weight that is not a number gives NaN, and a share
+    outside [0, 1] gives numbers that mean nothing. ``generations``, ``chains`` and ``observe`` are fixed. No location
+    can be added in float64 here, so what moves with rows far from 0, such as ``"mean"``, is refused where float32
+    cannot hold it.
     """
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
@@ -160,7 +166,7 @@ def trace(
     state, first = scan.start_within(key, index, forms.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     everything = np.arange(generations + 1)
-    for stage in plan.stages(process, sizes, 0, everything, generations, False):
+    for stage in stages(process, sizes, 0, everything, generations, False):
         if forms.changes(state, stage.process):
             state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
         state, out = scan.advance_within(key, index, state, stage.process, stage.legs[0].gaps, True)
@@ -170,43 +176,13 @@ def trace(
 
 
 def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None) -> dict[str, Any]:
-    """The arguments that change no number, checked."""
+    """The arguments of a plan that change no number, checked."""
     devices.check(mesh)
     batch = None if batch_size is None else arguments.count("batch_size", batch_size)
-    return {"batch_size": batch, "progress": arguments.flag("progress", progress), "mesh": mesh}
+    return {"batch_size": batch, "mesh": mesh, "watched": arguments.flag("progress", progress)}
 
 
-def _plan(
-    prepared: Prepared,
-    key: jax.Array,
-    span: tuple[int, int],
-    way: tuple[int, int],
-    recorded: np.ndarray,
-    *,
-    batch_size: int | None,
-    progress: bool,
-    mesh: jax.sharding.Mesh | None,
-    saved: bool = False,
-) -> plan.Plan:
-    """The plan for ``span`` (first chain, number of chains) on its ``way`` (from which generation, -1 for new chains, to which)."""
-    (first, chains), (now, last) = span, way
-    return plan.planned(
-        prepared.process,
-        prepared.sizes,
-        key,
-        first=first,
-        chains=chains,
-        now=now,
-        last=last,
-        recorded=recorded,
-        batch_size=batch_size,
-        devices=devices.count(mesh),
-        mesh=mesh is not None,
-        watched=progress or saved,
-    )
-
-
-def _identity(history: dict[str, Any], work: plan.Plan) -> dict[str, Any]:
+def _identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
     """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
     parts = {name: content["sha256"] for name, content in history["parts"].items()}
     span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
@@ -222,18 +198,26 @@ class Run:
 
     Attributes
     ----------
-    trace
-        Each observable by name: ``(chain, generation, ...)``, one entry for each recorded generation.
+    family, source, regime
+        What was run; the family with what the source told it, such as its number of states.
+    observables
+        What was observed, by name.
+    size
+        The sample size, ``()`` or one for each generation ``(generations + 1,)``.
     recorded
         The recorded generations.
+    trace
+        Each observable by name: ``(chain, generation, ...)``, one entry for each recorded generation.
     state
-        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and the
-        parameters, are about ``location``, if there is one.
+        The final state of every chain: parameters, memory of the regime, carries of the observables. Rows in it, and
+        the parameters, are about ``location``, if there is one.
+    key, key_impl
+        The data of the JAX key that the run was started with, and the name of its generator.
+    provenance
+        Versions, dtype, device, seed, and repr and content hash of every part.
     location
         ``(d,)`` float64: what was taken off every real row before the run, because the rows lie far from 0 (see
         ``modelcollapse.location``); None if nothing was. ``trace`` and ``params`` have it again, in float64.
-    provenance
-        Versions, dtype, device, seed, and repr and content hash of every part.
     """
 
     family: Any
@@ -301,18 +285,18 @@ class Run:
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
-        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A schedule, of sizes or
-        within ``regime``, must reach from generation 0 to the new end and begin with what was run; ``regime`` is needed only for that.
-        New sizes beyond all that were run need longer arrays of draws, which may then hold other numbers than those of
-        one long run, of the same law. ``mesh`` as for ``simulate``; a run may be continued on other devices.
-        ``provenance["extended"]`` has a record of each extension.
+        The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A
+        schedule, of sizes or within ``regime``, must reach from generation 0 to the new end and begin with what was
+        run; ``regime`` is needed only for that. New sizes beyond all that were run need longer arrays of draws, which
+        may then hold other numbers than those of one long run, of the same law. ``mesh`` as for ``simulate``; a run may
+        be continued on other devices. ``provenance["extended"]`` has a record of each extension.
 
         Raises
         ------
         ValueError
-            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the precision or the random
-            generator here is not that of the run, so that other numbers would follow. Other versions of this package or of JAX are a
-            UserWarning.
+            If a schedule ends too early, or its past is not what was run; if the regime is another one; if the
+            precision or the random generator here is not that of the run, so that other numbers would follow. Other
+            versions of this package or of JAX are a UserWarning.
         """
         arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
         how = _how(batch_size, progress, mesh)
@@ -327,10 +311,21 @@ class Run:
         # before anything is traced, as arrays of another precision would be
         history = provenance.extended(self.provenance, key, now + 1, last, **given)
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
-        work = _plan(prepared, key, (0, self.chains), (now, last), recorded, **how)
-        outcome = drive.drive(work, key, self.state, progress=how["progress"], mesh=mesh)
-        longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
-        return _finished(longer, outcome, interrupted=self)
+        work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
+        outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
+        if outcome.state.status.size < self.chains:  # interrupted before all chains went on
+            raise Interrupted(self)
+        new = restored(outcome.trace, self.observables, self.location)
+        longer = dataclasses.replace(
+            self,
+            regime=regime,
+            size=sizes,
+            recorded=np.concatenate([self.recorded, outcome.recorded]),
+            trace={name: np.concatenate([values, new[name]], axis=1) for name, values in self.trace.items()},
+            state=outcome.state,
+            provenance=history,
+        )
+        return _sound(longer, outcome.interrupted)
 
     @computes
     def more(
@@ -343,8 +338,8 @@ class Run:
     ) -> Run:
         """The run with ``chains`` more of the same process, as if it had been begun with all of them; a new ``Run``.
 
-        The new chains have the numbers that follow, and so the keys that they have in a larger run. ``provenance["added"]`` has a record
-        of each addition.
+        The new chains have the numbers that follow, and so the keys that they have in a larger run.
+        ``provenance["added"]`` has a record of each addition.
 
         Raises
         ------
@@ -358,9 +353,14 @@ class Run:
         prepared = prepare(
             self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
         )
-        work = _plan(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
-        outcome = drive.drive(work, key, progress=how["progress"], mesh=mesh)
-        return _finished(dataclasses.replace(self, provenance=history), outcome, beside=True)
+        work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
+        outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh))
+        if outcome.interrupted:  # new chains that are behind the others are no part of the run
+            raise Interrupted(self)
+        new = restored(outcome.trace, self.observables, self.location)
+        trace = {name: np.concatenate([values, new[name]]) for name, values in self.trace.items()}
+        state = stacked([self.state, outcome.state])
+        return _sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
 
     def _key(self) -> jax.Array:
         """The key that the run was started with."""
@@ -369,21 +369,21 @@ class Run:
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
 
-        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the unbiased
-        estimator, W2 at late generations); the median and the band do not have that weakness.
+        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the
+        unbiased estimator, W2 at late generations); the median and the band do not have that weakness.
         """
         level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
         return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
 
     @computes
     def predict(self) -> Predictions:
-        """Every closed form that applies to this run, one for each observable that has one, with its conditions; or an empty list."""
+        """Every closed form that applies to this run, with its conditions; an empty list if there is none."""
         from modelcollapse.predict import of_run
 
         return of_run(self)
 
     def to_dataset(self) -> xarray.Dataset:
-        """The trace as an ``xarray.Dataset`` with named dimensions, units and the provenance. Needs ``modelcollapse[xarray]``."""
+        """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
         try:
             import xarray
         except ModuleNotFoundError as error:
@@ -408,7 +408,7 @@ class Run:
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
 
         A symbolic link is followed, and an existing file keeps its mode.
@@ -430,11 +430,13 @@ class Run:
 
     @staticmethod
     @computes
-    def load(path: str | os.PathLike) -> Run:
-        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions that are
-        registered here: those of this package, those of modules that are imported, and functions of runs of this process.
+    def load(path: str | os.PathLike[str]) -> Run:
+        """Read what ``save`` wrote. Nothing that the file names is called, and it may name only parts and functions
+        that are registered here: those of this package, those of modules that are imported, and functions of runs of
+        this process.
 
-        A function that is not registered stands for itself until it is used; the numbers of the run can be read without it.
+        A function that is not registered stands for itself until it is used; the numbers of the run can be read without
+        it.
 
         Raises
         ------
@@ -448,7 +450,7 @@ class Run:
 
 
 class ChainFailure(RuntimeError):
-    """A fit was not finite: training diverged, a covariance became singular. The run is in ``run``, NaN from the failure on."""
+    """A fit failed: training diverged, a covariance became singular. ``run`` holds the run, NaN from the failure on."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -465,8 +467,8 @@ class ChainFailure(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached: ``run.extend`` and
-    ``run.more`` complete it, to the numbers of a run that was not interrupted.
+    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached:
+    ``run.extend`` and ``run.more`` complete it, to the numbers of a run that was not interrupted.
     """
 
     def __init__(self, run: Run) -> None:
@@ -474,32 +476,26 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"interrupted: {run.chains} chains reached generation {run.generations}; they are in .run")
 
 
-def _finished(run: Run, outcome: drive.Outcome | None, *, beside: bool = False, interrupted: Run | None = None) -> Run:
-    """``run`` with what came of its plan: after its past, or (``beside``) after its chains."""
-    if outcome is None:  # Ctrl-C before any chain was begun
+def _reached(outcome: drive.Outcome | None) -> drive.Outcome:
+    """What came of a plan; KeyboardInterrupt if it was interrupted before any chain was begun."""
+    if outcome is None:
         raise KeyboardInterrupt
-    trace = restored(outcome.trace, run.observables, run.location)
-    state, recorded = outcome.state, outcome.recorded
-    if run.state is not None and outcome.interrupted and (beside or state.status.size < run.chains):
-        raise Interrupted(run if interrupted is None else interrupted)
-    if beside:
-        trace = {name: np.concatenate([values, trace[name]]) for name, values in run.trace.items()}
-        state = stacked([run.state, state])
-    elif run.state is not None:
-        trace = {name: np.concatenate([values, trace[name]], axis=1) for name, values in run.trace.items()}
-        recorded = np.concatenate([run.recorded, recorded])
-    run = dataclasses.replace(run, trace=trace, state=state, recorded=recorded)
-    if outcome.interrupted:
+    return outcome
+
+
+def _sound(run: Run, interrupted: bool = False) -> Run:
+    """``run``, if it came to its end and no fit failed."""
+    if interrupted:
         raise Interrupted(run)
-    if np.any(state.status):
+    if np.any(run.state.status):
         raise ChainFailure(run)
     return run
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Summary:
-    """Statistics over chains by observable: ``mean``, ``standard_error``, ``low``, ``high``, ``median``, ``lower``, ``upper``,
-    each ``(generation, ...)``; printing shows the last recorded generation.
+    """Statistics over chains by observable: ``mean``, ``standard_error``, ``low``, ``high``, ``median``, ``lower``,
+    ``upper``, each ``(generation, ...)``; printing shows the last recorded generation.
     """
 
     level: float

@@ -14,34 +14,34 @@ from modelcollapse import files, serial
 
 FORMAT = 2
 _KINDS = {
-    "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "observables": dict, "trace": dict, "provenance": dict,
-    "key_impl": str,
+    "size": np.ndarray, "recorded": np.ndarray, "key": np.ndarray, "key_impl": str,
+    "observables": dict, "trace": dict, "provenance": dict,
 }  # fmt: skip
 
 
-def write(path: str | os.PathLike, fields: dict[str, Any]) -> None:
+def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
     """Write the fields of a run."""
     arrays: dict[str, np.ndarray] = {}
     lost: set[str] = set()
     spec = serial.encode(fields, arrays, lost)
     if lost:
         warnings.warn(
-            f"another process that loads this run will not find {', '.join(sorted(lost))}: define it at the top of a module, "
-            "or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
+            f"another process that loads this run will not find {', '.join(sorted(lost))}: "
+            "define it at the top of a module, or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
             stacklevel=3,
         )
     files.write(path, {"format": FORMAT, "run": spec}, arrays)
 
 
-def read(path: str | os.PathLike, needed: Iterable[str]) -> dict[str, Any]:
+def read(path: str | os.PathLike[str], needed: Iterable[str]) -> dict[str, Any]:
     """The fields of a run, which must have those that are ``needed`` and fit together; ValueError if they do not."""
     spec, arrays = files.read(path)
     name = os.fspath(path)
     found = spec.get("format") if isinstance(spec, dict) else None
     if found == 1:
         raise ValueError(
-            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: read it with the "
-            "version that wrote it, or make the run again"
+            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: "
+            "read it with the version that wrote it, or make the run again"
         )
     if found != FORMAT:
         raise ValueError(f"{name} has format {found!r}, this version reads {FORMAT}")

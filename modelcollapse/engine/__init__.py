@@ -1,1 +1,1 @@
-"""Everything that exists for speed: the loop, plans, batches and faster forms of a chain; only ``modelcollapse.run`` imports it."""
+"""What exists for speed: plans, batches, faster forms of a chain. Only ``modelcollapse.run`` imports it."""

@@ -16,12 +16,12 @@ from modelcollapse.loop import Process, State
 from modelcollapse.regimes import common
 
 FEWER = 64
-"""Smallest batch to shrink to once chains are at rest; below this, compiling another program costs more than it saves."""
+"""Smallest batch to shrink to once chains are at rest; below, another program costs more than it saves."""
 
 
 @dataclasses.dataclass
 class Batch:
-    """Chains ``first``, ``first + 1``, ... of a run between two calls; made by ``started``, ``resumed`` or ``restored``."""
+    """Chains ``first``, ``first + 1``, ... of a run between two calls; made by ``started`` or ``resumed``."""
 
     key: jax.Array
     mesh: jax.sharding.Mesh | None
@@ -85,7 +85,7 @@ class Batch:
         self.column += next(iter(records.values())).shape[1]
 
     def _let_rest(self) -> None:
-        """Once three quarters of the chains only reproduce themselves, the others go on alone, in a quarter of the places."""
+        """Once three quarters of the chains are at rest, the others go on alone, in a quarter of the places."""
         fewer = self.place.size // 4
         if fewer < FEWER:
             return
@@ -100,7 +100,7 @@ class Batch:
         self.state = jax.tree.map(lambda leaf: np.asarray(leaf)[stay], self.state)
 
     def _leave(self, which: np.ndarray) -> None:
-        """Take chains out that have come to rest, or to their end: what they show now, they show for the rest of the run."""
+        """Take chains out that are at rest or at their end: what they show now, they show for the rest of the run."""
         which = which[self.place[which] < self.chains]
         if not which.size:
             return
@@ -140,7 +140,7 @@ def resumed(
     chosen = np.minimum(first - offset + place, first - offset + chains - 1)
     state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], mesh), states)
     with_room = jax.vmap(process.with_room)
-    params = (jax.vmap(with_room) if process.models > 1 else with_room)(state.params)
+    params = (jax.vmap(with_room) if process.models is not None else with_room)(state.params)
     memory = scan.with_room_each(state.memory, process.room)
     if jax.tree.leaves(memory):
         memory = jax.vmap(functools.partial(common.continued, process.regime))(memory)

@@ -25,7 +25,7 @@ SECONDS = 30.0
 class Checkpoint:
     """A folder with one file for each batch of the stage that the run has reached, and an index of them."""
 
-    def __init__(self, path: str | os.PathLike, identity: dict[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
         self.folder = Path(path)
         self.identity = json.loads(json.dumps({"format": FORMAT, **identity}))
         self._written: dict[int, float] = {}
@@ -49,8 +49,8 @@ class Checkpoint:
             theirs = found["identity"]
             differ = [name for name in self.identity if theirs.get(name) != self.identity[name]]
             raise ValueError(
-                f"checkpoint {self.folder} holds a run that differs in {', '.join(differ)}: repeat the call that wrote it, or give "
-                "another folder"
+                f"checkpoint {self.folder} holds a run that differs in {', '.join(differ)}: "
+                "repeat the call that wrote it, or give another folder"
             )
         stage = int(found["stage"])
         read = [self._read(stage, number, plan, key, mesh) for number in range(int(found["batches"]))]
@@ -67,7 +67,7 @@ class Checkpoint:
                 old.unlink()
 
     def save(self, stage: int, number: int, batch: Batch, legs: int, *, last: bool) -> None:
-        """Write one batch after its first ``legs`` legs of a stage, unless it was written just before; always after the last."""
+        """Write a batch after its first ``legs`` legs of a stage, at most every ``SECONDS``, and after the last."""
         now = time.monotonic()
         if last or now - self._written.get(number, -np.inf) >= SECONDS:
             self._write(stage, number, batch, legs)

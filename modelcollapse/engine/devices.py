@@ -21,8 +21,8 @@ def check(mesh: Any) -> None:
         raise TypeError(f"mesh must be a jax.sharding.Mesh or None, got {mesh!r}")
     if mesh.axis_types != (AxisType.Auto,):
         raise ValueError(
-            f"mesh must have one axis of type Auto, got {dict(zip(mesh.axis_names, mesh.axis_types, strict=True))}: use "
-            'jax.make_mesh((jax.device_count(),), ("chain",), axis_types=(jax.sharding.AxisType.Auto,))'
+            f"mesh must have one axis of type Auto, got {dict(zip(mesh.axis_names, mesh.axis_types, strict=True))}: "
+            'use jax.make_mesh((jax.device_count(),), ("chain",), axis_types=(jax.sharding.AxisType.Auto,))'
         )
 
 
@@ -31,7 +31,7 @@ def count(mesh: Mesh | None) -> int:
 
 
 def place(leaf: Any, mesh: Mesh | None) -> jax.Array:
-    """An array over chains on the one device, or split over those of the mesh, some of which may be of other processes."""
+    """An array over chains on one device, or split over those of the mesh, which may belong to other processes."""
     if mesh is None:
         return jnp.asarray(leaf)
     whole = np.asarray(leaf)

@@ -21,7 +21,7 @@ from modelcollapse.loop import State
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a plan: the trace ``(chain, record, ...)``, the final states, and the generation that all chains have reached."""
+    """What came of a plan: trace ``(chain, record, ...)``, final states, and the generation that all chains reached."""
 
     trace: dict[str, np.ndarray]
     state: Any
@@ -41,7 +41,8 @@ def drive(
 ) -> Outcome | None:
     """Carry out ``plan``; ``states`` are those of the chains that it goes on with, None for new ones.
 
-    After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached; None if there are none.
+    After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached; None if
+    there are none.
     """
     work = _Work(plan, key, states, mesh, checkpoint)
     chain_generations = plan.chains * (plan.last - max(plan.now, 0))

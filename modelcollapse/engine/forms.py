@@ -1,9 +1,10 @@
 """A chain that sees nothing but its own output, by what is left of it: its items or its counts, then its survivors.
 
-Where each data set is drawn from the last fit alone, a state that is lost stays lost, and drawing from the fit is copying items of the
-data set before. So the law on K states may be kept as the items themselves (:class:`Items`), whose work is the sample size
-whatever K is; as their counts (:class:`Tallies`); or as the list of states that are left (:class:`Survivors`), whose work is their
-number. A run of a ``Discrete`` family takes these forms by itself, and what observables see of them is the family's own parameters.
+Where each data set is drawn from the last fit alone, a state that is lost stays lost, and drawing from the fit is
+copying items of the data set before. So the law on K states may be kept as the items themselves (:class:`Items`), whose
+work is the sample size whatever K is; as their counts (:class:`Tallies`); or as the list of states that are left
+(:class:`Survivors`), whose work is their number. A run of a ``Discrete`` family takes these forms by itself, and what
+observables see of them is the family's own parameters.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from modelcollapse.sampling._multinomial import in_turn
 
 @part
 class Copied:
-    """The states of a data set, item by item: ``points`` ``(capacity,)`` int32, of which the first ``count`` are there."""
+    """The states of a data set: ``points`` ``(capacity,)`` int32, of which the first ``count`` are there."""
 
     points: jax.Array
     count: jax.Array
@@ -130,7 +131,7 @@ class Tallies:
 
 @part
 class Surviving:
-    """The states that are left: the first ``number`` of ``labels`` and ``counts`` ``(C,)`` int32; what follows means nothing."""
+    """The states that are left: the first ``number`` of ``labels`` and ``counts``, ``(C,)`` int32; the rest pads."""
 
     labels: jax.Array
     counts: jax.Array
@@ -183,7 +184,8 @@ class Survivors:
 
 Form = Items | Tallies | Survivors
 
-# generations in units of the sample size, 1 / M_1 + 1 / M_2 + ..., after which so few states are left that a list of them is shorter work
+# generations in units of the sample size, 1 / M_1 + 1 / M_2 + ..., after which so few states are left that a list of
+# them is shorter work
 _SOON, _LATE = 1 / 12, 1.0
 # up to so many items a state, copying those is less work than drawing counts
 _ITEMS_PER_STATE = 32
@@ -193,8 +195,8 @@ _FEW_STATES = 64
 def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
     """The process in the forms that its chains take in turn, each with the generation from which on they are kept so.
 
-    A chain that sees nothing but its own output may be kept in another form than its parameters. Sizes that follow change no form before
-    them, so that a run may go on with any.
+    A chain that sees nothing but its own output may be kept in another form than its parameters. Sizes that follow
+    change no form before them, so that a run may go on with any.
     """
     family, truth, regime = process.family, process.watch.truth, process.regime
     closed = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data

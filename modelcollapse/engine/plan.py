@@ -1,4 +1,4 @@
-"""The plan of a run: which chains run together, in which form, and from which stop to which; computed once, before anything runs."""
+"""The plan of a run, made before anything runs: which chains run together, in which form, to which stops."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from modelcollapse.engine import scan
+from modelcollapse.engine import devices, scan
 from modelcollapse.engine.forms import form_at, forms
 from modelcollapse.loop import Process, State
-from modelcollapse.process import draws_rows
+from modelcollapse.process import Prepared, draws_rows
 from modelcollapse.protocols import Works
 
 MEMORY = 2**31
@@ -54,7 +54,7 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How chains ``first``, ..., ``first + chains - 1`` go from generation ``now`` to ``last``; ``now`` is -1 for new chains."""
+    """How ``chains`` chains from ``first`` on go from generation ``now`` (-1 for new chains) to ``last``."""
 
     first: int
     chains: int
@@ -68,32 +68,33 @@ class Plan:
 
 
 def planned(
-    process: Process,
-    sizes: np.ndarray,
+    prepared: Prepared,
     key: jax.Array,
-    *,
-    first: int,
-    chains: int,
-    now: int,
-    last: int,
+    span: tuple[int, int],
+    way: tuple[int, int],
     recorded: np.ndarray,
-    batch_size: int | None,
-    devices: int,
-    mesh: bool,
-    watched: bool,
+    *,
+    batch_size: int | None = None,
+    mesh: jax.sharding.Mesh | None = None,
+    watched: bool = False,
 ) -> Plan:
-    """The plan; MemoryError if the run cannot fit into this machine's memory."""
+    """The plan for ``span`` (first chain, chains) on its ``way`` (generation now, -1 for new chains, and last).
+
+    ``watched`` says that the run is to stop on its way. MemoryError if it cannot fit into this machine's memory.
+    """
+    (first, chains), (now, last), on = span, way, devices.count(mesh)
+    process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
     one = _one(begin, key)
     # equal batches: the last one would otherwise run surplus chains
-    even = -(-chains // -(-chains // most(begin, one, recorded.size))) * devices
+    even = -(-chains // -(-chains // most(begin, one, recorded.size))) * on
     batch = even if batch_size is None else batch_size
     # as many on each device; the last may run surplus chains
-    batch = -(-min(batch, chains) // devices) * devices
+    batch = -(-min(batch, chains) // on) * on
     check_memory(begin, one, chains, batch, recorded.size)
     opening = begin if now < 0 else form_at(process, sizes, now)
     ahead = stages(process, sizes, max(now, 0), recorded, last, watched)
-    return Plan(first, chains, now, last, recorded, opening, ahead, batch, batch_size is None and not mesh)
+    return Plan(first, chains, now, last, recorded, opening, ahead, batch, batch_size is None and mesh is None)
 
 
 def stages(
@@ -142,7 +143,7 @@ def most(process: Process, state: State, records: int) -> int:
 
 
 def check_memory(process: Process, state: State, chains: int, batch: int, records: int) -> None:
-    """Refuse a run that cannot fit into this machine's memory, by a low estimate: its trace, its states and one batch at work."""
+    """Refuse a run that cannot fit into memory, by a low estimate: its trace, its states, the draws of one batch."""
     available = memory()
     trace = chains * _bytes(process, state)[1] * records
     states, draws = chains * _size(_single(state)), batch * 4 * process.capacity * bool(process.room)
@@ -150,9 +151,10 @@ def check_memory(process: Process, state: State, chains: int, batch: int, record
     if available is not None and needed > available:
         gib = 2**30
         raise MemoryError(
-            f"the run needs about {needed / gib:.3g} GiB, more than the {available / gib:.3g} GiB of this machine: {trace / gib:.3g} for the "
-            f"trace of {chains} chains and {records} recorded generations, {states / gib:.3g} for their states and {draws / gib:.3g} for "
-            "the draws of one batch; record fewer generations (record=), run fewer chains, or choose a smaller size"
+            f"the run needs about {needed / gib:.3g} GiB, more than the {available / gib:.3g} GiB of this machine: "
+            f"{trace / gib:.3g} for the trace of {chains} chains and {records} recorded generations, "
+            f"{states / gib:.3g} for their states and {draws / gib:.3g} for the draws of one batch; "
+            "record fewer generations (record=), run fewer chains, or choose a smaller size"
         )
 
 

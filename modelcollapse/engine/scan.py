@@ -22,9 +22,10 @@ FAST = {
     "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
     "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
 }
-"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; no loop split over its cores, whose threads would wait for each
-other a thousand times a millisecond; and operations one after another: two factorisations of many matrices that run at once in one process
-may deadlock (jaxlib 0.10.2)."""
+"""For a CPU: vectors as long as it has, where XLA would stop at 256 bits; no loop split over its cores, whose threads
+would wait for each other a thousand times a millisecond; and operations one after another: two factorisations of many
+matrices that run at once in one process may deadlock (jaxlib 0.10.2).
+"""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
@@ -32,7 +33,7 @@ Records = dict[str, jax.Array]
 
 
 def settles(process: Process) -> bool:
-    """Whether a chain can come to rest: at a fixed point of the family, under a regime and observables that then change nothing."""
+    """Whether a chain can come to rest: at a fixed point of the family, where regime and observables change nothing."""
     regime, observables = process.regime, process.watch.observables.values()
     return (
         isinstance(regime, SelfContained)
@@ -45,10 +46,11 @@ def settles(process: Process) -> bool:
 def advance(
     keys: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool
 ) -> tuple[State, Records]:
-    """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves ``(chain, record, ...)``.
+    """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves
+    ``(chain, record, ...)``.
 
-    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative. Where every
-    chain has come to rest, what is left of a gap is only counted.
+    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative. Where
+    every chain has come to rest, what is left of a gap is only counted.
     """
 
     def every(states: State) -> State:
@@ -70,7 +72,8 @@ def advance(
         return ((states.status > 0) | jax.vmap(process.family.at_rest, (axes.params,))(states.params)).all()
 
     rests = settles(process)
-    # what is a few numbers per chain is carried with the chains as last axis, so that vector instructions run along them
+    # what is a few numbers per chain is carried with the chains as last axis, so that vector instructions run along
+    # them
     axes = jax.tree.map(lambda leaf: axis_of_chains(leaf.shape[1:]), states)
     states = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, 0, axis), states, axes)
     states, records = jax.lax.scan(record, states, gaps)
@@ -103,7 +106,7 @@ def _until_rest(
 def start(
     key: jax.Array, index: jax.Array, process: Process, mesh: jax.sharding.Mesh | None = None
 ) -> tuple[State, Records]:
-    """Generation 0 of the chains of these numbers, and its record; an equal number of them on each device of the mesh."""
+    """Generation 0 of the chains of these numbers, equally many on each device of the mesh, and its record."""
 
     def each(key: jax.Array, process: Process, index: jax.Array) -> tuple[State, Records]:
         states = jax.vmap(begin, (0, None))(chain_keys(key, index, process.models), process)

@@ -1,14 +1,16 @@
 """Which data the next generation learns from: one small class for each regime.
 
-Generation 0 is always fitted to real data. A regime sees two streams, ``model`` (the newest fit) and ``real``, and its own
-``memory``. Shares and weights may be numbers, or arrays with one entry for each generation 0, 1, ... (entry 0 is where generation
-0 would be, and is not read); they are PyTree leaves, so ``jax.vmap`` over them is a sweep with one trace. A field that may be such a
-schedule is declared by ``schedule()``; an array in any other field is data of the regime's own.
+Generation 0 is always fitted to real data. A regime sees two streams, ``model`` (the newest fit) and ``real``, and its
+own ``memory``. Shares and weights may be numbers, or arrays with one entry for each generation 0, 1, ... (entry 0 is
+where generation 0 would be, and is not read); they are PyTree leaves, so ``jax.vmap`` over them is a sweep with one
+trace. A field that may be such a schedule is declared by ``schedule()``; an array in any other field is data of the
+regime's own.
 
-A share of a size is a whole number by one rule (``modelcollapse.portions``). Where share and sizes are known, ``simulate`` finds the
-counts before the run; only a traced share is rounded within it.
+A share of a size is a whole number by one rule (``modelcollapse.portions``). Where share and sizes are known,
+``simulate`` finds the counts before the run; only a traced share is rounded within it.
 
-Draws are addressed by role, so regimes that ask for the same data get the same numbers. The protocol is ``modelcollapse.protocols.Regime``.
+Draws are addressed by role, so regimes that ask for the same data get the same numbers. The protocol is
+``modelcollapse.protocols.Regime``.
 """
 
 from modelcollapse.addresses import CHOICE as CHOICE

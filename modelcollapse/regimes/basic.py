@@ -38,7 +38,7 @@ class Replace:
 
 @part
 class FreshReal:
-    """Exact counts: ``round(share * size)`` rows (halves up) are real and newly drawn each generation, the rest model output."""
+    """``round(share * size)`` rows (halves up) are real and newly drawn each generation, the rest is model output."""
 
     share: Any = schedule()
 
@@ -64,7 +64,7 @@ class FreshReal:
 
 @part
 class FixedReal:
-    """``round(share * size_0)`` real rows, drawn once, are in every data set; the rest is model output (generation 0: fresh real rows)."""
+    """``round(share * size_0)`` real rows, drawn once, are in every data set; the rest is model output, at first real."""
 
     share: Any
 
@@ -96,8 +96,8 @@ class FixedReal:
 
 @part
 class Retain:
-    """``round(share * size)`` items of the previous data set stay (chosen without replacement), ``round(fresh * size)`` are real and new,
-    the rest is model output. Where both round up to more than the size, fewer are new.
+    """``round(share * size)`` items of the previous data set stay (chosen without replacement), ``round(fresh * size)``
+    are real and new, the rest is model output. Where both round up to more than the size, fewer are new.
     """
 
     share: Any = schedule()
@@ -139,12 +139,14 @@ class Retain:
 
 @part
 class Weighted:
-    r"""``round(share * size)`` rows (halves up) are real and new, the rest model output, and the real ones weigh ``weight`` in all.
+    r"""``round(share * size)`` rows (halves up) are real and new, the rest model output, and the real ones weigh
+    ``weight`` in all.
 
-    Each real row weighs ``weight / share`` and each synthetic one ``(1 - weight) / (1 - share)``, so that all weights sum to the
-    sample size. ``weight = share`` is plain pooling, ``FreshReal(share)``. With k real rows for one synthetic,
-    ``share = k / (1 + k)``, the best weight for a sample mean is :math:`(\sqrt{k^2 + 4k} - k) / 2`, the golden ratio at k = 1 (He, Xu
-    and Cheng, arXiv 2502.18049). Needs data sets that can be weighted (``mixed``): of ``Gaussian`` or ``Regression``.
+    Each real row weighs ``weight / share`` and each synthetic one ``(1 - weight) / (1 - share)``, so that all weights
+    sum to the sample size. ``weight = share`` is plain pooling, ``FreshReal(share)``. With k real rows for one
+    synthetic, ``share = k / (1 + k)``, the best weight for a sample mean is :math:`(\sqrt{k^2 + 4k} - k) / 2`, the
+    golden ratio at k = 1 (He, Xu and Cheng, arXiv 2502.18049). Needs data sets that can be weighted (``mixed``): of
+    ``Gaussian`` or ``Regression``.
     """
 
     weight: Any = schedule()

@@ -22,11 +22,11 @@ class Mixture:
     r"""The mixture of Shumailov et al. (2024): data set i + 1 is i.i.d. from
     :math:`p_{i+1} = \alpha\,p_{\theta_{i+1}} + \beta\,p_i + \gamma\,p_0`.
 
-    The previous law :math:`p_i` is itself such a mixture, of all past models. Where the family's laws are closed under mixing
-    (discrete) the memory is that law. Elsewhere it is a ring of the last ``depth`` models with their weights; what lies beyond
-    weighs :math:`\beta^{\mathrm{depth}}`, and ``simulate`` chooses the depth so that no row is expected from there (1e-12 over the
-    whole run). Counts for each source are multinomial. (1, 0, 0) is ``Replace`` in the same numbers: the paper's "alpha = gamma = 0"
-    for the fully synthetic loop is a slip.
+    The previous law :math:`p_i` is itself such a mixture, of all past models. Where the family's laws are closed under
+    mixing (discrete) the memory is that law. Elsewhere it is a ring of the last ``depth`` models with their weights;
+    what lies beyond weighs :math:`\beta^{\mathrm{depth}}`, and ``simulate`` chooses the depth so that no row is
+    expected from there (1e-12 over the whole run). Counts for each source are multinomial. (1, 0, 0) is ``Replace`` in
+    the same numbers: the paper's "alpha = gamma = 0" for the fully synthetic loop is a slip.
     """
 
     alpha: Any = schedule(default=1.0)
@@ -147,5 +147,5 @@ def _closed(family: Family, source: Source) -> bool:
 
 
 def _given_out(law: Law) -> Law:
-    """The law of a model's output, which a wrapper may have changed: it is changed before it is mixed with real data."""
+    """The law of a model's output, which a wrapper may change: before it is mixed with real data."""
     return law.family.given_out(law.params) if isinstance(law.family, GivesOut) else law

@@ -39,7 +39,7 @@ class Accumulate:
 
 @part
 class AccumulateSubsample:
-    """Everything is kept, but each generation is fitted to a random subset of ``budget`` items (default: the sample size)."""
+    """Everything is kept, but each generation is fitted to a random subset of ``budget`` items (default: the size)."""
 
     budget: int | None = static(default=None)
 

@@ -18,9 +18,11 @@ from modelcollapse.regimes.common import check, continued, plan, prepared
 
 @part
 class Switch:
-    """``before`` for the data sets of generations below ``generation``, ``after`` from there on: healing is ``Switch(Replace(), FreshReal(1.0), n)``.
+    """``before`` for the data sets of generations below ``generation``, ``after`` from there on: healing is
+    ``Switch(Replace(), FreshReal(1.0), n)``.
 
-    Each part has a memory of its own, started at generation 0 from the same real data; only the part in force moves its own.
+    Each part has a memory of its own, started at generation 0 from the same real data; only the part in force moves its
+    own.
     """
 
     before: Any
