@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
 
-.PHONY: verify test soak lint examples figures bench wheel clean
+.PHONY: verify test test-all soak lint examples figures bench wheel clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 67
 verify: $(VENV)/installed
@@ -16,7 +16,11 @@ verify: $(VENV)/installed
 	$(BIN)/modelcollapse verify --quick --precision 32 A D
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 15
+
+# with the tests that are marked slow: half an hour
+test-all: lint
+	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 25 -m "not soak"
 
 # for hours: until it finds something, or is stopped
 soak: $(VENV)/installed-test
@@ -27,6 +31,7 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	.ci/whitespace
 
 examples: $(VENV)/installed
 	for script in examples/*.py; do $(BIN)/python $$script || exit 1; done

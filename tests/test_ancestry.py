@@ -75,8 +75,15 @@ P = (0.5, 0.3, 0.2, 0.0)
 REGIMES = [{}, {"share": 0.3}, {"real": 2}, {"kept": 2}, {"share": 0.0}, {"kept": 5}, {"real": 5}]
 
 
-@pytest.mark.parametrize("regime", REGIMES, ids=str)
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize(
+    ("regime", "n"),
+    [
+        *((regime, 3) for regime in REGIMES[:4]),
+        *(pytest.param(regime, 3, marks=pytest.mark.slow) for regime in REGIMES[4:]),
+        *(pytest.param(regime, 1, marks=pytest.mark.slow) for regime in REGIMES),
+    ],
+    ids=str,
+)
 def test_joint_law_of_the_counts(regime, n):
     draws = ancestry.final_counts(sampling.key(1), P, 5, n, DRAWS, **regime)
     assert (draws.shape, draws.dtype) == ((DRAWS, 4), jnp.int32)
@@ -98,7 +105,11 @@ def test_near_misses_fail():
     assert fits(mixed, forward(P, [5] * 3, real=2)) < REJECT
 
 
-@pytest.mark.parametrize("regime", [{"share": 0.3}, {"real": 1}, {"share": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "regime",
+    [{"share": 0.3}, *(pytest.param(r, marks=pytest.mark.slow) for r in ({"real": 1}, {"share": 1.0}))],
+    ids=str,
+)
 def test_stationary_law(regime):
     """After forty fits the forward law is stationary to 1e-6."""
     p = (0.6, 0.4)
@@ -190,9 +201,10 @@ def test_fixation_time_of_two_equal_states():
     assert abs(ancestor.mean() - 1997.0) < 4 * ancestor.std() / np.sqrt(4000)
 
 
-def test_a_chain_does_not_depend_on_how_many_run():
-    many = ancestry.final_counts(sampling.key(10), [0.5, 0.5], 4200, 300, 7)
-    few = ancestry.final_counts(sampling.key(10), [0.5, 0.5], 4200, 300, 3)
+@pytest.mark.parametrize(("size", "n"), [(420, 30), pytest.param(4200, 300, marks=pytest.mark.slow)])
+def test_a_chain_does_not_depend_on_how_many_run(size, n):
+    many = ancestry.final_counts(sampling.key(10), [0.5, 0.5], size, n, 7)
+    few = ancestry.final_counts(sampling.key(10), [0.5, 0.5], size, n, 3)
     assert (many[:3] == few).all()
     assert len({tuple(row) for row in many.tolist()}) > 4
 

@@ -95,7 +95,13 @@ def test_the_tables_of_these_tests_are_whole(capsys):
         assert re.search(rf"[( ]{re.escape(default)}\)", shown), default
 
 
-@pytest.mark.parametrize("family", [name for name in KINDS if name not in LAWLESS])
+QUICK = ("discrete", "gaussian", "poisson")
+
+
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in KINDS if name not in LAWLESS],
+)
 def test_every_family_runs_with_its_own_source_and_observables(family, capsys):
     observed = KINDS[family].default_observables
     assert main(["simulate", "--family", family, *SMALL]) == 0

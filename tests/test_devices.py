@@ -74,7 +74,7 @@ def launch(count: int, processes: int, tmp_path: Path) -> list[dict[str, Any]]:
     return [pickle.loads((tmp_path / f"{i}").read_bytes()) for i in range(processes)]
 
 
-@pytest.mark.parametrize(("count", "processes"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("count", "processes"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
 def test_two_devices_give_the_numbers_of_one(count: int, processes: int, tmp_path: Path) -> None:
     alone = traces(None)
     for found in launch(count, processes, tmp_path):
@@ -89,6 +89,7 @@ def test_two_devices_give_the_numbers_of_one(count: int, processes: int, tmp_pat
                     np.testing.assert_allclose(one, two, rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_mesh_of_one_device_is_no_mesh_and_a_run_on_it_goes_on() -> None:
     alone, meshed = runs(None), runs(one_axis())
     for name in alone:

@@ -19,11 +19,15 @@ import pytest
 import modelcollapse as mc
 from modelcollapse.__main__ import main
 from modelcollapse.claims import registry
+from modelcollapse.predict.registry import RULES
 from modelcollapse.verify import REGISTRY
 from modelcollapse_theory import precision
+from modelcollapse_theory._register import THEOREMS
 
 ROOT = Path(__file__).parents[1]
-ALL = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ALL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK = {"README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/files.md"}
+"""Pages of the default run; the others are slow."""
 NOT_RUN = {
     "docs/devices.md": "it needs several devices or hosts",
     "docs/performance.md": "it changes a global setting of JAX",
@@ -54,6 +58,10 @@ def transcripts(path):
 
 
 PAGES = [path for path in ALL if list(blocks(path)) and page(path) not in NOT_RUN]
+
+
+def quick_or_slow(paths):
+    return [pytest.param(path, id=page(path), marks=() if page(path) in QUICK else pytest.mark.slow) for path in paths]
 
 
 def last_digit(shown):
@@ -112,10 +120,11 @@ def run_command(command, capsys):
     return "".join(f"{line}\n" for line in err.splitlines() if line.startswith("modelcollapse")) + out
 
 
-@pytest.mark.parametrize("path", PAGES, ids=page)
+@pytest.mark.parametrize("path", quick_or_slow(PAGES))
 def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    before = dict(registry())
+    registry()
+    registers = [(register, set(register)) for register in (REGISTRY, THEOREMS, RULES)]
     namespace: dict = {"__name__": page(path).replace("/", "_").replace(".", "_")}
     try:
         for line, code, shown in blocks(path):
@@ -123,8 +132,9 @@ def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch
             wrong = differences(shown, printed) if shown is not None else []
             assert not wrong, f"{path}:{line}\n" + "\n".join(wrong)
     finally:
-        for name in set(REGISTRY) - set(before):
-            del REGISTRY[name]
+        for register, before in registers:
+            for key in set(register) - before:
+                del register[key]
     for line, command, shown in transcripts(path):
         capsys.readouterr()
         wrong = differences(shown, run_command(command, capsys))

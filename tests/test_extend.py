@@ -162,7 +162,9 @@ GONE_ON = {
 }
 
 
-@pytest.mark.parametrize("case", GONE_ON)
+@pytest.mark.parametrize(
+    "case", ["three fits", *(pytest.param(n, marks=pytest.mark.slow) for n in GONE_ON if n != "three fits")]
+)
 def test_a_mixture_goes_on_with_room_for_more_models(case: str) -> None:
     """A short run keeps as few of the past models as it has; a longer one needs them all, and their weights sum to 1."""
     regime, first = GONE_ON[case]

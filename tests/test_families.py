@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 import modelcollapse as mc
-from modelcollapse.data import Rows
+from modelcollapse.data import Counts, Rows
 from modelcollapse.families.gaussian import normal_params
 from modelcollapse.families.mixture import NormalMixture
 
@@ -250,3 +250,12 @@ def test_mixture_projections_are_mixtures() -> None:
     one = mc.GaussianMixture(2).project(mc.normal([1.0, 2.0], [[2.0, 0.3], [0.3, 1.0]]))
     np.testing.assert_allclose(one.covariances[0], [[2.0, 0.3], [0.3, 1.0]], rtol=1e-14)
     np.testing.assert_array_equal(one.weights, [1.0])
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_a_state_that_is_left_alone_has_probability_one_exactly(bits: int) -> None:
+    """49 * (1 / 49) is not 1 in float64, nor is 41 * (1 / 41) in float32; a chain that is absorbed must stay so bit for bit."""
+    with jax.enable_x64(bits == 64):
+        counts = np.stack([np.arange(1, 200), np.zeros(199)], axis=1).astype(np.int32)
+        fit = jax.jit(jax.vmap(lambda n: mc.Discrete().fit(jax.random.key(0), Counts(n), None)))
+        np.testing.assert_array_equal(fit(counts), np.broadcast_to([1.0, 0.0], (199, 2)))

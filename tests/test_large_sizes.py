@@ -25,7 +25,7 @@ def agrees(sample: np.ndarray, cdf: Any) -> bool:
     return stats.kstest(sample.astype(np.float64), cdf).pvalue > FALSE_ALARM
 
 
-@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("bits", [32, pytest.param(64, marks=pytest.mark.slow)])
 def test_discrete(bits: int) -> None:
     law = np.array([1 / 3, 0.5, 1 / 6 - 1e-6, 1e-6])
     with jax.enable_x64(bits == 64):
@@ -52,7 +52,7 @@ def test_discrete(bits: int) -> None:
     assert abs(rare.var() / (10 * FITS) - 1) < 5.5 * np.sqrt((2 + 1.5) / CHAINS)
 
 
-@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("bits", [32, pytest.param(64, marks=pytest.mark.slow)])
 def test_gaussian(bits: int) -> None:
     with jax.enable_x64(bits == 64):
         run = mc.simulate(

@@ -157,16 +157,17 @@ def test_a_design_is_labelled_row_by_row() -> None:
 
 
 REGIMES = [
-    mc.Replace(),
-    mc.FreshReal(0.5),
-    mc.FixedReal(0.5),
-    mc.Retain(0.5),
     mc.Accumulate(),
-    mc.AccumulateSubsample(),
     mc.Mixture(0.6, 0.2, 0.2),
     mc.Weighted(0.7, 0.25),
-    mc.Switch(mc.Accumulate(), mc.FreshReal(0.5), 2),
-]
+    *(
+        pytest.param(regime, marks=pytest.mark.slow)
+        for regime in (
+            mc.Replace(), mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Retain(0.5), mc.AccumulateSubsample(),
+            mc.Switch(mc.Accumulate(), mc.FreshReal(0.5), 2),
+        )
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("regime", REGIMES, ids=lambda r: type(r).__name__)
@@ -183,12 +184,17 @@ def test_every_regime_runs(regime: Any) -> None:
 
 CASES = [
     (SOURCE, mc.Replace(), {}, 30),
-    (SOURCE, mc.Replace(), {"alone": True, "noise": 1.4}, 30),
-    (SOURCE, mc.Accumulate(), {}, 12),
-    (mc.linear(W), mc.FreshReal(0.25), {}, 16),
-    (mc.linear(np.ones(9)), mc.Replace(), {"minimum_norm": True}, 3),
-    (mc.linear(W, design=X), mc.Replace(), {}, 11),
-    (mc.linear(W, S, design=X), mc.Accumulate(), {}, 9),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (
+            (SOURCE, mc.Replace(), {"alone": True, "noise": 1.4}, 30),
+            (SOURCE, mc.Accumulate(), {}, 12),
+            (mc.linear(W), mc.FreshReal(0.25), {}, 16),
+            (mc.linear(np.ones(9)), mc.Replace(), {"minimum_norm": True}, 3),
+            (mc.linear(W, design=X), mc.Replace(), {}, 11),
+            (mc.linear(W, S, design=X), mc.Accumulate(), {}, 9),
+        )
+    ),
 ]
 
 
@@ -213,8 +219,7 @@ def test_predictions_are_the_means_of_a_run(source: Any, regime: Any, changes: A
     ],
 )
 def test_no_prediction_where_its_conditions_fail(family: Any, source: Any, regime: Any) -> None:
-    run = mc.simulate(family, source, regime, "excess_risk", size=12, generations=1, chains=2)
-    assert run.predict() == []
+    assert mc.predictions(family, source, regime, "excess_risk", size=12, generations=1) == []
 
 
 def test_real_rows_are_fitted_and_judged_by_their_own_projection() -> None:

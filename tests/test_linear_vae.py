@@ -19,7 +19,10 @@ POINTS = RNG.normal(size=(12, 4)) @ np.diag([3.0, 2.0, 1.0, 0.5]) @ RNG.normal(s
 
 def fit(family: mc.PPCA) -> Any:
     room = np.vstack([POINTS, np.full((3, 4), 1e9)])  # which must not be seen
-    return family.fit(jax.random.key(0), Rows(jnp.asarray(room), jnp.int32(12)), None)
+    return fitted(family, Rows(jnp.asarray(room), jnp.int32(12)))
+
+
+fitted = jax.jit(lambda family, rows: family.fit(jax.random.key(0), rows, None))
 
 
 @pytest.mark.parametrize(("noise", "kl_weight"), [(None, 1.0), (0.3, 1.0), (0.3, 2.0), (50.0, 1.0)])
@@ -95,13 +98,13 @@ def test_a_large_sample_loses_the_noise_and_its_latents_shrink_as_predicted() ->
 
 
 def test_prediction_applies_where_its_conditions_hold() -> None:
-    options: dict = {"observe": "decoder_variance", "size": 60, "generations": 2, "chains": 1}
+    options: dict = {"observe": "decoder_variance", "size": 60, "generations": 2}
     source = mc.normal(np.zeros(2), np.diag([2.0, 1.0]))
-    (found,) = mc.simulate(mc.PPCA(2, 0.1), source, **options).predict()
+    (found,) = mc.predictions(mc.PPCA(2, 0.1), source, **options)
     np.testing.assert_allclose(found.values, ppca.finite_decoder_trace(3.0, 2, 0.1, 60, [1, 2, 3]), rtol=1e-12)
     for family in (mc.PPCA(1, 0.1), mc.PPCA(1), mc.PPCA(2, 0.1, output="sampled")):
-        assert mc.simulate(family, source, **options).predict() == []
-    assert mc.simulate(mc.PPCA(2, 0.1), source, mc.FreshReal(0.5), **options).predict() == []
+        assert mc.predictions(family, source, **options) == []
+    assert mc.predictions(mc.PPCA(2, 0.1), source, mc.FreshReal(0.5), **options) == []
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,14 @@ def simulated(family: str, source: str, shift: float) -> mc.Run:
         return mc.simulate(fitted, SOURCES[source](shift), None, observe, size=32, generations=3, chains=3)
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("family", FAMILIES)
+PAIRS = [
+    pytest.param(family, source, marks=() if source == "table" or family == "Gaussian" else pytest.mark.slow)
+    for family in FAMILIES
+    for source in SOURCES
+]
+
+
+@pytest.mark.parametrize(("family", "source"), PAIRS)
 def test_the_spread_does_not_depend_on_the_location(family: str, source: str) -> None:
     here = simulated(family, source, 0.0)
     assert here.location is None
@@ -63,7 +69,9 @@ def test_the_spread_does_not_depend_on_the_location(family: str, source: str) ->
                 np.testing.assert_allclose(there[name], here[name], rtol=1e-5, atol=1e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", ["Gaussian", *(pytest.param(n, marks=pytest.mark.slow) for n in FAMILIES if n != "Gaussian")]
+)
 def test_the_first_fit_to_a_whole_table_is_that_of_float64(family: str) -> None:
     """Drawn without replacement as often as it has rows, a table is fitted as it is, whatever the seed and the precision."""
     rows = 1e9 + 30 * np.random.default_rng(1).normal(size=(32, 2))
@@ -86,11 +94,16 @@ def test_the_first_fit_to_a_whole_table_is_that_of_float64(family: str) -> None:
 @pytest.mark.parametrize(
     ("family", "regime"),
     [
-        (mc.Gaussian(), mc.FreshReal(0.5)),
-        (mc.Gaussian(), mc.Mixture(0.5, 0.3, 0.2)),
-        (mc.Gaussian(), mc.Switch(mc.Accumulate(), mc.FixedReal(0.5), 2)),
         (mc.Damped(mc.Gaussian(), 0.5), mc.Replace()),
-        (mc.Exact(mc.Gaussian()), mc.FreshReal(0.5)),
+        *(
+            pytest.param(family, regime, marks=pytest.mark.slow)
+            for family, regime in (
+                (mc.Gaussian(), mc.Mixture(0.5, 0.3, 0.2)),
+                (mc.Gaussian(), mc.FreshReal(0.5)),
+                (mc.Gaussian(), mc.Switch(mc.Accumulate(), mc.FixedReal(0.5), 2)),
+                (mc.Exact(mc.Gaussian()), mc.FreshReal(0.5)),
+            )
+        ),
     ],
     ids=str,
 )

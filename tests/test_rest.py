@@ -38,16 +38,17 @@ def run(**options: Any) -> mc.Run:
     )  # fmt: skip
 
 
-def test_no_number_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    rested = {"dense": run(chains=6), "sparse": run(chains=6, record=[3, 20, 200])}
+@pytest.mark.parametrize("record", [[3, 20, 200], pytest.param(None, marks=pytest.mark.slow)], ids=["sparse", "dense"])
+def test_no_number_changes(record: list[int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rested = run(chains=6, record=record)
     # all chains are at rest long before the end, so that there is something to compare
-    assert rested["dense"]["absorption_time"][:, -1].max() < 100
+    assert rested["absorption_time"][:, -1].max() < 100
     monkeypatch.setattr(scan, "settles", lambda process: False)
     # another number of chains, so that nothing compiled is used again
-    for name, plain in {"dense": run(chains=7), "sparse": run(chains=7, record=[3, 20, 200])}.items():
-        for observable in OBSERVE:
-            np.testing.assert_array_equal(rested[name][observable], plain[observable][:6])
-        np.testing.assert_array_equal(rested[name].state.generation, plain.state.generation[:6])
+    plain = run(chains=7, record=record)
+    for observable in OBSERVE:
+        np.testing.assert_array_equal(rested[observable], plain[observable][:6])
+    np.testing.assert_array_equal(rested.state.generation, plain.state.generation[:6])
 
 
 def test_only_what_can_rest_does() -> None:
@@ -76,10 +77,11 @@ def test_a_long_rest_costs_nothing() -> None:
     assert (out["absorption_time"] < 200).all()
 
 
-def test_a_run_whose_chains_all_rest_ends_at_its_last_generation():
+@pytest.mark.parametrize("chains", [64, pytest.param(4096, marks=pytest.mark.slow)])
+def test_a_run_whose_chains_all_rest_ends_at_its_last_generation(chains: int):
     run = mc.simulate(
-        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=4096,
-        record=[100, 200], batch_size=4096,
+        mc.Discrete(), mc.categorical([0.5, 0.5]), observe="support_size", size=4, generations=200, chains=chains,
+        record=[100, 200], batch_size=chains,
     )  # fmt: skip
     assert run.generations == 200
     assert run.extend(2).recorded.tolist() == [100, 200, 201, 202]

@@ -1,15 +1,24 @@
-"""A new family, regime or observable is one class or function outside the package, and everything works with it."""
+"""A new family, regime or observable is one class or function outside the package, and everything works with it, in both precisions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import modelcollapse as mc
 from modelcollapse.data import Rows
 from modelcollapse.pytree import part
+
+
+@pytest.fixture(autouse=True, params=[64, 32])
+def ulps(request: pytest.FixtureRequest) -> Iterator[float]:
+    """The tests of this module with x64 on and off; a hundred units in the last place."""
+    with jax.enable_x64(request.param == 64):
+        yield 100 * float(jnp.finfo(jnp.result_type(float)).eps)
 
 
 @part
@@ -97,28 +106,29 @@ def run(regime: Any, **options: Any) -> mc.Run:
     )
 
 
-def test_a_family_of_ones_own_runs_in_every_regime_of_the_package() -> None:
+def test_a_family_of_ones_own_runs_in_every_regime_of_the_package(ulps: float) -> None:
     for regime in (mc.FreshReal(0.5), mc.Retain(0.5)):
         values = run(regime)["value"]
         assert values.shape == (5, 7)
         assert ((values > 0.3) & (values < 30)).all()
         assert np.unique(values).size == values.size
+        assert values.dtype == jnp.result_type(float)
     # accumulating divides the step of fit n by n: changes shrink as the pool grows
     pooled = run(mc.Accumulate())
     np.testing.assert_array_equal(pooled.state.memory.count, 140)
-    np.testing.assert_allclose(pooled.state.memory.total / 140, pooled["value"][:, -1], rtol=1e-14)
+    np.testing.assert_allclose(pooled.state.memory.total / 140, pooled["value"][:, -1], rtol=ulps)
 
 
-def test_a_regime_and_a_running_observable_of_ones_own() -> None:
+def test_a_regime_and_a_running_observable_of_ones_own(ulps: float) -> None:
     found = run(Alternate())
     values = found["value"]
-    np.testing.assert_allclose(found["highest"], 2 * np.maximum.accumulate(values, axis=1), rtol=1e-14)
+    np.testing.assert_allclose(found["highest"], 2 * np.maximum.accumulate(values, axis=1), rtol=ulps)
     # an even generation forgets its past: the same numbers come from another start
     other = mc.simulate(
         mc.Damped(Blended(), 1.0), mc.Law(Exponential(), jnp.asarray(3.0)), Alternate(), {"value": value},
         size=20, generations=6, chains=5,
     )["value"]  # fmt: skip
-    np.testing.assert_allclose(other, values, rtol=1e-13)
+    np.testing.assert_allclose(other, values, rtol=ulps)
 
 
 @part
@@ -135,23 +145,23 @@ def test_damping_a_family_of_ones_own() -> None:
     np.testing.assert_array_equal(still, np.broadcast_to(still[:, :1], still.shape))
 
 
-def test_sparse_records_saving_and_extending(tmp_path: Path) -> None:
+def test_sparse_records_saving_and_extending(tmp_path: Path, ulps: float) -> None:
     whole = run(mc.FreshReal(0.5))
     run(mc.FreshReal(0.5), generations=4, record=[2, 4]).save(tmp_path / "run.npz")
     longer = mc.Run.load(tmp_path / "run.npz").extend(2)
     np.testing.assert_array_equal(longer.recorded, [2, 4, 5, 6])
     for name in ("value", "highest"):
-        np.testing.assert_allclose(longer[name], whole[name][:, [2, 4, 5, 6]], rtol=1e-14)
+        np.testing.assert_allclose(longer[name], whole[name][:, [2, 4, 5, 6]], rtol=ulps)
 
 
-def test_a_sweep_over_a_part_of_ones_own() -> None:
+def test_a_sweep_over_a_part_of_ones_own(ulps: float) -> None:
     def final(mean: Any) -> jax.Array:
         law = mc.Law(Exponential(), mean)
         return mc.trace(Exponential(), law, Alternate(), value, size=20, generations=6, chains=5)["value"]
 
     single, double = jax.vmap(final)(jnp.array([3.0, 6.0]))
-    np.testing.assert_allclose(2 * single, double, rtol=1e-13)
-    np.testing.assert_allclose(single, run(Alternate())["value"], rtol=1e-13)
+    np.testing.assert_allclose(2 * single, double, rtol=ulps)
+    np.testing.assert_allclose(single, run(Alternate())["value"], rtol=ulps)
 
 
 def test_parts_of_another_class_are_another_tree() -> None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import walk
 from toys import Walk, origin, place
 
 import modelcollapse as mc
@@ -25,10 +26,6 @@ SEEDS: list[Any] = [
     *WORDS, 2**64, 2**96, 2**200 + 1, [5], [5, 0], [0, 5], [2**32], [2**32, 0], [0, 1], (5, 0, 0), np.random.SeedSequence(5),
     np.random.SeedSequence(5, spawn_key=(1,)), np.random.SeedSequence([5, 6]),
 ]  # fmt: skip
-
-
-def walk(seed: Any) -> mc.Run:
-    return mc.simulate(Walk(), origin(), observe=place, size=3, generations=3, chains=4, seed=seed)
 
 
 @pytest.mark.parametrize("bits", [32, 64])

@@ -110,3 +110,22 @@ def origin() -> mc.Law:
 
 def place(params: jax.Array) -> jax.Array:
     return params[0]
+
+
+@part
+class Noise:
+    """A family whose rows are uniform numbers, whatever it was fitted to: two that are equal were drawn with one key."""
+
+    data = Rows
+
+    def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        return Rows(jax.random.uniform(key, (capacity, 1)), jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: jax.Array | None) -> jax.Array:
+        return jnp.zeros(())

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toys import Walk, origin, place
+from runs import walk
 
 import modelcollapse as mc
 
@@ -26,7 +26,7 @@ def test_an_integer_of_numpy_is_a_whole_number(make):
 
 def test_a_whole_run_from_numbers_of_numpy():
     def run(one, two, four, seven):
-        return mc.simulate(Walk(), origin(), observe=place, size=four, generations=one, chains=two, seed=seven)["place"]
+        return walk(seven, generations=one, size=four, chains=two)["place"]
 
     plain = run(1, 2, 4, 7)
     for kind in (np.int64, np.uint8, np.array):

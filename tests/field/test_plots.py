@@ -7,6 +7,7 @@ mpl.use("Agg")
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from runs import normal
 
 import modelcollapse as mc
 from modelcollapse import plot
@@ -19,9 +20,7 @@ def _closed():
 
 
 def test_values_of_predictions_are_drawn_as_they_come():
-    run = mc.simulate(
-        mc.Gaussian(), mc.normal(), observe=["log_variance", "w2_squared"], size=20, generations=3, chains=4
-    )
+    run = normal()
     known = {p.observable: p.values for p in run.predict()}
     left, right = plot.variance_and_w2(run, log_variance=known["log_variance"], w2=known["w2_squared"])
     single = plot.chains(run, "log_variance", component=0, prediction=known["log_variance"])

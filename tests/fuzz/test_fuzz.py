@@ -55,7 +55,9 @@ def test_the_fuzzer_finds_what_it_looks_for(name: str, monkeypatch: pytest.Monke
     assert found(refuses(TypeError(f"{argument} must be real"))) == harness.CLEAR
 
 
-@pytest.mark.parametrize("rounds", [pytest.param([150], id="once"), ENDLESS])
+@pytest.mark.parametrize(
+    "rounds", [pytest.param([60], id="few"), pytest.param([150], id="once", marks=pytest.mark.slow), ENDLESS]
+)
 @PRECISIONS
 def test_a_bad_value_is_refused_by_the_name_of_its_argument(rounds: Iterable[int], bits: int) -> None:
     with jax.enable_x64(bits == 64):
@@ -88,7 +90,9 @@ def test_every_kind_of_bad_value_for_every_argument(bits: int) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("share", [10, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "share", [40, pytest.param(10, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.soak)]
+)
 def test_numbers_of_any_type_are_the_same_numbers(share: int) -> None:
     """Of every ``share``-th argument of the simulator that is a number; the theory has a test of its own."""
     wrong = []
@@ -103,7 +107,9 @@ def test_numbers_of_any_type_are_the_same_numbers(share: int) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("share", [7, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "share", [21, pytest.param(7, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.soak)]
+)
 def test_the_command_line_says_which_option_is_wrong(share: int) -> None:
     """Of every ``share``-th text; what is taken runs and compiles, so only all of them do."""
     wrong = []

@@ -44,8 +44,16 @@ def answers(kind, bits):
         return {name: predictions_of(cell) for name, cell in CELLS[kind].items()}
 
 
-@pytest.mark.parametrize("bits", [64, 32])
-@pytest.mark.parametrize("kind", PROCESSES)
+SINGLE = {"three states", "gaussian, ddof 1", "plane, ddof 0", "bernoulli", "poisson", "regression", "kernels"}
+"""Processes whose predictions are computed in float32 by default too; for the others that is slow."""
+TABLE = [
+    pytest.param(kind, bits, marks=() if bits == 64 or kind in SINGLE else pytest.mark.slow)
+    for kind in PROCESSES
+    for bits in (64, 32)
+]
+
+
+@pytest.mark.parametrize(("kind", "bits"), TABLE)
 def test_every_number_is_exact(kind, bits):
     wrong = []
     for name, found in answers(kind, bits).items():

@@ -12,6 +12,10 @@ from modelcollapse import sampling
 from modelcollapse.sampling import _chi_square, _normal
 
 DRAWS = 200_000
+DIMENSIONS = 4
+
+draws_of = jax.jit(lambda key, dof, dtype: sampling.chi_square(key, jnp.full(DRAWS, dof), dtype), static_argnums=2)
+factors = jax.jit(jax.vmap(lambda key, dof: sampling.wishart_factor(key, dof, DIMENSIONS), (0, None)))
 
 
 def quantile(z, dof):
@@ -53,8 +57,7 @@ def test_largest_dof():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("dof", [1, 2, 3, 7, 10, 11, 12, 50])
 def test_law(dof, dtype):
-    draw = jax.jit(lambda key, dof: sampling.chi_square(key, jnp.full(DRAWS, dof), dtype))
-    draws = np.asarray(draw(sampling.key(dof), dof))
+    draws = np.asarray(draws_of(sampling.key(dof), dof, dtype))
     assert draws.dtype == dtype
     assert stats.kstest(draws, stats.chi2(dof).cdf).pvalue > ACCEPT
     assert stats.kstest(draws, stats.chi2(dof + 1).cdf).pvalue < REJECT
@@ -135,9 +138,8 @@ def test_normals_fill_the_plane_evenly():
 
 @pytest.mark.parametrize("dof", [1, 2, 4, 9, 40])
 def test_wishart_factor(dof):
-    d, draws = 4, 20_000
-    draw = jax.jit(jax.vmap(lambda key, dof: sampling.wishart_factor(key, dof, d), (0, None)))
-    unit, log_pivots = (np.asarray(a) for a in draw(jax.random.split(sampling.key(dof), draws), dof))
+    d, draws = DIMENSIONS, 20_000
+    unit, log_pivots = (np.asarray(a) for a in factors(jax.random.split(sampling.key(dof), draws), dof))
     rank = min(dof, d)
     assert np.array_equal(np.triu(unit), np.broadcast_to(np.eye(d), unit.shape))
     assert np.isfinite(log_pivots[:, :rank]).all()

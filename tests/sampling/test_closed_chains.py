@@ -68,7 +68,7 @@ def test_every_item_is_as_likely_a_parent() -> None:
     assert stats.binomtest(int((parents[:, 0] == parents[:, 24]).sum()), len(parents), 1 / size).pvalue > ACCEPT
 
 
-@pytest.mark.parametrize("fits", [1, 2, 6, 15])
+@pytest.mark.parametrize("fits", [2, 15, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 6))])
 def test_law_of_one_state(fits: int) -> None:
     found = run(chains=40_000, generations=fits - 1, record=[fits - 1], observe="probabilities")
     counts = np.round(found["probabilities"][:, 0, 0] * SIZE).astype(int)
@@ -78,7 +78,7 @@ def test_law_of_one_state(fits: int) -> None:
         assert chi_square_p(counts, lambda k, wrong=wrong: wrong[k], support) < REJECT
 
 
-@pytest.mark.parametrize(("states", "size"), [(3, 30), (40, 1000)])
+@pytest.mark.parametrize(("states", "size"), [(3, 30), pytest.param(40, 1000, marks=pytest.mark.slow)])
 def test_law_where_few_states_are_counted(states: int, size: int) -> None:
     p = np.r_[0.4, np.full(states - 1, 0.6 / (states - 1))]
     found = mc.simulate(
@@ -117,10 +117,12 @@ def assert_same(a: mc.Run, b: mc.Run) -> None:
     np.testing.assert_array_equal(a.state.generation, b.state.generation)
 
 
-@pytest.mark.parametrize("pause", [CHANGE - 1, CHANGE, CHANGE + 1, 13])
-def test_a_run_may_stop_anywhere(pause: int) -> None:
-    whole = run()
-    assert_same(whole, run(generations=pause).extend(20 - pause))
+@pytest.mark.parametrize(
+    "pause", [CHANGE, *(pytest.param(n, marks=pytest.mark.slow) for n in (CHANGE - 1, CHANGE + 1, 13))]
+)
+def test_a_run_may_stop_anywhere(pause: int, tmp_path: Any) -> None:
+    run(generations=pause).save(tmp_path / "run.npz")
+    assert_same(run(), mc.Run.load(tmp_path / "run.npz").extend(20 - pause))
 
 
 def test_batches_and_records_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +178,12 @@ def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_saved_and_loaded(tmp_path: Any) -> None:
-    for generations in (CHANGE - 1, CHANGE + 9):
-        whole = run(generations=generations)
-        whole.save(tmp_path / "run.npz")
-        loaded = mc.Run.load(tmp_path / "run.npz")
-        assert_same(whole, loaded)
-        assert_same(whole.extend(3), loaded.extend(3))
+    """As survivors; as items in the test of a run that may stop anywhere, which saves what it goes on with."""
+    whole = run(generations=CHANGE + 9)
+    whole.save(tmp_path / "run.npz")
+    loaded = mc.Run.load(tmp_path / "run.npz")
+    assert_same(whole, loaded)
+    assert_same(whole.extend(3), loaded.extend(3))
 
 
 def test_sizes_may_vary() -> None:
@@ -204,7 +206,12 @@ def test_a_damped_family_is_kept_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("states", "begun", "after"),
-    [(100, [1000] * 3, [3000] * 2), (100, [1000] * 3, [5000] * 2), (10, [2] * 6, [2**20 + 5] * 2), (100, [50], [9000])],
+    [
+        (10, [2] * 6, [2**20 + 5] * 2),
+        pytest.param(100, [1000] * 3, [3000] * 2, marks=pytest.mark.slow),
+        pytest.param(100, [1000] * 3, [5000] * 2, marks=pytest.mark.slow),
+        pytest.param(100, [50], [9000], marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], after: list[int]) -> None:
     sizes = begun + after
@@ -221,16 +228,16 @@ def test_a_run_goes_on_with_larger_data_sets(states: int, begun: list[int], afte
     assert abs(values.mean() - exact / (1 - 1 / sizes[0])) > 4.9 * error
 
 
-@pytest.mark.parametrize("states", [3, 100])
+@pytest.mark.parametrize("states", [3, pytest.param(100, marks=pytest.mark.slow)])
 def test_weights_that_make_no_sense_fail_in_every_form(states: int) -> None:
+    given: dict[str, Any] = {"observe": "heterozygosity", "size": 4, "generations": 8, "chains": 2}
+    trace = jax.jit(lambda p: mc.trace(mc.Discrete(), mc.Law(mc.Discrete(), p), **given))
     for bad in (np.nan, -0.1):
         law = jnp.full(states, 1 / states).at[-1].set(bad)
-        given: dict[str, Any] = {"observe": "heterozygosity", "size": 4, "generations": 8, "chains": 2}
         with pytest.raises(mc.ChainFailure) as raised:
             mc.simulate(mc.Discrete(), mc.Law(mc.Discrete(), law), **given)
         assert np.isnan(raised.value.run["heterozygosity"]).all()
-        traced = jax.jit(lambda p, given=given: mc.trace(mc.Discrete(), mc.Law(mc.Discrete(), p), **given))(law)
-        assert jnp.isnan(traced["heterozygosity"]).all()
+        assert jnp.isnan(trace(law)["heterozygosity"]).all()
 
 
 def test_the_final_state_may_be_written_to() -> None:
@@ -239,7 +246,7 @@ def test_the_final_state_may_be_written_to() -> None:
         assert all(leaf.flags.writeable for leaf in jax.tree.leaves(state))
 
 
-@pytest.mark.parametrize("states", [3, 10, 100])
+@pytest.mark.parametrize("states", [10, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 100))])
 def test_a_sweep_in_single_precision(states: int) -> None:
     def swept(share: Any) -> jax.Array:
         source = mc.categorical(np.full(states, 1 / states))

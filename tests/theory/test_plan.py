@@ -248,7 +248,7 @@ def test_a_common_state_in_a_large_sample_is_no_branching_process():
     assert answer.achieved == pytest.approx(exact * 10 ** (-theta * q), rel=2e-3)
 
 
-@pytest.mark.parametrize("size", [20_001, 10**12])
+@pytest.mark.parametrize("size", [20_001, pytest.param(10**12, marks=pytest.mark.slow)])
 def test_every_question_has_an_answer_at_any_size(size):
     law = [0.4, 0.3, 0.2, 0.1]
     answers = {
