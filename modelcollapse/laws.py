@@ -215,7 +215,9 @@ def outcome(source: Law) -> Law: ...
 @overload
 def outcome(source: Source) -> Source: ...
 def outcome(source: Source) -> Source:
-    """What comes out: a law whose family changes what its models give out, as the law of that; any other source as it is."""
+    """What comes out: a law whose family changes what its models give out, as the law of that; any other source as it
+    is.
+    """
     if isinstance(source, Law) and isinstance(source.family, GivesOut):
         return source.family.given_out(source.params)
     return source

@@ -33,7 +33,7 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is a number or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are not."""
+    """A field that is one number, or one for each generation 0, 1, ...; ``simulate`` checks its length."""
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 
@@ -55,9 +55,9 @@ def part(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callable[[
 def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
     """Make ``cls`` a frozen dataclass whose fields are PyTree leaves, except those declared ``static(...)``.
 
-    Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening
-    runs no checks, so ``__post_init__`` must not compare values that may be traced. A method ``completed`` of the class is called at
-    the end of both, with fields that may be placeholders.
+    Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening runs
+    no checks, so ``__post_init__`` must not compare values that may be traced. A method ``completed`` of the class is
+    called at the end of both, with fields that may be placeholders.
 
     ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly``
     lists the names under which older files know the class. A class that is defined again, as in a notebook, replaces

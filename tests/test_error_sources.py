@@ -80,7 +80,9 @@ def test_small_sample_corrections_are_void() -> None:
     "regime", [mc.FreshReal(0.3), pytest.param(mc.Retain(0.25, 0.25), marks=pytest.mark.slow)], ids=str
 )
 def test_it_is_the_limit_of_large_samples(regime: Any) -> None:
-    """A family that loses something at every fit, and a regime that mixes: what endless data give, large samples nearly do."""
+    """A family that loses something at every fit, and a regime that mixes: what endless data give, large samples nearly
+    do.
+    """
     plane = mc.normal([1.0, 0.0], [[2.0, 0.3], [0.3, 1.0]])
     family = mc.PPCA(2, noise=0.2)
     endless = exact(family, plane, regime, "decoder_variance", size=20_000, generations=3)["decoder_variance"][0]

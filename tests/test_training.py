@@ -1,4 +1,6 @@
-"""A family that is trained by optax from a fixed base: the optimiser is a named factory, its options and the base are leaves."""
+"""A family that is trained by optax from a fixed base: the optimiser is a named factory, its options and the base are
+leaves.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,6 @@
-"""A VAE computes the bound it says, trains, reaches the optimum of its linear case, and fails with its chain and generation named."""
+"""A VAE computes the bound it says, trains, reaches the optimum of its linear case, and fails with its chain and
+generation named.
+"""
 
 import dataclasses
 from pathlib import Path

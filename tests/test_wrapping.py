@@ -53,7 +53,9 @@ class Preferred(OutputWrapper):
 
 @part
 class Words:
-    """Token rows ``(n, 2)`` int32: a first word by its frequency, and the word that follows it. Parameters: weights ``(K, K)``."""
+    """Token rows ``(n, 2)`` int32: a first word by its frequency, and the word that follows it. Parameters: weights
+    ``(K, K)``.
+    """
 
     words: int = static()
 
@@ -343,7 +345,9 @@ def test_what_no_wrapper_can_do_is_refused_when_it_is_built() -> None:
 
 LAW = np.array([0.5, 0.3, 0.2])
 HALF = (0.579, 0.268, 0.153)
-"""Half of what a model at temperature 0.5 gives out, and half of the truth; tempered as a whole it would be (.657, .237, .106)."""
+"""Half of what a model at temperature 0.5 gives out, and half of the truth; tempered as a whole it would be (.657,
+.237, .106).
+"""
 
 
 def test_a_mixture_is_one_of_what_comes_out() -> None:
@@ -361,7 +365,9 @@ def test_a_mixture_is_one_of_what_comes_out() -> None:
 
 
 def test_a_run_mixes_what_comes_out_with_the_truth() -> None:
-    """Half of each data set is real and half comes out at temperature 0.5: the law of the second one, not of the first fit."""
+    """Half of each data set is real and half comes out at temperature 0.5: the law of the second one, not of the first
+    fit.
+    """
     size, family = 10**8, Tempered(mc.Discrete(3), 0.5)
     for source in (mc.categorical(LAW), Law(Tempered(mc.Discrete(3), 0.5), jnp.sqrt(LAW) / np.sqrt(LAW).sum())):
         run = mc.simulate(family, source, mc.Mixture(0.5, 0, 0.5), "probabilities", size=size, generations=1)
