@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from modelcollapse import decomposition, families, observables, regimes, sources
 from modelcollapse.decomposition import decompose
+from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.families import Discrete, Gaussian, GaussianMixture, KernelDensity, Regression
 from modelcollapse.host.models import simulate_models
 from modelcollapse.laws import Law
 from modelcollapse.observables import first_below
 from modelcollapse.pytree import part, register, schedule, static
 from modelcollapse.regimes import Accumulate, FreshReal, Mixture, Replace
-from modelcollapse.run import ChainFailure, Interrupted, Run, simulate, trace
+from modelcollapse.run import Run, simulate, trace
 from modelcollapse.sources import categorical, counts, labels, normal, normal_mixture, sampler, table
 
 __all__ = [

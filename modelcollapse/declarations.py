@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import jax
 import numpy as np
+
+if TYPE_CHECKING:
+    from modelcollapse.protocols import Observable
+
+One: TypeAlias = "str | Callable[..., Any] | Observable"
+Observe: TypeAlias = "One | Iterable[One] | Mapping[str, One]"
+"""What is observed: a name, a function, an observable, several of them, or a dictionary from names."""
+Seed: TypeAlias = int | Sequence[int] | np.ndarray | np.random.SeedSequence | jax.Array | None
 
 
 @dataclasses.dataclass(frozen=True)

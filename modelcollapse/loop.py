@@ -17,7 +17,20 @@ import jax.numpy as jnp
 from modelcollapse.addresses import FIT, fold
 from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
-from modelcollapse.protocols import Carry, Exchanges, KeepsRows, Memory, Params, Represents, Truth, Validates, marks
+from modelcollapse.protocols import (
+    Carry,
+    Exchanges,
+    Family,
+    KeepsRows,
+    Memory,
+    Observable,
+    Params,
+    Represents,
+    Source,
+    Truth,
+    Validates,
+    marks,
+)
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
 
@@ -45,13 +58,13 @@ class Watch:
     def needs_data(self) -> bool:
         return any(marks(observable).needs_data for observable in self.observables.values())
 
-    def start(self, state: State, family: Any = None) -> State:
+    def start(self, state: State, family: Family | None = None) -> State:
         """A first state with its carries; ``family`` says in which form the parameters are kept."""
         return dataclasses.replace(
             state, carries={name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
         )
 
-    def update(self, before: State, now: State, family: Any = None) -> State:
+    def update(self, before: State, now: State, family: Family | None = None) -> State:
         """The state of one generation later, with its carries."""
         carries = {
             name: o.update(before.carries[name], _seen(now, o, family), self.truth)
@@ -59,14 +72,14 @@ class Watch:
         }
         return dataclasses.replace(now, carries=carries)
 
-    def read(self, state: State, family: Any = None) -> dict[str, jax.Array]:
+    def read(self, state: State, family: Family | None = None) -> dict[str, jax.Array]:
         return {
             name: o.read(state.carries[name], _seen(state, o, family), self.truth)
             for name, o in self.observables.items()
         }
 
 
-def _seen(state: State, observable: Any, family: Any) -> State:
+def _seen(state: State, observable: Observable, family: Family | None) -> State:
     """The state as an observable sees it, its parameters those of the family that the user named."""
     if not isinstance(family, Represents):
         return state
@@ -90,7 +103,7 @@ class Process:
         """How many models a chain has that see one another; None for a plain chain of one."""
         return self.regime.models if isinstance(self.regime, Exchanges) else None
 
-    def stream(self, law: Any) -> Stream:
+    def stream(self, law: Source) -> Stream:
         return Stream(law, self.family, self.capacity, self.regime.needs_items)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
@@ -198,7 +211,7 @@ def _once(params: Params) -> Params:
     return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
 
 
-def _valid(family: Any, params: Params) -> jax.Array:
+def _valid(family: Family, params: Params) -> jax.Array:
     """Whether a fit has not failed: as its family says, or else if all its numbers are finite."""
     if isinstance(family, Validates):
         return family.valid(params)

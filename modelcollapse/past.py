@@ -6,13 +6,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.protocols import Regime
 from modelcollapse.pytree import schedules
 
 
-def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: Any) -> np.ndarray:
+def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: ArrayLike | None) -> np.ndarray:
     """The sample sizes of a run to generation ``last``, as one number or as one for each generation.
 
     ``size`` is that of the run, ``past`` what was run, and ``given`` what ``extend`` was given.

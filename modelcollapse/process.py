@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, location, regimes, sampling
 from modelcollapse.addresses import chain_keys
 from modelcollapse.data import Rows, row_type
+from modelcollapse.declarations import Observe
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, Watch, begin
 from modelcollapse.numeric import shown
@@ -66,10 +68,10 @@ def prepare(
     family: Family,
     source: Source,
     regime: Regime | None,
-    observe: Any,
-    size: Any,
+    observe: Observe | None,
+    size: ArrayLike,
     generations: int,
-    about: Any = location.FIND,
+    about: np.ndarray | Literal["find"] | None = location.FIND,
     *,
     host: bool = True,
 ) -> Prepared:
@@ -135,8 +137,11 @@ def check_schedules(regime: Regime, generations: int) -> None:
 
 def _told(family: Family, source: Source) -> Any:
     """The family, and those within it, with what the source tells them."""
-    asks = lambda part: isinstance(part, Informed)  # noqa: E731
-    return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
+
+    def told(part: Family) -> Any:
+        return part.told(source) if isinstance(part, Informed) else part
+
+    return jax.tree.map(told, family, is_leaf=lambda part: isinstance(part, Informed))
 
 
 def _check_law(source: Source) -> None:

@@ -27,24 +27,21 @@ if TYPE_CHECKING:
     from modelcollapse.loop import State
     from modelcollapse.run import Run
 
-# PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that
-# infinitely many real draws would be fitted by (None where they are not known)
+# PyTrees of any kind; the truth is the parameters that infinitely many real draws would be fitted by, or None
 Params: TypeAlias = Any
 Memory: TypeAlias = Any
 Carry: TypeAlias = Any
 Truth: TypeAlias = Any
-# on the host or traced
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
 
 
 @runtime_checkable
 class Data(Protocol):
-    """What a family is fitted to. ``a | b`` pools two data sets, and an empty one changes nothing."""
+    """What a family is fitted to: ``size`` draws. ``a | b`` pools two data sets; an empty one changes nothing."""
 
     @property
-    def size(self) -> jax.Array:
-        """How many draws it stands for, ``()``."""
+    def size(self) -> jax.Array: ...
 
     def __or__(self, other: Self) -> Self: ...
 
@@ -55,10 +52,9 @@ class Data(Protocol):
 
 @runtime_checkable
 class HasItems(Protocol):
-    """A data set of items, which has subsets."""
+    """A data set of items: ``take`` gives a uniformly random subset of ``n`` of them, or all if it has no more."""
 
-    def take(self, key: jax.Array, n: Count, capacity: int) -> Self:
-        """A uniformly random subset of ``n`` items, or the whole if it has no more."""
+    def take(self, key: jax.Array, n: Count, capacity: int) -> Self: ...
 
 
 @runtime_checkable
@@ -66,13 +62,6 @@ class Thins(Protocol):
     """A data set that leaves items out: each stays with ``probability``, one for all, or one for each state or row."""
 
     def thinned(self, key: jax.Array, probability: Number) -> Self: ...
-
-
-@runtime_checkable
-class HasRoom(Protocol):
-    """A data set kept as an array of rows, which may be longer than their number: ``capacity`` or more."""
-
-    def with_room(self, capacity: int) -> Self: ...
 
 
 @runtime_checkable
@@ -84,13 +73,11 @@ class CanWeigh(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """What is real."""
+    """What is real: independent rows, and their mean ``(d,)`` and covariance ``(d, d)`` where these are known."""
 
-    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows:
-        """``n`` independent rows."""
+    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows: ...
 
-    def moments(self) -> tuple[jax.Array, jax.Array] | None:
-        """Mean ``(d,)`` and covariance ``(d, d)`` of a row, or None where they are not known."""
+    def moments(self) -> tuple[jax.Array, jax.Array] | None: ...
 
 
 @runtime_checkable
@@ -98,14 +85,12 @@ class Family(Protocol):
     """What is refitted at each generation. Its ``draw`` takes ``given`` only if it ``Continues``."""
 
     @property
-    def data(self) -> type[Any]:
-        """The kind of data set that it is fitted to: a class with the methods of ``Data``."""
+    def data(self) -> type[Any]: ...  # a class with the methods of ``Data``
 
     def draw(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Any:
         """``n`` independent draws as one data set."""
 
-    def draw_rows(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Rows:
-        """The same as rows."""
+    def draw_rows(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Rows: ...
 
     def summarise(self, rows: Rows) -> Any:
         """The data set that these rows make."""
@@ -116,20 +101,16 @@ class Family(Protocol):
 
 @runtime_checkable
 class Continues(Protocol):
-    """A family whose draws may continue rows, one draw for each: ``draw`` and ``draw_rows`` take ``given``."""
+    """A family whose draws may continue ``given`` rows: ``continued_rows`` of real rows, prompts or covariates."""
 
     def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Any: ...
 
-    def continued_rows(self, rows: Rows) -> Rows:
-        """What is given of real rows: their prompts, or their covariates."""
+    def continued_rows(self, rows: Rows) -> Rows: ...
 
 
 @runtime_checkable
 class Checks(Protocol):
-    """A family that refuses, by ValueError or TypeError before anything is compiled, what it cannot be fitted to.
-
-    ``sizes`` ``(generations + 1,)`` are the numbers of items of each fit.
-    """
+    """A family that refuses a source or numbers of items ``(generations + 1,)`` per fit, by ValueError or TypeError."""
 
     def check(self, source: Source, sizes: np.ndarray) -> None: ...
 
@@ -150,10 +131,9 @@ class Projects(Protocol):
 
 @runtime_checkable
 class Limits(Protocol):
-    """A family that knows what infinitely many draws teach it, biases of the learner included; ``Exact`` needs it."""
+    """A family that knows what infinitely many draws teach it, biases included, or None; ``Exact`` needs it."""
 
-    def limit(self, source: Any) -> Params | None:
-        """The parameters, from a law of its own or from anything with ``moments()``; None where they are not known."""
+    def limit(self, source: Any) -> Params | None: ...
 
 
 @runtime_checkable
@@ -200,29 +180,23 @@ class Works(Protocol):
 
 @runtime_checkable
 class SeesLaws(Protocol):
-    """A family that is fitted to laws in place of draws."""
+    """A family that is fitted to laws: ``population`` is what infinitely many draws give, weighing ``n`` in a pool."""
 
     deterministic: bool
 
-    def population(self, law: Any, n: Count) -> Any:
-        """The data set that infinitely many draws of ``law`` give, which weighs as ``n`` items in a pool."""
+    def population(self, law: Any, n: Count) -> Any: ...
 
 
 @runtime_checkable
 class Represents(Protocol):
-    """A family that keeps another's law in its own form: observables see ``represented``, or, if it need not be
-    ``labelled``, its positive entries in any order.
-    """
+    """A family that keeps another's law in its own form; if not ``labelled``, positive entries in any order will do."""
 
     def represented(self, params: Params, labelled: bool = True) -> Params: ...
 
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out (temperature, truncation, curation); it never changes real data.
-
-    ``given_out`` is the law of what the model with these parameters gives out, as a law of the family within.
-    """
+    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within."""
 
     def given_out(self, params: Params) -> Law: ...
 
@@ -332,10 +306,7 @@ class Regime(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models in one chain, which see one another's output.
-
-    Model i of chain c has the keys that chain ``c * models + i`` of a plain run has.
-    """
+    """A regime of several models per chain; model i of chain c has the keys of a plain chain ``c * models + i``."""
 
     models: int
 
@@ -413,18 +384,17 @@ class HoldsRows(Protocol):
 
 @runtime_checkable
 class Saves(Protocol):
-    """A model of ``simulate_models`` that files can hold, its own random generator included."""
+    """A model of ``simulate_models`` that a folder or files whose names begin with ``path`` can hold; ``load`` of a new
+    model makes it what was saved, or is a class method that returns that.
+    """
 
-    def save(self, path: Path) -> Any:
-        """Write the fitted model: a folder, or files whose names begin with ``path``. None is there yet."""
+    def save(self, path: Path) -> Any: ...
 
-    def load(self, path: Path) -> Any:
-        """Called on a new model, which becomes what ``save`` wrote; or, as a class method, return the model."""
+    def load(self, path: Path) -> Any: ...
 
 
 @runtime_checkable
 class GoesOn(Protocol):
-    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the run."""
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the way to ``last``."""
 
-    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run:
-        """``run``, whose sizes and regime reach to ``last``, with the generations ``recorded`` after its own."""
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run: ...

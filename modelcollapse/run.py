@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
+from modelcollapse.declarations import Observe, Seed
 from modelcollapse.engine import devices, drive, forms, scan
 from modelcollapse.engine.batch import stacked
-from modelcollapse.engine.checkpoint import Checkpoint
-from modelcollapse.engine.plan import Plan, planned, stages
+from modelcollapse.engine.checkpoint import Checkpoint, identity
+from modelcollapse.engine.plan import planned, stages
+from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
-from modelcollapse.names import coordinate
 from modelcollapse.process import prepare
-from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source, marks
+from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
 
 if TYPE_CHECKING:
-    import xarray
-
     from modelcollapse.predict import Predictions
 
 
@@ -36,13 +35,13 @@ def simulate(
     family: Family,
     source: Source,
     regime: Regime | None = None,
-    observe: Any = None,
+    observe: Observe | None = None,
     *,
-    size: Any,
+    size: ArrayLike,
     generations: int,
     chains: int = 1,
-    seed: Any = 0,
-    record: Any = None,
+    seed: Seed = 0,
+    record: ArrayLike | None = None,
     batch_size: int | None = None,
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -118,10 +117,9 @@ def simulate(
     )
     how["watched"] |= checkpoint is not None
     work = planned(prepared, key, (0, chains), (-1, generations), recorded, **how)
-    store = (
-        None if checkpoint is None else Checkpoint(arguments.path("checkpoint", checkpoint), _identity(history, work))
-    )
-    outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store))
+    folder = None if checkpoint is None else arguments.path("checkpoint", checkpoint)
+    store = None if folder is None else Checkpoint(folder, identity(history, work))
+    outcome = drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store)
     run = Run(
         family=prepared.process.family,
         source=source,
@@ -144,12 +142,12 @@ def trace(
     family: Family,
     source: Source,
     regime: Regime | None = None,
-    observe: Any = None,
+    observe: Observe | None = None,
     *,
-    size: Any,
+    size: ArrayLike,
     generations: int,
     chains: int = 1,
-    seed: Any = 0,
+    seed: Seed = 0,
 ) -> dict[str, jax.Array]:
     """``simulate`` as a pure function: every observable at every generation, ``(chain, generation, ...)``.
 
@@ -182,16 +180,6 @@ def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None)
     devices.check(mesh)
     batch = None if batch_size is None else arguments.count("batch_size", batch_size)
     return {"batch_size": batch, "mesh": mesh, "watched": arguments.flag("progress", progress)}
-
-
-def _identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
-    """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
-    parts = {name: content["sha256"] for name, content in history["parts"].items()}
-    span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
-    sizes = work.opening.sizes
-    return {**parts, "size": np.asarray(sizes).tolist(), **span} | {
-        k: history[k] for k in ("key", "dtype", "generator")
-    }
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -257,8 +245,8 @@ class Run(Traces):
         self,
         generations: int,
         *,
-        record: Any = None,
-        size: Any = None,
+        record: ArrayLike | None = None,
+        size: ArrayLike | None = None,
         regime: Regime | None = None,
         batch_size: int | None = None,
         progress: bool = False,
@@ -299,7 +287,7 @@ class Run(Traces):
             return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
-        outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
+        outcome = drive.drive(work, key, self.state, progress=progress, mesh=mesh)
         if outcome.state.status.size < self.chains:  # interrupted before all chains went on
             raise Interrupted(self)
         new = restored(outcome.trace, self.observables, self.location)
@@ -341,7 +329,7 @@ class Run(Traces):
             self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
         )
         work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
-        outcome = _reached(drive.drive(work, key, progress=progress, mesh=mesh))
+        outcome = drive.drive(work, key, progress=progress, mesh=mesh)
         if outcome.interrupted:  # new chains that are behind the others are no part of the run
             raise Interrupted(self)
         new = restored(outcome.trace, self.observables, self.location)
@@ -359,33 +347,6 @@ class Run(Traces):
         from modelcollapse.predict import of_run
 
         return of_run(self)
-
-    def to_dataset(self) -> xarray.Dataset:
-        """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
-        try:
-            import xarray
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
-        variables = {}
-        for name, values in self.trace.items():
-            known = marks(self.observables[name])
-            units, dims = known.units, known.dims
-            extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
-            attributes = {"units": units} if units else {}
-            variables[name] = (("chain", "generation", *extra), values, attributes)
-        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
-        names = getattr(self.source, "names", None)
-        # rows have columns, everything else that has names has states
-        dim = "dimension" if np.ndim(getattr(self.source, "points", ())) == 2 else "state"
-        if names and any(
-            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
-        ):
-            coords[dim] = coordinate(names)
-        return xarray.Dataset(
-            variables,
-            coords=coords,
-            attrs={"provenance": json.dumps(self.provenance)},
-        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
@@ -426,40 +387,6 @@ class Run(Traces):
         """
         needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
         return Run(**saved.read(arguments.path("path", path), needed))
-
-
-class ChainFailure(RuntimeError):
-    """A fit failed: training diverged, a covariance became singular. ``run`` holds the run, NaN from the failure on."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.chains = np.flatnonzero(run.state.status)
-        self.generations = np.asarray(run.state.status)[self.chains] - 1
-        first = ", ".join(
-            f"chain {c} at generation {g}" for c, g in zip(self.chains[:5], self.generations[:5], strict=True)
-        )
-        more = f" and {self.chains.size - 5} more" if self.chains.size > 5 else ""
-        super().__init__(
-            f"the fit of {type(run.family).__name__} was not finite in {first}{more}; "
-            "these chains stopped there, the others went on: see the `run` of this exception"
-        )
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run. ``run`` holds the chains that were begun, to the last stop that all of them reached:
-    ``run.extend`` and ``run.more`` complete it, to the numbers of a run that was not interrupted.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        super().__init__(f"interrupted: {run.chains} chains reached generation {run.generations}; they are in .run")
-
-
-def _reached(outcome: drive.Outcome | None) -> drive.Outcome:
-    """What came of a plan; KeyboardInterrupt if it was interrupted before any chain was begun."""
-    if outcome is None:
-        raise KeyboardInterrupt
-    return outcome
 
 
 def _sound(run: Run, interrupted: bool = False) -> Run:

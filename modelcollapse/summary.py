@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.laws import Law, Table
+from modelcollapse.names import coordinate
 from modelcollapse.numeric import shown
+from modelcollapse.protocols import marks
 
 if TYPE_CHECKING:
+    import xarray
+
     from modelcollapse.loop import State
 
 Cells = list[tuple[str, ...]]
@@ -83,6 +89,8 @@ class Traces:
     recorded: np.ndarray
     trace: dict[str, np.ndarray]
     state: State
+    observables: dict[str, Any]
+    provenance: dict[str, Any]
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -117,6 +125,34 @@ class Traces:
     def generations(self) -> int:
         """The last generation of the run."""
         return int(np.max(self.state.generation))
+
+    def to_dataset(self) -> xarray.Dataset:
+        """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
+        try:
+            import xarray
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
+        variables = {}
+        for name, values in self.trace.items():
+            known = marks(self.observables[name])
+            units, dims = known.units, known.dims
+            extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
+            attributes = {"units": units} if units else {}
+            variables[name] = (("chain", "generation", *extra), values, attributes)
+        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
+        names = self.source.names if isinstance(self.source, Law | Table) else None
+        # rows have columns, everything else that has names has states
+        rows = isinstance(self.source, Table) and self.source.points.ndim == 2
+        dim = "dimension" if rows else "state"
+        if names and any(
+            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
+        ):
+            coords[dim] = coordinate(names)
+        return xarray.Dataset(
+            variables,
+            coords=coords,
+            attrs={"provenance": json.dumps(self.provenance)},
+        )
 
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from modelcollapse.cli import choices
 from modelcollapse.cli import options as shared
+from modelcollapse.failures import ChainFailure
 from modelcollapse.observables import OBSERVABLES
-from modelcollapse.run import ChainFailure, Run, simulate
+from modelcollapse.run import Run, simulate
 
 FAILED = 1
 

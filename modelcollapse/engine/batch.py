@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from modelcollapse.engine import devices, scan
 from modelcollapse.engine.forms import changed, changes, supports
@@ -24,7 +25,7 @@ class Batch:
     """Chains ``first``, ``first + 1``, ... of a run between two calls; made by ``started`` or ``resumed``."""
 
     key: jax.Array
-    mesh: jax.sharding.Mesh | None
+    mesh: Mesh | None
     first: int
     chains: int
     process: Process
@@ -113,7 +114,13 @@ class Batch:
 
 
 def started(
-    key: jax.Array, mesh: Any, first: int, chains: int, process: Process, width: int, recorded: np.ndarray
+    key: jax.Array,
+    mesh: Mesh | None,
+    first: int,
+    chains: int,
+    process: Process,
+    width: int,
+    recorded: np.ndarray,
 ) -> Batch:
     """New chains at generation 0, in ``width`` places."""
     place = np.arange(width)
@@ -126,7 +133,7 @@ def started(
 
 def resumed(
     key: jax.Array,
-    mesh: Any,
+    mesh: Mesh | None,
     first: int,
     chains: int,
     process: Process,

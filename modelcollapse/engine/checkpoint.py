@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from modelcollapse import files, serial
 from modelcollapse.engine import devices
@@ -33,7 +34,7 @@ class Checkpoint:
             raise ValueError(f"checkpoint must be a folder, or a path where one can be made; {path} is a file")
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def load(self, plan: Plan, key: jax.Array, mesh: Any) -> tuple[int, list[Batch], list[int]] | None:
+    def load(self, plan: Plan, key: jax.Array, mesh: Mesh | None) -> tuple[int, list[Batch], list[int]] | None:
         """The stage that the run has reached, its batches, and how many legs each has done; None for a new run.
 
         Raises
@@ -83,7 +84,7 @@ class Checkpoint:
         spec = serial.encode({**held, "state": devices.collect(batch.state, batch.mesh), "legs": legs}, arrays)
         files.write(self._file(stage, number), spec, arrays)
 
-    def _read(self, stage: int, number: int, plan: Plan, key: jax.Array, mesh: Any) -> tuple[Batch, int]:
+    def _read(self, stage: int, number: int, plan: Plan, key: jax.Array, mesh: Mesh | None) -> tuple[Batch, int]:
         # arrays keep the precision that they were written in
         with jax.enable_x64(True):
             held = serial.decode(*files.read(self._file(stage, number)))
@@ -91,3 +92,13 @@ class Checkpoint:
         process = plan.stages[stage].process
         state = jax.tree.map(lambda leaf: devices.place(leaf, mesh), held.pop("state"))
         return Batch(key=key, mesh=mesh, process=process, state=state, **held), legs
+
+
+def identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
+    """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
+    parts = {name: content["sha256"] for name, content in history["parts"].items()}
+    span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
+    sizes = work.opening.sizes
+    return {**parts, "size": np.asarray(sizes).tolist(), **span} | {
+        k: history[k] for k in ("key", "dtype", "generator")
+    }

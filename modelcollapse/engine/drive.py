@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from tqdm.auto import tqdm
 
 from modelcollapse.engine import batch as batches
@@ -36,13 +37,12 @@ def drive(
     states: State | None = None,
     *,
     progress: bool = False,
-    mesh: jax.sharding.Mesh | None = None,
+    mesh: Mesh | None = None,
     checkpoint: Checkpoint | None = None,
-) -> Outcome | None:
+) -> Outcome:
     """Carry out ``plan``; ``states`` are those of the chains that it goes on with, None for new ones.
 
-    After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached; None if
-    there are none.
+    After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached.
     """
     work = _Work(plan, key, states, mesh, checkpoint)
     chain_generations = plan.chains * (plan.last - max(plan.now, 0))
@@ -53,7 +53,9 @@ def drive(
                 work.run(number, stage, bar)
         except KeyboardInterrupt:
             running = work.settled()
-            return _outcome(running, plan, interrupted=True) if running else None
+            if not running:
+                raise
+            return _outcome(running, plan, interrupted=True)
     return _outcome(work.running, plan)
 
 
@@ -61,7 +63,12 @@ class _Work:
     """The batches of a run while it is carried out."""
 
     def __init__(
-        self, plan: Plan, key: jax.Array, states: State | None, mesh: Any, checkpoint: Checkpoint | None
+        self,
+        plan: Plan,
+        key: jax.Array,
+        states: State | None,
+        mesh: Mesh | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.plan, self.key, self.states, self.mesh, self.checkpoint = plan, key, states, mesh, checkpoint
         self.running: list[Batch] = []
@@ -82,7 +89,7 @@ class _Work:
             else:
                 self.running.append(batches.resumed(*common, self.states, plan.first))
 
-    def run(self, number: int, stage: Stage, bar: Any) -> None:
+    def run(self, number: int, stage: Stage, bar: tqdm) -> None:
         if number < self.stage:
             bar.update(self.plan.chains * sum(leg.generations for leg in stage.legs))
             return

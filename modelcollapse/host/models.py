@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from modelcollapse import arguments, provenance, regimes, seeds
 from modelcollapse.addresses import FIT, LOOK
+from modelcollapse.declarations import Observe, Seed
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
 from modelcollapse.host.foreign import Fitted, Model, call, check, maker
@@ -46,12 +47,12 @@ def simulate_models(
     make_model: Callable[..., Model],
     source: Any,
     regime: Regime | None = None,
-    observe: Any = "mean",
+    observe: Observe = "mean",
     *,
     size: ArrayLike,
     generations: int,
     chains: int = 1,
-    seed: Any = 0,
+    seed: Seed = 0,
     record: ArrayLike | None = None,
     progress: bool = False,
     checkpoint: str | os.PathLike | None = None,

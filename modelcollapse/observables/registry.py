@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 
+from modelcollapse.declarations import Observe
 from modelcollapse.protocols import Carry, ChecksParams, Marks, Observable, Params, Truth, marks
 from modelcollapse.pytree import PACKAGE, part, register, static, used
 
@@ -99,7 +100,7 @@ def check(observable: Observable, params: Params) -> None:
         observable.check(params)
 
 
-def named(observe: Any) -> dict[str, Observable]:
+def named(observe: Observe) -> dict[str, Observable]:
     """One observable, several, or a mapping from names, as a mapping from names to observables."""
     if isinstance(observe, Mapping) and observe:
         return {str(name): as_observable(given) for name, given in observe.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -241,7 +241,7 @@ def _one(
     argument: str, label: str, curve: ArrayLike | Sequence[Prediction], component: int | None, recorded: np.ndarray
 ) -> np.ndarray:
     try:  # a closed form may be infinite
-        y = real(argument, curve, "an array of numbers")
+        y = real(argument, cast(ArrayLike, curve), "an array of numbers")
     except (TypeError, ValueError):
         raise TypeError(
             f"{argument}: {label!r} must be numbers, a function of generations or what run.predict() returns, "

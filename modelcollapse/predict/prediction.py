@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -98,7 +98,7 @@ class Predictions(list[Prediction]):
         if isinstance(index, slice):
             return Predictions(super().__getitem__(index))
         if not isinstance(index, str):
-            return super().__getitem__(arguments.whole("index", index, -len(self), len(self) - 1))
+            return super().__getitem__(arguments.whole("index", cast(int, index), -len(self), len(self) - 1))
         for prediction in self:
             if prediction.observable == index:
                 return prediction
