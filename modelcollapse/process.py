@@ -87,8 +87,9 @@ def prepare(
     _check_law(source)
     family, source = _told(family, source), read_by(family, source)
     sizes = arguments.sizes(size, generations)
-    observe = default_observables(family) if observe is None else observe
-    observables = named(observe)
+    if observe is None and isinstance(family, Observed):
+        observe = family.default_observables or None
+    observables = {} if observe is None else named(observe)
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     check_schedules(regime, generations)
     needs = common.plan(regime, sizes)
@@ -109,19 +110,14 @@ def prepare(
     capacity = largest if rows or draws_rows(family, source) else family.data.capacity_for(largest)
     room = needs.pool if rows or issubclass(family.data, Rows) else 0
     watched = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
+    if observe is None:
+        raise ValueError(
+            f"observe must be given for {type(family).__name__}, which has no default: "
+            "a name, or a function of its parameters"
+        )
     process = Process(family, source, regime, Watch(seen, truth), watched, capacity, room)
     _check_observables(process)
     return Prepared(process, sizes, observe, observables, where)
-
-
-def default_observables(family: Family) -> tuple[str, ...]:
-    """What a family shows if nothing is asked for."""
-    if isinstance(family, Observed) and family.default_observables:
-        return family.default_observables
-    raise ValueError(
-        f"observe must be given for {type(family).__name__}, which has no default: "
-        "a name, or a function of its parameters"
-    )
 
 
 def draws_rows(family: Family, source: Source) -> bool:

@@ -253,7 +253,7 @@ BAD: dict[str, dict[str, Any]] = {
     "text": OBJECTS | NOTHING | {"1": 1, "bytes": b"x", "a list": ["x"]},
     "names": {"one text": "abc", "two letters": "ab", "None": None, "a number": 3, "nothing": [], "numbers": [1, 2], "twice": ["a", "a"],
               "seven": list("abcdefg")},
-    "observe": OBJECTS | NOTHING | {"another text": "abc", "a number": 1, "nothing": [], "a list of numbers": [1]},
+    "observe": OBJECTS | {"another text": "abc", "a number": 1, "nothing": [], "a list of numbers": [1]},
     "part": BAD_PART,
     "function": {name: value for name, value in BAD_PART.items() if name != "a class"},
     "operand": TEXT | OBJECTS | BOOLEANS | NOTHING | {"a number": 1.0, "nothing": [], "a ragged table": [[1], [1, 2]],
