@@ -1,150 +1,96 @@
 """Recursive training of generative models, simulated by the million and held against its exact theory.
 
     >>> import modelcollapse as mc
-    >>> run = mc.simulate(
-    ...     mc.Discrete(), mc.categorical([0.5, 0.3, 0.2]), observe=["heterozygosity"], size=50, generations=20, chains=1000
-    ... )
+    >>> source = mc.categorical([0.5, 0.3, 0.2])
+    >>> run = mc.simulate(mc.Discrete(), source, observe="heterozygosity", size=50, generations=20, chains=1000)
     >>> run["heterozygosity"].shape
     (1000, 21)
 
-A run is put together from a *source* (what is real), a *family* (what is refitted), a *regime* (which data the next generation
-sees) and *observables* (what is kept).
+A run is put together from a *source* (what is real), a *family* (what is refitted), a *regime* (which data the next
+generation sees) and *observables* (what is kept). The everyday names are listed here; ``mc.sources``, ``mc.families``,
+``mc.regimes`` and ``mc.observables`` have them all.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelcollapse.decomposition import Decomposition, decompose
-from modelcollapse.families import (
-    PPCA,
-    VAE,
-    Binomial,
-    Conditional,
-    Damped,
-    Design,
-    Discrete,
-    Exact,
-    Gamma,
-    Gaussian,
-    GaussianMean,
-    GaussianMixture,
-    KernelDensity,
-    NegativeBinomial,
-    Pareto,
-    Poisson,
-    Regression,
-    Rounded,
-    Uniform,
-)
+from modelcollapse import decomposition, families, observables, regimes, sources
+from modelcollapse.decomposition import decompose
+from modelcollapse.families import Discrete, Gaussian, GaussianMixture, KernelDensity, Regression
 from modelcollapse.host.models import simulate_models
 from modelcollapse.laws import Law
-from modelcollapse.observables import absorption_time, excess_log_loss, first_below, of, tail_mass
-from modelcollapse.observables import images as image_observables  # noqa: F401
-from modelcollapse.predict import Prediction, Predictions, predictions
-from modelcollapse.pytree import part, register, static
-from modelcollapse.regimes import (
-    Accumulate,
-    AccumulateSubsample,
-    FixedReal,
-    FreshReal,
-    Mixture,
-    Replace,
-    Retain,
-    Switch,
-    Weighted,
-)
+from modelcollapse.observables import first_below
+from modelcollapse.pytree import part, register, schedule, static
+from modelcollapse.regimes import Accumulate, FreshReal, Mixture, Replace
 from modelcollapse.run import ChainFailure, Interrupted, Run, simulate, trace
-from modelcollapse.sources import (
-    bernoulli,
-    binomial,
-    categorical,
-    counts,
-    exponential,
-    gamma,
-    images,
-    labels,
-    linear,
-    negative_binomial,
-    normal,
-    normal_mixture,
-    pareto,
-    poisson,
-    sampler,
-    table,
-    uniform,
-)
+from modelcollapse.sources import categorical, counts, labels, normal, normal_mixture, sampler, table
 
 __all__ = [
-    "PPCA",
-    "VAE",
     "Accumulate",
-    "AccumulateSubsample",
-    "Binomial",
     "ChainFailure",
-    "Conditional",
-    "Damped",
-    "Decomposition",
-    "Design",
     "Discrete",
-    "Exact",
-    "FixedReal",
     "FreshReal",
-    "Gamma",
     "Gaussian",
-    "GaussianMean",
     "GaussianMixture",
     "Interrupted",
     "KernelDensity",
     "Law",
     "Mixture",
-    "NegativeBinomial",
-    "Pareto",
-    "Poisson",
-    "Prediction",
-    "Predictions",
     "Regression",
     "Replace",
-    "Retain",
-    "Rounded",
     "Run",
-    "Switch",
-    "Uniform",
-    "Weighted",
-    "absorption_time",
-    "bernoulli",
-    "binomial",
     "categorical",
     "counts",
     "decompose",
-    "excess_log_loss",
-    "exponential",
+    "families",
     "first_below",
-    "gamma",
-    "images",
     "labels",
-    "linear",
-    "negative_binomial",
     "normal",
     "normal_mixture",
-    "of",
-    "pareto",
+    "observables",
     "part",
-    "poisson",
     "predictions",
+    "regimes",
     "register",
     "sampler",
+    "schedule",
     "simulate",
     "simulate_models",
+    "sources",
     "static",
     "table",
-    "tail_mass",
     "trace",
-    "uniform",
 ]
+_UNLISTED = {
+    families: families.__all__,
+    sources: sources.__all__,
+    regimes: regimes.__all__,
+    observables: ["absorption_time", "excess_log_loss", "of", "tail_mass"],
+    decomposition: ["Decomposition"],
+}
+"""Names that are found here too."""
+
+if TYPE_CHECKING:
+    from modelcollapse.predict import Prediction as Prediction
+    from modelcollapse.predict import Predictions as Predictions
+    from modelcollapse.predict import predictions as predictions
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":  # read from what is installed, where somebody asks
+    if name == "__version__":  # read from what is installed, when it is asked for
         from modelcollapse.provenance import version
 
         return version()
+    if name in ("Prediction", "Predictions", "predictions"):  # they import the theory
+        from modelcollapse import predict
+
+        return getattr(predict, name)
+    if name == "image_observables":
+        return observables.images
+    for home, names in _UNLISTED.items():
+        if name in names:
+            return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,4 +1,4 @@
-"""What users hold data in: lists, arrays, series, data frames, mappings. Each becomes arrays and names, or is refused by naming the call that takes it.
+"""Lists, arrays, series, data frames and mappings become arrays and names; a refusal names the call that is right.
 
 Nothing here needs pandas: a series is what has an index and a type, a frame what has columns and types.
 """
@@ -10,28 +10,64 @@ import datetime
 import decimal
 import numbers
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.names import distinct_names, is_missing, plain
-from modelcollapse.numeric import EXACT, holds_booleans
+from modelcollapse.names import as_name, distinct_names, is_missing
+from modelcollapse.numeric import EXACT, holds_booleans, place
 
 
-def has_columns(data: Any) -> bool:
-    """Whether ``data`` is a data frame of any library."""
-    return hasattr(data, "columns") and hasattr(data, "dtypes")
+@runtime_checkable
+class Columns(Protocol):
+    """A data frame of any library."""
+
+    columns: Any
+    dtypes: Any
+    shape: tuple[int, int]
 
 
-def is_series(data: Any) -> bool:
-    """Whether ``data`` is one column with an index."""
-    return hasattr(data, "index") and hasattr(data, "dtype") and hasattr(data, "to_numpy")
+@runtime_checkable
+class Typed(Protocol):
+    """An array or column of any library."""
+
+    dtype: Any
+
+
+@runtime_checkable
+class ToNumpy(Protocol):
+    """Data of any library that become an array of NumPy."""
+
+    def to_numpy(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Series(Typed, ToNumpy, Protocol):
+    """One column with an index."""
+
+    index: Any
+    name: Any
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """An array or column that gives its entries as Python has them."""
+
+    def tolist(self) -> list: ...
+
+
+@runtime_checkable
+class Categories(Protocol):
+    """The type of a column whose entries are of a list of values."""
+
+    categories: Any
 
 
 def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
-    """Measurements ``(N, d)`` float64 or states ``(N,)`` int32, and the names of the columns of a frame."""
-    if has_columns(data):
+    """Measurements ``(N, d)`` float64, states ``(N,)`` or rows of whole numbers ``(N, d)`` int32, and a frame's columns."""
+    if isinstance(data, Columns):
         return _frame(data)
     if isinstance(data, Mapping | str | bytes) or data is None:
         hint = ": counts(mapping) makes counts by name a law" if isinstance(data, Mapping) else ""
@@ -46,7 +82,9 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
             if found.ndim == 1 and what != "complex numbers"
             else ""
         )
-        raise TypeError(f"a table must hold numbers, got {what} ({getattr(data, 'dtype', found.dtype)}){hint}")
+        raise TypeError(
+            f"a table must hold numbers, got {what} ({data.dtype if isinstance(data, Typed) else found.dtype}){hint}"
+        )
     if found.ndim not in (1, 2):
         raise ValueError(f"a table must hold numbers in rows of shape (N, d), got {found.dtype} of shape {found.shape}")
     if found.dtype.kind != "b" and holds_booleans(data):
@@ -56,21 +94,28 @@ def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
         return _states(found), None
     _refuse_inexact("rows", found)
     points = arguments.array("rows", data, booleans=True)
+    if (
+        _are_whole(found)
+        and found.dtype.kind != "b"
+        and -arguments.LARGEST <= points.min() <= points.max() <= arguments.LARGEST
+    ):
+        return points.astype(np.int32), None
     return points[:, None] if points.ndim == 1 else points, None
 
 
 def codes(values: Any) -> tuple[np.ndarray, tuple]:
-    """States ``(N,)`` int32 from 0 in the order of their values, and what they are called; for categories, in the order of these."""
-    alone = isinstance(values, str | bytes) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ()
-    if alone or isinstance(values, Mapping) or has_columns(values):
+    """States ``(N,)`` int32, numbered from 0 by value or as categories are ordered, and what they are called."""
+    alone = isinstance(values, str | bytes) or not isinstance(values, Iterable)
+    if alone or isinstance(values, Mapping | Columns) or (isinstance(values, Typed) and np.asarray(values).shape == ()):
         hint = ": counts(mapping) takes counts by name" if isinstance(values, Mapping) else ""
-        hint = ': give one column, labels(frame["..."])' if has_columns(values) else hint
+        hint = ': give one column, labels(frame["..."])' if isinstance(values, Columns) else hint
         raise TypeError(f"values must be one label for each row, got {_type(values)}{hint}")
     _refuse_counts("values", values)
-    dtype = getattr(values, "dtype", None)
-    categories = getattr(dtype, "categories", None)
-    # NumPy would give times as bare integers
-    items = values.tolist() if hasattr(values, "tolist") and getattr(dtype, "kind", "") not in "mM" else list(values)
+    dtype = values.dtype if isinstance(values, Typed) else None
+    categories = dtype.categories if isinstance(dtype, Categories) else None
+    # NumPy would give times as bare integers; types of some libraries have no letter for their kind
+    times = getattr(dtype, "kind", "O") in "mM"
+    items = values.tolist() if isinstance(values, Lists) and not times else list(values)
     if not items:
         raise ValueError("values must hold at least one label, got none")
     for row, item in enumerate(items):
@@ -97,25 +142,26 @@ def codes(values: Any) -> tuple[np.ndarray, tuple]:
     return np.array([number[item] for item in items], np.int32), distinct_names("values", distinct)
 
 
-def images(pixels: Any) -> np.ndarray:
+def images(pixels: ArrayLike) -> np.ndarray:
     """Images ``(n, height, width)`` or ``(n, pixels)`` as float64 rows ``(n, pixels)``."""
     array = dense(pixels, "rows of pixels")
     if array.ndim not in (2, 3) or not array.size or kind(pixels) != "numbers":
         raise ValueError(
-            f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of shape {array.shape}"
+            f"pixels of images must be numbers in an array (n, height, width) or (n, pixels), got {array.dtype} of "
+            f"shape {array.shape}"
         )
     _refuse_missing("images", array)
     return array.reshape(len(array), -1).astype(np.float64)
 
 
-def classes(labels: Any, n: int) -> np.ndarray:
+def classes(labels: ArrayLike, n: int) -> np.ndarray:
     """The classes of ``n`` images as float64 ``(n,)``, whole numbers from 0."""
     found = dense(labels, "labels")
     found = arguments.whole_array("labels", labels) if found.dtype == object else found
     if found.shape != (n,) or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
-            f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape {found.shape}"
-            + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
+            f"labels must be {n} whole numbers from 0, one for each image of pixels, got {found.dtype} of shape "
+            f"{found.shape}" + (f" from {found.min()}" if found.size and found.dtype.kind in "iu" else "")
         )
     if found.max() > arguments.LARGEST:
         raise ValueError(f"labels must be at most 2**31 - 1, got {found.max()}: number the classes from 0")
@@ -123,16 +169,16 @@ def classes(labels: Any, n: int) -> np.ndarray:
 
 
 def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
-    """The numbers of a mapping or of a series with an index of its own, and what they are called; anything else as it is."""
-    if has_columns(weights):
+    """The numbers of a mapping, or of a series with its own index, and what they are called; anything else as it is."""
+    if isinstance(weights, Columns):
         raise TypeError(f"{name} must be one number for each state, got {_type(weights)}: give one column")
     if isinstance(weights, Mapping):
         return list(weights.values()), distinct_names(name, list(weights))
-    if not hasattr(weights, "dtype"):
+    if not isinstance(weights, Typed):
         dense(weights, name)
     if (what := kind(weights)) == "text" and not isinstance(weights, str | bytes):
         raise TypeError(f"{name} must be numbers, got text: labels(values) takes one label for each row")
-    if is_series(weights) and hasattr(weights.dtype, "categories"):
+    if isinstance(weights, Series) and isinstance(weights.dtype, Categories):
         raise TypeError(
             f"{name} must be numbers, got categories of {what}: labels(values) takes one label for each row"
         )
@@ -141,14 +187,15 @@ def named_weights(name: str, weights: Any) -> tuple[Any, tuple | None]:
 
 def has_own_index(data: Any) -> bool:
     """Whether ``data`` is a series whose index is more than the number of the row."""
-    return is_series(data) and type(data.index).__name__ != "RangeIndex"
+    return isinstance(data, Series) and type(data.index).__name__ != "RangeIndex"
 
 
 def kind(data: Any) -> str:
     """What a column or array holds, in words: "numbers" are those of any real type, and booleans."""
-    dtype = getattr(data, "dtype", None)
-    if dtype is not None and hasattr(dtype, "categories"):
+    dtype = data.dtype if isinstance(data, Typed) else None
+    if isinstance(dtype, Categories):
         return kind(dtype.categories)
+    # types of some libraries have no letter for their kind
     if dtype is None or not hasattr(dtype, "kind"):
         dtype = np.asarray(data).dtype
     letter = "U" if str(dtype).startswith(("str", "String")) else dtype.kind
@@ -174,9 +221,10 @@ def _kind_of_item(item: Any) -> str:
 
 
 def _frame(frame: Any) -> tuple[np.ndarray, tuple]:
-    titles = [plain(title) for title in frame.columns]
+    titles = [as_name(title) for title in frame.columns]
     if not len(frame) or not titles:
         raise ValueError(f"a table must have at least one row and one column, got shape {frame.shape}")
+    # by their places, as names may occur twice; not every library has that
     columns = [frame.iloc[:, j] if hasattr(frame, "iloc") else frame[title] for j, title in enumerate(frame.columns)]
     kinds = [kind(column) for column in columns]
     if set(kinds) != {"numbers"}:
@@ -250,8 +298,8 @@ def _refuse_inexact(name: str, found: np.ndarray) -> None:
     if wide.any():
         wide = wide.reshape(found.shape)
         raise ValueError(
-            f"{name} must hold whole numbers up to 2**53, which floats hold exactly, got {found[wide].flat[0]} in "
-            f"{_place(wide)}: take off an offset, or give identifiers to labels(values)"
+            f"{name} must hold whole numbers up to 2**53, which floats hold exactly, got {found[wide].flat[0]}"
+            f"{place(wide, 'row')}: take off an offset, or give identifiers to labels(values)"
         )
 
 
@@ -264,12 +312,7 @@ def _refuse_missing(name: str, found: np.ndarray) -> None:
         gone = gone | ~np.isfinite(np.ma.getdata(found).astype(np.float64))
     if gone.any():
         value = "a masked entry" if np.ma.isMaskedArray(found) else found[gone].flat[0]
-        raise ValueError(f"{name} must be finite, got {value} in {_place(gone)} ({int(gone.sum())} such entries)")
-
-
-def _place(wrong: np.ndarray) -> str:
-    row, *column = np.argwhere(wrong)[0]
-    return f"row {row}" + (f", column {column[0]}" if column else "")
+        raise ValueError(f"{name} must be finite, got {value}{place(gone, 'row')} ({int(gone.sum())} such entries)")
 
 
 def _are_whole(found: np.ndarray) -> bool:
@@ -280,7 +323,7 @@ def _are_whole(found: np.ndarray) -> bool:
 
 def dense(data: Any, name: str = "rows") -> Any:
     """``data`` as an array of NumPy, masks kept."""
-    if hasattr(data, "to_numpy"):
+    if isinstance(data, ToNumpy):
         return data.to_numpy()
     try:
         return data if isinstance(data, np.ndarray) else np.asarray(data)
@@ -289,5 +332,6 @@ def dense(data: Any, name: str = "rows") -> Any:
 
 
 def _type(data: Any) -> str:
+    # lists may be ragged, and have no shape
     shape = f" of shape {np.shape(data)}" if hasattr(data, "shape") else ""
     return f"{type(data).__name__}{shape}"

@@ -32,4 +32,4 @@ def chain_keys(key: jax.Array, index: jax.Array, models: int | None = None) -> j
         numbers = numbers[:, None] * jnp.uint32(models) + jnp.arange(models, dtype=jnp.uint32)[None]
     each = jax.vmap(functools.partial(jax.random.fold_in, key))(numbers.reshape(-1))
     # stored, so that the loop over generations does not begin with a program for each word of their schedule
-    return keys.stored(each).reshape(numbers.shape)
+    return keys.materialise_keys(each).reshape(numbers.shape)

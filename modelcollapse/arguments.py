@@ -1,8 +1,8 @@
-"""Arguments are checked where they enter, on concrete values: each function here returns what it was given in one plain form, or names what is wrong.
+"""Arguments are checked where they enter: a function returns one in a plain form, or says what is wrong.
 
-A wrong type is a TypeError, a wrong value a ValueError; the message names the argument, its value and what would be right. Whole
-numbers are those of Python, NumPy and JAX, never booleans; real numbers and arrays come in any of their kinds, lists, tuples and
-columns of a data frame included. Nothing wraps, is cut off or dropped.
+A wrong type is a TypeError, a wrong value a ValueError; the message names the argument, its value and what would be
+right. Whole numbers are those of Python, NumPy and JAX, never booleans; real numbers and arrays come in any of their
+kinds, lists, tuples and columns of a data frame included. Nothing wraps, is cut off or dropped.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ import numbers
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.numeric import bound, check_dimensions, check_range, place, plain, real, shown, traced
 
+T = TypeVar("T")
 LARGEST = 2**31 - 1
 """The largest count: kernels count in 31 bits."""
 
 
-def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> int:
-    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays included; neither a boolean nor a float."""
+def whole(name: str, value: ArrayLike, minimum: int = 0, maximum: int = LARGEST) -> int:
+    """A whole number from ``minimum`` to ``maximum``: of Python, NumPy or JAX, 0-d arrays too, but no boolean."""
     try:
-        if isinstance(value, bool) or np.ndim(value) or _type(value) == np.bool_:
+        if isinstance(value, bool) or np.ndim(value):
             raise TypeError
-        number = operator.index(value)
+        number = operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < minimum:
@@ -41,27 +43,27 @@ def whole(name: str, value: Any, minimum: int = 0, maximum: int = LARGEST) -> in
 
 def number(
     name: str,
-    value: Any,
+    value: ArrayLike,
     low: float = -np.inf,
     high: float = np.inf,
     *,
     open_low: bool = False,
     open_high: bool = False,
 ) -> float:
-    """A real number of any type, 0-d arrays included, that is finite in the precision in force and lies from ``low`` to ``high``.
+    """A real number of any type, 0-d arrays too, finite in the precision in force, from ``low`` to ``high``.
 
     ``open_low`` and ``open_high`` leave out the ends, also after rounding to that precision.
     """
     found = real(name, value, "a number")
     if found.ndim:
         raise ValueError(f"{name} must be one number, got {shown(value)} of shape {found.shape}")
-    check_range(name, found, low, high, open_low, open_high, value)
+    check_range(name, found, low, high, open_low, open_high)
     return float(found)
 
 
 def array(
     name: str,
-    value: Any,
+    value: ArrayLike,
     *,
     ndim: int | tuple[int, ...] | None = None,
     least: int = 0,
@@ -71,49 +73,49 @@ def array(
     open_high: bool = False,
     booleans: bool = False,
 ) -> np.ndarray:
-    """Finite real numbers as a float64 array of NumPy: from lists, tuples, arrays, series, frames, columns that may have gaps.
+    """Finite real numbers as a float64 array of NumPy: from lists, tuples, arrays, series, frames.
 
-    ``least`` is a number of entries, and ``booleans`` takes truth values as 0 and 1. What is refused: text, complex numbers, objects, masked or missing entries, rows of
-    unequal length, and what is not finite in the precision in force.
+    ``least`` is a number of entries, and ``booleans`` takes truth values as 0 and 1. What is refused: text, complex
+    numbers, objects, masked or missing entries, rows of unequal length, and what is not finite in the precision in
+    force.
     """
     found = real(name, value, "an array of numbers", booleans)
     check_dimensions(name, found, ndim)
     if found.size < least:
         raise ValueError(f"{name} must have at least {least} {'entries' if least > 1 else 'entry'}, got {shown(value)}")
-    check_range(name, found, low, high, open_low, open_high, value)
+    check_range(name, found, low, high, open_low, open_high)
     return found
 
 
 def whole_array(
     name: str,
-    value: Any,
+    value: ArrayLike,
     *,
     ndim: int | tuple[int, ...] | None = None,
     minimum: int = 0,
     maximum: int = LARGEST,
     booleans: bool = False,
 ) -> np.ndarray:
-    """Whole numbers from ``minimum`` to ``maximum`` (at most 63 bits) as an int64 array of NumPy: the kinds of ``array``, but no floats."""
+    """Whole numbers from ``minimum`` to ``maximum`` as an int64 array, from what ``array`` takes except floats."""
     found = plain(name, value, "an array of whole numbers", booleans)
     if not found.size and found.dtype.kind == "f":  # an empty list
         found = found.astype(np.int64)
     if found.dtype.kind not in ("iub" if booleans else "iu"):
         if found.dtype == object and all(isinstance(item, numbers.Integral) for item in found.flat):
-            raise ValueError(
-                f"{name} must lie between {bound(minimum)} and {bound(maximum)}, got {_first_large(found.flat)}"
-            )
+            first = next(int(item) for item in found.flat if not -(2**63) <= int(item) < 2**63)
+            raise ValueError(f"{name} must lie between {bound(minimum)} and {bound(maximum)}, got {first}")
         raise TypeError(f"{name} must be a whole number or an array of them, got {shown(value)}")
     check_dimensions(name, found, ndim)
     if found.size and int(found.min()) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {found.min()}{place(found, found < minimum)}")
+        raise ValueError(f"{name} must be at least {minimum}, got {found.min()}{place(found < minimum)}")
     if found.size and int(found.max()) > maximum:
-        raise ValueError(f"{name} must be at most {bound(maximum)}, got {found.max()}{place(found, found > maximum)}")
+        raise ValueError(f"{name} must be at most {bound(maximum)}, got {found.max()}{place(found > maximum)}")
     return found.astype(np.int64)
 
 
 def schedule(
     name: str,
-    value: Any,
+    value: ArrayLike,
     low: float = -np.inf,
     high: float = np.inf,
     *,
@@ -121,7 +123,7 @@ def schedule(
     open_high: bool = False,
     generations: int | None = None,
 ) -> Any:
-    """A number, or a float64 vector with one entry for each generation: 0, ..., ``generations`` where that is known already."""
+    """A number, or a float64 vector with one entry for each generation 0, ..., ``generations`` (if known)."""
     found = array(name, value, ndim=(0, 1), low=low, high=high, open_low=open_low, open_high=open_high)
     if found.ndim == 0:
         return float(found)
@@ -132,7 +134,7 @@ def schedule(
     return found
 
 
-def check_length(name: str, schedule: Any, generations: int) -> None:
+def check_length(name: str, schedule: ArrayLike, generations: int) -> None:
     """Refuse a schedule that has not one entry for each of the generations 0, ..., ``generations``."""
     if np.ndim(schedule) == 1 and np.shape(schedule)[0] != generations + 1:
         raise ValueError(
@@ -141,7 +143,7 @@ def check_length(name: str, schedule: Any, generations: int) -> None:
         )
 
 
-def sizes(size: Any, generations: int) -> np.ndarray:
+def sizes(size: ArrayLike, generations: int) -> np.ndarray:
     """Sample sizes ``(generations + 1,)`` int64, from one number or one for each generation."""
     if traced(size):
         raise TypeError("size must be concrete: it fixes the shapes of a run")
@@ -154,7 +156,7 @@ def sizes(size: Any, generations: int) -> np.ndarray:
     return np.broadcast_to(found, (generations + 1,))
 
 
-def recorded(record: Any, first: int, last: int) -> np.ndarray:
+def recorded(record: ArrayLike | None, first: int, last: int) -> np.ndarray:
     """Generations to record ``(n,)`` int64, increasing, from ``first`` to ``last``; None means all."""
     if record is None:
         return np.arange(first, last + 1)
@@ -170,17 +172,18 @@ def recorded(record: Any, first: int, last: int) -> np.ndarray:
 
 
 def law_tolerance(entries: int) -> float:
-    """How far from 1 probabilities may sum: 1e-6, and the rounding of as many entries in float32. The theory has the same rule."""
+    """How far from 1 probabilities may sum, as in the theory: 1e-6, and the rounding of as many entries in float32."""
     return 1e-6 + 4 * float(np.sqrt(entries)) * float(np.finfo(np.float32).eps)
 
 
-def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
+def law(name: str, weights: ArrayLike, normalise: bool = False) -> np.ndarray:
     """Probabilities ``(K,)`` float64 with a sum of 1; with ``normalise``, of any nonnegative weights, such as counts.
 
     Raises
     ------
     ValueError
-        If an entry is negative or not finite, or the sum is not 1 within ``law_tolerance(K)`` and ``normalise`` is not set.
+        If an entry is negative or not finite, or the sum is not 1 within ``law_tolerance(K)`` and ``normalise`` is not
+        set.
     """
     p = real(name, weights, "an array of numbers")
     if p.ndim != 1 or p.size == 0:
@@ -204,63 +207,62 @@ def law(name: str, weights: Any, normalise: bool = False) -> np.ndarray:
     return p / total
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: ArrayLike) -> bool:
     """True or False, of Python or NumPy; a number is neither."""
-    if isinstance(value, bool | np.bool_) or (not traced(value) and _is_scalar(value) and value.dtype == bool):
+    scalar = isinstance(value, np.ndarray | jax.Array) and not traced(value) and not value.ndim
+    if isinstance(value, bool | np.bool_) or (scalar and np.asarray(value).dtype == bool):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {shown(value)}")
 
 
-def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+def choice(name: str, value: ArrayLike, allowed: Iterable[Any]) -> Any:
     """One of the ``allowed`` words or whole numbers."""
     options = list(allowed)
-    if isinstance(value, str):
-        found = str(value)
-    else:
-        words = all(isinstance(option, str) for option in options)
-        if words:
-            raise TypeError(f"{name} must be {_either(options)}, got {shown(value)}")
-        found = whole(name, value, -(2**63), 2**63 - 1)  # type: ignore[assignment]
+    either = ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
+    if not isinstance(value, str) and all(isinstance(option, str) for option in options):
+        raise TypeError(f"{name} must be {either}, got {shown(value)}")
+    found = str(value) if isinstance(value, str) else whole(name, value, -(2**63), 2**63 - 1)
     if found not in options:
-        raise ValueError(f"{name} must be {_either(options)}, got {shown(value)}")
+        raise ValueError(f"{name} must be {either}, got {shown(value)}")
     return found
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: str) -> str:
     """A text."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, got {shown(value)}")
     return str(value)
 
 
-def listed(name: str, value: Any) -> list[Any]:
+def listed(name: str, value: Iterable[T]) -> list[T]:
     """The entries of a list, or of anything like one; a text is none."""
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+    single = isinstance(value, np.ndarray | jax.Array) and value.ndim == 0
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or single:
         raise TypeError(f"{name} must be a list, got {shown(value)}")
     return list(value)
 
 
-def texts(name: str, value: Any) -> list[str]:
+def texts(name: str, value: Iterable[str]) -> list[str]:
     """The texts of a list."""
     return [text(f"an entry of {name}", item) for item in listed(name, value)]
 
 
-def path(name: str, value: Any) -> str | os.PathLike:
+def path(name: str, value: str | os.PathLike) -> str | os.PathLike:
     """A text or a ``Path``: neither bytes nor the number of an open file."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, a text or a Path, got {shown(value)}")
     return value
 
 
-def function(name: str, value: Any) -> Callable[..., Any]:
+def function(name: str, value: Callable[..., T]) -> Callable[..., T]:
     """Anything that can be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, got {shown(value)}")
     return value
 
 
-def operand(name: str, value: Any) -> Any:
-    """Real numbers for a pure function: traced values and arrays of JAX as they are, anything else, if finite, as an array of JAX."""
+def operand(name: str, value: Any) -> jax.Array:
+    """Real numbers for a pure function: traced values and floats of JAX as they are, others, if finite, as arrays."""
     if traced(value) or (isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jnp.floating)):
         return value
     return jnp.asarray(array(name, value), jnp.result_type(float))
@@ -277,12 +279,12 @@ def converted(part: Any, **checks: Callable[[str, Any], Any]) -> None:
             object.__setattr__(part, name, check(name, value))
 
 
-def checker(check: Callable[..., Any], *args: Any, **options: Any) -> Callable[[str, Any], Any]:
+def checker(check: Callable[..., T], *args: Any, **options: Any) -> Callable[[str, Any], T]:
     """``check`` with its bounds, as ``converted`` calls it."""
     return lambda name, value: check(name, value, *args, **options)
 
 
-def optional(check: Callable[..., Any], *args: Any, **options: Any) -> Callable[[str, Any], Any]:
+def optional(check: Callable[..., T], *args: Any, **options: Any) -> Callable[[str, Any], T | None]:
     """``checker`` that takes None too."""
     return lambda name, value: None if value is None else check(name, value, *args, **options)
 
@@ -293,7 +295,7 @@ shares = functools.partial(schedule, low=0.0, high=1.0)
 """A number in [0, 1], or one for each generation."""
 
 
-def deviation(name: str, value: Any) -> float:
+def deviation(name: str, value: ArrayLike) -> float:
     """A number of at least 0 whose square, a variance, the precision in force can hold."""
     found = nonnegative(name, value)
     dtype = jnp.result_type(float)
@@ -310,10 +312,10 @@ count = functools.partial(whole, minimum=1)
 """A whole number of at least 1."""
 
 
-def having(name: str, value: Any, methods: Iterable[str]) -> Any:
+def having(name: str, value: T, methods: Iterable[str]) -> T:
     """A part with all the named ``methods``: an instance, not its class."""
     methods = list(methods)
-    missing = [m for m in methods if not hasattr(value, m)]
+    missing = _lacking(value, methods)
     if missing or isinstance(value, type):
         hint = "; give an instance, not the class" if isinstance(value, type) else ""
         raise TypeError(
@@ -331,10 +333,11 @@ regime = functools.partial(having, methods=REGIME)
 """A regime: which data the next generation learns from."""
 
 
-def source(name: str, value: Any) -> Any:
-    """A source: what is real. Bare data are refused by the names of the functions that make sources of them, and not printed."""
-    if any(hasattr(value, method) for method in SOURCE) or isinstance(value, type):
+def source(name: str, value: T) -> T:
+    """A source: what is real. A refusal of bare data names the functions that make sources, and prints no data."""
+    if len(_lacking(value, SOURCE)) < len(SOURCE) or isinstance(value, type):
         return having(name, value, SOURCE)
+    # data of any library
     shape = f" of shape {np.shape(value)}" if hasattr(value, "shape") else ""
     raise TypeError(
         f"{name} must say what is real, and {type(value).__name__}{shape} does not. Rows of numbers become a source by "
@@ -343,8 +346,9 @@ def source(name: str, value: Any) -> Any:
     )
 
 
-def _first_large(items: Iterable[Any]) -> int:
-    return next(int(item) for item in items if not -(2**63) <= int(item) < 2**63)
+def _lacking(value: Any, methods: Iterable[str]) -> list[str]:
+    # by name, so that the message can list them
+    return [method for method in methods if not hasattr(value, method)]
 
 
 def trees(**parts: Any) -> None:
@@ -352,17 +356,6 @@ def trees(**parts: Any) -> None:
     for name, part in parts.items():
         if jax.tree_util.all_leaves([part]):
             raise TypeError(
-                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with modelcollapse.part"
+                f"{name} must be a PyTree, and {type(part).__name__} is not one: decorate its class with "
+                "modelcollapse.part"
             )
-
-
-def _either(options: list[Any]) -> str:
-    return ", ".join(f"{o!r}" for o in options[:-1]) + f" or {options[-1]!r}"
-
-
-def _type(value: Any) -> Any:
-    return getattr(value, "dtype", None)
-
-
-def _is_scalar(value: Any) -> bool:
-    return hasattr(value, "dtype") and getattr(value, "shape", None) == ()

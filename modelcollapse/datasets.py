@@ -1,4 +1,4 @@
-"""Real input: tables, states, counts and words from files; and without a file English words, Fisher's iris, images in packages."""
+"""Real input from files (tables, states, counts, words), and without a file English words, Fisher's iris, images."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def word_counts(text: str | os.PathLike | None = None, encoding: str | None = No
     ``categorical(counts, normalise=True)`` makes them a law.
 
     Words are those of Unicode (UAX #29, word boundaries), cut at digits, underscores and other marks within them but
-    apostrophes: "don't" is a word, and "don\u2019t" is the same one. Upper and lower case are the same (case folding: "Straße" is
-    "strasse"), and so are composed and decomposed accents. Where a script writes no spaces the rule has no dictionary: each Chinese
-    character and each hiragana is a word of its own, katakana and hangul stay together, and a Thai or Khmer text falls into
-    single characters. Segment such a text first, with spaces between its words.
+    apostrophes: "don't" is a word, and "don\u2019t" is the same one. Upper and lower case are the same (case folding:
+    "Straße" is "strasse"), and so are composed and decomposed accents. Where a script writes no spaces the rule has no
+    dictionary: each Chinese character and each hiragana is a word of its own, katakana and hangul stay together, and a
+    Thai or Khmer text falls into single characters. Segment such a text first, with spaces between its words.
 
     Parameters
     ----------
     text
-        The text itself, or a ``Path`` to a text file. Default: the help topics of the Python documentation in the standard
-        library (``pydoc_data.topics``), some 60,000 words of technical English of which some 3,000 differ; the numbers
-        depend on the version of Python.
+        The text itself, or a ``Path`` to a text file. Default: the help topics of the Python documentation in the
+        standard library (``pydoc_data.topics``), some 60,000 words of technical English of which some 3,000 differ; the
+        numbers depend on the version of Python.
     encoding
         Of the file. Default: UTF-8, or what its byte order mark says.
 
@@ -87,11 +87,12 @@ def read_table(
     header: bool | None = None,
     encoding: str | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Rows of numbers from a text file, float64 ``(N, d)``, and the names of the columns; ``table(rows)`` makes them a source.
+    """Rows of numbers from a text file, float64 ``(N, d)``, and the names of the columns; see ``table(rows)``.
 
-    Commas, semicolons, tabs, vertical bars or spaces separate; lines may end in any way; cells may be quoted; decimals may have
-    commas where something else separates. What is decided without being said in the file is given as a warning: an
-    unnamed first column that numbers the rows is left out, a first line that numbers the columns is a header.
+    Commas, semicolons, tabs, vertical bars or spaces separate; lines may end in any way; cells may be quoted; decimals
+    may have commas where something else separates. What is decided without being said in the file is given as a
+    warning: an unnamed first column that numbers the rows is left out, a first line that numbers the columns is a
+    header.
 
     Parameters
     ----------
@@ -107,8 +108,8 @@ def read_table(
     Raises
     ------
     ValueError
-        With line, column and content, for text, a missing or an infinite number, a row of another length, bytes that are not text
-        and an empty file; nothing is left out or replaced.
+        With line, column and content, for text, a missing or an infinite number, a row of another length, bytes that
+        are not text and an empty file; nothing is left out or replaced.
     """
     found = tables.read(path, columns, header, encoding)
     return found.numbers(), found.names
@@ -121,7 +122,7 @@ def read_states(
     header: bool | None = None,
     encoding: str | None = None,
 ) -> list[str] | list[int]:
-    """The states in a column (or a line) of a text file, one for each row: whole numbers if all of them are, text otherwise.
+    """The states in a column (or a line) of a text file, one for each row: whole numbers if all of them are, or text.
 
     The file is read, and refused, as by ``read_table``; in text only an empty cell is missing.
     """
@@ -143,9 +144,9 @@ def read_counts(
 ) -> dict[str | int, int]:
     """How often each state of a text file occurs, in the order of the file.
 
-    A row for each state: the state and its count (or the count and a state that is text), or the count alone, of states 0, 1, ...;
-    or one row of counts below a header of states. The file is read, and refused, as by ``read_table``; a state that has two rows
-    is refused too.
+    A row for each state: the state and its count (or the count and a state that is text), or the count alone, of states
+    0, 1, ...; or one row of counts below a header of states. The file is read, and refused, as by ``read_table``; a
+    state that has two rows is refused too.
     """
     found = tables.read(path, columns, header, encoding, index=False)
     if len(found.rows) == 1 and (found.named or len(found.names) != 2):
@@ -160,8 +161,8 @@ def read_counts(
         found = tables.read(path, columns, header, encoding)
     if len(found.names) != 2:
         raise ValueError(
-            f"{found.path} has {len(found.names)} columns ({', '.join(found.names)}); counts are a column of states and one of counts: "
-            "name them"
+            f"{found.path} has {len(found.names)} columns ({', '.join(found.names)}); counts are a column of states "
+            "and one of counts: name them"
         )
     swapped = tables.mostly_numbers(found.column(0)) and not tables.mostly_numbers(found.column(1))
     states = found.states(int(swapped))
@@ -170,7 +171,8 @@ def read_counts(
     for i, state in enumerate(states):
         if first.setdefault(state, i) != i:
             raise ValueError(
-                f"{found.place(i, int(swapped))}: the state {state!r} has a count in line {found.lines[first[state]]} already"
+                f"{found.place(i, int(swapped))}: the state {state!r} has a count in line "
+                f"{found.lines[first[state]]} already"
             )
     return dict(zip(states, counts, strict=True))
 
@@ -218,11 +220,11 @@ def mnist_digits() -> tuple[np.ndarray, np.ndarray]:
 def fashion_mnist(
     part: str = "train", folder: str | os.PathLike = "/usr/share/datasets/fashion-mnist"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of clothes: images ``(n, 28, 28)`` in [0, 1], float64, and labels ``(n,)``, int64; ``FASHION`` names them.
+    """Pictures of clothes: float64 images ``(n, 28, 28)`` in [0, 1] and int64 labels ``(n,)``, which ``FASHION`` names.
 
-    ``part`` is ``"train"``, 60,000 images, or ``"test"``, 10,000. ``folder`` holds the four files in the idx format of MNIST, as
-    Debian's package dataset-fashion-mnist installs them; those of MNIST itself have the same names and are read as
-    well. MIT licence. Source: Xiao, Rasul and Vollgraf, arXiv 1708.07747.
+    ``part`` is ``"train"``, 60,000 images, or ``"test"``, 10,000. ``folder`` holds the four files in the idx format of
+    MNIST, as Debian's package dataset-fashion-mnist installs them; those of MNIST itself have the same names and are
+    read as well. MIT licence. Source: Xiao, Rasul and Vollgraf, arXiv 1708.07747.
 
     Raises
     ------
@@ -240,11 +242,11 @@ def fashion_mnist(
 
 
 def _idx(path: Path, dimensions: int) -> np.ndarray:
-    """An array of bytes in the idx format: two zeros, type 8, the number of dimensions, big-endian lengths, then the data."""
+    """An array of bytes in the idx format: two zeros, type 8, number of dimensions, big-endian lengths, the data."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is not there; on Debian: apt install dataset-fashion-mnist. Elsewhere give the folder that holds the "
-            "idx files of Fashion-MNIST, or images of your own, any array (n, 28, 28) in [0, 1]"
+            f"{path} is not there; on Debian: apt install dataset-fashion-mnist. Elsewhere give the folder that holds "
+            "the idx files of Fashion-MNIST, or images of your own, any array (n, 28, 28) in [0, 1]"
         )
     content = gzip.decompress(path.read_bytes())
     header = 4 * (1 + dimensions)
@@ -254,5 +256,5 @@ def _idx(path: Path, dimensions: int) -> np.ndarray:
         or shape[0] != 0x800 + dimensions
         or len(content) != header + np.prod(shape[1:].tolist())
     ):
-        raise ValueError(f"{path} is no idx file of bytes in {dimensions} dimensions")
+        raise ValueError(f"{path} is not an idx file of bytes in {dimensions} dimensions")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape[1:])

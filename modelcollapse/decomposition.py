@@ -1,8 +1,8 @@
 """Sources of error, each switched on alone and all together: what they do not add up to is their interaction.
 
-A process has errors that can be switched: finite samples (``Exact`` takes them away), a family that cannot say the truth, a learner
-that does not find the best fit, numbers of few digits (``Rounded``). Every combination is run, 2^k for k errors, with the same seed;
-one whose fits see no samples is deterministic, and one chain is enough.
+A process has errors that can be switched: finite samples (``Exact`` takes them away), a family that cannot say the
+truth, a learner that does not find the best fit, numbers of few digits (``Rounded``). Every combination is run with the
+same seed, 2^k for k errors; one whose fits see no samples is deterministic, and one chain is enough.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.protocols import SeesLaws
 from modelcollapse.run import simulate
 
 if TYPE_CHECKING:
     import xarray
 
+__all__ = ["Decomposition", "decompose"]
 
-@dataclasses.dataclass(frozen=True, eq=False)
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Decomposition:
     """One observable under every combination of errors; what ``decompose`` returns. Printing shows the table.
 
@@ -34,9 +38,9 @@ class Decomposition:
     recorded
         The recorded generations ``(generations,)``.
     values
-        By the set of errors that are on: ``(chain, generations)``; one chain where nothing is random.
+        The traces by the set of errors that are on, ``(chain, generations)``; one chain where nothing is random.
     predicted
-        By the same sets: the closed form for the mean ``(generations,)``, or None.
+        The closed form of the mean by the same sets, ``(generations,)``, or None.
     """
 
     observable: str
@@ -55,21 +59,21 @@ class Decomposition:
 
     def effect(self, *on: str) -> np.ndarray:
         """What the errors ``on`` do together: ``mean(*on) - mean()``, ``(generations,)``."""
-        return self._combined(self._known(on), whole=True)[0]
+        return self._sum([(1, self._known(on)), (-1, frozenset())])[0]
 
     def interaction(self, *on: str) -> np.ndarray:
         r"""What the errors ``on`` do together beyond what all smaller sets of them do, ``(generations,)``.
 
         .. math:: I(S) = \sum_{T \subseteq S} (-1)^{|S \setminus T|}\,m(T)
 
-        so that the effect of a set is the sum of the interactions of its subsets. Of one error it is its effect alone; 0 for all larger
-        sets means that errors add.
+        so that the effect of a set is the sum of the interactions of its subsets. The interaction of one error is its
+        effect alone; 0 for all larger sets means that errors add.
         """
-        return self._combined(self._known(on), whole=False)[0]
+        return self._sum(self._terms(on))[0]
 
     def standard_error(self, *on: str) -> np.ndarray:
-        """Of ``interaction(*on)``, ``(generations,)``: from differences within chains, which share their draws."""
-        return self._combined(self._known(on), whole=False)[1]
+        """Standard error of ``interaction(*on)``, ``(generations,)``, from chains that share their draws."""
+        return self._sum(self._terms(on))[1]
 
     @property
     def sets(self) -> list[tuple[str, ...]]:
@@ -77,7 +81,7 @@ class Decomposition:
         return [on for k in range(len(self.errors) + 1) for on in itertools.combinations(self.errors, k)]
 
     def table(self, generation: int | None = None) -> str:
-        """The table at one recorded generation; default the last.
+        """The table at one recorded generation, by default the last.
 
         A row is a set of errors: the mean with these on, its closed form, and what this set adds beyond its subsets.
         """
@@ -86,11 +90,8 @@ class Decomposition:
             raise ValueError(f"generation {generation} was not recorded; recorded are {self.recorded.tolist()}")
         at = -1 if generation is None else int(np.flatnonzero(self.recorded == generation)[0])
         width = max(24, *(len(" + ".join(on)) for on in self.sets))
-        head = f"{self.observable} at generation {self.recorded[at]}"
-        lines = [
-            head,
-            f"{'errors that are on':{width}s} {'theory':>12s} {'mean':>12s}   {'std. error':>10s} {'this set adds':>14s}",
-        ]
+        head = f"{'theory':>12s} {'mean':>12s}   {'std. error':>10s} {'this set adds':>14s}"
+        lines = [f"{self.observable} at generation {self.recorded[at]}", f"{'errors that are on':{width}s} {head}"]
         for on in self.sets:
             values, theory = self.values[frozenset(on)][:, at], self.predicted[frozenset(on)]
             shown = "-" if theory is None else f"{theory[at]:.6g}"
@@ -103,13 +104,14 @@ class Decomposition:
         lines.append(f"each alone, summed {parts:.6g}; all together {total:.6g}; the difference is interaction")
         return "\n".join(lines)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table()
 
     def to_dataset(self) -> xarray.Dataset:
         """Means, their standard errors and predictions (NaN where there is none) as an ``xarray.Dataset``.
 
-        Dimensions are ``generation`` and one for each error, with coordinates False and True. Needs ``modelcollapse[xarray]``.
+        Dimensions are ``generation`` and one for each error, with coordinates False and True. This needs
+        ``modelcollapse[xarray]``.
         """
         try:
             import xarray
@@ -133,15 +135,15 @@ class Decomposition:
             raise KeyError(f"unknown errors {unknown}; the errors are {', '.join(self.errors)}")
         return frozenset(on)
 
-    def _combined(self, on: frozenset[str], *, whole: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard error of the effect (``whole``) or interaction of a set, from its values in each chain."""
-        terms = [frozenset(t) for k in range(len(on) + 1) for t in itertools.combinations(sorted(on), k)]
-        if whole:
-            terms = [t for t in terms if t in (on, frozenset())] if on else []
-        total = np.zeros((1, self.recorded.size))
-        for term in terms:
-            sign = -1 if (len(on - term) % 2 if not whole else term != on) else 1
-            total = total + sign * self.values[term]
+    def _terms(self, on: tuple[str, ...]) -> list[tuple[int, frozenset[str]]]:
+        """All subsets of ``on`` with the signs that they have in its interaction."""
+        known = sorted(self._known(on))
+        sizes = range(len(known) + 1)
+        return [((-1) ** (len(known) - k), frozenset(t)) for k in sizes for t in itertools.combinations(known, k)]
+
+    def _sum(self, terms: list[tuple[int, frozenset[str]]]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard error of a sum of sets with signs, from its values in each chain."""
+        total = sum((sign * self.values[on] for sign, on in terms), np.zeros((1, self.recorded.size)))
         error = total.std(0, ddof=1) / np.sqrt(len(total)) if len(total) > 1 else np.zeros(self.recorded.size)
         return total.mean(0), error
 
@@ -150,7 +152,7 @@ def decompose(
     build: Callable[[frozenset[str]], Mapping[str, Any]],
     errors: Iterable[str],
     *,
-    theory: Callable[[frozenset[str]], Any] | None = None,
+    theory: Callable[[frozenset[str]], ArrayLike | None] | None = None,
     chains: int,
     **common: Any,
 ) -> Decomposition:
@@ -159,17 +161,17 @@ def decompose(
     Parameters
     ----------
     build
-        ``build(on) ->`` a dictionary of arguments of ``simulate`` for the names ``on`` of the errors that are on: ``family`` and ``source``,
-        and whatever else depends on them. Wrap the family in ``Exact`` where finite samples are off.
+        A function from the names of the errors that are on to a dictionary of arguments of ``simulate``: ``family``,
+        ``source`` and whatever else depends on them. Wrap the family in ``Exact`` where finite samples are off.
     errors
-        The names of all errors; 2^k runs for k of them, at most 6.
+        The names of all errors, at most 6; k of them take 2^k runs.
     theory
-        ``theory(on) ->`` the closed form of the mean at the recorded generations ``(generations,)``, or None. Where it says None, or is
-        not given, the closed form that ``Run.predict`` knows; bounds are left out.
+        A function from the same names to the closed form of the mean at the recorded generations ``(generations,)``, or
+        None. By default, and where it gives None, the closed form that ``Run.predict`` knows; bounds are left out.
     chains
         Number of chains where anything is random.
     common
-        The other arguments of ``simulate``: ``observe`` (one observable, which is one number), ``size``, ``generations``, ...
+        The other arguments of ``simulate``: ``observe`` (one observable, which is one number), ``size``, and so on.
 
     Returns
     -------
@@ -179,7 +181,8 @@ def decompose(
     Raises
     ------
     ValueError
-        For names of errors that are not different, for more than 6, and for an observable that is not one number, or has two names.
+        For names of errors that are not different, for more than 6, and for an observable that is not one number, or
+        has two names.
     TypeError
         If ``errors`` are not names (a single text included), or ``build`` or ``theory`` is not a function.
     """
@@ -196,7 +199,8 @@ def decompose(
     for bits in itertools.product((False, True), repeat=len(names)):
         on = frozenset(itertools.compress(names, bits))
         given = common | dict(build(on))
-        run = simulate(**given, chains=1 if getattr(given["family"], "deterministic", False) else chains)
+        family = given["family"]
+        run = simulate(**given, chains=1 if isinstance(family, SeesLaws) and family.deterministic else chains)
         seen |= set(run.trace)
         if len(seen) != 1:
             raise ValueError(f"observe must be one observable of one name, got {', '.join(sorted(seen))}")
@@ -213,5 +217,7 @@ def decompose(
 def _one_number(name: str, trace: np.ndarray) -> np.ndarray:
     flat = trace.reshape(*trace.shape[:2], -1).astype(np.float64)
     if flat.shape[2] != 1:
-        raise ValueError(f"observe must be one number a chain and generation, got {name!r} of shape {trace.shape[2:]}")
+        raise ValueError(
+            f"observe must be one number per chain and generation, got {name!r} of shape {trace.shape[2:]}"
+        )
     return flat[:, :, 0]

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, and read only if it is whole: a failure on the way leaves the old one as it was."""
+"""A file is written whole or not at all, and read only if it is whole: a failure leaves the old file as it was."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import stat
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -30,8 +31,9 @@ HOUR = 3600
 def write(path: str | os.PathLike, spec: Any, arrays: dict[str, np.ndarray]) -> None:
     """Write one ``.npz``: to a file beside the target, flushed to disk, then moved over it in one step.
 
-    A symbolic link is followed, and an existing file keeps its mode. Whatever goes wrong on the way, a full disk or a killed process,
-    the old file stays whole; what a killed process leaves behind is removed by the next that writes to the same path.
+    A symbolic link is followed, and an existing file keeps its mode. Whatever goes wrong on the way, a full disk or a
+    killed process, the old file stays whole; what a killed process leaves behind is removed by the next that writes to
+    the same path.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def _check_memory(archive: zipfile.ZipFile) -> None:
 
 @contextlib.contextmanager
 def _beside(target: Path, mode: int) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file in the folder of ``target``, removed unless it was moved away; once it is not empty, locked as long as this process lives."""
+    """A new file beside ``target``, removed unless it was moved; locked, once not empty, while this process lives."""
     temporary = str(target.parent / f"{_prefix(target)}{secrets.token_hex(8)}{UNFINISHED}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
     try:
@@ -166,7 +168,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _keep_owner_and_mode(file: BinaryIO, before: os.stat_result) -> None:
-    if hasattr(os, "fchown"):
+    if sys.platform != "win32":
         with contextlib.suppress(PermissionError):
             os.fchown(file.fileno(), before.st_uid, before.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))

@@ -1,4 +1,4 @@
-"""JAX's threads do not survive a fork: in the new process every computation would wait for them for ever."""
+"""JAX's threads do not survive a fork: in the new process every computation would wait for them without end."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def _look() -> None:
     _without_threads = bool(getattr(bridge, "backends_are_initialized", lambda: False)())
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":
     os.register_at_fork(after_in_child=_look)
 
 
 def computes(function: F) -> F:
-    """Make ``function`` raise a RuntimeError, where it would hang, in a process that was forked after JAX had started."""
+    """Make ``function`` raise a RuntimeError where it would hang: in a process forked after JAX had started."""
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
         if _without_threads:
             raise RuntimeError(
-                f"{function.__name__} was called in a process that was forked after JAX had started its threads, which do not survive "
-                'that: start processes by the spawn method instead, with multiprocessing.get_context("spawn") or, in '
-                'concurrent.futures, ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))'
+                f"{function.__name__} was called in a process that was forked after JAX had started its threads, which "
+                'do not survive that: start processes by the spawn method, with multiprocessing.get_context("spawn") '
+                'or, in concurrent.futures, ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))'
             )
         return function(*args, **options)
 

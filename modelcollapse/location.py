@@ -1,9 +1,9 @@
 """Rows far from 0 enter a run centred, and the host keeps their location in float64.
 
-A floating type spends its digits on the distance from 0: in float32 rows around 1e9 are multiples of 64, and a spread of 30 is lost. So a
-family that is ``equivariant`` (moved rows give the moved fit) runs on rows whose mean, the ``location`` (d,), was taken off in float64,
-and what moves with the rows gets it back on the host. What needs the rows where they lie gets parameters that were moved back, and is
-refused where the type in force cannot hold them.
+A floating type spends its digits on the distance from 0: in float32, rows around 1e9 are multiples of 64, and a spread
+of 30 is lost. So a family that is ``equivariant`` (moved rows give the moved fit) runs on rows whose mean, the
+``location`` (d,), was taken off in float64, and what moves with the rows gets it back on the host. What needs the rows
+where they lie gets parameters that were moved back, and is refused where the type in force cannot hold them.
 
 Distances are counted in spreads: the largest ratio of mean to standard deviation of any coordinate that varies.
 """
@@ -11,24 +11,45 @@ Distances are counted in spreads: the largest ratio of mean to standard deviatio
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse.laws import Law, Table
 from modelcollapse.numeric import traced
+from modelcollapse.protocols import (
+    Bounded,
+    Carry,
+    ChecksParams,
+    Equivariant,
+    Family,
+    HoldsRows,
+    Marks,
+    Movable,
+    Observable,
+    Params,
+    Regime,
+    Source,
+    Truth,
+    marks,
+)
 from modelcollapse.pytree import part
 
-FIND = object()
-"""Stands for the location of the source, which is to be found."""
+if TYPE_CHECKING:
+    from modelcollapse.loop import State
+
+S = TypeVar("S")
+FIND: Literal["find"] = "find"
+"""In place of a location: that of the source, which is to be found."""
 
 
 class Placed(NamedTuple):
-    """A source and observables as the loop sees them; None for a run that stays where its rows lie."""
+    """A source and observables as the loop sees them; ``location`` is None for a run that stays where its rows lie."""
 
-    source: Any
-    observables: dict[str, Any]
+    source: Source
+    observables: dict[str, Observable]
     location: np.ndarray | None
 
 
@@ -42,7 +63,7 @@ class _Offset(NamedTuple):
 
 
 def near() -> float:
-    """Spreads from 0 up to which nothing is centred, so that rows are right to 2**-20 of theirs: 2**4 (float64: 2**33)."""
+    """Spreads from 0 up to which nothing is centred: 2**4 (float64: 2**33); rows are then right to 2**-20 spreads."""
     return 2.0 ** (jnp.finfo(jnp.result_type(float)).nmant - 19)
 
 
@@ -52,7 +73,7 @@ def limit() -> float:
 
 
 def loses(mean: np.ndarray, spread: np.ndarray) -> bool:
-    """Whether the type in force has fewer digits of rows with this mean and standard deviation, ``(d,)``, than a source should keep."""
+    """Whether the type in force has too few digits for rows of this mean and standard deviation, ``(d,)``."""
     return jnp.result_type(float) != jnp.float64 and _measured(mean, spread).spreads > near()
 
 
@@ -64,7 +85,7 @@ def mean_and_spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows[0] + apart.mean(0) * unit, apart.std(0) * unit
 
 
-def exactly(source: Any) -> Any:
+def exactly(source: S) -> S:
     """``source`` with its numbers in float64 on the host, where it keeps them besides those of the type in force.
 
     Raises
@@ -72,22 +93,28 @@ def exactly(source: Any) -> Any:
     ValueError
         If the source is traced, and so the digits that its type lacks are out of reach.
     """
-    exact = getattr(source, "exact", None)
-    if exact is None:
+    if not isinstance(source, Law | Table) or source.exact is None:
         return source
     if traced(source):
         raise ValueError(
-            f"a source so far from 0 cannot be traced in {jnp.result_type(float)}: make it outside of jax.jit and jax.vmap, and close "
-            "over it; or set jax.config.update('jax_enable_x64', True)"
+            f"a source so far from 0 cannot be traced in {jnp.result_type(float)}: make it outside of jax.jit and "
+            "jax.vmap, and close over it; or set jax.config.update('jax_enable_x64', True)"
         )
-    field = "points" if hasattr(source, "points") else "params"
-    held = getattr(source, field)
+    field = "points" if isinstance(source, Table) else "params"
+    held = vars(source)[field]
     # dataclasses.replace leaves them behind
-    return dataclasses.replace(source, **{field: exact if _rounds_to(exact, held) else held, "exact": None})
+    exact = source.exact if _rounds_to(source.exact, held) else held
+    return dataclasses.replace(source, **{field: exact, "exact": None})
 
 
 def place(
-    family: Any, source: Any, regime: Any, observables: dict[str, Any], about: Any = FIND, *, host: bool = True
+    family: Family,
+    source: Source,
+    regime: Regime,
+    observables: dict[str, Observable],
+    about: np.ndarray | Literal["find"] | None = FIND,
+    *,
+    host: bool = True,
 ) -> Placed:
     """Centre what a run needs to be centred; ``about`` a given location, or about none, if it goes on from there.
 
@@ -96,11 +123,12 @@ def place(
     Raises
     ------
     ValueError
-        If the source lies beyond ``limit()``, and the family, the regime or an observable needs its rows where they lie.
+        If the source lies beyond ``limit()``, and the family, the regime or an observable needs its rows where they
+        lie.
     """
-    where = None if about is FIND else about
     exact = exactly(source)
-    if about is not FIND:
+    where = None if isinstance(about, str) else about
+    if not isinstance(about, str):
         source = _moved(exact, 0.0 if where is None else -where) if where is not None or exact is not source else source
     elif not traced(source):
         source, where = _found(family, source, exact, regime, observables, host)
@@ -111,58 +139,63 @@ def place(
     return Placed(source, seen, where)
 
 
-def restored(trace: dict[str, np.ndarray], observables: dict[str, Any], location: np.ndarray | None) -> dict[str, Any]:
+def restored(
+    trace: dict[str, np.ndarray], observables: dict[str, Observable], location: np.ndarray | None
+) -> dict[str, np.ndarray]:
     """``trace`` with the location added, in float64, to what moves with the rows."""
     if location is None:
         return trace
-    moves = {name for name, observable in observables.items() if getattr(observable, "shifts", None)}
+    moves = {name for name, observable in observables.items() if marks(observable).shifts}
     return {name: values.astype(np.float64) + location if name in moves else values for name, values in trace.items()}
 
 
 def _found(
-    family: Any, source: Any, exact: Any, regime: Any, observables: dict[str, Any], host: bool
-) -> tuple[Any, np.ndarray | None]:
+    family: Family, source: Source, exact: Source, regime: Regime, observables: dict[str, Observable], host: bool
+) -> tuple[Source, np.ndarray | None]:
     held = source if exact is source else _moved(exact, 0.0)
-    offset = None if getattr(family, "bounded", False) else _offset(exact)
-    own = getattr(getattr(source, "family", None), "data", None)
+    offset = None if isinstance(family, Bounded) and family.bounded else _offset(exact)
+    own = isinstance(source, Law) and source.family.data is family.data
     # a law of the family's own kind that has no location gives data sets, not rows
-    if offset is None or offset.spreads <= near() or (own is family.data and not _movable(source)):
+    if offset is None or offset.spreads <= near() or (own and not _movable(source)):
         return held, None
-    fixed = [f"the family {type(family).__name__}"] * (not getattr(family, "equivariant", False))
-    fixed += [f"the regime {regime!r}"] * (not getattr(regime, "equivariant", False))
+    fixed = [f"the family {type(family).__name__}"] * (not equivariant(family))
+    fixed += [f"the regime {regime!r}"] * (not equivariant(regime))
     fixed += [f"the source {type(source).__name__}"] * (not _movable(source))
-    seen = [f"the observable {name!r}" for name, o in observables.items() if not _centred(o, host)]
-    if offset.spreads > limit() and fixed + seen:
-        raise ValueError(_refusal((fixed + seen)[0], offset))
+    bound = {f"the observable {name!r}": o for name, o in observables.items() if not _centred(o, host)}
+    fixed += [what for what, o in bound.items() if marks(o).needs_data]
+    if offset.spreads > limit() and (fixed or bound):
+        raise ValueError(_refusal([*fixed, *bound][0], offset))
     return (held, None) if fixed else (_moved(exact, -offset.mean), offset.mean)
+
+
+def equivariant(thing: Family | Regime) -> bool:
+    """Whether a family or regime may run on rows that were moved."""
+    return isinstance(thing, Equivariant) and thing.equivariant
 
 
 def _refusal(what: str, offset: _Offset) -> str:
     dtype, j = jnp.result_type(float), offset.column
     single = "set jax.config.update('jax_enable_x64', True), or " if dtype == jnp.float32 else ""
     return (
-        f"{what} needs the rows where they lie, and {dtype} cannot hold them there: coordinate {j} of the source has the mean "
-        f"{offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies {offset.spreads:.3g} spreads from 0, "
-        f"more than {limit():.6g}; {single}subtract a constant from the rows"
+        f"{what} needs the rows where they lie, and {dtype} cannot hold them there: coordinate {j} of the source has "
+        f"the mean {offset.mean[j]:.6g} and the standard deviation {offset.spread[j]:.3g}, so it lies "
+        f"{offset.spreads:.3g} spreads from 0, more than {limit():.6g}; {single}subtract a constant from the rows"
     )
 
 
-def _offset(source: Any) -> _Offset | None:
-    points = getattr(source, "points", None)
-    if points is not None:
-        if points.ndim != 2 or not jnp.issubdtype(points.dtype, jnp.floating):
+def _offset(source: Source) -> _Offset | None:
+    if isinstance(source, Table):
+        if source.points.ndim != 2 or not jnp.issubdtype(source.points.dtype, jnp.floating):
             return None
-        mean, spread = mean_and_spread(np.asarray(points, np.float64))
-    else:
-        with jax.ensure_compile_time_eval():  # within a function that is traced, too
-            moments = source.moments()
-        if moments is None:
-            return None
-        mean, covariance = (np.asarray(moment, np.float64) for moment in moments)
-        if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
-            return None
-        spread = np.sqrt(np.diagonal(covariance))
-    return _measured(mean, spread)
+        return _measured(*mean_and_spread(np.asarray(source.points, np.float64)))
+    with jax.ensure_compile_time_eval():  # within a function that is traced, too
+        moments = source.moments()
+    if moments is None:
+        return None
+    mean, covariance = (np.asarray(moment, np.float64) for moment in moments)
+    if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
+        return None
+    return _measured(mean, np.sqrt(np.diagonal(covariance)))
 
 
 def _measured(mean: np.ndarray, spread: np.ndarray) -> _Offset:
@@ -171,26 +204,26 @@ def _measured(mean: np.ndarray, spread: np.ndarray) -> _Offset:
     return _Offset(mean, spread, float(spreads.max()), int(spreads.argmax()))
 
 
-def _movable(source: Any) -> bool:
-    return hasattr(source, "points") or hasattr(getattr(source, "params", None), "moved")
+def _movable(source: Source) -> bool:
+    return isinstance(source, Table) or (isinstance(source, Law) and isinstance(source.params, Movable))
 
 
-def _moved(source: Any, by: Any) -> Any:
-    """The source moved by ``by`` in float64, in the type in force."""
-    if hasattr(source, "points"):
+def _moved(source: Any, by: float | np.ndarray) -> Any:
+    """The source, a table or a law with a location, moved by ``by`` in float64, in the type in force."""
+    if isinstance(source, Table):
         rows = np.asarray(source.points, np.float64) + by
         return dataclasses.replace(source, points=jnp.asarray(rows, jnp.result_type(float)))
 
-    def cast(tree: Any, into: Any, dtype: Any) -> Any:
+    def cast(tree: Params, array: Any, dtype: np.dtype) -> Params:
         real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)  # noqa: E731
-        return jax.tree.map(lambda leaf: into(leaf, dtype) if real(leaf) else leaf, tree)
+        return jax.tree.map(lambda leaf: array(leaf, dtype) if real(leaf) else leaf, tree)
 
-    exact = cast(source.params, np.asarray, np.float64)
+    exact = cast(source.params, np.asarray, np.dtype(np.float64))
     moved = exact.moved(np.broadcast_to(by, np.shape(source.params.mean)))
     return dataclasses.replace(source, params=cast(moved, jnp.asarray, jnp.result_type(float)))
 
 
-def _rounds_to(exact: Any, held: Any) -> bool:
+def _rounds_to(exact: Params, held: Params) -> bool:
     flat: list[Any] = [jax.tree.flatten(tree) for tree in (exact, held)]
     (numbers, structure), (kept, other) = flat
     return structure == other and all(
@@ -198,52 +231,44 @@ def _rounds_to(exact: Any, held: Any) -> bool:
     )
 
 
-def _centred(observable: Any, host: bool) -> bool:
+def _centred(observable: Observable, host: bool) -> bool:
     """Whether it may see centred parameters."""
-    shifts = getattr(observable, "shifts", None)
+    shifts = marks(observable).shifts
     return shifts is not None and (host or not shifts)
 
 
-def _about(tree: Any, location: np.ndarray | None) -> Any:
-    """The same, with every observable in it that holds real data about ``location``."""
-    holds = lambda node: hasattr(node, "about")  # noqa: E731
-    return jax.tree.map(lambda node: node.about(location) if holds(node) else node, tree, is_leaf=holds)
+def _about(observable: S, location: np.ndarray | None) -> S:
+    """The same, where every observable in it that holds real data holds them about ``location``."""
+    holds = lambda node: isinstance(node, HoldsRows)  # noqa: E731
+    return jax.tree.map(lambda node: node.about(location) if holds(node) else node, observable, is_leaf=holds)
 
 
 @part
 class InPlace:
     """An observable of parameters, and of a truth, that were moved back to where the rows lie."""
 
-    observable: Any
+    observable: Observable
     location: jax.Array  # (d,)
 
     @property
-    def settles(self) -> bool:
-        return getattr(self.observable, "settles", False)
+    def marks(self) -> Marks:
+        return dataclasses.replace(marks(self.observable), shifts=None)
 
-    @property
-    def unlabelled(self) -> bool:
-        return getattr(self.observable, "unlabelled", False)
-
-    @property
-    def needs_truth(self) -> bool:
-        return getattr(self.observable, "needs_truth", False)
-
-    def check(self, params: Any) -> None:
-        if hasattr(self.observable, "check"):
+    def check(self, params: Params) -> None:
+        if isinstance(self.observable, ChecksParams):
             self.observable.check(params)
 
-    def start(self, truth: Any, first: Any) -> Any:
+    def start(self, truth: Truth, first: State) -> Carry:
         return self.observable.start(self._truth(truth), self._state(first))
 
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+    def update(self, carry: Carry, state: State, truth: Truth) -> Carry:
         return self.observable.update(carry, self._state(state), self._truth(truth))
 
-    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
         return self.observable.read(carry, self._state(state), self._truth(truth))
 
-    def _state(self, state: Any) -> Any:
+    def _state(self, state: State) -> State:
         return dataclasses.replace(state, params=state.params.moved(self.location))
 
-    def _truth(self, truth: Any) -> Any:
-        return truth.moved(self.location) if hasattr(truth, "moved") else truth
+    def _truth(self, truth: Truth) -> Truth:
+        return truth.moved(self.location) if isinstance(truth, Movable) else truth

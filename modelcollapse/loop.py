@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
 from modelcollapse.protocols import Carry, Exchanges, KeepsRows, Memory, Params, Represents, Truth, Validates, marks
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import axis_of_chains, once
+from modelcollapse.sampling import axis_of_chains, materialise
 
 
 @part
@@ -69,7 +70,7 @@ def _seen(state: State, observable: Any, family: Any) -> State:
     """The state as an observable sees it, its parameters those of the family that the user named."""
     if not isinstance(family, Represents):
         return state
-    return dataclasses.replace(state, params=family.law(state.params, not marks(observable).unlabelled))
+    return dataclasses.replace(state, params=family.represented(state.params, not marks(observable).unlabelled))
 
 
 @part
@@ -113,16 +114,24 @@ class Process:
     def updated(self, before: State, now: State) -> State:
         return self._each(lambda one, two: self.watch.update(one, two, self.family), before, now)
 
-    def _each(self, function: Any, *states: State) -> Any:
+    def _each(self, function: Callable[..., Any], *states: State) -> Any:
         """``function`` of a chain, or of each of its models; generation and status are the chain's."""
-        if not isinstance(self.regime, Exchanges):
+        if self.models is None:
             return function(*states)
-        axes = State(0, 0, 0, None, None, 0)  # type: ignore[arg-type]
-        mapped = jax.vmap(function, in_axes=(axes,) * len(states), out_axes=0)(*states)
-        if not isinstance(mapped, State):
-            return mapped
-        last = states[-1]
-        return dataclasses.replace(mapped, generation=last.generation, status=last.status)
+        return stacked([function(*(_one(state, i) for state in states)) for i in range(self.models)])
+
+
+def stacked(models: Sequence[Any]) -> Any:
+    """What each model of a chain has, as one tree with the model as first axis; of states, what is the chain's once."""
+    joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
+    if not isinstance(models[0], State):
+        return joined
+    return dataclasses.replace(joined, generation=models[0].generation, status=models[0].status)
+
+
+def _one(tree: Any, i: int) -> Any:
+    """What model ``i`` of a chain has."""
+    return jax.tree.map(lambda leaf: leaf[i] if jnp.ndim(leaf) else leaf, tree)
 
 
 def begin(key: jax.Array, process: Process) -> State:
@@ -134,12 +143,12 @@ def begin(key: jax.Array, process: Process) -> State:
         key = fold(key, now)
         data, memory = process.regime.start(key, real, size)
         params = process.family.fit(fold(key, FIT), _fitted(real, data), None)
-        return process.with_room(params), with_room(memory, process.room), data, _valid(process.family, params)
+        memory, data = with_room((memory, data if process.watch.needs_data else ()), process.room)
+        return process.with_room(params), memory, data, _valid(process.family, params)
 
-    several = isinstance(process.regime, Exchanges)
-    params, memory, data, valid = (jax.vmap(one) if several else one)(key)
+    models = process.models
+    params, memory, data, valid = one(key) if models is None else stacked([one(key[i]) for i in range(models)])
     status = jnp.where(valid.all(), 0, 1).astype(jnp.int32)
-    data = with_room(data, process.room) if process.watch.needs_data else ()
     return process.started(State(params, memory, {}, now, status, data))
 
 
@@ -147,30 +156,32 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on."""
     now = state.generation + 1
     size, real = process.size(now), process.stream(process.source)
+
+    def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
+        params = _once(process.family.fit(fold(key, FIT), _fitted(real, data), previous))
+        return process.with_room(params), _valid(process.family, params)
+
     if isinstance(process.regime, Exchanges):
-        key = jax.vmap(fold, (0, None))(key, now)
-        each = [jax.tree.map(lambda leaf, i=i: leaf[i], state.params) for i in range(process.regime.models)]
-        models = tuple(process.stream(Law(process.family, params)) for params in each)
-        sets, memory = process.regime.exchange(key, models, real, state.memory, size, now)
-        fitted = [
-            process.family.fit(fold(key[i], FIT), _fitted(real, data), params)
-            for i, (data, params) in enumerate(zip(sets, each, strict=True))
-        ]
-        data, params = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) for trees in (sets, fitted))
-        valid = jax.vmap(lambda params: _valid(process.family, params))(params).all()
-        params = jax.vmap(process.with_room)(_once(params))
+        models = range(process.regime.models)
+        keys, each = [fold(key[i], now) for i in models], [_one(state.params, i) for i in models]
+        streams = tuple(process.stream(Law(process.family, params)) for params in each)
+        sets, memory = process.regime.exchange(jnp.stack(keys), streams, real, state.memory, size, now)
+        params, valid = stacked([fitted(*one) for one in zip(keys, sets, each, strict=True)])
+        data = stacked([with_room(one, process.room) for one in sets])
     else:
         key = fold(key, now)
         model = process.stream(Law(process.family, state.params))
         data, memory = process.regime.next(key, model, real, state.memory, size, now)
-        params = _once(process.family.fit(fold(key, FIT), _fitted(real, data), state.params))
-        valid = _valid(process.family, params)
-        params = process.with_room(params)
-    data = with_room(data, process.room) if process.watch.needs_data else ()
-    status = jnp.where((state.status == 0) & ~valid, now + 1, state.status)
+        params, valid = fitted(key, data, state.params)
+        data = with_room(data, process.room)
+    data = data if process.watch.needs_data else ()
+    if isinstance(process.family, Represents):
+        status = state.status  # counts that were drawn from counts do not fail
+    else:
+        status = jnp.where((state.status == 0) & ~valid.all(), now + 1, state.status)
     new = process.updated(state, State(params, memory, state.carries, now, status, data))
-    if not _reals(params):
-        return new  # counts do not fail
+    if status is state.status:
+        return new
     frozen = dataclasses.replace(state, generation=now, status=status)
     return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
 
@@ -183,7 +194,7 @@ def _once(params: Params) -> Params:
     """A fit has many readers, each of which would compute it again; large arrays and counts are stored anyway."""
     leaves, tree = jax.tree.flatten(params)
     few = [axis_of_chains(leaf.shape) != 0 and jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
-    kept = iter(once([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
+    kept = iter(materialise([leaf for leaf, is_few in zip(leaves, few, strict=True) if is_few]))
     return jax.tree.unflatten(tree, [next(kept) if is_few else leaf for leaf, is_few in zip(leaves, few, strict=True)])
 
 

@@ -13,7 +13,8 @@ from modelcollapse.pytree import part, static
 class Names:
     """Names in order.
 
-    No number depends on them, so sources that differ in names alone run the same compiled program: all of one length are equal.
+    No number depends on them, so sources that differ in names alone run the same compiled program: all of one length
+    are equal.
     """
 
     values: tuple = static()
@@ -29,13 +30,13 @@ class Names:
         return hash((Names, len(self.values)))
 
     def __repr__(self) -> str:
-        shown = ", ".join(repr(value) for value in self.values[:3])
-        return f"Names({shown}{', ...' if len(self.values) > 3 else ''})"
+        first = ", ".join(repr(value) for value in self.values[:3])
+        return f"Names({first}{', ...' if len(self.values) > 3 else ''})"
 
 
 def distinct_names(name: str, values: list) -> tuple:
-    """What states are called: text, numbers and tuples of them as plain Python, anything else by its text. ValueError if two are equal."""
-    found = tuple(plain(value) for value in values)
+    """What states are called, by ``as_name``. ValueError if two names are equal."""
+    found = tuple(as_name(value) for value in values)
     seen: set = set()
     for value in found:
         if is_missing(value):
@@ -56,12 +57,12 @@ def coordinate(names: tuple) -> np.ndarray:
     return np.array([str(name) for name in names])
 
 
-def plain(value: Any) -> Any:
+def as_name(value: Any) -> Any:
     """A name as text, a number or a tuple of them, which a saved run can hold."""
     if isinstance(value, np.generic) and value.dtype.kind not in "mM":
         value = value.item()
     if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
+        return tuple(as_name(item) for item in value)
     return value if isinstance(value, str | int | float) or is_missing(value) else str(value)
 
 

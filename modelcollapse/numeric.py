@@ -1,7 +1,7 @@
 """Values of any kind as plain arrays of NumPy, and what the messages of refusals are made of.
 
-Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real number is refused by
-the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
+Lists, tuples, arrays of NumPy, JAX and others, series and frames come out as integers or floats; what is not a real
+number is refused by the name of its argument. ``modelcollapse.arguments`` says what is asked of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 EXACT = 2**53
 """Whole numbers up to here are exact in float64."""
@@ -23,8 +24,8 @@ def traced(tree: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer | jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(tree))
 
 
-def plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndarray:
-    """``value`` as an array of NumPy whose entries are numbers, or Python's own numbers where no type of NumPy holds them."""
+def plain(name: str, value: ArrayLike, wanted: str, booleans: bool = False) -> np.ndarray:
+    """``value`` as an array of numbers, those of Python where no type of NumPy holds them."""
     if value is None or isinstance(value, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
     if traced(value):
@@ -32,13 +33,15 @@ def plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndar
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
         raise ValueError(f"{name} must have no masked entry, got {int(np.ma.getmaskarray(value).sum())}")
     try:
-        found = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        found = np.asarray(
+            value.to_numpy() if hasattr(value, "to_numpy") else value
+        )  # a column or frame of any library
     except ValueError:
         raise ValueError(f"{name} must be {wanted} with rows of one length, got {shown(value)}") from None
     except (TypeError, OverflowError):
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}") from None
     if found.dtype == object:
-        found = _from_objects(name, found, wanted, value)
+        found = _from_objects(name, found, wanted)
     elif jnp.issubdtype(found.dtype, jnp.floating) and found.dtype.kind != "f":
         found = found.astype(np.float64)  # half precisions that NumPy does not know
     if found.dtype.kind == "b" and not booleans:
@@ -52,7 +55,7 @@ def plain(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndar
     return found
 
 
-def _from_objects(name: str, found: np.ndarray, wanted: str, value: Any) -> np.ndarray:
+def _from_objects(name: str, found: np.ndarray, wanted: str) -> np.ndarray:
     """Numbers that came as objects: integers of a column that may have gaps, fractions, decimals."""
     for index, item in enumerate(found.flat):
         known = isinstance(item, numbers.Real | decimal.Decimal) and not isinstance(item, bool | np.bool_)
@@ -67,7 +70,7 @@ def _from_objects(name: str, found: np.ndarray, wanted: str, value: Any) -> np.n
 
 
 def _floats(found: np.ndarray) -> np.ndarray:
-    def one(item: Any) -> float:
+    def one(item: numbers.Real) -> float:
         try:
             return float(item)
         except OverflowError:
@@ -76,12 +79,12 @@ def _floats(found: np.ndarray) -> np.ndarray:
     return np.array([one(item) for item in found.flat], np.float64).reshape(found.shape)
 
 
-def real(name: str, value: Any, wanted: str, booleans: bool = False) -> np.ndarray:
+def real(name: str, value: ArrayLike, wanted: str, booleans: bool = False) -> np.ndarray:
     found = plain(name, value, wanted, booleans)
     return _floats(found) if found.dtype == object else found.astype(np.float64)
 
 
-def holds_booleans(value: Any) -> bool:
+def holds_booleans(value: ArrayLike) -> bool:
     """Whether a list mixes truth values with numbers, which NumPy would turn into 0 and 1."""
     if isinstance(value, list | tuple):
         return any(holds_booleans(item) for item in value)
@@ -95,9 +98,7 @@ def check_dimensions(name: str, found: np.ndarray, ndim: int | tuple[int, ...] |
         raise ValueError(f"{name} must be {' or '.join(words[n] for n in allowed)}, got shape {found.shape}")
 
 
-def check_range(
-    name: str, found: np.ndarray, low: float, high: float, open_low: bool, open_high: bool, value: Any
-) -> None:
+def check_range(name: str, found: np.ndarray, low: float, high: float, open_low: bool, open_high: bool) -> None:
     dtype = np.dtype(jnp.result_type(float))
     with np.errstate(over="ignore", under="ignore"):
         kept = found.astype(dtype)
@@ -106,13 +107,13 @@ def check_range(
     if lost.any():
         entry = found[lost].flat[0]
         held = f" in {dtype.name}, the precision in force (jax_enable_x64 gives 64 bits)" if np.isfinite(entry) else ""
-        raise ValueError(f"{name} must {words}{held}, got {entry!s}{place(found, lost)}")
+        raise ValueError(f"{name} must {words}{held}, got {entry!s}{place(lost)}")
     for kind in (found, kept):
         outside = (kind < low) | (kind > high) | (open_low & (kind == low)) | (open_high & (kind == high))
         # the end itself may be rounded away from what the precision holds
         outside &= (found < low) | (found > high) | ((kind == low) & open_low) | ((kind == high) & open_high)
         if outside.any():
-            raise ValueError(f"{name} must {words}, got {found[outside].flat[0]!s}{place(found, outside)}")
+            raise ValueError(f"{name} must {words}, got {found[outside].flat[0]!s}{place(outside)}")
 
 
 def _interval(low: float, high: float, open_low: bool, open_high: bool) -> str:
@@ -127,13 +128,14 @@ def _interval(low: float, high: float, open_low: bool, open_high: bool) -> str:
     return "be finite"
 
 
-def place(found: np.ndarray, wrong: np.ndarray) -> str:
-    if not found.ndim:
+def place(wrong: np.ndarray, entry: str = "place") -> str:
+    """Where the first ``wrong`` entry is: " in row 2, column 0", or in a vector " in place 2", or another ``entry``."""
+    if not wrong.ndim:
         return ""
     at = np.argwhere(wrong)[0]
-    if found.ndim == 2:
+    if wrong.ndim == 2:
         return f" in row {at[0]}, column {at[1]}"
-    return f" in place {at[0] if found.ndim == 1 else tuple(int(i) for i in at)}"
+    return f" in {entry} {at[0] if wrong.ndim == 1 else tuple(int(i) for i in at)}"
 
 
 def bound(number: int) -> str:

@@ -1,8 +1,9 @@
-r"""A share of a size as a whole number, by one rule everywhere: the decimal that the share prints as, times the size, halves up.
+r"""A share of a size as a whole number, by one rule: the decimal that the share prints as, times the size, halves up.
 
-A share is read as a person reads it: 0.29 of 50 is 14.5 items, so 15, although the binary number is a little less than 0.29. A
-share that single precision holds exactly is read by its single-precision digits, so that both precisions agree; and one that is the float
-nearest to a half, such as 1/6 of 3, means that half. Counts are exact at any size, and a share in [0, 1] never gives more than the size.
+A share is read as a person reads it: 0.29 of 50 is 14.5 items, so 15, although the binary number is a little less than
+0.29. A share that single precision holds exactly is read by its single-precision digits, so that both precisions agree;
+and one that is the float nearest to a half, such as 1/6 of 3, means that half. Counts are exact at any size, and a
+share in [0, 1] never gives more than the size.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
+from modelcollapse.protocols import Count, Number
 from modelcollapse.pytree import part
 from modelcollapse.sampling import float64
 
@@ -29,7 +32,7 @@ class Portion:
     counts: Any
 
 
-def portion(share: Any, size: Any) -> Any:
+def portion(share: Any, size: ArrayLike) -> Any:
     """``share`` in [0, 1] of ``size``, broadcast against each other: an int, or an int64 array of NumPy."""
     shares, sizes = np.broadcast_arrays(np.asarray(share, np.float64), np.asarray(size, np.int64))
     if not shares.ndim:
@@ -51,13 +54,13 @@ def _portion(share: float, size: int) -> int:
     return int(decimal * size + fractions.Fraction(1, 2))
 
 
-def _largest(dtype: Any) -> int:
+def _largest(dtype: DTypeLike) -> int:
     """Sizes below which halves are further apart than the shares of a type."""
     return 2 ** (jnp.finfo(dtype).nmant - 1)
 
 
-def traced_portion(share: Any, size: Any) -> jax.Array:
-    """``portion`` of one share that may be traced, int32 ``()``: the same for shares of up to nine decimals; -1 outside [0, 1].
+def traced_portion(share: Number, size: Count) -> jax.Array:
+    """``portion`` of one share that may be traced, int32 ``()``: the same up to nine decimals; -1 outside [0, 1].
 
     Shares of more decimals are multiplied as they are.
     """

@@ -33,6 +33,7 @@ from modelcollapse.protocols import (
 )
 from modelcollapse.pytree import schedules
 from modelcollapse.regimes import common
+from modelcollapse.sources import read_by
 
 _begin = jax.jit(begin)  # traced once for all observables
 _first_read = jax.jit(lambda state, process: process.read(process.started(state)))
@@ -82,7 +83,7 @@ def prepare(
         arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
     _check_law(source)
-    family = _told(family, source)
+    family, source = _told(family, source), read_by(family, source)
     sizes = arguments.sizes(size, generations)
     observe = default_observables(family) if observe is None else observe
     observables = named(observe)
@@ -184,4 +185,4 @@ def _check_observables(process: Process) -> None:
 def _one_model(process: Process, state: Any) -> Any:
     """Parameters of one model, as an observable sees them."""
     params = state.params if process.models is None else jax.tree.map(lambda leaf: leaf[0], state.params)
-    return process.family.law(params) if isinstance(process.family, Represents) else params
+    return process.family.represented(params) if isinstance(process.family, Represents) else params

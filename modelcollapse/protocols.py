@@ -10,16 +10,22 @@ may be traced; ``capacity`` is a plain integer that bounds it. Parameters are an
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 
+from modelcollapse.declarations import Marks as Marks
+from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import marks as marks
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.data import Rows
     from modelcollapse.laws import Law, Stream
     from modelcollapse.loop import State
+    from modelcollapse.run import Run
 
 # PyTrees of any kind: parameters of a family, memory of a regime, carry of an observable, and the parameters that
 # infinitely many real draws would be fitted by (None where they are not known)
@@ -44,7 +50,7 @@ class Data(Protocol):
 
     @staticmethod
     def capacity_for(size: int) -> int:
-        """The capacity for draws of at most ``size`` items; nearby sizes may share one, and with it a program."""
+        """The capacity to draw at most ``size`` items with; nearby sizes may share one, and with it a program."""
 
 
 @runtime_checkable
@@ -57,26 +63,23 @@ class HasItems(Protocol):
 
 @runtime_checkable
 class Thins(Protocol):
-    """A data set that a filter may leave items out of."""
+    """A data set that leaves items out: each stays with ``probability``, one for all, or one for each state or row."""
 
-    def thinned(self, key: jax.Array, probability: Number) -> Self:
-        """The items that stay, each with ``probability`` independently: one number, or one for each state or row."""
+    def thinned(self, key: jax.Array, probability: Number) -> Self: ...
 
 
 @runtime_checkable
 class HasRoom(Protocol):
-    """A data set kept as an array of rows, longer than their number."""
+    """A data set kept as an array of rows, which may be longer than their number: ``capacity`` or more."""
 
-    def with_room(self, capacity: int) -> Self:
-        """The same rows in an array of ``capacity`` or more."""
+    def with_room(self, capacity: int) -> Self: ...
 
 
 @runtime_checkable
 class CanWeigh(Protocol):
-    """A data set whose rows may carry weights."""
+    """A data set whose rows may carry weights: in a mixed pool these weigh ``weight`` in all, the other's the rest."""
 
-    def mixed(self, other: Self, weight: Number) -> Self:
-        """The pool in which these rows weigh ``weight`` together, and the other's the rest; the mean weight is 1."""
+    def mixed(self, other: Self, weight: Number) -> Self: ...
 
 
 @runtime_checkable
@@ -92,7 +95,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Family(Protocol):
-    """What is refitted at each generation."""
+    """What is refitted at each generation. Its ``draw`` takes ``given`` only if it ``Continues``."""
 
     @property
     def data(self) -> type[Any]:
@@ -108,7 +111,7 @@ class Family(Protocol):
         """The data set that these rows make."""
 
     def fit(self, key: jax.Array, data: Any, previous: Params | None) -> Params:
-        """Fitted parameters; ``previous`` is None at generation 0. Numbers that are not finite mean failure."""
+        """Parameters fitted to ``data``, or numbers that are not finite; ``previous`` is None at generation 0."""
 
 
 @runtime_checkable
@@ -123,10 +126,12 @@ class Continues(Protocol):
 
 @runtime_checkable
 class Checks(Protocol):
-    """A family that refuses a source or sample sizes that it cannot be fitted to, before anything is compiled."""
+    """A family that refuses, by ValueError or TypeError before anything is compiled, what it cannot be fitted to.
 
-    def check(self, source: Source, sizes: np.ndarray) -> None:
-        """Raise ValueError or TypeError; ``sizes`` ``(generations + 1,)`` count the items that it is fitted to."""
+    ``sizes`` ``(generations + 1,)`` are the numbers of items of each fit.
+    """
+
+    def check(self, source: Source, sizes: np.ndarray) -> None: ...
 
 
 @runtime_checkable
@@ -138,10 +143,9 @@ class Informed(Protocol):
 
 @runtime_checkable
 class Projects(Protocol):
-    """A family that knows the truth that observables compare with."""
+    """A family that knows the truth for observables: what infinitely many draws would be fitted by, or None."""
 
-    def project(self, source: Source) -> Truth:
-        """What infinitely many draws of ``source`` would be fitted by; None where it is not known."""
+    def project(self, source: Source) -> Truth: ...
 
 
 @runtime_checkable
@@ -154,10 +158,9 @@ class Limits(Protocol):
 
 @runtime_checkable
 class Mixes(Protocol):
-    """A family that mixtures of its laws belong to."""
+    """A family that mixtures of its laws belong to; ``weights`` ``(n,)``, leaves of ``params`` ``(n, ...)``."""
 
-    def mix(self, weights: jax.Array, params: Params) -> Params:
-        """The mixture law; ``weights`` ``(n,)``, leaves of ``params`` ``(n, ...)``."""
+    def mix(self, weights: jax.Array, params: Params) -> Params: ...
 
 
 @runtime_checkable
@@ -171,32 +174,28 @@ class Blends(Protocol):
 class Rests(Protocol):
     """A family with fixed points: laws whose draws are all alike, so that a refit gives the same law bit for bit."""
 
-    def at_rest(self, params: Params) -> jax.Array:
-        """Whether the law is one of them, boolean ``()``."""
+    def at_rest(self, params: Params) -> jax.Array: ...
 
 
 @runtime_checkable
 class Validates(Protocol):
-    """A family that says itself which fits are failures; otherwise those with a number that is not finite are."""
+    """A family that says itself, boolean ``()``, whether a fit succeeded; otherwise its numbers must be finite."""
 
-    def valid(self, params: Params) -> jax.Array:
-        """Boolean ``()``."""
+    def valid(self, params: Params) -> jax.Array: ...
 
 
 @runtime_checkable
 class KeepsRows(Protocol):
-    """A family whose parameters hold the rows that they were fitted to."""
+    """A family whose parameters hold the rows of a fit; ``with_room`` gives them the shape of ``capacity`` rows."""
 
-    def with_room(self, params: Params, capacity: int) -> Params:
-        """The same law in the shape that parameters fitted to ``capacity`` rows have."""
+    def with_room(self, params: Params, capacity: int) -> Params: ...
 
 
 @runtime_checkable
 class Works(Protocol):
-    """A family that says how much memory a fit or draw takes; the default is 4."""
+    """A family that says how many numbers a fit or draw holds for each item; the default is 4."""
 
-    def workspace(self, params: Params) -> int:
-        """Numbers held for each item."""
+    def workspace(self, params: Params) -> int: ...
 
 
 @runtime_checkable
@@ -211,23 +210,26 @@ class SeesLaws(Protocol):
 
 @runtime_checkable
 class Represents(Protocol):
-    """A family that keeps the law of another one in a form of its own: what observables see is ``law(params)``."""
+    """A family that keeps another's law in its own form: observables see ``represented``, or, if it need not be
+    ``labelled``, its positive entries in any order.
+    """
 
-    def law(self, params: Params, labelled: bool = True) -> Params:
-        """The parameters of the other family; if not ``labelled``, its positive probabilities in any order will do."""
+    def represented(self, params: Params, labelled: bool = True) -> Params: ...
 
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out (temperature, truncation): it changes the model's draws, never real data."""
+    """A wrapper of what a model gives out (temperature, truncation, curation); it never changes real data.
 
-    def given_out(self, params: Params) -> Law:
-        """The law of what the model with these parameters gives out, as a law of the family within."""
+    ``given_out`` is the law of what the model with these parameters gives out, as a law of the family within.
+    """
+
+    def given_out(self, params: Params) -> Law: ...
 
 
 @runtime_checkable
 class Equivariant(Protocol):
-    """A family that fits moved rows by the moved law (``Movable``), or a regime that ignores where rows lie."""
+    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
 
     equivariant: bool
 
@@ -240,6 +242,20 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class ReadsTokens(Protocol):
+    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
+
+    tokens: bool
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
+
+    def features(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
 class Observed(Protocol):
     """A family with observables of its own: what ``simulate`` keeps if nothing else is asked for."""
 
@@ -248,12 +264,11 @@ class Observed(Protocol):
 
 @runtime_checkable
 class Movable(Protocol):
-    """Parameters of a law that has a location."""
+    """Parameters of a law that has a location: ``moved`` gives the law of rows moved by ``by`` ``(d,)``."""
 
     mean: jax.Array
 
-    def moved(self, by: Any) -> Self:
-        """The law of rows moved by ``by`` ``(d,)``."""
+    def moved(self, by: np.ndarray | jax.Array) -> Self: ...
 
 
 @runtime_checkable
@@ -286,30 +301,10 @@ class HasLogMean(Protocol):
 
 
 @runtime_checkable
-class HasFactor(Protocol):
-    """Parameters that hold a factor ``(d, d)`` of their covariance, ``factor @ factor.T``."""
-
-    factor: jax.Array
-
-
-@runtime_checkable
 class HasDensity(Protocol):
-    """Parameters of a law with a density."""
+    """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
-    def log_density(self, points: jax.Array) -> jax.Array:
-        """Natural logarithm of the density at ``points`` ``(n, d)``, ``(n,)``."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Needs:
-    """What a regime needs of a run, by generation."""
-
-    draw: np.ndarray
-    """``(generations + 1,)``: the most draws that it asks a stream for at once."""
-    pool: int
-    """The most items that a data set or memory of it holds."""
-    fitted: np.ndarray
-    """``(generations + 1,)``: how many items the family is fitted to."""
+    def log_density(self, points: jax.Array) -> jax.Array: ...
 
 
 @runtime_checkable
@@ -346,15 +341,14 @@ class Exchanges(Protocol):
         size: jax.Array,
         generation: jax.Array,
     ) -> tuple[tuple[Any, ...], Memory]:
-        """A data set for each model, in place of ``next``; ``keys`` and leaves of ``memory`` have the model first."""
+        """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
 
 
 @runtime_checkable
 class ChecksSizes(Protocol):
-    """A regime that refuses sample sizes."""
+    """A regime that refuses sample sizes ``(generations + 1,)``, by a ValueError."""
 
-    def check(self, sizes: np.ndarray) -> None:
-        """Raise ValueError; ``sizes`` ``(generations + 1,)``."""
+    def check(self, sizes: np.ndarray) -> None: ...
 
 
 @runtime_checkable
@@ -373,10 +367,9 @@ class Prepares(Protocol):
 
 @runtime_checkable
 class Resumes(Protocol):
-    """A regime whose memory has another shape in a longer run."""
+    """A regime whose memory has another shape in a longer run: ``continued`` makes it of that of a shorter one."""
 
-    def continued(self, memory: Memory) -> Memory:
-        """The memory of a shorter run as this regime needs it."""
+    def continued(self, memory: Memory) -> Memory: ...
 
 
 @runtime_checkable
@@ -399,35 +392,9 @@ class Observable(Protocol):
 
 @runtime_checkable
 class ChecksParams(Protocol):
-    """An observable that refuses parameters that it cannot be read from."""
+    """An observable that refuses, by ValueError or TypeError, parameters of which only shapes and types are known."""
 
-    def check(self, params: Params) -> None:
-        """Raise ValueError or TypeError; of ``params`` only shapes and types are known."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Marks:
-    """What an observable or a function of parameters says of itself by attributes; the defaults are safe."""
-
-    units: str = ""
-    dims: tuple[str, ...] = ()
-    """Names of the dimensions beyond chain and generation."""
-    settles: bool = False
-    """It no longer changes once the parameters do not: chains that have come to rest then cost nothing."""
-    unlabelled: bool = False
-    """It depends on the positive probabilities alone, not on whose they are: lost states then cost nothing."""
-    shifts: bool | None = None
-    """True: its last axis moves with the coordinates of the rows. False: it stays if all rows move. None: unknown."""
-    needs_truth: bool = False
-    needs_data: bool = False
-    """It reads ``state.data``, the data set that the generation was fitted to."""
-
-
-def marks(observable: Any) -> Marks:
-    """All marks of ``observable``, those that it does not set by default."""
-    # the one place that asks an observable for attributes by name: a plain class or function need not set any
-    said: Any = {field.name: getattr(observable, field.name, field.default) for field in dataclasses.fields(Marks)}
-    return Marks(**said)
+    def check(self, params: Params) -> None: ...
 
 
 @runtime_checkable
@@ -435,3 +402,22 @@ class HoldsRows(Protocol):
     """An observable that holds real rows, which a run may keep about a location of its own."""
 
     def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files can hold, its own random generator included."""
+
+    def save(self, path: Path) -> Any:
+        """Write the fitted model: a folder, or files whose names begin with ``path``. None is there yet."""
+
+    def load(self, path: Path) -> Any:
+        """Called on a new model, which becomes what ``save`` wrote; or, as a class method, return the model."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the run."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run:
+        """``run``, whose sizes and regime reach to ``last``, with the generations ``recorded`` after its own."""

@@ -1,7 +1,7 @@
 """Where the numbers of a run come from: versions, precision, device, generator, and what every part held.
 
-A run that goes on elsewhere gets a record of its own for each extension. What would change the numbers is refused, and what may
-change them is said.
+A run that goes on elsewhere gets a record of its own for each extension. What would change the numbers is refused, and
+what may change them is said.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def made(seed: Any, key: jax.Array, **parts: Any) -> dict[str, Any]:
 
 
 def extended(record: dict[str, Any], key: jax.Array, first: int, last: int, **parts: Any) -> dict[str, Any]:
-    """The record of a run that goes on here from generation ``first`` to ``last``, with the ``parts`` that were given for it.
+    """The record of a run that goes on here from generation ``first`` to ``last``, with the ``parts`` given for that.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def extended(record: dict[str, Any], key: jax.Array, first: int, last: int, **pa
 
 
 def enlarged(record: dict[str, Any], key: jax.Array, first: int, chains: int) -> dict[str, Any]:
-    """The record of a run that chains ``first``, ..., ``chains - 1`` were added to here; raises and warns as ``extended``."""
+    """The record of a run to which chains ``first``, ..., ``chains - 1`` were added here; refuses what ``extended`` does."""
     return {**record, "added": [*record.get("added", []), {"chains": [first, chains - 1], **_compared(record, key)}]}
 
 
@@ -102,7 +102,8 @@ def _generator(key: jax.Array) -> str:
     name = implementation(key)
     if jax.random.key_impl(key) == sampling.keys.unrolled():
         return name
-    whole = name if jax.config.jax_threefry_partitionable else f"{name}, not partitionable"  # type: ignore[attr-defined]
+    partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    whole = name if partitionable else f"{name}, not partitionable"
     # other generators are those of the backend
     return whole if name == "threefry2x32" else f"{whole}, on {jax.default_backend()}"
 
@@ -111,8 +112,8 @@ def _check_precision(run: str, here: str) -> None:
     if run != here:
         wide = run == "float64"
         raise ValueError(
-            f"the run was made in {run} and JAX computes in {here} here, so that other random numbers would follow; to extend it, "
-            f"turn {'on' if wide else 'off'} 64 bits: jax.config.update('jax_enable_x64', {wide}), "
+            f"the run was made in {run} and JAX computes in {here} here, so that other random numbers would follow; to "
+            f"extend it, turn {'on' if wide else 'off'} 64 bits: jax.config.update('jax_enable_x64', {wide}), "
             f"or extend it within `with jax.enable_x64({wide}):`"
         )
 
@@ -121,8 +122,9 @@ def _check_generator(run: str, here: str) -> None:
     if run != here:
         flag = "not partitionable" not in run
         raise ValueError(
-            f"the run was made with the random generator {run!r} and would go on with {here!r}, which gives other numbers; "
-            f"extend it on a backend and with settings that give the former (jax.config.update('jax_threefry_partitionable', {flag}))"
+            f"the run was made with the random generator {run!r} and would go on with {here!r}, which gives other "
+            "numbers; extend it on a backend and with settings that give the former "
+            f"(jax.config.update('jax_threefry_partitionable', {flag}))"
         )
 
 
@@ -130,7 +132,8 @@ def _compare_versions(run: dict[str, str], here: dict[str, str]) -> None:
     other = [f"{name} {run[name]} (here {here[name]})" for name in COMPUTING if run.get(name, here[name]) != here[name]]
     if other:
         warnings.warn(
-            f"the run was made with {', '.join(other)}; the numbers that follow may not be those of one uninterrupted run",
+            f"the run was made with {', '.join(other)}; the numbers that follow may not be those of one "
+            "uninterrupted run",
             stacklevel=6,
         )
 

@@ -1,12 +1,14 @@
 """A part is a frozen dataclass that is a PyTree: its fields are leaves, so ``vmap`` over a field is a sweep.
 
-Parts and functions have names by which saved runs know them. A name in a file that is not registered here is never looked up.
+Parts and functions have names by which saved runs know them. A name in a file that is not registered here is never
+looked up.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, dataclass_transform, overload
@@ -31,12 +33,12 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is a number, or one number for each generation 0, 1, ..., which ``simulate`` checks; any other array is data."""
+    """A field that is a number or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are not."""
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 
 def schedules(node: Any) -> Iterator[tuple[str, Any]]:
-    """The schedules of a part and of the parts within it: the path of the field, such as ``.before.share``, and its value."""
+    """The schedules of a part and of those within it: the path of a field, such as ``.before.share``, and its value."""
     for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
         value = vars(node)[field.name]
         if field.metadata.get("schedule"):
@@ -56,8 +58,9 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening
     runs no checks, so ``__post_init__`` must not compare values that may be traced.
 
-    ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly`` lists the names
-    under which older files know the class. A class that is defined again, as in a notebook, replaces the old one.
+    ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly``
+    lists the names under which older files know the class. A class that is defined again, as in a notebook, replaces
+    the old one.
 
     Raises
     ------
@@ -100,43 +103,48 @@ def register(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callab
 @overload
 def register(function: F, *, name: str | None = None, formerly: Iterable[str] = ()) -> F: ...
 def register(function: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
-    """Let saved runs name ``function``: a decorator, for an observable or a sampler that is to come back with ``Run.load``.
+    """Let saved runs name ``function``: a decorator for an observable or sampler that ``Run.load`` shall find.
 
-    ``name`` and ``formerly`` as for ``part``. A function that is found in its module under its own name need not be registered in the
-    process that simulates with it; a process that only loads the run must register it, for instance by importing its module.
+    ``name`` and ``formerly`` as for ``part``. A function that is found in its module under its own name need not be
+    registered in the process that simulates with it; a process that only loads the run must register it, for instance
+    by importing its module.
 
     Raises
     ------
     TypeError, ValueError
-        If it is not a function; if it has no name of its own, as a lambda, and none is given; or as ``part`` for the name.
+        If it is not a function; if it has no name of its own, as a lambda, and none is given; or as ``part`` for the
+        name.
     """
     if function is None:
         return functools.partial(register, name=name, formerly=formerly)
-    if not callable(function) or isinstance(function, type):
+    if not callable(function):
         raise TypeError(f"function must be a function, got {function!r}")
-    if name is None and "<" in getattr(function, "__qualname__", "<"):
+    if name is None and "<" in (_qualname(function) or "<"):
         raise ValueError(f"{function!r} has no name by which another process could know it: register it with name=...")
     _entered(FUNCTIONS, function, name, formerly)
     return function
 
 
-def used(function: Any) -> None:
-    """Register a function that a run of this process was given, if it has a name of its own, so that it may come back here."""
+def used(function: Callable[..., Any]) -> None:
+    """Register a function that a run of this process was given, if it has a name, so that it may come back here."""
     if not _saved_names(function) and _is_found(function):
         register(function)
 
 
-def saved_name(thing: Any) -> tuple[str | None, bool]:
-    """The saved name of a part's class or of a function, and whether a file that names it will find it again.
+def part_name(cls: type) -> tuple[str | None, bool]:
+    """The saved name of a part's class, or None, and whether a file that names it will find it again.
 
-    A class or function that only exists inside another function is not found by a process that has not run it.
+    What exists only inside a function is not found by a process that has not run that function.
     """
-    if isinstance(thing, type):
-        name = vars(thing).get("_saved_as")
-        return name, name is not None and "<locals>" not in name
-    for name in _saved_names(thing):
+    name = vars(cls).get("_saved_as")
+    return name, name is not None and "<locals>" not in name
+
+
+def saved_name(function: Callable[..., Any]) -> tuple[str | None, bool]:
+    """The same of a function, or of a class of models."""
+    for name in _saved_names(function):
         return name, True
-    return (_address(thing), _is_found(thing)) if hasattr(thing, "__qualname__") else (None, False)
+    return (_address(function), _is_found(function)) if _qualname(function) else (None, False)
 
 
 def resolved(registry: dict[str, Any], name: str) -> Any:
@@ -144,7 +152,7 @@ def resolved(registry: dict[str, Any], name: str) -> Any:
     return registry.get(RENAMED.get(name, name))
 
 
-def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: Iterable[str]) -> str:
+def _entered(registry: dict[str, Any], thing: Callable[..., Any], name: str | None, formerly: Iterable[str]) -> str:
     if not isinstance(formerly, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in formerly):
         raise TypeError(f"formerly must be a list of names, got {formerly!r}")
     address = _address(thing)
@@ -165,19 +173,22 @@ def _entered(registry: dict[str, Any], thing: Any, name: str | None, formerly: I
     return name
 
 
-def _address(thing: Any) -> str:
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
+def _qualname(thing: Callable[..., Any]) -> str | None:
+    # a function of any kind or a class has one, another object that can be called need not
+    return getattr(thing, "__qualname__", None)
+
+
+def _address(thing: Callable[..., Any]) -> str:
+    named = thing if _qualname(thing) else type(thing)
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def _is_found(thing: Any) -> bool:
-    if not hasattr(thing, "__qualname__"):
+def _is_found(thing: Callable[..., Any]) -> bool:
+    try:
+        return operator.attrgetter(_qualname(thing) or "")(sys.modules.get(thing.__module__)) is thing
+    except AttributeError:
         return False
-    found: Any = sys.modules.get(thing.__module__)
-    for attribute in thing.__qualname__.split("."):
-        found = getattr(found, attribute, None)
-    return found is thing
 
 
-def _saved_names(function: Any) -> list[str]:
+def _saved_names(function: Callable[..., Any]) -> list[str]:
     return [name for name, known in FUNCTIONS.items() if known is function]

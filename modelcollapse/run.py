@@ -19,10 +19,11 @@ from modelcollapse.engine.plan import Plan, planned, stages
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
 from modelcollapse.names import coordinate
-from modelcollapse.observables import labelled
 from modelcollapse.process import prepare
-from modelcollapse.protocols import Family, Movable, Regime, Source
+from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source, marks
 from modelcollapse.regimes import Replace
+from modelcollapse.sources import read_by
+from modelcollapse.summary import Traces
 
 if TYPE_CHECKING:
     import xarray
@@ -110,6 +111,7 @@ def simulate(
     recorded = arguments.recorded(record, 0, generations)
     how = _how(batch_size, progress, mesh)
     key, number = seeds.keyed(seed)
+    source = read_by(family, source)
     prepared = prepare(family, source, regime, observe, size, generations)
     history = provenance.made(
         number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
@@ -192,8 +194,8 @@ def _identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
     }
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Run:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Run(Traces):
     """What ``simulate`` returns.
 
     Attributes
@@ -232,27 +234,6 @@ class Run:
     key_impl: str
     provenance: dict[str, Any]
     location: np.ndarray | None = None
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """The trace of one observable, ``(chain, generation, ...)``."""
-        if not isinstance(name, str) or name not in self.trace:
-            raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.trace)}")
-        return self.trace[name]
-
-    def __repr__(self) -> str:
-        return (
-            f"Run({type(self.family).__name__}, {type(self.regime).__name__}, size={self.size}, chains={self.chains}, "
-            f"generations={self.generations}, observables={list(self.trace)})"
-        )
-
-    @property
-    def chains(self) -> int:
-        return int(np.shape(self.state.status)[0])
-
-    @property
-    def generations(self) -> int:
-        """The last generation of the run."""
-        return int(np.max(self.state.generation))
 
     @property
     def params(self) -> Any:
@@ -298,7 +279,9 @@ class Run:
             precision or the random generator here is not that of the run, so that other numbers would follow. Other
             versions of this package or of JAX are a UserWarning.
         """
-        arguments.family("family", self.family)  # models of simulate_models say why they cannot go on
+        host = isinstance(self.family, GoesOn)
+        if not host:
+            arguments.family("family", self.family)
         how = _how(batch_size, progress, mesh)
         generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
@@ -309,7 +292,11 @@ class Run:
         key = self._key()
         given = {} if regime is self.regime else {"regime": regime}
         # before anything is traced, as arrays of another precision would be
-        history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        with jax.enable_x64(host or jnp.result_type(float) == jnp.float64):  # models on the host run in float64
+            history = provenance.extended(self.provenance, key, now + 1, last, **given)
+        if isinstance(self.family, GoesOn):
+            longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
+            return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
         outcome = _reached(drive.drive(work, key, self.state, progress=progress, mesh=mesh))
@@ -366,15 +353,6 @@ class Run:
         """The key that the run was started with."""
         return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(self.key), impl=self.key_impl))
 
-    def summary(self, level: float = 0.95) -> Summary:
-        """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
-
-        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the
-        unbiased estimator, W2 at late generations); the median and the band do not have that weakness.
-        """
-        level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
-        return Summary(level, self.recorded, {name: _summarise(values, level) for name, values in self.trace.items()})
-
     @computes
     def predict(self) -> Predictions:
         """Every closed form that applies to this run, with its conditions; an empty list if there is none."""
@@ -390,7 +368,8 @@ class Run:
             raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
         variables = {}
         for name, values in self.trace.items():
-            units, dims = labelled(self.observables[name])
+            known = marks(self.observables[name])
+            units, dims = known.units, known.dims
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
@@ -490,54 +469,3 @@ def _sound(run: Run, interrupted: bool = False) -> Run:
     if np.any(run.state.status):
         raise ChainFailure(run)
     return run
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Summary:
-    """Statistics over chains by observable: ``mean``, ``standard_error``, ``low``, ``high``, ``median``, ``lower``,
-    ``upper``, each ``(generation, ...)``; printing shows the last recorded generation.
-    """
-
-    level: float
-    recorded: np.ndarray
-    statistics: dict[str, dict[str, np.ndarray]]
-
-    def __getitem__(self, name: str) -> dict[str, np.ndarray]:
-        if not isinstance(name, str) or name not in self.statistics:
-            raise KeyError(f"{name!r} was not observed; the observables are {', '.join(self.statistics)}")
-        return self.statistics[name]
-
-    def __str__(self) -> str:
-        share = f"{100 * self.level:g}%"
-        lines = [
-            f"{'generation ' + str(self.recorded[-1]):28s} {'mean':>12s} {'std. error':>11s} {'median':>12s}   {share} of chains"
-        ]
-        for name, s in self.statistics.items():
-            last = {key: np.asarray(values[-1]) for key, values in s.items()}
-            for index in np.ndindex(last["mean"].shape if last["mean"].size <= 8 else (0,)):
-                label = name + (f"[{', '.join(map(str, index))}]" if last["mean"].size > 1 else "")
-                v = {key: float(values[index]) for key, values in last.items()}
-                band = f"[{v['lower']:.6g}, {v['upper']:.6g}]"
-                lines.append(f"{label:28s} {v['mean']:12.6g} {v['standard_error']:11.2g} {v['median']:12.6g}   {band}")
-            if last["mean"].size > 8:
-                lines.append(f"{name:28s} {'array of shape ' + str(last['mean'].shape)}")
-        return "\n".join(lines)
-
-
-def _summarise(values: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    from scipy.special import ndtri
-
-    values = values.astype(np.float64)
-    chains = values.shape[0]
-    tail = (1 - level) / 2
-    with np.errstate(invalid="ignore"):
-        mean = values.mean(0)
-        spread = values.std(0, ddof=1) if chains > 1 else np.full(mean.shape, np.nan)
-    error = spread / np.sqrt(chains)
-    width = ndtri(1 - tail) * error
-    # order statistics, not interpolation: times may be infinite
-    lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0, method="inverted_cdf")
-    return {
-        "mean": mean, "standard_error": error, "low": mean - width, "high": mean + width,
-        "median": median, "lower": lower, "upper": upper,
-    }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.numeric import shown
@@ -23,7 +24,8 @@ def keyed(value: Any) -> tuple[jax.Array, Seed]:
 
     An integer below 2**64 is the two words of a threefry key, high and low, as in JAX's 64-bit mode; a larger one is
     hashed by ``numpy.random.SeedSequence``, as is a list of integers, together with their lengths (alone it would read
-    ``[5]`` and ``[5, 0]`` as one). None draws an integer, which the record holds. JAX keys, raw ones included, are taken as they are.
+    ``[5]`` and ``[5, 0]`` as one). None draws an integer, which the record holds. JAX keys, raw ones included, are
+    taken as they are.
     """
     if value is None:
         value = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
@@ -48,15 +50,15 @@ def keyed(value: Any) -> tuple[jax.Array, Seed]:
     return _from_words(np.array([single >> 32, single & 0xFFFFFFFF], np.uint32)), single
 
 
-def _is_raw(value: Any) -> bool:
+def _is_raw(value: np.ndarray | jax.Array) -> bool:
     return value.dtype == np.uint32 and value.ndim >= 1
 
 
-def _is_key(value: Any) -> bool:
+def _is_key(value: np.ndarray | jax.Array) -> bool:
     return jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
-def _seed_number(value: Any) -> int:
+def _seed_number(value: ArrayLike) -> int:
     try:
         number = arguments.whole("seed", value, -(2**4096), 2**4096 - 1)
     except TypeError:

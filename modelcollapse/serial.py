@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.pytree import FUNCTIONS, PARTS, resolved, saved_name
+from modelcollapse.protocols import Saves
+from modelcollapse.pytree import FUNCTIONS, PARTS, part_name, resolved, saved_name
+
+MODEL = "model"
+"""The name of the file or folder that a model's ``save`` and ``load`` are given."""
+T = TypeVar("T")
 
 
 class Unresolved:
@@ -21,12 +29,41 @@ class Unresolved:
 
     def __call__(self, *args: Any) -> Any:
         raise ValueError(
-            f"the saved run uses the function {self.name}: import its module, which decorates it with `modelcollapse.register`, "
-            f"or call modelcollapse.register(function, name={self.name!r}), and load the run again"
+            f"the saved run uses the function {self.name}: import its module, which decorates it with "
+            f"`modelcollapse.register`, or call modelcollapse.register(function, name={self.name!r}), "
+            "and load the run again"
         )
 
     def __repr__(self) -> str:
         return f"Unresolved({self.name!r})"
+
+
+class SavedModel:
+    """The files of a model of ``simulate_models``, as its ``save`` wrote them; ``into`` hands them to its ``load``."""
+
+    def __init__(self, files: dict[str, np.ndarray]) -> None:
+        self.files = files
+
+    @staticmethod
+    def of(model: Saves) -> SavedModel:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(Path(folder, MODEL))
+            found = [path for path in Path(folder).rglob("*") if path.is_file()]
+            files = {p.relative_to(folder).as_posix(): np.frombuffer(p.read_bytes(), np.uint8) for p in found}
+        if not files:
+            raise ValueError(f"save(path) of a {type(model).__name__} must write a file at that path, and wrote none")
+        return SavedModel(files)
+
+    def into(self, load: Callable[[Path], T]) -> T:
+        """What ``load`` makes of the files, at the path where they are for as long as it reads them."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.files.items():
+                path = Path(folder, name)
+                if not path.resolve().is_relative_to(Path(folder).resolve()):
+                    raise ValueError(f"a saved model cannot have a file at {name!r}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.tobytes())
+            return load(Path(folder, MODEL))
 
 
 def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = None) -> Any:
@@ -38,12 +75,12 @@ def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = No
         If it holds anything but parts, tuples, lists, dictionaries, arrays of numbers, functions and plain values.
     """
     lost = set() if lost is None else lost
-    name, found = saved_name(type(value))
+    name, found = part_name(type(value))
     if name is not None:
         if not found:
             lost.add(name)
         fields = type(value).__dataclass_fields__
-        return {"part": name, "fields": {f: encode(getattr(value, f), arrays, lost) for f in fields}}
+        return {"part": name, "fields": {f: encode(vars(value)[f], arrays, lost) for f in fields}}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         return _array(value, arrays)
     if value is None or type(value) in (bool, int, str):
@@ -56,18 +93,21 @@ def encode(value: Any, arrays: dict[str, np.ndarray], lost: set[str] | None = No
         return {type(value).__name__: [encode(v, arrays, lost) for v in value]}
     if isinstance(value, Unresolved):
         return {"function": value.name}
+    if isinstance(value, SavedModel) or (isinstance(value, Saves) and not isinstance(value, type)):
+        files = value.files if isinstance(value, SavedModel) else SavedModel.of(value).files
+        return {"model": {name: encode(content, arrays) for name, content in files.items()}}
     name, found = saved_name(value)
     if name is not None:
         if not found:
             lost.add(name)
         return {"function": name}
     raise TypeError(
-        f"cannot save {value!r}: a part may hold parts, tuples, lists, dictionaries with text keys, arrays of numbers, functions "
-        "and plain values"
+        f"cannot save {value!r}: a part may hold parts, tuples, lists, dictionaries with text keys, arrays of numbers, "
+        "functions and plain values, and a run models with methods save(path) and load(path)"
     )
 
 
-def _array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+def _array(value: np.ndarray | np.generic | jax.Array, arrays: dict[str, np.ndarray]) -> Any:
     array = np.asarray(value)
     if array.dtype.hasobject:
         raise TypeError(f"cannot save {value!r}: an array of objects would need pickle to come back")
@@ -79,7 +119,7 @@ def _array(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def decode(spec: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """What ``encode`` was given. Only classes made with ``part`` are built, only registered functions are returned; none is called.
+    """What ``encode`` was given. Only parts are built and only registered functions returned; no function is called.
 
     Raises
     ------
@@ -105,6 +145,8 @@ def decode(spec: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {name: decode(v, arrays) for name, v in content.items()}
     if kind in ("tuple", "list"):
         return (tuple if kind == "tuple" else list)(decode(v, arrays) for v in content)
+    if kind == "model":
+        return SavedModel({name: decode(file, arrays) for name, file in content.items()})
     if kind == "function":
         known = resolved(FUNCTIONS, content)
         return Unresolved(content) if known is None else known
@@ -120,8 +162,9 @@ def content_hash(value: Any) -> str:
         text = json.dumps(encode(value, arrays), sort_keys=True)
     except TypeError:  # it cannot be saved, but has leaves and a structure
         leaves, structure = jax.tree.flatten(value)
-        arrays = {f"array{i}": np.asarray(leaf) for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")}
-        text = f"{structure} {[leaf for leaf in leaves if not hasattr(leaf, 'dtype')]}"
+        held = [isinstance(leaf, np.ndarray | np.generic | jax.Array) for leaf in leaves]
+        arrays = {f"array{i}": np.asarray(leaf) for i, leaf in enumerate(leaves) if held[i]}
+        text = f"{structure} {[leaf for i, leaf in enumerate(leaves) if not held[i]]}"
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import _containers, arguments
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
-from modelcollapse.families.gaussian import Gaussian, normal_params
+from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
@@ -24,18 +23,40 @@ from modelcollapse.forks import computes
 from modelcollapse.laws import Law, Sampler, Table
 from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
+from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
+
+__all__ = [
+    "Law",
+    "bernoulli",
+    "binomial",
+    "categorical",
+    "counts",
+    "exponential",
+    "gamma",
+    "images",
+    "labels",
+    "linear",
+    "negative_binomial",
+    "normal",
+    "normal_mixture",
+    "pareto",
+    "poisson",
+    "sampler",
+    "table",
+    "uniform",
+]
 
 
 @computes
-def categorical(weights: Any, *, normalise: bool = False) -> Law:
+def categorical(weights: ArrayLike | Mapping[Hashable, float], *, normalise: bool = False) -> Law:
     """A law on K states.
 
     Parameters
     ----------
     weights
-        Probabilities ``(K,)``; or, with ``normalise=True``, any nonnegative weights, such as counts. A mapping, or a series
-        with an index of its own, names the states.
+        Probabilities ``(K,)``; or, with ``normalise=True``, any nonnegative weights, such as counts. A mapping, or a
+        series with an index of its own, names the states.
 
     Raises
     ------
@@ -55,8 +76,10 @@ def categorical(weights: Any, *, normalise: bool = False) -> Law:
 
 
 @computes
-def counts(mapping: Any) -> Law:
-    """The law of counts by name, in the order given: ``counts({"cat": 3, "dog": 5})``, a ``Counter``, or ``series.value_counts()``.
+def counts(mapping: ArrayLike | Mapping[Hashable, float]) -> Law:
+    """The law of counts by name, in the order given.
+
+    ``counts({"cat": 3, "dog": 5})``; a ``Counter`` or ``series.value_counts()`` will do.
 
     Raises
     ------
@@ -67,8 +90,9 @@ def counts(mapping: Any) -> Law:
     """
     if not isinstance(mapping, Mapping) and not _containers.has_own_index(mapping):
         raise TypeError(
-            f"mapping must give counts by name, a mapping or a series with an index of names, got {type(mapping).__name__}: "
-            "categorical(counts, normalise=True) takes counts alone, labels(values) one label for each row"
+            "mapping must give counts by name, a mapping or a series with an index of names, got "
+            f"{type(mapping).__name__}: categorical(counts, normalise=True) takes counts alone, labels(values) one "
+            "label for each row"
         )
     values, names = _containers.named_weights("counts", mapping)
     p = arguments.law("counts", values, normalise=True)
@@ -102,14 +126,15 @@ def normal(mean: ArrayLike = 0.0, covariance: ArrayLike = 1.0) -> Law:
         sigma = sigma * np.eye(mu.size)
     params = _normal(mu, "covariance", sigma, "mean")
     far = loses(mu, np.sqrt(np.diagonal(sigma)))
-    return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)
+    return Law(Gaussian(), params, exact=dataclasses.replace(params, mean=mu) if far else None)  # type: ignore[arg-type]
 
 
 @computes
-def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, normalise: bool = False) -> Law:
-    """A mixture of k normal laws: weights ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``.
+def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, *, normalise: bool = False) -> Law:
+    """A mixture of k normal laws.
 
-    With ``normalise=True`` the weights may have any sum.
+    Weights have shape ``(k,)``, means ``(k,)`` or ``(k, d)``, covariances ``(k,)`` or ``(k, d, d)``. With
+    ``normalise=True`` the weights may have any sum.
 
     Raises
     ------
@@ -130,7 +155,7 @@ def normal_mixture(weights: Any, means: ArrayLike, covariances: ArrayLike, *, no
         )
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i], "means") for i in range(p.size)]
     factors = jnp.stack([c.factor for c in parts])
-    params: Any = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    params = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
     far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
     return Law(GaussianMixture(p.size), params, exact=NormalMixture(p, mu, factors) if far else None)  # type: ignore[arg-type]
 
@@ -145,16 +170,16 @@ def _of_mixture(weights: np.ndarray, means: np.ndarray, covariances: np.ndarray)
 def linear(
     weights: ArrayLike, covariance: ArrayLike = 1.0, *, noise: float = 1.0, design: ArrayLike | None = None
 ) -> Law:
-    """Rows x with labels y = w . x + noise: weights ``(d,)``, covariance of x ``()`` or ``(d, d)``, deviation of the noise.
+    """Rows x with labels y = w . x + noise: weights ``(d,)``, covariance of x ``()`` or ``(d, d)``, noise by deviation.
 
-    Covariates are normal with mean 0 and fresh each time; or those of ``design`` (T, d), the same each time: then n draws
-    are labels of its first n rows, and an error is judged on its own rows, unless a covariance matrix is given. The family
-    of the law refits it by least squares: ``simulate(source.family, source, ...)``.
+    Covariates are normal with mean 0 and fresh each time; or those of ``design`` (T, d), the same each time: then n
+    draws are labels of its first n rows, and an error is judged on its own rows, unless a covariance matrix is given.
+    The family of the law refits it by least squares: ``simulate(source.family, source, ...)``.
 
     Raises
     ------
     ValueError
-        If an entry is not finite, the noise is negative, the covariance is not symmetric positive definite, or shapes differ.
+        If an entry is not finite, the noise negative, the covariance not symmetric positive definite, or shapes differ.
     """
     w = np.atleast_1d(arguments.array("weights", weights, ndim=(0, 1), least=1))
     given = arguments.array("covariance", covariance)
@@ -168,7 +193,7 @@ def linear(
     return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
 
 
-def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) -> Any:
+def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) -> Normal:
     if covariance.shape != (mean.size, mean.size):
         raise ValueError(f"{name} must have shape {(mean.size, mean.size)} to go with {beside}, got {covariance.shape}")
     if not np.allclose(covariance, covariance.T, rtol=1e-9, atol=0):
@@ -179,12 +204,11 @@ def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) ->
     dtype = jnp.result_type(float)
     lower = np.linalg.cholesky((covariance + covariance.T) / 2)
     pivot = np.diagonal(lower)
-    exact = normal_params(jnp.asarray(mean, dtype), jnp.eye(mean.size, dtype=dtype))
-    return type(exact)(exact.mean, jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+    return Normal(jnp.asarray(mean, dtype), jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
 
 
 def bernoulli(chance: float) -> Law:
-    """A law on 0 and 1, with probability ``chance`` in [0, 1] of a 1; the ``Binomial`` law of one trial. ValueError outside."""
+    """A law on 0 and 1, with probability ``chance`` in [0, 1] of a 1: ``binomial`` with one trial."""
     return binomial(1, chance)
 
 
@@ -212,20 +236,20 @@ def negative_binomial(mean: float, successes: float) -> Law:
     law = family.law(arguments.nonnegative("mean", mean))
     if not arguments.traced(law) and not np.isfinite(law.variance).all():
         raise ValueError(
-            f"mean + mean**2 / successes, the variance, must be finite in {law.mean.dtype}, got mean = {mean!r} and successes = "
-            f"{successes!r}"
+            f"mean + mean**2 / successes, the variance, must be finite in {law.mean.dtype}, got mean = {mean!r} and "
+            f"successes = {successes!r}"
         )
     return Law(family, law)
 
 
 def exponential(mean: float = 1.0) -> Law:
-    """Exponential waiting times with a positive mean; the ``Gamma`` law of shape 1. ValueError for a mean out of range."""
+    """Exponential waiting times with a positive mean: ``gamma`` with shape 1."""
     return gamma(mean, 1.0)
 
 
 @computes
 def gamma(mean: float, shape: float) -> Law:
-    """Gamma law with positive mean and shape: scale ``mean / shape``, variance ``mean**2 / shape``. ValueError out of range."""
+    """Gamma law of scale ``mean / shape``, variance ``mean**2 / shape``. ValueError unless both are positive."""
     family = Gamma(arguments.positive("shape", shape))
     return Law(family, family.law(_log("mean", mean)))
 
@@ -240,7 +264,8 @@ def uniform(end: float = 1.0) -> Law:
 def pareto(index: float, minimum: float = 1.0) -> Law:
     r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` with tail index :math:`\alpha`.
 
-    The mean is infinite for an index of 1 or less, the variance for one of 2 or less. ValueError unless both are positive.
+    The mean is infinite for an index of 1 or less, the variance for one of 2 or less. ValueError unless both arguments
+    are positive.
     """
     family = Pareto(arguments.positive("minimum", minimum))
     return Law(family, family.law(_log("index", index)))
@@ -251,17 +276,18 @@ def _log(name: str, value: float) -> jax.Array:
 
 
 @computes
-def table(rows: Any, *, replace: bool = True) -> Table:
+def table(rows: ArrayLike, *, replace: bool = True) -> Table:
     """Real data: rows ``(N, d)``, ``(N,)`` measurements, or ``(N,)`` integers as states 0 .. K - 1.
 
-    Lists, arrays, series and data frames are taken; columns of a frame keep their names. Rows ``(N, d)`` are measurements whatever
-    their type, so integers become floats. ``labels`` takes text, identifiers and categories.
+    Lists, arrays, series and data frames are taken; ``labels`` takes text, identifiers and categories. Rows of integers
+    below 2^31 stay integers, which a family of tokens reads; any other reads them as measurements, the same in floats.
+    The columns of a frame are measurements whatever their type, and keep their names.
 
     Raises
     ------
     ValueError
-        If the table is empty, has a gap or an infinite entry, a state that is negative or beyond 31 bits, or a number that the
-        precision in force cannot hold.
+        If the table is empty, has a gap or an infinite entry, a state that is negative or beyond 31 bits, or a number
+        that the precision in force cannot hold.
     TypeError
         If it holds anything but real numbers, or counts by name.
     """
@@ -269,16 +295,34 @@ def table(rows: Any, *, replace: bool = True) -> Table:
     replace, named = arguments.flag("replace", replace), Names.of(names)
     if points.dtype.kind == "i":
         return Table(jnp.asarray(points, jnp.int32), replace, named)
+    return _measurements(points, replace, named)
+
+
+def _measurements(points: np.ndarray, replace: bool, named: Names | None) -> Table:
     far = loses(*mean_and_spread(points))
     return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
 
 
+def read_by(family: Family, source: Source) -> Source:
+    """``source`` as ``family`` reads it: rows of whole numbers are measurements to all but families of tokens."""
+    return source if isinstance(family, ReadsTokens) and family.tokens else measured(source)
+
+
+def measured(source: Source) -> Source:
+    """``source``, or the same table in floats if it has rows ``(N, d)`` of whole numbers."""
+    if not isinstance(source, Table) or source.points.ndim != 2 or not jnp.issubdtype(source.points.dtype, jnp.integer):
+        return source
+    if arguments.traced(source.points):
+        return dataclasses.replace(source, points=source.points.astype(jnp.result_type(float)))
+    return _measurements(np.asarray(source.points, np.float64), source.replace, source.named)
+
+
 @computes
-def labels(values: Any, *, replace: bool = True) -> Table:
+def labels(values: Iterable[Hashable], *, replace: bool = True) -> Table:
     """A table of states from one label for each row: text, identifiers of any width, categories, anything hashable.
 
-    States are numbered in the order of the labels' values (categories in their own, unused ones included), and keep them as
-    ``names``; so ``Discrete()`` knows K.
+    States are numbered in the order of the labels' values (categories in their own, unused ones included), and keep
+    them as ``names``; so ``Discrete()`` knows K.
 
     Raises
     ------
@@ -293,7 +337,7 @@ def labels(values: Any, *, replace: bool = True) -> Table:
 
 @computes
 def images(pixels: ArrayLike, labels: ArrayLike | None = None, *, replace: bool = True) -> Table:
-    """Real images ``(n, height, width)`` in [0, 1] as a table of rows ``(n, height * width)``; flat ones may be given as they are.
+    """Real images ``(n, height, width)`` in [0, 1], or flat ones ``(n, height * width)``, as a table of flat rows.
 
     With ``labels`` ``(n,)``, integers from 0, each row ends with its label, as ``Conditional`` wants it.
 

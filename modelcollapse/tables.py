@@ -1,8 +1,8 @@
-"""Text files are read whole, or refused with the line and the content that cannot be read; what a reader decides by itself, it says.
+"""Text files are read whole, or refused with the line and what stands there; a reader says what it decides by itself.
 
 The standard library splits the lines (``csv``). Which separator a file has is decided by all of its lines, not by the
-first ones: it is the one that gives every line the same number of cells. (``csv.Sniffer`` looks at frequencies of characters:
-it finds no separator in a file of one column, and takes a decimal comma for one.)
+first ones: it is the one that gives every line the same number of cells. (``csv.Sniffer`` looks at frequencies of
+characters: it finds no separator in a file of one column, and takes a decimal comma for one.)
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 def read_text(path: str | os.PathLike, encoding: str | None = None) -> str:
     """All of a text file, with lines that end in a newline whatever they end in there.
 
-    Without ``encoding`` it is UTF-8, or what a byte order mark at its beginning says (UTF-8, UTF-16 or UTF-32). ValueError,
-    with the position and the line, for bytes that are not text in it; nothing is replaced.
+    Without ``encoding`` it is UTF-8, or what a byte order mark at its beginning says (UTF-8, UTF-16 or UTF-32).
+    ValueError, with the position and the line, for bytes that are not text in it; nothing is replaced.
     """
     content, name = Path(arguments.path("path", path)).read_bytes(), os.fspath(path)
     marked = next((codec for mark, codec in MARKS.items() if content.startswith(mark)), None)
@@ -54,12 +54,13 @@ def read_text(path: str | os.PathLike, encoding: str | None = None) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{name} is not {error.encoding} text: byte {content[error.start]:#04x} at position {error.start}, in line {line} "
-            f"({error.reason}); save it as UTF-8, or name its encoding, such as latin-1 or cp1252"
+            f"{name} is not {error.encoding} text: byte {content[error.start]:#04x} at position {error.start}, in line "
+            f"{line} ({error.reason}); save it as UTF-8, or name its encoding, such as latin-1 or cp1252"
         ) from None
     if "\0" in text:
         raise ValueError(
-            f"{name} is not a text file: it has a zero byte at position {content.index(0)}; save a spreadsheet as CSV, in UTF-8"
+            f"{name} is not a text file: it has a zero byte at position {content.index(0)}; save a spreadsheet as CSV, "
+            "in UTF-8"
         )
     return io.StringIO(text.removeprefix("\ufeff"), newline=None).read()
 
@@ -109,8 +110,9 @@ class Table:
             i = next(i for i, cell in enumerate(self.column(text)) if number(cell) is None)
             titles = [[n for n, kind in zip(self.names, numeric, strict=True) if kind is k] for k in (True, False)]
             raise ValueError(
-                f"{self.path} has columns of numbers ({', '.join(titles[0])}) and columns of text ({', '.join(titles[1])}; line "
-                f"{self.lines[i]}: {self.rows[i][text]!r}); name the columns that are wanted"
+                f"{self.path} has columns of numbers ({', '.join(titles[0])}) and columns of text "
+                f"({', '.join(titles[1])}; "
+                f"line {self.lines[i]}: {self.rows[i][text]!r}); name the columns that are wanted"
             )
         commas = self._decimal_commas()
         values = np.empty((len(self.rows), len(self.names)))
@@ -130,8 +132,8 @@ class Table:
         cells = [self.rows[i][j] for i, j in commas if number(self.rows[i][j]) is not None]
         if cells and (self.separator == "," or all(THOUSANDS.fullmatch(cell) for cell in cells)):
             raise ValueError(
-                f"{self.place(*commas[0])}: the comma in {cells[0]!r} may be a decimal comma or separate thousands; write the "
-                "numbers without it"
+                f"{self.place(*commas[0])}: the comma in {cells[0]!r} may be a decimal comma or separate thousands; "
+                "write the numbers without it"
             )
         return cells
 
@@ -169,8 +171,8 @@ class Table:
         for i, value in enumerate(values):
             if value is not None and not value.is_integer():
                 raise ValueError(
-                    f"{self.place(i, j)}: states must be text or whole numbers, got {cells[i]!r}; numbers that are measured are "
-                    "rows of a table, not states"
+                    f"{self.place(i, j)}: states must be text or whole numbers, got {cells[i]!r}; numbers that are "
+                    "measured are rows of a table, not states"
                 )
         written: dict[int, str] = {}
         states = [_integer(cell) for cell in cells]
@@ -189,7 +191,7 @@ def read(
     encoding: str | None = None,
     index: bool = True,
 ) -> Table:
-    """The cells of a text file of rows; ``columns`` are chosen by name or by number from 1, ``index`` says to leave an index out.
+    """The cells of a text file of rows: of ``columns``, by name or by number from 1; ``index`` leaves an index out.
 
     Cells lose the spaces around them. Lines of nothing are skipped where a row has several cells. ValueError for a file
     without rows, a row of another length than the first, and an unknown column.
@@ -287,7 +289,7 @@ def _cells(text: str, name: str) -> tuple[str, list[int], list[list[str]]]:
 
 
 def _split(text: str, separator: str, name: str, blank: bool = False) -> tuple[list[int], list[list[str]]]:
-    """The number of the line that each row begins at, and its cells; blank lines at the end are not rows, others if asked for."""
+    """The line that each row begins at, and its cells. Blank lines at the end are not rows; others are if ``blank``."""
     kept = (line.strip(" \n") + "\n" if separator == " " else line for line in io.StringIO(text.rstrip("\n") + "\n"))
     reader = csv.reader(kept, delimiter=separator, skipinitialspace=True, strict=True)
     lines, rows, begin = [], [], 1
@@ -328,8 +330,8 @@ def _header(rows: list[list[str]], name: str) -> bool:
         return True
     if words:
         raise ValueError(
-            f"{name}, line 1 ({', '.join(first)[:80]}) has {words[0]!r} above numbers and may be a header or a faulty row; say whether "
-            "the file has a header"
+            f"{name}, line 1 ({', '.join(first)[:80]}) has {words[0]!r} above numbers and may be a header or a faulty "
+            "row; say whether the file has a header"
         )
     if numeric or any(cell in cells for cell, cells in zip(first, columns, strict=True)):
         return False

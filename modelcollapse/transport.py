@@ -1,24 +1,23 @@
-"""Squared Wasserstein-2 distances in closed form, exact where laws nearly coincide and where covariances nearly vanish."""
+"""Squared Wasserstein-2 distances in closed form, exact where laws nearly coincide or covariances nearly vanish."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from modelcollapse.arguments import operand
 from modelcollapse.numeric import shown
 
 
-def bures(first: Any, second: Any) -> jax.Array:
+def bures(first: ArrayLike, second: ArrayLike) -> jax.Array:
     r"""Squared Bures distance of the covariances :math:`A A^T` and :math:`B B^T`, from their factors ``(..., d, d)``.
 
     .. math:: \min_Q \|A - B Q\|_F^2 = \mathrm{tr}\,AA^T + \mathrm{tr}\,BB^T - 2 \|B^T A\|_*
 
-    over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is what is computed: it is a sum of squares, so
-    nothing cancels when the two are close, and no square root of a nearly singular matrix is taken. Exact to rounding.
+    over orthogonal Q, attained at the polar factor of :math:`B^T A`. The left side is computed, exactly to rounding: it
+    is a sum of squares, so nothing cancels when the two are close, and takes no root of a nearly singular matrix.
     """
     return _bures(operand("first", first), operand("second", second), "first and second")
 
@@ -33,25 +32,25 @@ def _bures(first: jax.Array, second: jax.Array, names: str) -> jax.Array:
     return ((first - second @ (left @ right)) ** 2).sum((-2, -1))
 
 
-def gaussian_w2(mean: Any, factor: Any, other_mean: Any, other_factor: Any) -> jax.Array:
-    r"""Squared W2 distance of two normal laws: :math:`|\mu_1 - \mu_2|^2` plus the squared Bures distance (Gelbrich 1990).
+def gaussian_w2(mean: ArrayLike, factor: ArrayLike, other_mean: ArrayLike, other_factor: ArrayLike) -> jax.Array:
+    r"""Squared W2 distance of two normal laws: that of the means plus the squared Bures distance (Gelbrich 1990).
 
-    Infinite where a square is beyond the floating type.
+    It is infinite where a square is beyond the floating type.
     """
-    mean, other_mean = operand("mean", mean), operand("other_mean", other_mean)
-    factor, other_factor = operand("factor", factor), operand("other_factor", other_factor)
-    distance = _bures(factor, other_factor, "factor and other_factor")
-    if mean.shape[-1:] != factor.shape[-1:] or other_mean.shape[-1:] != factor.shape[-1:]:
+    one, other = operand("factor", factor), operand("other_factor", other_factor)
+    mu, nu = operand("mean", mean), operand("other_mean", other_mean)
+    distance = _bures(one, other, "factor and other_factor")
+    if mu.shape[-1:] != one.shape[-1:] or nu.shape[-1:] != one.shape[-1:]:
         raise ValueError(
-            f"mean and other_mean must have shape (..., d), d = {factor.shape[-1]}, got {mean.shape} and {other_mean.shape}"
+            f"mean and other_mean must have shape (..., d), d = {one.shape[-1]}, got {mu.shape} and {nu.shape}"
         )
-    mean, other_mean = _together(mean, other_mean, "mean and other_mean")
-    apart, distance = _together(((mean - other_mean) ** 2).sum(-1), distance, "means and factors")
+    mu, nu = _together(mu, nu, "mean and other_mean")
+    apart, distance = _together(((mu - nu) ** 2).sum(-1), distance, "means and factors")
     return apart + distance
 
 
 def _together(one: jax.Array, other: jax.Array, names: str) -> tuple[jax.Array, jax.Array]:
-    """Both in the shape that they have together."""
+    """Both, broadcast to one shape."""
     try:
         shape = np.broadcast_shapes(one.shape, other.shape)
     except ValueError:
@@ -59,19 +58,19 @@ def _together(one: jax.Array, other: jax.Array, names: str) -> tuple[jax.Array, 
     return jnp.broadcast_to(one, shape), jnp.broadcast_to(other, shape)
 
 
-def sample_w2(first: Any, second: Any) -> jax.Array:
+def sample_w2(first: ArrayLike, second: ArrayLike) -> jax.Array:
     r"""Squared W2 distance of two empirical laws on the line, from samples ``(n,)`` and ``(m,)`` of any sizes.
 
     .. math:: \int_0^1 (F^{-1}(u) - G^{-1}(u))^2 du
 
     Both quantile functions are steps; the integral is a sum over the merged steps, exact to rounding.
     """
-    first, second = operand("first", first), operand("second", second)
-    if first.ndim != 1 or second.ndim != 1 or not first.size or not second.size:
+    x, y = operand("first", first), operand("second", second)
+    if x.ndim != 1 or y.ndim != 1 or not x.size or not y.size:
         raise ValueError(
-            f"first and second must be vectors with at least one value, got shapes {first.shape} and {second.shape}"
+            f"first and second must be vectors with at least one value, got shapes {x.shape} and {y.shape}"
         )
-    x, y = jnp.sort(first), jnp.sort(second)
+    x, y = jnp.sort(x), jnp.sort(y)
     n, m = x.size, y.size
     if n == m:
         return ((x - y) ** 2).mean()
@@ -82,13 +81,15 @@ def sample_w2(first: Any, second: Any) -> jax.Array:
     return (gap**2 * jnp.asarray((ends - starts) / (n * m), x.dtype)).sum()
 
 
-def mixture_l2(weights: Any, means: Any, covariances: Any, other: tuple[Any, Any, Any]) -> jax.Array:
+def mixture_l2(
+    weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, other: tuple[ArrayLike, ArrayLike, ArrayLike]
+) -> jax.Array:
     r"""Squared L2 distance of the densities of two normal mixtures, each ``(k,), (k, d), (k, d, d)``.
 
     .. math:: \int (p - q)^2 = \sum_{ij} w_i w_j N(m_i - m_j; 0, C_i + C_j)
 
-    over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels and the
-    result has the absolute error of one term.
+    over the components of both, those of q with weight :math:`-w`. Exact; where p and q nearly coincide the sum cancels
+    and the result has the absolute error of one term.
     """
     if not isinstance(other, tuple) or len(other) != 3:
         raise TypeError(f"other must be a tuple of weights, means and covariances, got {shown(other)}")

@@ -1,8 +1,11 @@
 """Files of small runs, whole or with something changed in them."""
 
+import functools
 import io
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,16 @@ def coin(generations: int = 1, observe: Any = "entropy") -> mc.Run:
     return mc.simulate(
         mc.Discrete(), mc.categorical([0.5, 0.5]), observe=observe, size=5, generations=generations, chains=3
     )
+
+
+@functools.cache
+def saved_coin() -> tuple[mc.Run, bytes]:
+    """A small run and its file, made once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.npz")
+        run = coin()
+        run.save(path)
+        return run, path.read_bytes()
 
 
 def members(whole: bytes) -> dict[str, Any]:

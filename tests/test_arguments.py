@@ -290,9 +290,7 @@ def test_every_bad_value_is_refused_by_name(row: str, bits: int) -> None:
 
 
 def test_every_field_of_a_family_or_regime_has_a_row() -> None:
-    public = {name: getattr(mc, name) for name in mc.__all__} | {
-        name: getattr(families, name) for name in families.__all__
-    }
+    public = {name: getattr(module, name) for module in (families, mc.regimes) for name in module.__all__}
     parts = {
         name: part for name, part in public.items()
         if dataclasses.is_dataclass(part) and part.__module__.startswith(("modelcollapse.families", "modelcollapse.regimes"))

@@ -2,14 +2,20 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import binom
 
+import modelcollapse as mc
+from docs.pages.calibration import Count, calibrate, text
 from modelcollapse.__main__ import main
-from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
-from modelcollapse.verify import registry as claims
-from modelcollapse.verify.calibrate import Count, calibrate, text
+from modelcollapse.claims import registry
+from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
+from modelcollapse.verify import runner as claims
+from modelcollapse.verify.lab import shared
+from modelcollapse_theory import accumulation, gaussian, replacement
 
 LEVELS = (0.05, 0.01)
 
@@ -17,7 +23,7 @@ LEVELS = (0.05, 0.01)
 @pytest.fixture
 def registered():
     """Register claims for one test only."""
-    before = set(claims.registry())
+    before = set(registry())
     yield claims.REGISTRY
     for name in set(claims.REGISTRY) - before:
         del claims.REGISTRY[name]
@@ -88,7 +94,7 @@ def test_results_come_in_the_given_order(registered):
 def test_a_shared_run_is_made_once():
     calls = []
 
-    @claims.shared
+    @shared
     def run(seed, chains):
         calls.append((seed, chains))
         return seed
@@ -218,7 +224,7 @@ def test_calibration_counts_what_it_says(registered):
 
 @pytest.mark.parametrize("name", ["poisson_extinction", "filters", "planned_sample_size"])
 def test_a_claim_of_the_registry_holds(name):
-    result = claims.run_claim(claims.registry()[name], 1)
+    result = claims.run_claim(registry()[name], 1)
     assert result.verdict == claims.HELD, claims.to_text(result)
 
 
@@ -249,3 +255,73 @@ def test_a_bound_allows_for_the_rounding_of_its_samples_and_for_no_more(dtype, b
         BoundedMean(np.append(samples, dtype(49 + 90 * unit)), 0, 49)
     with pytest.raises(ValueError, match="samples must lie in"):
         BoundedMean(np.append(samples, np.nan), 0, 49)
+
+
+def test_evidence_takes_numbers_of_any_kind():
+    evidence = Evidence(Proportion(1, 2), np.array(0.5), {"other": np.float32(0.75)}, slack=np.array(0.125))
+    assert [type(x) for x in (evidence.predicted, evidence.wrong["other"], evidence.slack)] == [float] * 3
+
+
+def test_a_formula_knows_its_near_misses():
+    exact = Formula(gaussian.expected_deviation, 10, 5)
+    assert exact() == gaussian.expected_deviation(10, 5)
+    assert exact.near(early=1, late=2, larger=1, diploid=True, ddof=0) == {
+        "M + 1 for M": gaussian.expected_deviation(11, 5),
+        "one generation early": gaussian.expected_deviation(10, 4),
+        "two generations late": gaussian.expected_deviation(10, 7),
+        "diploid 2M": gaussian.expected_deviation(20, 5),
+        "ddof = 0": gaussian.expected_deviation(10, 5, ddof=0),
+    }
+    assert list(exact.near(early=3, unit="fit")) == ["three fits early"]
+    assert exact.along("fits")(2) == gaussian.expected_deviation(10, 2)
+    second = Formula(accumulation.gaussian, 10, 5, at=(1, -1), read=lambda x: 1 - x)
+    assert second() == 1 - accumulation.gaussian(10, 5)[1][-1]
+    with pytest.raises(ValueError, match="equals the prediction"):
+        exact.against(Proportion(1, 2), "the same", {"itself": exact()})
+
+
+def test_a_section_takes_theorems_as_objects_and_the_statement_from_the_docstring(registered):
+    toys = Section("Z. toys", source="symmetry", chains=400)
+
+    @toys.claim(replacement.fixation_probability, tier="quick")
+    def tossed(lab):
+        """a coin
+        is fair"""
+        yield Evidence(Proportion.of(lab.random("coin").random(lab.chains) < 0.5), 0.5, {"biased": 0.9})
+
+    found = registered["tossed"]
+    assert (found.statement, found.source, found.section, found.chains, found.tier) == (
+        "a coin is fair", "symmetry", "Z. toys", 400, "quick",
+    )  # fmt: skip
+    assert found.theorems == ("replacement.fixation_probability",)
+    assert claims.run_claim(found, 0).verdict == claims.HELD
+    tosses = np.random.default_rng(claims.stream(3, "coin")).random(7) < 0.5
+    assert [row.estimate for row in claims.run_claim(found, 3, 7).rows] == [tosses.mean()]
+    with pytest.raises(ValueError, match=r"replacement\.heterozygosity is not one of them"):
+        toys.claim(replacement.heterozygosity)(tossed)
+
+
+def test_a_lab_runs_on_the_stream_of_a_name():
+    parts, given = (mc.Discrete(), mc.categorical([0.5, 0.5])), {"observe": "heterozygosity", "size": 4}
+    run = Lab(3, 5).run("a name", *parts, **given, fits=[1, 3])
+    same = mc.simulate(*parts, **given, generations=2, record=[0, 2], chains=5, seed=claims.stream(3, "a name"))
+    np.testing.assert_array_equal(run["heterozygosity"], same["heterozygosity"])
+    np.testing.assert_array_equal(Lab(3, 5).last("a name", *parts, **given, fits=[1, 3]), run["heterozygosity"][:, -1])
+
+
+def test_a_shared_run_is_made_in_each_precision():
+    made = shared(lambda: jnp.zeros(1).dtype)
+    with jax.enable_x64(False):
+        single = made()
+    with jax.enable_x64(True):
+        double = made()
+    assert (single, double) == (np.float32, np.float64)
+
+
+def test_earlier_names_still_lead_here():
+    from modelcollapse import checks, verify
+    from modelcollapse.checks import claims as earlier
+
+    assert earlier.REGISTRY is registry() is checks.registry() is earlier.registry()
+    for name in ("BoundedMean", "ChernoffMean", "Evidence", "NominalMean", "Proportion", "claim", "run_claim"):
+        assert getattr(checks, name) is getattr(verify, name)

@@ -18,8 +18,9 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse.__main__ import main
+from modelcollapse.claims import registry
 from modelcollapse.predict.registry import RULES
-from modelcollapse.verify import registry as claims
+from modelcollapse.verify import REGISTRY
 from modelcollapse_theory import precision
 from modelcollapse_theory._register import THEOREMS
 
@@ -122,8 +123,8 @@ def run_command(command, capsys):
 @pytest.mark.parametrize("path", quick_or_slow(PAGES))
 def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    claims.registry()
-    registers = [(register, set(register)) for register in (claims.REGISTRY, THEOREMS, RULES)]
+    registry()
+    registers = [(register, set(register)) for register in (REGISTRY, THEOREMS, RULES)]
     namespace: dict = {"__name__": page(path).replace("/", "_").replace(".", "_")}
     try:
         for line, code, shown in blocks(path):
@@ -230,11 +231,11 @@ def test_each_guarantee_names_a_test_or_claim_that_exists():
             if file.endswith(".py"):
                 assert f"def {function}" in (ROOT / "tests" / file).read_text("utf-8"), name
             else:
-                assert name in claims.registry(), name
+                assert name in registry(), name
 
 
 def test_the_share_of_the_claims_that_run_in_32_bits_is_what_is_said():
-    quick = [claim.section[0] for claim in claims.registry().values() if claim.tier == "quick"]
+    quick = [claim.section[0] for claim in registry().values() if claim.tier == "quick"]
     share = rf"{sum(section in 'AD' for section in quick)} of (the )?{len(quick)}\b"
     for name in ("README.md", "Makefile"):
         assert re.search(share, (ROOT / name).read_text("utf-8")), (name, share)

@@ -458,7 +458,7 @@ def test_theory_may_be_given(table: mc.Decomposition) -> None:
         (["a", "a"], "excess_risk", "one to six different names"),
         (list("abcdefg"), "excess_risk", "one to six different names"),
         (["a"], ["excess_risk", "squared_error"], "one observable of one name"),
-        (["a"], "coefficients", "one number a chain"),
+        (["a"], "coefficients", "one number per chain"),
     ],
 )
 def test_tables_that_make_no_sense(names: list[str], observe: Any, message: str) -> None:

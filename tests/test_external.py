@@ -258,9 +258,10 @@ def test_the_result_is_a_run(tmp_path):
     assert [type(model) for model in run.params] == [Normal, Normal]
     assert run.provenance["seed"] == 5
     assert "Normal" in run.provenance["parts"]["family"]["repr"]
+    longer = simulate_models(Normal, mc.normal(), size=6, generations=3, chains=2, seed=5)
     for wide in (True, False):  # the run is in float64 in either precision
-        with jax.enable_x64(wide), pytest.raises(TypeError, match="cannot be extended"):
-            run.extend(1)
+        with jax.enable_x64(wide):
+            np.testing.assert_array_equal(run.extend(1)["mean"], longer["mean"], strict=True)
     with pytest.raises(TypeError, match="cannot save"):
         run.save(tmp_path / "run.npz")
 

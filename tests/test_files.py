@@ -1,5 +1,6 @@
 """A saved run is whole or refused, and is written over nothing but a file."""
 
+import dataclasses
 import io
 import os
 import pickle
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from saved import archive, coin, field, members, text
+from saved import archive, field, members, saved_coin, text
 from toys import origin, place
 
 import modelcollapse as mc
@@ -25,14 +26,12 @@ import modelcollapse as mc
 
 @pytest.fixture(scope="module")
 def run() -> mc.Run:
-    return coin()
+    return saved_coin()[0]
 
 
 @pytest.fixture(scope="module")
-def whole(run: mc.Run, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("whole") / "run.npz"
-    run.save(path)
-    return path.read_bytes()
+def whole() -> bytes:
+    return saved_coin()[1]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -368,8 +367,7 @@ def test_loading_and_saving_again_loses_no_bit_in_the_other_precision(tmp_path: 
 def test_bytes_of_other_floats_come_back(tmp_path: Path) -> None:
     with jax.enable_x64(False):
         law = mc.Law(origin().family, jnp.zeros(2, jnp.bfloat16))
-        mc.simulate(law.family, law, observe=place, size=3, generations=1).replaced(source=law).save(
-            tmp_path / "run.npz"
-        )
+        run = mc.simulate(law.family, law, observe=place, size=3, generations=1)
+        dataclasses.replace(run, source=law).save(tmp_path / "run.npz")
         back = mc.Run.load(tmp_path / "run.npz")
     assert back.source.params.dtype == jnp.bfloat16

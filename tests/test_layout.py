@@ -28,7 +28,7 @@ ANY = 150
 # who may import the theory
 SEES_THEORY = ("predict", "verify", "claims", "inference", "cli")
 # what only some may import: the engine is the run's, and the content of the claims belongs to those who run them
-ONLY = {"engine": ("engine", "run"), "claims": ("claims", "cli", "verify.atlas", "verify.calibrate", "checks")}
+ONLY = {"engine": ("engine", "run"), "claims": ("claims", "cli", "checks")}
 
 
 @functools.cache

@@ -1,5 +1,7 @@
 """Observables are what their names say, also where laws are extreme."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis
@@ -14,7 +16,11 @@ from toys import place
 import modelcollapse as mc
 from modelcollapse import observables as ob
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.families.kde import Kernels
 from modelcollapse.families.mixture import NormalMixture
+from modelcollapse.location import InPlace
+from modelcollapse.protocols import marks
+from modelcollapse.pytree import part
 
 P, Q = jnp.array([0.5, 0.0, 0.2, 0.3, 0.0]), jnp.array([0.4, 0.1, 0.3, 0.2, 0.0])
 
@@ -172,5 +178,133 @@ def test_names(observe: Any, names: list[str]) -> None:
     assert list(ob.named(observe)) == names
 
 
-def test_every_named_observable_has_a_label() -> None:
-    assert set(ob.OBSERVABLES) == set(ob.LABELS)
+def test_every_named_observable_has_a_unit_and_only_dimensions_that_it_has() -> None:
+    for name, given in ob.OBSERVABLES.items():
+        said = marks(given)
+        assert said.units, name
+        assert isinstance(said.dims, tuple), name
+    units = {name: marks(ob.OBSERVABLES[name]).units for name in ("entropy", "support_size", "absorption_time", "mean")}
+    assert units == {"entropy": "nats", "support_size": "states", "absorption_time": "generations", "mean": "1"}
+
+
+def bits(params: jax.Array) -> jax.Array:
+    return jax.scipy.special.entr(params) / np.log(2)
+
+
+bits.units, bits.dims, bits.unlabelled = "bits", ("word",), True  # type: ignore[attr-defined]
+
+
+@part
+class Marked:
+    """An observable that says everything of itself that there is to say."""
+
+    units, dims = "bits", ("word",)
+    settles = unlabelled = needs_truth = needs_data = True
+    shifts = False
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: tuple, state: Any, truth: Any) -> tuple:
+        return carry
+
+    def read(self, carry: tuple, state: Any, truth: Any) -> jax.Array:
+        return state.params.sum()
+
+
+def test_units_and_dimensions_of_ones_own_go_with_the_observable() -> None:
+    pytest.importorskip("xarray")
+    observe = {"own": bits, "field": mc.of("frequencies", bits), "entropy": lambda p: p.frequencies.sum()}
+    rows = np.column_stack([np.linspace(0, 1, 12), np.repeat([0.0, 1.0], 6)])
+    run = mc.simulate(
+        mc.Conditional(mc.GaussianMean(), 2), mc.table(rows), observe=observe | {"own": lambda p: bits(p.frequencies)},
+        size=8, generations=1, chains=2,
+    )  # fmt: skip
+    found = run.to_dataset()
+    assert found["field"].attrs == {"units": "bits"}
+    assert found["field"].dims == ("chain", "generation", "word")
+    assert found["own"].attrs == found["entropy"].attrs == {}
+
+
+# wrapper -> what it says of an observable that says everything, and of one that moves with the rows
+WRAPPERS: dict[str, tuple[Callable[[Any], Any], dict[str, Any], dict[str, Any]]] = {
+    "as it is": (lambda o: o, {}, {"shifts": True}),
+    "of a field": (lambda o: mc.of("field", o), {"unlabelled": False, "shifts": None}, {"shifts": None}),
+    "a threshold": (lambda o: ob.Below(o, 0.5), {"units": "", "dims": ()}, {"shifts": None}),
+    "a first time": (ob.FirstTime, {"units": "generations", "dims": ()}, {"shifts": None}),
+    "a first time below": (lambda o: mc.first_below(o, 1), {"units": "generations", "dims": ()}, {"shifts": None}),
+    "in place": (lambda o: InPlace(o, jnp.zeros(1)), {"shifts": None}, {"shifts": None}),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_wrappers_pass_on_what_an_observable_says_of_itself(wrapper: str) -> None:
+    wrap, changes, moved = WRAPPERS[wrapper]
+    assert marks(wrap(Marked())) == dataclasses.replace(marks(Marked()), **changes)
+    assert {"shifts": marks(wrap(ob.as_observable("mean"))).shifts} == moved
+    # once more around: nothing is lost on the way
+    twice = marks(ob.FirstTime(wrap(Marked())))
+    assert (twice.settles, twice.needs_truth, twice.needs_data) == (True, True, True)
+    assert marks(wrap(ob.as_observable(bits))).needs_data is False
+
+
+def test_the_wasserstein_distance_of_a_kernel_density_is_that_of_the_whole_density() -> None:
+    law = Kernels(jnp.array([[0.0], [2.0], [4.0]]), jnp.int32(3), jnp.array([[0.1]]))
+    truth = mc.normal(2.0, 1.0).params
+    # the variance of three points and of a kernel, not of a kernel alone
+    expected = (np.sqrt(8 / 3 + 0.01) - 1) ** 2
+    assert float(ob.w2_squared(law, truth)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("given", [ob.FirstTime(ob.absorbed), ob.FirstTime(ob.as_observable("absorbed"))])
+def test_first_times_take_functions(given: Any) -> None:
+    read = simulate({"x": given, "named": "absorption_time"})
+    np.testing.assert_array_equal(read["x"], read["named"])
+
+
+@part
+class Pool:
+    """How many items the regime remembers."""
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: tuple, state: Any, truth: Any) -> tuple:
+        return carry
+
+    def read(self, carry: tuple, state: Any, truth: Any) -> jax.Array:
+        return state.memory.size
+
+
+@part
+class Drawn(Pool):
+    """How often each state is in the data set that the generation was fitted to, ``(K,)``."""
+
+    needs_data = True
+
+    def read(self, carry: tuple, state: Any, truth: Any) -> jax.Array:
+        return state.data.n
+
+
+def test_an_observable_sees_the_memory_of_the_regime() -> None:
+    run = mc.simulate(
+        mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Accumulate(), {"pool": Pool()}, size=8, generations=4, chains=2
+    )
+    np.testing.assert_array_equal(run["pool"], np.tile(8 * np.arange(1, 6), (2, 1)))
+
+
+@pytest.mark.parametrize("regime", [mc.Replace(), mc.FreshReal(0.5)])
+def test_an_observable_may_ask_for_the_data_set_of_the_generation(regime: Any) -> None:
+    observe = {"p": "probabilities", "drawn": Drawn()}
+    run = mc.simulate(
+        mc.Discrete(),
+        mc.categorical([0.5, 0.3, 0.2]),
+        regime,
+        observe,
+        size=8,
+        generations=4,
+        chains=3,
+        record=[0, 2, 4],
+    )
+    np.testing.assert_array_equal(run["drawn"].sum(-1), np.full((3, 3), 8))
+    np.testing.assert_allclose(run["drawn"], 8 * run["p"], rtol=1e-12)

@@ -1,7 +1,9 @@
-"""A prediction answers for exactly the process that it describes, names the theorem that it evaluated, and says what it is worth."""
+"""A prediction answers for exactly the process that it describes, and names the theorem that it evaluated."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -11,8 +13,10 @@ import pytest
 
 import modelcollapse as mc
 from modelcollapse import observables
+from modelcollapse.predict import registry
 from modelcollapse.pytree import part
 from modelcollapse_theory import (
+    NotCovered,
     divergence,
     exponential_families,
     fixation,
@@ -22,7 +26,9 @@ from modelcollapse_theory import (
     mixture,
     ppca,
     rare,
+    regression,
     support,
+    wishart,
     workflows,
 )
 
@@ -39,7 +45,7 @@ def names(*args: Any, **options: Any) -> set[str]:
     return {p.observable for p in of(*args, **options)}
 
 
-# --- one door ---------------------------------------------------------------------------------------------------------
+# --- one door --------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_predicted_as_its_process_is() -> None:
@@ -67,7 +73,7 @@ def test_bad_arguments_are_those_of_simulate() -> None:
         of(mc.Gaussian(), NORMAL, observe="entropy")
 
 
-# --- whose process it is ------------------------------------------------------------------------------------------------
+# --- whose process it is ---------------------------------------------------------------------------------------------
 
 
 @part
@@ -155,7 +161,8 @@ def test_a_mixture_keeps_its_answer_where_its_memory_is_whole() -> None:
 @pytest.mark.parametrize(
     "same",
     [
-        mc.Mixture(1.0, 0.0, 0.0), mc.FixedReal(0.05), mc.FreshReal(0.0), mc.FreshReal([0.9, 0.01, 0.02, 0.0]), mc.Retain(0.0),
+        mc.Mixture(1.0, 0.0, 0.0), mc.FixedReal(0.05), mc.FreshReal(0.0), mc.FreshReal([0.9, 0.01, 0.02, 0.0]),
+        mc.Retain(0.0),
         mc.Switch(mc.Replace(), mc.FreshReal(1.0), 4), mc.Switch(mc.Mixture(), mc.Replace(), 2),
     ],
     ids=repr,
@@ -167,7 +174,7 @@ def test_what_is_replacement_is_answered_as_replacement(same: Any) -> None:
     assert str(of(mc.Damped(mc.Gaussian(), 1.0), NORMAL)) == str(of(mc.Gaussian(), NORMAL))
 
 
-# --- schedules, shares, tables --------------------------------------------------------------------------------------------
+# --- schedules, shares, tables ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", [32, 64])
@@ -187,10 +194,14 @@ def recursed(steps: Any, sizes: list[int]) -> np.ndarray:
     return 1 - np.array(v)
 
 
+def with_real(rows: int) -> Any:
+    return lambda v, m: 1 / m + (m - rows) * (m - rows - 1) / m**2 * v
+
+
 SIZES = [6, 9, 4, 7]
 SCHEDULES = {
-    "fresh": (mc.FreshReal([0.9, 0.5, 0.25, 0.4]), [5, 1, 3], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
-    "healing": (mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), [0, 2, 4], lambda r: lambda v, m: 1 / m + (m - r) * (m - r - 1) / m**2 * v),
+    "fresh": (mc.FreshReal([0.9, 0.5, 0.25, 0.4]), [5, 1, 3], with_real),
+    "healing": (mc.Switch(mc.Replace(), mc.FreshReal(0.5), 2), [0, 2, 4], with_real),
     "replacement": (mc.Replace(), [0, 0, 0], lambda r: lambda v, m: 1 / m + (1 - 1 / m) * v),
 }  # fmt: skip
 
@@ -255,7 +266,7 @@ def test_a_table_without_replacement_is_a_finite_population() -> None:
     assert names(mc.Discrete(3), source, mc.FreshReal(0.5)) == {"probabilities"}
 
 
-# --- what is named is what was evaluated -------------------------------------------------------------------------------------
+# --- what is named is what was evaluated -----------------------------------------------------------------------------
 
 
 SPREAD = {
@@ -274,21 +285,32 @@ def test_a_kernel_density_names_the_theorem_of_its_regime(case: str) -> None:
         assert p.functions == (theorem,)
 
 
-def test_the_theorem_that_is_named_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every function named by any prediction of a set of processes is called while it is made."""
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
+    """The functions of the theory that rules have called."""
     called: set[Any] = set()
-    from modelcollapse.predict import registry
 
     def watched(function: Any) -> Any:
+        @functools.wraps(function)
         def run(*args: Any, **options: Any) -> Any:
             called.add(function)
             return function(*args, **options)
 
-        run.__wrapped__ = function  # type: ignore[attr-defined]
         return run
 
-    monkeypatch.setattr(registry, "asked", watched)
-    monkeypatch.setattr("modelcollapse.predict.losses.asked", watched)
+    replace_functions(monkeypatch, watched)
+    return called
+
+
+def replace_functions(monkeypatch: pytest.MonkeyPatch, of: Any) -> None:
+    """Give every rule ``of(function)`` in the place of each of its functions."""
+    for key, rules in registry.RULES.items():
+        changed = [dataclasses.replace(rule, functions=tuple(of(f) for f in rule.functions)) for rule in rules]
+        monkeypatch.setitem(registry.RULES, key, changed)
+
+
+def test_the_theorem_that_is_named_is_called(calls: set[Any]) -> None:
+    """Every function named by any prediction of a set of processes is called while it is made."""
     for family, source in (
         (mc.Discrete(), LAW),
         (mc.Gaussian(0), NORMAL),
@@ -297,9 +319,79 @@ def test_the_theorem_that_is_named_is_called(monkeypatch: pytest.MonkeyPatch) ->
     ):
         for regime in (mc.Replace(), mc.Accumulate(), mc.FreshReal(0.5), mc.Mixture(0.5, 0.0, 0.5)):
             for name in names(family, source, regime):
-                called.clear()
+                calls.clear()
                 (found,) = of(family, source, regime, name)
-                assert set(found.functions) <= called, found
+                assert set(found.functions) <= calls, found
+
+
+# --- what a theorem refuses ------------------------------------------------------------------------------------------
+
+# a call that the theorem does not cover, and one that makes no sense
+REFUSED = {
+    "a sample beyond the exact law": (
+        lambda: fixation.fixation_time_cdf([0.5, 0.5], 10**6, 1), lambda: fixation.fixation_time_cdf([0.5, 0.5], 0, 1),
+    ),
+    "a kernel beyond float64": (lambda: kde.fixed_bandwidth(1e200, 9, 1), lambda: kde.fixed_bandwidth(-1.0, 9, 1)),
+    "a variance of one draw": (
+        lambda: gaussian.expected_deviation(1, 1, ddof=1), lambda: gaussian.expected_deviation(-1, 1, ddof=1),
+    ),
+    "an infinite risk": (
+        lambda: regression.replaced_risk(3, 1, 2, 1.0), lambda: regression.replaced_risk(9, 1, 2, -1.0),
+    ),
+    "fewer draws than dimensions": (
+        lambda: wishart.lyapunov_spectrum(3, 3, ddof=1), lambda: wishart.lyapunov_spectrum(9, 0, ddof=1),
+    ),
+    "a design of low rank": (
+        lambda: regression.fixed_design_risk(np.ones((4, 2)), 1, 1.0),
+        lambda: regression.fixed_design_risk(np.ones(4), 1, 1.0),
+    ),
+    "no limit without real data": (
+        lambda: mixture.gaussian_limit(10, 0.0), lambda: mixture.gaussian_limit(10, 2.0),
+    ),
+    "a schedule beyond the exact law": (
+        lambda: lineages.lineage_law_schedule([10**6]), lambda: lineages.lineage_law_schedule([]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_theory_tells_what_it_does_not_cover_from_what_makes_no_sense(case: str) -> None:
+    uncovered, senseless = REFUSED[case]
+    with pytest.raises(NotCovered):
+        uncovered()
+    with pytest.raises(ValueError) as refusal:
+        senseless()
+    assert refusal.type is ValueError
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "regime"),
+    [
+        (mc.Discrete(), LAW, mc.Replace()), (mc.Discrete(), LAW, mc.FixedReal(0.5)),
+        (mc.Gaussian(), NORMAL, mc.Accumulate()), (mc.Gaussian(0), NORMAL, mc.FreshReal(0.5)),
+        (mc.Poisson(), mc.poisson(2.0), mc.Mixture()), (mc.KernelDensity(0.5), NORMAL, None),
+        (mc.linear([1.0]).family, mc.linear([1.0]), None), (mc.PPCA(2, 0.3), NORMAL, None),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_theorem_is_an_error_and_not_silence(
+    family: Any, source: Any, regime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = names(family, source, regime)
+    assert answered
+
+    def failing(error: Exception) -> Any:
+        def raises(*args: Any, **options: Any) -> Any:
+            raise error
+
+        return lambda function: functools.wraps(function)(raises)
+
+    with monkeypatch.context() as patch:
+        replace_functions(patch, failing(NotCovered("outside of its conditions")))
+        assert of(family, source, regime) == []
+    replace_functions(monkeypatch, failing(ValueError("a fault")))
+    for name in answered:
+        with pytest.raises(ValueError, match="a fault"):
+            of(family, source, regime, name)
 
 
 def test_functions_by_regime() -> None:
@@ -348,7 +440,7 @@ def test_what_is_known_is_answered(case: str) -> None:
     assert names(family, source, regime) == expected
 
 
-# --- beyond the exact range, and bounds ---------------------------------------------------------------------------------------
+# --- beyond the exact range, and bounds ------------------------------------------------------------------------------
 
 
 def test_beyond_the_exact_range_a_limit_answers_and_says_so() -> None:
@@ -414,7 +506,22 @@ def test_what_was_accepted_is_never_an_error() -> None:
     assert of(mc.Pareto(), mc.pareto(0.5)) != []
 
 
-# --- printing -------------------------------------------------------------------------------------------------------------------
+# --- printing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_prediction_is_shown_as_a_table_of_generations() -> None:
+    found = of(mc.Discrete(), LAW, None, ["entropy", "probabilities"], generations=30)
+    for p in found:
+        first, header, *rows = repr(p).splitlines()
+        assert first == f"{p.observable}: {p.formula} ({p.conditions}; {p.order}; {p.function})"
+        assert header.split() == ["generation", "mean"]
+        assert [row.split()[0] for row in rows] == ["0", "4", "9", "13", "17", "21", "26", "30"]
+        assert "array(" not in repr(p)
+        html = p._repr_html_()
+        assert html.count("<tr>") == 9
+        assert f"<td>{rows[-1].split()[1].removesuffix(',')}" in html
+    (bound,) = of(mc.PPCA(1, 0.3), mc.normal(), None, "decoder_variance", size=4)
+    assert repr(bound).splitlines()[1].split() == ["generation", "lower", "bound"]
 
 
 def test_predictions_print_for_a_reader() -> None:
@@ -441,9 +548,10 @@ def test_predictions_print_for_a_reader() -> None:
 def test_every_rule_says_what_it_computes_in_the_shape_of_its_observable() -> None:
     seen = 0
     for family, source in (
-        (mc.Discrete(), LAW), (mc.Gaussian(), NORMAL), (mc.Gaussian(0), NORMAL), (mc.GaussianMean(), NORMAL), (mc.Gamma(), mc.exponential()),
-        (mc.Uniform(), mc.uniform()), (mc.Pareto(), mc.pareto(3.0)), (mc.KernelDensity(0.5), NORMAL), (mc.PPCA(1, output="sampled"), NORMAL),
-        (mc.linear([1.0, 2.0]).family, mc.linear([1.0, 2.0])),
+        (mc.Discrete(), LAW), (mc.Gaussian(), NORMAL), (mc.Gaussian(0), NORMAL), (mc.GaussianMean(), NORMAL),
+        (mc.Gamma(), mc.exponential()), (mc.Uniform(), mc.uniform()), (mc.Pareto(), mc.pareto(3.0)),
+        (mc.KernelDensity(0.5), NORMAL), (mc.PPCA(1, output="sampled"), NORMAL), (mc.linear([1.0, 2.0]).family,
+        mc.linear([1.0, 2.0])),
     ):  # fmt: skip
         for regime in (mc.Replace(), mc.Accumulate(), mc.FreshReal(0.5), mc.Mixture(0.5, 0.0, 0.5)):
             for p in of(family, source, regime):

@@ -46,9 +46,59 @@ def test_shapes_names_and_final_state(run: mc.Run) -> None:
     assert (run.chains, run.generations) == (8, 6)
     np.testing.assert_array_equal(run.params, run["steps"][:, -1])
     np.testing.assert_array_equal(run.sizes(), [3] * 7)
-    assert repr(run) == "Run(Walk, Replace, size=3, chains=8, generations=6, observables=['place', 'steps'])"
     with pytest.raises(KeyError, match="'price' was not observed; the observables are place, steps"):
         run["price"]
+
+
+def test_a_run_is_read_like_a_dictionary_of_traces(run: mc.Run) -> None:
+    assert "place" in run
+    assert "price" not in run
+    assert 0 not in run
+    assert list(run) == list(run.keys()) == ["place", "steps"]
+    assert len(run) == 2
+    assert dict(run).keys() == run.trace.keys()
+    for (name, values), again in zip(run.items(), run.values(), strict=True):
+        assert values is again is run[name]
+    # two runs are the same or not; arrays have no one answer
+    assert run == run
+    assert run != walk(1)
+    assert len({run, run}) == 1
+
+
+def test_a_run_prints_what_it_is_and_how_it_ended(run: mc.Run) -> None:
+    lines = repr(run).splitlines()
+    assert lines[:7] == [
+        "Run",
+        "  family       Walk(breaks=1000000)",
+        "  source       Law(family=Walk(breaks=1000000), params=Array([0., 0.], dtype=float64), named=None, exact=None)",
+        "  regime       Replace()",
+        "  size         3",
+        "  chains       8",
+        "  generations  0 to 6, 7 recorded",
+    ]
+    assert lines[7:] == str(run.summary()).splitlines()
+    assert repr(run.summary()) == str(run.summary())
+    page, rows = run._repr_html_(), run.summary()._repr_html_()
+    assert page.endswith(rows)
+    assert rows.count("<tr>") == 4
+    for line in lines[1:7]:
+        assert f"<td>{line[15:]}</td>" in page
+    # of a source of any size, one line
+    large = mc.simulate(
+        mc.Discrete(), mc.categorical(np.full(5000, 1 / 5000)), observe="probabilities", size=[9, 9, 7], generations=2
+    )
+    assert max(map(len, repr(large).splitlines())) < 120
+    assert "  size         7 to 9" in repr(large)
+    assert "array of shape (5000,)" in repr(large)
+
+
+def test_a_run_that_failed_prints_how_many_chains_did() -> None:
+    with pytest.raises(mc.ChainFailure) as caught:
+        mc.simulate(Walk(breaks=2), origin(), observe={"<b>": place}, size=3, generations=6, chains=8)
+    failed = caught.value.chains.size
+    assert f"  chains       8, of which {failed} failed" in repr(caught.value.run)
+    assert "nan" in repr(caught.value.run)
+    assert "<td>&lt;b&gt;</td>" in caught.value.run._repr_html_()
 
 
 def test_summary_numbers(run: mc.Run) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from saved import coin, edited, field, members
+from saved import edited, field, members, saved_coin
 from toys import origin, place
 
 import modelcollapse as mc
@@ -19,14 +19,12 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.fixture(scope="module")
 def run() -> mc.Run:
-    return coin()
+    return saved_coin()[0]
 
 
 @pytest.fixture(scope="module")
-def whole(run: mc.Run, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("whole") / "run.npz"
-    run.save(path)
-    return path.read_bytes()
+def whole() -> bytes:
+    return saved_coin()[1]
 
 
 # what is called

@@ -5,10 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 import modelcollapse as mc
+from modelcollapse.data import Rows
+from modelcollapse.pytree import part
 
 KEYS = jax.random.split(jax.random.key(0), 2000)
 
@@ -148,3 +151,85 @@ def test_images_become_rows_and_keep_their_labels() -> None:
 def test_images_that_make_no_sense_are_refused(pixels: Any, labels: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mc.images(pixels, labels)
+
+
+TOKENS = np.array([[3, 1, 2], [0, 1, 1], [3, 3, 0], [2, 0, 1]])
+
+
+@part
+class Frequencies:
+    """How often each of four tokens occurs in rows of three: parameters ``(4,)``, integer rows."""
+
+    data = Rows
+    tokens = True
+
+    def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        return self.draw_rows(key, params, n, capacity)
+
+    def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+        drawn = jax.random.categorical(key, jnp.log(params), shape=(capacity, 3))
+        return Rows(drawn.astype(jnp.int32), jnp.asarray(n, jnp.int32))
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: jax.Array, data: Rows, previous: jax.Array | None) -> jax.Array:
+        assert data.points.dtype == jnp.int32
+        seen = jnp.where(data.present[:, None, None], jax.nn.one_hot(data.points, 4), 0.0)
+        return seen.sum((0, 1)) / (3 * data.size).astype(seen.dtype)
+
+
+def frequencies(params: jax.Array) -> jax.Array:
+    return params
+
+
+@pytest.mark.parametrize("rows", [TOKENS, TOKENS.astype(np.uint8), TOKENS.tolist(), jnp.asarray(TOKENS)])
+def test_rows_of_integers_stay_integers(rows: Any) -> None:
+    source = mc.table(rows)
+    assert source.points.dtype == jnp.int32
+    np.testing.assert_array_equal(source.points, TOKENS)
+    assert source.draw_rows(KEYS[0], jnp.int32(2), 2).points.dtype == jnp.int32
+
+
+def test_a_family_of_tokens_is_fitted_to_integers() -> None:
+    source = mc.table(TOKENS, replace=False)
+    run = mc.simulate(Frequencies(), source, mc.FreshReal(0.5), frequencies, size=4, generations=2, chains=3)
+    np.testing.assert_allclose(run["frequencies"][:, 0], np.tile(np.bincount(TOKENS.ravel()) / 12, (3, 1)), rtol=1e-12)
+    assert run.source.points.dtype == jnp.int32
+
+
+FAR = TOKENS + 2_000_000_000 * np.array([1, 0, 0])
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("rows", [TOKENS, FAR, TOKENS * 2**33, pd.DataFrame(TOKENS, columns=list("abc"))])
+def test_integers_are_measurements_to_every_other_family_with_the_numbers_of_floats(rows: Any, bits: int) -> None:
+    with jax.enable_x64(bits == 64):
+        options: dict[str, Any] = {"observe": ["mean", "log_variance"], "size": 20, "generations": 2, "chains": 3}
+        floats = rows.astype(float)
+        run, plain = (mc.simulate(mc.Gaussian(), mc.table(given), **options) for given in (rows, floats))
+        for name in options["observe"]:
+            np.testing.assert_array_equal(run[name], plain[name])
+        assert run.source.points.dtype == jnp.result_type(float)
+        assert [p.observable for p in run.predict()] == [p.observable for p in plain.predict()]
+        for name, values in mc.trace(mc.Gaussian(), mc.table(np.asarray(TOKENS)), **options).items():
+            assert values.shape == run[name].shape
+
+
+def test_wide_integers_and_truth_values_are_measurements_at_once() -> None:
+    assert mc.table(TOKENS * 2**33).points.dtype == jnp.result_type(float)
+    assert mc.table(TOKENS > 1).points.dtype == jnp.result_type(float)
+    assert mc.table(pd.DataFrame(TOKENS)).points.dtype == jnp.result_type(float)
+
+
+def test_models_with_fit_and_sample_are_given_floats() -> None:
+    class Mean:
+        def fit(self, rows: np.ndarray) -> None:
+            assert rows.dtype == np.float64
+            self.mean, self.covariance = rows.mean(0), np.eye(3)
+
+        def sample(self, n: int) -> np.ndarray:
+            return np.tile(self.mean, (n, 1))
+
+    run = mc.simulate_models(Mean, mc.table(TOKENS), observe="mean", size=4, generations=1)
+    assert np.isfinite(run["mean"]).all()

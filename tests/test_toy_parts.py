@@ -57,6 +57,19 @@ class Islands:
 
 
 @mc.part
+class Alone:
+    """A plain regime that does what a single island does."""
+
+    needs_items = False
+
+    def start(self, key: Any, real: Any, size: Any) -> Any:
+        return real.draw(fold(key, REAL), size), ()
+
+    def next(self, key: Any, model: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
+        return model.draw(fold(key, MODEL), size) | model.draw(fold(key, OLDER), jnp.int32(0)), ()
+
+
+@mc.part
 class DataSize:
     """How many items the generation was fitted to."""
 
@@ -159,7 +172,7 @@ def test_one_model_is_the_plain_run(kind: str) -> None:
         "kernels": (mc.KernelDensity(0.5), mc.normal(), "mean"),
     }[kind]
     given: dict[str, Any] = {"observe": observe, "size": 9, "generations": 4}
-    plain = mc.simulate(family, source, mc.Mixture(1.0), chains=6, **given)[observe]
+    plain = mc.simulate(family, source, Alone(), chains=6, **given)[observe]
     for models in (1, 2, 3):
         islands = mc.simulate(family, source, Islands(models=models), chains=6 // models, **given)[observe]
         assert islands.shape[:3] == (6 // models, 5, models)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import _common
 
-from modelcollapse.verify import registry as claims
+from modelcollapse.verify import runner as claims
 from modelcollapse.verify.evidence import NominalMean
 
 FIGURES = (

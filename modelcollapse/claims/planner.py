@@ -1,17 +1,16 @@
-"""The planner's answers: simulated at the answer, where the demand is met, and at the nearest value beside it that the budget resolves."""
+"""The planner's answers: the demand is met at the answer, and not at the nearest value that the budget resolves."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
-from modelcollapse.claims.replacement import CHAINS, LAW, SIZE, at, chains_of
-from modelcollapse.claims.workflows import H0, diversity, run_of
-from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion, Statistic
-from modelcollapse.verify.registry import claim, stream
+from modelcollapse.claims.replacement import LAW, after
+from modelcollapse.claims.replacement import SIZE as REPLACED
+from modelcollapse.claims.workflows import H0, C, diversity, kept, run_of
+from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
 from modelcollapse_theory import (
     accumulation,
     divergence,
@@ -22,191 +21,132 @@ from modelcollapse_theory import (
     selection,
     support,
     workflows,
-)
+)  # fmt: skip
 
-SECTION = "G. planner"
+G = Section("G. planner", chains=60_000, tier="quick")
 Z = 14  # how far apart, in standard errors, two neighbouring values are to be
 
-
-def beside(read: Callable[[Any], float], value: Any, step: Any, chains: int) -> Any:
-    """The first of ``value - step``, ``value - 2 step``, ... whose probability a Proportion of ``chains`` tells from that at ``value``."""
-    met = read(value)
-    other = value - step
-    while abs(read(other) - met) < Z * np.sqrt(met * (1 - met) / chains):
-        other -= step
-    return other
+N = TypeVar("N", int, float)
 
 
 def two_sided(
-    read: Callable[[Any], float], see: Callable[[Any], Statistic], answer: Any, other: Any, demand: float
-) -> list[Evidence]:
-    """The answer meets the demand and its neighbour does not: both as predicted, and neither as the other."""
-    met, missed = float(read(answer)), float(read(other))
-    return [
-        Evidence(see(answer), met, {f"at the neighbour {other:.6g}": missed}, f"at the answer {answer:.6g}"),
-        Evidence(
-            see(other),
-            missed,
-            {f"at the answer {answer:.6g}": met, "the demand": demand},
-            f"at the neighbour {other:.6g}",
-        ),
-    ]
+    read: Callable[[N], float], see: Callable[[N], Proportion], answer: N, step: N, demand: float, chains: int
+) -> Iterator[Evidence]:
+    """The answer meets the demand and its neighbour does not: both as predicted, and neither as the other.
+
+    The neighbour is the first of ``answer - step``, ``answer - 2 step``, ... that so many ``chains`` tell from it.
+    """
+    met, other = read(answer), answer - step
+    while abs(read(other) - met) < Z * np.sqrt(met * (1 - met) / chains):
+        other -= step
+    missed, here, there = read(other), f"at the answer {answer:.6g}", f"at the neighbour {other:.6g}"
+    yield Evidence(see(answer), met, {there: missed}, here)
+    yield Evidence(see(other), missed, {here: met, "the demand": demand}, there)
 
 
-def present(
-    random: np.random.Generator, probability: float, size: int, fits: int, chains: int, real: Any = 0.0
-) -> np.ndarray:
-    """Counts of one state of two after ``fits`` fits; each item is real with probability ``real``."""
+def absent(
+    random: np.random.Generator, probability: float, size: int, fits: int, chains: int, real: float = 0.0
+) -> Proportion:
+    """Chains without one state of two after ``fits`` fits; each item is real with probability ``real``."""
     count = random.binomial(size, probability, chains)
     for _ in range(fits - 1):
         count = random.binomial(size, real * probability + (1 - real) * count / size)
-    return count
+    return Proportion.of(count == 0)
 
 
-@claim(
-    "the planned sample size keeps a state of probability q through n fits with probability 1 - delta, a smaller one does not",
-    source="bisection on the exact law; theory/derivations/lineages.md",
-    section=SECTION,
-    chains=60_000,
-    tier="quick",
-    theorems=["support.absent_probability"],
-)
-def planned_sample_size(seed: int, chains: int) -> list[Evidence]:
+@G.claim(support.absent_probability, source="bisection on the exact law; theory/derivations/lineages.md")
+def planned_sample_size(lab: Lab) -> Iterator[Evidence]:
+    """the planned sample size keeps a state of probability q through n fits with probability 1 - delta, a smaller one
+    does not"""
     probability, fits, failure = 0.1, 5, 0.05
-    answer = int(plan.sample_size_to_keep(probability, fits, failure).value)
-
-    def lost(size: int) -> float:
-        return float(support.absent_probability(probability, size, fits))
+    lost = Formula(support.absent_probability, probability, fits=fits)
 
     def see(size: int) -> Proportion:
-        random = np.random.default_rng(stream(seed, f"planned size {size}"))
-        return Proportion.of(present(random, probability, size, fits, chains) == 0)
+        return absent(lab.random(f"planned size {size}"), probability, size, fits, lab.chains)
 
-    return two_sided(lost, see, answer, beside(lost, answer, 1, chains), failure)
+    answer = int(plan.sample_size_to_keep(probability, fits, failure).value)
+    return two_sided(lost.along("sample_size"), see, answer, 1, failure, lab.chains)
 
 
-@claim(
-    "the planned share of real data keeps a state in the stationary chain with probability 1 - delta, a smaller one does not",
-    source="root of the exact law; theory/derivations/fresh-data.md",
-    section=SECTION,
-    chains=60_000,
-    tier="quick",
-    theorems=["fresh.minimal_share", "fresh.absent"],
-)
-def planned_share(seed: int, chains: int) -> list[Evidence]:
+@G.claim(fresh.minimal_share, fresh.absent, source="root of the exact law; theory/derivations/fresh-data.md")
+def planned_share(lab: Lab) -> Iterator[Evidence]:
+    """the planned share of real data keeps a state in the stationary chain with probability 1 - delta, a smaller one
+    does not"""
     probability, size, failure, fits = 0.1, 40, 0.1, 150
-    out = []
     for when in (None, 6):
-        answer = plan.share_to_keep(probability, size, failure, when).value
-
-        def absent(share: float, when: int | None = when) -> float:
-            return float(fresh.absent(probability, size, share, when))
+        lost = Formula(fresh.absent, probability, size, fits=when)
 
         def see(share: float, when: int | None = when) -> Proportion:
-            random = np.random.default_rng(stream(seed, f"planned share {share} {when}"))
-            return Proportion.of(present(random, probability, size, when or fits, chains, share) == 0)
+            return absent(
+                lab.random(f"planned share {share} {when}"), probability, size, when or fits, lab.chains, share
+            )
 
-        out += two_sided(absent, see, answer, beside(absent, answer, answer / 50, chains), failure)
-    return out
+        answer = plan.share_to_keep(probability, size, failure, when).value
+        yield from two_sided(lost.along("share"), see, answer, answer / 50, failure, lab.chains)
 
 
-@claim(
-    "a fixed real set of the planned size keeps a state for ever with probability 1 - delta, one item fewer does not",
-    source="independence",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["replacement.unseen_probability"],
-)
-def planned_real_items(seed: int, chains: int) -> Evidence:
-    state, failure = 2, (1 - LAW[2]) ** 5 + 1e-9
-    answer = plan.real_items_to_keep(LAW[state], failure)
-    fixed = run_of(seed, chains, "fixed set", 10, (29,))
+@G.claim(replacement.unseen_probability, source="independence")
+def planned_real_items(lab: Lab) -> Evidence:
+    """a fixed real set of the planned size keeps a state for ever with probability 1 - delta, one item fewer does
+    not"""
+    state = 2
+    answer = plan.real_items_to_keep(LAW[state], (1 - LAW[state]) ** 5 + 1e-9)
     wrong = {
         "one item fewer": float(answer.achieved_aside or 1.0),
         "one item more": (1 - LAW[state]) ** (answer.value + 1),
     }
-    return Evidence(
-        Proportion.of(fixed["probabilities"][:, 0, state] == 0), answer.achieved, wrong, f"{answer.value} fixed items"
-    )
+    lost = Proportion.of(run_of(lab, "fixed set", 10, (30,))["probabilities"][:, 0, state] == 0)
+    return Evidence(lost, answer.achieved, wrong, f"{answer.value} fixed items")
 
 
-@claim(
-    "half-lives: diversity, entropy and vocabulary are above half one fit before the answer and below it there",
+@G.claim(
+    replacement.expected_heterozygosity,
+    divergence.expected_entropy,
+    support.expected_support,
     source="monotone exact means; theory/derivations/replacement.md and entropy.md",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["replacement.expected_heterozygosity", "divergence.expected_entropy", "support.expected_support"],
 )
-def planned_half_lives(seed: int, chains: int) -> list[Evidence]:
-    run, states = chains_of(seed, chains), len(LAW)
-    questions = (
-        (
-            "heterozygosity",
-            plan.heterozygosity_half_life(SIZE),
-            functools.partial(replacement.expected_heterozygosity, LAW, SIZE),
-            H0,
-            1.0,
+def planned_half_lives(lab: Lab) -> Iterator[Evidence]:
+    """half-lives: diversity, entropy and vocabulary are above half one fit before the answer and below it there"""
+    size, states = REPLACED, len(LAW)
+    questions = {
+        "heterozygosity": (plan.heterozygosity_half_life(size), replacement.expected_heterozygosity, H0, 1.0),
+        "entropy": (
+            plan.entropy_half_life(LAW, size), divergence.expected_entropy, divergence.entropy(LAW), np.log(states)
         ),
-        (
-            "entropy",
-            plan.entropy_half_life(LAW, SIZE),
-            functools.partial(divergence.expected_entropy, LAW, SIZE),
-            divergence.entropy(LAW),
-            np.log(states),
-        ),
-        (
-            "support_size",
-            plan.vocabulary_half_life(LAW, SIZE),
-            functools.partial(support.expected_support, LAW, SIZE),
-            states,
-            states,
-        ),
-    )
-    out = []
-    for name, answer, exact, start, high in questions:
+        "support_size": (plan.vocabulary_half_life(LAW, size), support.expected_support, states, states),
+    }  # fmt: skip
+    for name, (answer, theorem, start, high) in questions.items():
         fits = int(answer.value)
-        for n in (fits, fits - 1):
-            wrong = {f"{n + 1 if n < fits else n - 1} fits": float(exact(n + 1 if n < fits else n - 1))}
-            if abs(float(exact(n)) / start - 0.5) > 0.02:
+        for n, other in ((fits, fits - 1), (fits - 1, fits)):
+            exact = Formula(theorem, LAW, size, n)
+            wrong = {f"{other} fits": exact(fits=other)}
+            if abs(exact() / start - 0.5) > 0.02:
                 wrong["half"] = start / 2
-            out.append(Evidence(BoundedMean(at(run, name, n), 0, high), float(exact(n)), wrong, f"{name}, {n} fits"))
-    return out
+            yield exact.against(BoundedMean(after(lab, name, n), 0, high), f"{name}, {n} fits", wrong)
 
 
-@claim(
-    "a Gaussian's variance is below eps with the planned probability at the planned fit, and not before",
-    source="law of a sum of log chi-squares; theory/derivations/gaussian.md",
-    section=SECTION,
-    chains=40_000,
-    tier="quick",
-    theorems=["gaussian.log_variance_cdf"],
+@G.claim(
+    gaussian.log_variance_cdf, source="law of a sum of log chi-squares; theory/derivations/gaussian.md", chains=40_000
 )
-def planned_collapse(seed: int, chains: int) -> list[Evidence]:
+def planned_collapse(lab: Lab) -> Iterator[Evidence]:
+    """a Gaussian's variance is below eps with the planned probability at the planned fit, and not before"""
     size, threshold, confidence = 20, 0.1, 0.9
-    answer = int(plan.variance_below(threshold, size, confidence).value)
-    below = functools.partial(gaussian.log_variance_cdf, np.log(threshold), size)
+    below = Formula(gaussian.log_variance_cdf, np.log(threshold), size)
 
     def see(fits: int) -> Proportion:
-        random = np.random.default_rng(stream(seed, f"planned collapse {fits}"))
-        walked = sum(np.log(random.chisquare(size - 1, chains) / (size - 1)) for _ in range(fits))
+        random = lab.random(f"planned collapse {fits}")
+        walked = sum(np.log(random.chisquare(size - 1, lab.chains) / (size - 1)) for _ in range(fits))
         return Proportion.of(walked < np.log(threshold))
 
-    return two_sided(
-        lambda n: float(below(n)), see, answer, beside(lambda n: float(below(n)), answer, 1, chains), confidence
-    )
+    answer = int(plan.variance_below(threshold, size, confidence).value)
+    return two_sided(below.along("fits"), see, answer, 1, confidence, lab.chains)
 
 
-@claim(
-    "growth M t^b keeps the planned share of diversity for ever; a slower growth loses more",
-    source="product over data sets; theory/derivations/replacement.md",
-    section=SECTION,
-    chains=200_000,
-    tier="quick",
-    theorems=["replacement.heterozygosity_limit"],
+@G.claim(
+    replacement.heterozygosity_limit, source="product over data sets; theory/derivations/replacement.md", chains=200_000
 )
-def planned_growth(seed: int, chains: int) -> Evidence:
+def planned_growth(lab: Lab) -> Evidence:
+    """growth M t^b keeps the planned share of diversity for ever; a slower growth loses more"""
     size, target, fits = 5, 0.7, 120
     power = plan.growth_to_keep(target, size, fits).value
 
@@ -216,8 +156,7 @@ def planned_growth(seed: int, chains: int) -> Evidence:
     def left(growth: float) -> float:
         return 1 - float(workflows.replace_sizes(sizes(growth))[-1])
 
-    random = np.random.default_rng(stream(seed, "planned growth"))
-    share = np.full(chains, 0.5)
+    random, share = lab.random("planned growth"), np.full(lab.chains, 0.5)
     for count in sizes(power):
         share = random.binomial(count, share) / count
     wrong = {
@@ -225,56 +164,48 @@ def planned_growth(seed: int, chains: int) -> Evidence:
         "linear growth": left(1.0),
         "no loss after the first fit": 1 - 1 / size,
     }
-    return Evidence(
-        BoundedMean(4 * share * (1 - share), 0, 1), left(power), wrong, f"kept after {fits} fits at b = {power:.3f}"
-    )
+    seen = BoundedMean(4 * share * (1 - share), 0, 1)
+    return Evidence(seen, left(power), wrong, f"kept after {fits} fits at b = {power:.3f}")
 
 
-@claim(
-    "accumulation with the planned batch keeps the planned share of diversity for ever, a batch less by one does not",
-    source="theory/derivations/accumulation.md",
-    section="C. accumulation",
-    chains=60_000,
-    tier="quick",
-    theorems=["accumulation.accumulate_limit"],
-)
-def planned_batch(seed: int, chains: int) -> list[Evidence]:
+@C.claim(accumulation.accumulate_limit, source="theory/derivations/accumulation.md")
+def planned_batch(lab: Lab) -> Iterator[Evidence]:
+    """accumulation with the planned batch keeps the planned share of diversity for ever, a batch less by one does
+    not"""
     target, fits = 0.62, 60
     answer = int(plan.batch_to_keep(target).value)
-    out = []
-    for size in (answer, answer - 1):
-        left = 1 - float(accumulation.accumulate_limit(size))
-        now = 1 - float(accumulation.accumulate(size, fits))
-        other = answer - 1 if size == answer else answer
-        wrong = {f"batch {other}": 1 - float(accumulation.accumulate_limit(other))}
+    end, now = (Formula(f, read=kept) for f in (accumulation.accumulate_limit, accumulation.accumulate))
+    for size, other in ((answer, answer - 1), (answer - 1, answer)):
+        low, high = end(sample_size=size), now(sample_size=size, fits=fits)
+        wrong = {f"batch {other}": end(sample_size=other)}
         if size != answer:
             wrong["the demand"] = target
-        seen = diversity(run_of(seed, chains, "accumulate", size, (fits - 1,)))
-        out.append(Evidence(seen, (left + now) / 2, wrong, f"batch {size}", slack=(now - left) / 2))
-    return out
+        seen = diversity(run_of(lab, "accumulate", size, (fits,)))
+        yield Evidence(seen, (low + high) / 2, wrong, f"batch {size}", slack=(high - low) / 2)
 
 
-@claim(
-    "a detector of the planned power makes a pool good enough to keep a state, a weaker one does not",
+@G.claim(
+    selection.detected_share,
+    fresh.absent,
     source="Bayes and the exact law of the stationary chain; theory/derivations/selection.md",
-    section=SECTION,
     chains=10_000,
-    theorems=["selection.detected_share", "fresh.absent"],
+    tier="default",
 )
-def planned_detector(seed: int, chains: int) -> list[Evidence]:
+def planned_detector(lab: Lab) -> Iterator[Evidence]:
+    """a detector of the planned power makes a pool good enough to keep a state, a weaker one does not"""
     probability, size, failure, real, mistaken, fits = 0.15, 30, 0.02, 0.1, 0.1, 25
     answer = plan.detector_power_to_keep(probability, size, failure, real, mistaken).value
 
-    def absent(power: float) -> float:
+    def lost(power: float) -> float:
         return float(fresh.absent(probability, size, float(selection.detected_share(real, power, mistaken))))
 
     def see(power: float) -> Proportion:
-        random = np.random.default_rng(stream(seed, f"planned detector {power}"))
-        count = random.binomial(size, probability, chains)
+        random = lab.random(f"planned detector {power}")
+        count = random.binomial(size, probability, lab.chains)
         for _ in range(fits):
             # items of the pool until each place has one that passed: real or not, of the state or not
-            passed = np.zeros((chains, size), bool)
-            state = np.zeros((chains, size), bool)
+            passed = np.zeros((lab.chains, size), bool)
+            state = np.zeros((lab.chains, size), bool)
             while np.any(todo := ~passed):
                 chain = np.nonzero(todo)[0]
                 is_real, fate, kind = random.random((3, chain.size))
@@ -284,4 +215,4 @@ def planned_detector(seed: int, chains: int) -> list[Evidence]:
             count = state.sum(1)
         return Proportion.of(count == 0)
 
-    return two_sided(absent, see, answer, beside(absent, answer, (1 - answer) / 10, chains), failure)
+    return two_sided(lost, see, answer, (1 - answer) / 10, failure, lab.chains)

@@ -1,9 +1,9 @@
-"""Regression on its own labels, by triangles drawn in law, by estimates alone and by rows: the risk grows as it must."""
+"""Regression on its own labels, by triangles drawn in law, by estimates alone and by rows: how the risk grows."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,49 +11,43 @@ import numpy as np
 from scipy import stats
 
 from modelcollapse import regimes
+from modelcollapse.claims.selection import E
 from modelcollapse.families import Design, Gaussian, Regression
 from modelcollapse.laws import Law
-from modelcollapse.run import simulate, trace
+from modelcollapse.protocols import Regime
+from modelcollapse.run import trace
 from modelcollapse.sources import linear, normal
-from modelcollapse.verify.evidence import Evidence, NominalMean, Proportion
-from modelcollapse.verify.registry import claim, stream
+from modelcollapse.verify import Evidence, Formula, Lab, NominalMean, Proportion
+from modelcollapse.verify.formula import Misses
 from modelcollapse_theory import regression, workflows
 
-SECTION = "E. regression, tails, selection"
 SOURCE = "theory/derivations/regression.md"
+R = dataclasses.replace(E, source=SOURCE, chains=40_000, tier="default")
 ROWS, FEATURES = 30, 3
-
-
-def generator(seed: int, name: str) -> np.random.Generator:
-    return np.random.default_rng(stream(seed, name))
+WEIGHTS = (1.0, -2.0, 0.5)
 
 
 def risks(
-    seed: int, name: str, chains: int, source: Law, regime: Any = None, *, size: int, fits: int, **changes: Any
+    lab: Lab, name: str, source: Law, regime: Regime | None = None, *, size: int, fits: int, **changes: Any
 ) -> np.ndarray:
     """Excess risk of each chain after ``fits`` fits, ``(chains,)``; ``changes`` to the source's own family."""
     family = dataclasses.replace(source.family, **changes)
-    run = simulate(
-        family, source, regime, "excess_risk",
-        size=size, generations=fits - 1, chains=chains, seed=stream(seed, name), record=[fits - 1],
-    )  # fmt: skip
-    return run["excess_risk"][:, 0]
+    return lab.last(name, family, source, regime, "excess_risk", size=size, fits=fits)
 
 
 def same_rows(
-    seed: int, name: str, chains: int, weights: np.ndarray, regime: Any = None, *, size: int, fits: int, **changes: Any
+    lab: Lab, name: str, weights: np.ndarray, regime: Regime | None = None, *, size: int, fits: int, **changes: Any
 ) -> np.ndarray:
-    """The same with the same rows at every fit, drawn anew for each chain; the risk on isotropic rows, ``(chains,)``."""
-    designs = generator(seed, name).standard_normal((chains, size, weights.size))
-    keys = jax.random.split(jax.random.key(seed), chains)
+    """The risk on isotropic rows, ``(chains,)``, where all fits of a chain have the same rows."""
+    designs = lab.random(name).standard_normal((lab.chains, size, weights.size))
+    keys = jax.random.split(jax.random.key(lab.seed), lab.chains)
     source = linear(weights)
 
     def last(given: jax.Array, key: jax.Array) -> jax.Array:
         family = Regression(Design(given, source.family.rows.factor), **changes)
-        out = trace(
-            family, Law(family, source.params), regime, "excess_risk", size=size, generations=fits - 1, seed=key
-        )
-        return out["excess_risk"][0, -1]
+        law = Law(family, source.params)
+        (risk,) = trace(family, law, regime, "excess_risk", size=size, generations=fits - 1, seed=key).values()
+        return risk[0, -1]
 
     return np.asarray(jax.jit(jax.vmap(last))(designs, keys))
 
@@ -64,283 +58,195 @@ def least_squares(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.linalg.solve(gram, np.einsum("ctd,ct->cd", rows, labels)[..., None])[..., 0]
 
 
-@claim(
-    "the first least-squares fit errs by an F law: risk (T - d + 1)/(sigma^2 d) ~ F(d, T - d + 1), however it is drawn",
-    source="multivariate t; " + SOURCE,
-    section=SECTION,
-    chains=40_000,
-    theorems=["regression.step_risk_cdf"],
-)
-def regression_first_fit(seed: int, chains: int) -> list[Evidence]:
-    source, size = linear([1.0, -2.0, 0.5], 2.0), 8
-    level, out = 0.6, []
-    law = functools.partial(regression.step_risk_cdf, level, dimension=FEATURES)
-    below = float(law(size))
+@R.claim(regression.step_risk_cdf, source=f"multivariate t; {SOURCE}")
+def regression_first_fit(lab: Lab) -> Iterator[Evidence]:
+    """the first least-squares fit errs by an F law: risk (T - d + 1)/(sigma^2 d) ~ F(d, T - d + 1), however it is
+    drawn"""
+    source, size, level = linear([1.0, -2.0, 0.5], 2.0), 8, 0.6
+    below = Formula(regression.step_risk_cdf, level, size, FEATURES)
     wrong = {
-        "T - d for T - d + 1": float(stats.f(FEATURES, size - FEATURES).cdf(level * (size - FEATURES) / FEATURES)),
-        "fixed design, chi-square / T": float(stats.chi2(FEATURES).cdf(level * size)),
-        "one row more": float(law(size + 1)),
+        "T - d for T - d + 1": stats.f(FEATURES, size - FEATURES).cdf(level * (size - FEATURES) / FEATURES),
+        "fixed design, chi-square / T": stats.chi2(FEATURES).cdf(level * size),
+        "one row more": below(sample_size=size + 1),
     }
-    table = {"estimates alone": {"alone": True}, "triangles": {}}
-    for what, changes in table.items():
-        seen = risks(seed, f"first {what}", chains, source, size=size, fits=1, **changes)
-        out.append(Evidence(Proportion.of(seen < level), below, wrong, f"P(risk < {level}), {what}"))
     # rows, because retention needs items
-    seen = risks(seed, "first rows", chains, source, regimes.Retain(0.0), size=size, fits=1)
-    out.append(Evidence(Proportion.of(seen < level), below, wrong, f"P(risk < {level}), rows"))
-    return out
+    cases: dict[str, dict[str, Any]] = {
+        "estimates alone": {"alone": True}, "triangles": {}, "rows": {"regime": regimes.Retain(0.0)}
+    }  # fmt: skip
+    for what, options in cases.items():
+        seen = risks(lab, f"first {what}", source, size=size, fits=1, **options)
+        yield below.against(Proportion.of(seen < level), f"P(risk < {level}), {what}", wrong)
 
 
-@claim(
-    "least squares on its own labels: the excess risk grows by sigma^2 d / (T - d - 1) a fit",
-    source="mean of an inverse Wishart; as summarised for arXiv 2402.07712; " + SOURCE,
-    section=SECTION,
-    chains=40_000,
-    theorems=["regression.replaced_risk"],
-)
-def regression_replaced(seed: int, chains: int) -> list[Evidence]:
-    fits, weights = 3, np.array([1.0, -2.0, 0.5])
-    exact = functools.partial(regression.replaced_risk, ROWS)
-    wrong = {
-        "one generation early": float(exact(fits - 1, FEATURES)),
-        "fixed design, d / T": fits * FEATURES / ROWS,
-    }
+@R.claim(regression.replaced_risk, source=f"mean of an inverse Wishart; as summarised for arXiv 2402.07712; {SOURCE}")
+def regression_replaced(lab: Lab) -> Iterator[Evidence]:
+    """least squares on its own labels: the excess risk grows by sigma^2 d / (T - d - 1) a fit"""
+    fits, source = 3, linear(WEIGHTS)
+    exact = Formula(regression.replaced_risk, ROWS, fits, FEATURES)
+    wrong = {"fixed design, d / T": fits * FEATURES / ROWS}
     seen = {
-        "fresh rows": risks(seed, "replaced", chains, linear(weights), size=ROWS, fits=fits),
-        "fresh rows, estimates alone": risks(
-            seed, "replaced alone", chains, linear(weights), size=ROWS, fits=fits, alone=True
-        ),
-        "the same rows": same_rows(seed, "replaced same", chains, weights, size=ROWS, fits=fits),
+        "fresh rows": risks(lab, "replaced", source, size=ROWS, fits=fits),
+        "fresh rows, estimates alone": risks(lab, "replaced alone", source, size=ROWS, fits=fits, alone=True),
+        "the same rows": same_rows(lab, "replaced same", np.array(WEIGHTS), size=ROWS, fits=fits),
     }
-    return [
-        Evidence(NominalMean(values), float(exact(fits, FEATURES)), wrong, f"{fits} fits, {what}")
-        for what, values in seen.items()
-    ]
+    for what, values in seen.items():
+        yield exact.against(NominalMean(values), f"{fits} fits, {what}", wrong, early=1)
 
 
-@claim(
-    "accumulated labels: sum 1/i^2 needs the same rows; fresh rows do better",
-    source=SOURCE + "; pi^2/6 as summarised for arXiv 2404.01413",
-    section=SECTION,
+@R.claim(
+    regression.accumulated_risk_same_rows,
+    regression.accumulated_risk_fresh_rows,
+    source=f"{SOURCE}; pi^2/6 as summarised for arXiv 2404.01413",
     chains=200_000,
-    theorems=["regression.accumulated_risk_same_rows", "regression.accumulated_risk_fresh_rows"],
 )
-def regression_accumulated(seed: int, chains: int) -> list[Evidence]:
+def regression_accumulated(lab: Lab) -> Iterator[Evidence]:
+    """accumulated labels: sum 1/i^2 needs the same rows; fresh rows do better"""
     size, d, fits = 20, 5, 2
-    same = functools.partial(regression.accumulated_risk_same_rows, size)
-    fresh = functools.partial(regression.accumulated_risk_fresh_rows, size)
+    same, fresh = (
+        Formula(theorem, size, fits, d)
+        for theorem in (regression.accumulated_risk_same_rows, regression.accumulated_risk_fresh_rows)
+    )
     keep, weights = regimes.Accumulate(), np.linspace(-1, 1, d)
-    again = same_rows(seed, "accumulated same", chains, weights, keep, size=size, fits=fits)
-    anew = risks(seed, "accumulated", chains, linear(weights), keep, size=size, fits=fits)
     wrong = {
         "replacement": float(regression.replaced_risk(size, fits, d)),
-        "the limit pi^2 / 6": np.pi**2 / 6 * float(same(1, d)),
+        "the limit pi^2 / 6": np.pi**2 / 6 * same(fits=1),
     }
-    miss = {"fresh rows": float(fresh(fits, d))}, {"sum 1 / i^2, the same rows": float(same(fits, d))}
-    return [
-        Evidence(NominalMean(again), float(same(fits, d)), wrong | miss[0], "the same rows, 2 fits"),
-        Evidence(NominalMean(anew), float(fresh(fits, d)), wrong | miss[1], "fresh rows, 2 fits"),
-    ]
+    seen = NominalMean(same_rows(lab, "accumulated same", weights, keep, size=size, fits=fits))
+    yield same.against(seen, "the same rows, 2 fits", wrong | {"fresh rows": fresh()})
+    seen = NominalMean(risks(lab, "accumulated", linear(weights), keep, size=size, fits=fits))
+    yield fresh.against(seen, "fresh rows, 2 fits", wrong | {"sum 1 / i^2, the same rows": same()})
 
 
-@claim(
-    "on a given design the weights stay normal: their risk is sigma^2 d/T times chi-square, n or sum 1/i^2 times",
-    source=SOURCE,
-    section=SECTION,
-    chains=20_000,
-    tier="quick",
-    theorems=["regression.fixed_design_risk"],
-)
-def regression_fixed_design(seed: int, chains: int) -> list[Evidence]:
-    size, fits, out = 12, 6, []
+@R.claim(regression.fixed_design_risk, chains=20_000, tier="quick")
+def regression_fixed_design(lab: Lab) -> Iterator[Evidence]:
+    """on a given design the weights stay normal: their risk is sigma^2 d/T times chi-square, n or sum 1/i^2 times"""
+    size, fits = 12, 6
     design = np.random.default_rng(7).standard_normal((size, FEATURES)) + 1
     source = linear([1.0, -2.0, 0.5], design=design)
     for what, regime in (("replaced", regimes.Replace()), ("accumulated", regimes.Accumulate())):
-        exact = functools.partial(regression.fixed_design_risk, design, accumulate=what == "accumulated")
-        seen = risks(seed, f"design {what}", chains, source, regime, size=size, fits=fits)
-        level = float(exact(fits))
-
-        def below(mean: float, level: float = level) -> float:
-            return float(stats.chi2(FEATURES).cdf(level / mean * FEATURES))
-
+        accumulate = what == "accumulated"
+        mean = Formula(regression.fixed_design_risk, design, fits, accumulate=accumulate)
+        level = mean()
+        below = lambda m, level=level: stats.chi2(FEATURES).cdf(level / m * FEATURES)  # noqa: E731
         wrong = {
             "new normal rows, d/(T - d - 1)": below(fits * FEATURES / (size - FEATURES - 1)),
-            "the other regime": below(float(exact(fits, accumulate=what != "accumulated"))),
-            "one fit": below(float(exact(1))),
+            "the other regime": below(mean(accumulate=not accumulate)),
+            "one fit": below(mean(fits=1)),
         }
-        out.append(Evidence(Proportion.of(seen < level), below(level), wrong, f"P(risk < mean), {what}, {fits} fits"))
-    return out
+        seen = Proportion.of(risks(lab, f"design {what}", source, regime, size=size, fits=fits) < level)
+        yield Evidence(seen, below(level), wrong, f"P(risk < mean), {what}, {fits} fits")
 
 
-@claim(
-    "fewer rows than features: what is not seen is forgotten, geometrically with fresh rows, once with the same rows",
-    source=SOURCE,
-    section=SECTION,
-    chains=20_000,
-    theorems=["regression.minimum_norm_risk"],
-)
-def regression_interpolating(seed: int, chains: int) -> list[Evidence]:
-    size, d, fits, out = 4, 16, 2, []
+@R.claim(regression.minimum_norm_risk, chains=20_000)
+def regression_interpolating(lab: Lab) -> Iterator[Evidence]:
+    """fewer rows than features: what is not seen is forgotten, geometrically with fresh rows, once with the same
+    rows"""
+    size, d, fits = 4, 16, 2
     truth = np.full(d, d**-0.5)
-    for same in (False, True):
-        if same:
-            seen = same_rows(seed, "shortest same", chains, truth, size=size, fits=fits, minimum_norm=True)
-        else:
-            seen = risks(seed, "shortest", chains, linear(truth), size=size, fits=fits, minimum_norm=True)
-        exact = functools.partial(regression.minimum_norm_risk, size, dimension=d, same_rows=same)
-        wrong = {
-            "one generation early": float(exact(fits - 1)),
-            "the other rows": float(regression.minimum_norm_risk(size, fits, d, same_rows=not same)),
-            "everything forgotten, no noise": 1.0,
-        }
-        out.append(
-            Evidence(
-                NominalMean(seen), float(exact(fits)), wrong, f"{fits} fits, {'the same' if same else 'fresh'} rows"
-            )
-        )
-    return out
+    options: dict[str, Any] = {"size": size, "fits": fits, "minimum_norm": True}
+    for same, what, seen in (
+        (False, "fresh", risks(lab, "shortest", linear(truth), **options)),
+        (True, "the same", same_rows(lab, "shortest same", truth, **options)),
+    ):
+        exact = Formula(regression.minimum_norm_risk, size, fits, d, same_rows=same)
+        wrong = {"the other rows": exact(same_rows=not same), "everything forgotten, no noise": 1.0}
+        yield exact.against(NominalMean(seen), f"{fits} fits, {what} rows", wrong, early=1)
 
 
-@claim(
-    "a share of shifted labels puts a floor under the risk that no sample size removes",
-    source="matrix-beta moments; cf. arXiv 2410.04840; " + SOURCE,
-    section=SECTION,
+@R.claim(
+    regression.shifted_label_risk,
+    source=f"matrix-beta moments; cf. arXiv 2410.04840; {SOURCE}",
     chains=20_000,
     tier="quick",
-    theorems=["regression.shifted_label_risk"],
 )
-def regression_shifted(seed: int, chains: int) -> Evidence:
+def regression_shifted(lab: Lab) -> Evidence:
+    """a share of shifted labels puts a floor under the risk that no sample size removes"""
     real, synthetic = 24, 12
-    random = generator(seed, "shifted labels")
-    rows = random.standard_normal((chains, real + synthetic, FEATURES))
+    random = lab.random("shifted labels")
+    rows = random.standard_normal((lab.chains, real + synthetic, FEATURES))
     labels = random.standard_normal(rows.shape[:2])
-    shift = np.full(FEATURES, 2 * FEATURES**-0.5)
-    labels[:, real:] += rows[:, real:] @ shift
-    exact = functools.partial(regression.shifted_label_risk, real, synthetic, FEATURES, squared_shift=4.0)
-    clean = float(regression.replaced_risk(real + synthetic, 1, FEATURES))
-    share = synthetic / (real + synthetic)
-    wrong = {
-        "fixed d: share^2": clean + 4 * share**2,
-        "no shift": clean,
-        "the shift in full": clean + 4 * share,
-    }
-    return Evidence(
-        NominalMean((least_squares(rows, labels) ** 2).sum(1)),
-        float(exact()),
-        wrong,
-        f"{real} real, {synthetic} shifted",
-    )
+    labels[:, real:] += rows[:, real:] @ np.full(FEATURES, 2 * FEATURES**-0.5)
+    clean, share = float(regression.replaced_risk(real + synthetic, 1, FEATURES)), synthetic / (real + synthetic)
+    wrong = {"fixed d: share^2": clean + 4 * share**2, "no shift": clean, "the shift in full": clean + 4 * share}
+    seen = NominalMean((least_squares(rows, labels) ** 2).sum(1))
+    exact = regression.shifted_label_risk(real, synthetic, FEATURES, squared_shift=4.0)
+    return Evidence(seen, exact, wrong, f"{real} real, {synthetic} shifted")
 
 
-@claim(
-    "real and synthetic rows together: the risk settles where each fit forgets the share 1 - B/d of its labels' error",
-    source=SOURCE,
-    section=SECTION,
-    chains=40_000,
-    theorems=["regression.fresh_real_risk"],
-)
-def regression_fresh_real(seed: int, chains: int) -> Evidence:
+@R.claim(regression.fresh_real_risk)
+def regression_fresh_real(lab: Lab) -> Evidence:
+    """real and synthetic rows together: the risk settles where each fit forgets the share 1 - B/d of its labels'
+    error"""
     real, synthetic, fits = 10, 20, 6
-    source = linear([1.0, -2.0, 0.5])
-    share = real / (real + synthetic)
-    seen = risks(seed, "fresh real", chains, source, regimes.FreshReal(share), size=real + synthetic, fits=fits)
-    exact = functools.partial(regression.fresh_real_risk, real, synthetic, dimension=FEATURES)
-    once, kept = float(exact(1)), (1 - share) ** 2
+    size = real + synthetic
+    exact = Formula(regression.fresh_real_risk, real, synthetic, fits, FEATURES)
+    once, kept = exact(fits=1), (1 - real / size) ** 2
     wrong = {
         "replacement": fits * once,
         "each fit keeps (1 - share)^2": once * (1 - kept**fits) / (1 - kept),
         "real rows only": once,
     }
-    return Evidence(
-        NominalMean(seen), float(exact(fits)), wrong, f"{real} of {real + synthetic} rows real, {fits} fits"
-    )
+    seen = risks(lab, "fresh real", linear([1.0, -2.0, 0.5]), regimes.FreshReal(real / size), size=size, fits=fits)
+    return exact.against(NominalMean(seen), f"{real} of {size} rows real, {fits} fits", wrong)
 
 
-@claim(
-    "ridge refitted to itself forgets the truth and bounds the noise: a^n of the truth is left",
-    source=SOURCE,
-    section=SECTION,
-    chains=2_000,
-    theorems=["regression.replaced_ridge_risk", "regression.ridge_risk"],
-)
-def regression_ridge(seed: int, chains: int) -> list[Evidence]:
-    size, d, penalty, out = 80, 40, 0.3, []
+@R.claim(regression.replaced_ridge_risk, regression.ridge_risk, chains=2_000)
+def regression_ridge(lab: Lab) -> Iterator[Evidence]:
+    """ridge refitted to itself forgets the truth and bounds the noise: a^n of the truth is left"""
+    size, d, penalty = 80, 40, 0.3
     source = linear(np.full(d, d**-0.5))
-    exact = functools.partial(regression.replaced_ridge_risk, penalty, size, dimension=d)
     for fits in (1, 5):
-        seen = risks(seed, f"ridge {fits}", chains, source, size=size, fits=fits, penalty=penalty)
-        predicted = float(exact(fits))
-        wrong = {
-            "least squares": float(regression.replaced_risk(size, fits, d)),
-            "one generation late": float(exact(fits + 1)),
-            "sum of squares for their mean, penalty / T": float(
-                regression.replaced_ridge_risk(penalty / size, size, fits, d)
-            ),
+        exact = Formula(regression.replaced_ridge_risk, penalty, size, fits, d)
+        wrong: Misses = {
+            "least squares": regression.replaced_risk(size, fits, d),
+            "sum of squares for their mean, penalty / T": exact(penalty=penalty / size),
         }
+        seen = NominalMean(risks(lab, f"ridge {fits}", source, size=size, fits=fits, penalty=penalty))
         # traces of a real Wishart matrix differ from their limits by O(1/d)
-        out.append(Evidence(NominalMean(seen), predicted, wrong, f"{fits} fits, d = {d}", slack=predicted / d))
-    return out
+        yield exact.against(seen, f"{fits} fits, d = {d}", wrong, late=1, slack=exact() / d)
 
 
-@claim(
-    "the best weight on real data is (sqrt(k^2 + 4k) - k)/2, the golden ratio at k = 1, and the error there is that weight times sigma^2/n",
-    source="arXiv 2502.18049, as summarised; " + SOURCE,
-    section=SECTION,
+@R.claim(
+    regression.weighted_mean_error,
+    regression.weighted_mean_path,
+    regression.best_weight,
+    source=f"arXiv 2502.18049, as summarised; {SOURCE}",
     chains=120_000,
-    theorems=["regression.weighted_mean_error", "regression.weighted_mean_path", "regression.best_weight"],
 )
-def golden_ratio(seed: int, chains: int) -> list[Evidence]:
-    real, fits, out = 60, 10, []
-    for ratio, weights in ((1.0, ("golden", "pooled")), (0.25, ("best",))):
+def golden_ratio(lab: Lab) -> Iterator[Evidence]:
+    """the best weight on real data is (sqrt(k^2 + 4k) - k)/2, the golden ratio at k = 1, and the error there is that
+    weight times sigma^2/n"""
+    real, fits = 60, 10
+    for ratio, name in ((1.0, "golden"), (1.0, "pooled"), (0.25, "best")):
         size = round(real * (1 + 1 / ratio))
         source = linear([1.5], design=np.ones((size, 1)))  # a column of ones: the regression is the sample mean
         share, best = ratio / (1 + ratio), float(regression.best_weight(ratio))
-        exact = functools.partial(regression.weighted_mean_error, ratio=ratio, sample_size=real)
-        path = functools.partial(regression.weighted_mean_path, ratio=ratio, sample_size=real, fits=fits)
+        weight = share if name == "pooled" else best
         level = 1.5**2 * best / real
-        below = lambda error, level=level: float(stats.chi2(1).cdf(level / error))  # noqa: E731
-        for name in weights:
-            weight = share if name == "pooled" else best
-            regime = regimes.Weighted(weight, share)
-            seen = risks(seed, f"weighted {ratio} {name}", chains, source, regime, size=size, fits=fits)
-            wrong = {"real data only": below(1 / real), "weight 0.3": below(float(exact(0.3)))}
-            if name == "pooled":
-                wrong["the best weight"] = below(best / real)
-                wrong["pooled independent data"] = below(1 / size)
-            else:
-                wrong["plain pooling"] = below(float(exact(share)))
-            predicted = below(float(path(weight)))
-            what = f"k = {ratio:g}, {name}, P(error < {level:.3g})"
-            out.append(Evidence(Proportion.of(seen < level), predicted, wrong, what))
-    return out
+        below = lambda error, level=level: stats.chi2(1).cdf(level / error)  # noqa: E731
+        at = Formula(regression.weighted_mean_error, ratio=ratio, sample_size=real, read=below)
+        wrong = {"real data only": below(1 / real), "weight 0.3": at(weight=0.3)}
+        if name == "pooled":
+            wrong |= {"the best weight": below(best / real), "pooled independent data": below(1 / size)}
+        else:
+            wrong["plain pooling"] = at(weight=share)
+        regime = regimes.Weighted(weight, share)
+        seen = Proportion.of(risks(lab, f"weighted {ratio} {name}", source, regime, size=size, fits=fits) < level)
+        path = Formula(regression.weighted_mean_path, weight, ratio, real, fits, read=below)
+        yield path.against(seen, f"k = {ratio:g}, {name}, P(error < {level:.3g})", wrong)
 
 
-@claim(
-    "weights on real and synthetic rows move error between the mean and the variance of a normal, and conserve their sum",
-    source="theory/derivations/variance-conservation.md",
-    section=SECTION,
-    chains=60_000,
-    theorems=["workflows.weighted"],
-)
-def weighted_normal(seed: int, chains: int) -> list[Evidence]:
+@R.claim(workflows.weighted, source="theory/derivations/variance-conservation.md", chains=60_000)
+def weighted_normal(lab: Lab) -> Iterator[Evidence]:
+    """weights on real and synthetic rows move error between the mean and the variance of a normal, and conserve their
+    sum"""
     size, real, weight, fits = 40, 5, 0.5, 4
-    run = simulate(
-        Gaussian(ddof=0), normal(1.0), regimes.Weighted(weight, real / size), ["squared_mean_error", "variance"],
-        size=size, generations=fits - 1, chains=chains, seed=stream(seed, "weighted normal"), record=[fits - 1],
-    )  # fmt: skip
+    observe, regime = ["squared_mean_error", "variance"], regimes.Weighted(weight, real / size)
+    run = lab.run("weighted normal", Gaussian(ddof=0), normal(1.0), regime, observe, size=size, fits=fits)
     lost = float(workflows.weighted(size, fits, real, weight))
-    pooled = float(workflows.fresh_counts(size, fits, real))
-    wrong = {
-        "plain pooling": pooled,
-        "replacement": float(workflows.replace(size, fits)),
-        "the weight in full": weight**2 / real,
-    }
-    return [
-        Evidence(NominalMean(run["squared_mean_error"][:, 0]), lost, wrong, "E (mu_n - mu_0)^2"),
-        Evidence(
-            NominalMean(run["variance"][:, 0, 0]),
-            1 - lost,
-            {name: 1 - value for name, value in wrong.items() if name != "plain pooling"} | {"unchanged": 1.0},
-            "E sigma_n^2",
-        ),
-    ]
+    replaced, full = float(workflows.replace(size, fits)), weight**2 / real
+    wrong = {"replacement": replaced, "the weight in full": full}
+    pooled = {"plain pooling": float(workflows.fresh_counts(size, fits, real))}
+    yield Evidence(NominalMean(run["squared_mean_error"][:, 0]), lost, wrong | pooled, "E (mu_n - mu_0)^2")
+    wrong = {"replacement": 1 - replaced, "the weight in full": 1 - full, "unchanged": 1.0}
+    yield Evidence(NominalMean(run["variance"][:, 0, 0]), 1 - lost, wrong, "E sigma_n^2")

@@ -2,214 +2,150 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from modelcollapse.families import Discrete
 from modelcollapse.observables import FirstTime, as_observable
 from modelcollapse.pytree import part
-from modelcollapse.run import Run, simulate
+from modelcollapse.run import Run
 from modelcollapse.sources import categorical
-from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion
-from modelcollapse.verify.registry import claim, shared, stream
+from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
+from modelcollapse.verify.lab import shared
 from modelcollapse_theory import divergence, fixation, fixation_diffusion, replacement, support
 
+if TYPE_CHECKING:
+    from modelcollapse.loop import State
+
 LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
+P = np.array(LAW)
 SIZE = 8
-CHAINS = 60_000
 LAST = 119  # by then a chain is not absorbed with probability 5e-8
-SECTION = "A. replacement"
+END = LAST + 2  # in fits: a chain still alive at the end counts as this, and so does the prediction
+A = Section("A. replacement", chains=60_000, tier="quick")
 
 
 @part
 class ExtraStates:
     """Sum over all generations so far of the number of states beyond the first, ``()``."""
 
-    def start(self, truth: Any, first: Any) -> Any:
+    def start(self, truth: jax.Array, first: State) -> jax.Array:
         return self._extra(truth) + self._extra(first.params)
 
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+    def update(self, carry: jax.Array, state: State, truth: jax.Array) -> jax.Array:
         return carry + self._extra(state.params)
 
-    def read(self, carry: Any, state: Any, truth: Any) -> Any:
+    def read(self, carry: jax.Array, state: State, truth: jax.Array) -> jax.Array:
         return carry
 
     @staticmethod
-    def _extra(law: Any) -> Any:
+    def _extra(law: jax.Array) -> jax.Array:
         return (law > 0).sum(dtype=law.dtype) - 1
 
 
-def two_left(params: Any) -> Any:
+def two_left(params: jax.Array) -> jax.Array:
     return (params > 0).sum() <= 2
 
 
-OBSERVED = {name: name for name in ("probabilities", "heterozygosity", "support_size", "chi_square", "absorption_time")}
-OBSERVED |= {name: name for name in ("entropy", "kl_divergence", "total_variation")}
+OBSERVED: dict[str, Any] = {
+    name: name
+    for name in (
+        "probabilities", "heterozygosity", "support_size", "chi_square", "absorption_time", "entropy", "kl_divergence",
+        "total_variation",
+    )
+}  # fmt: skip
 
 
 @shared
-def chains_of(seed: int, chains: int) -> Run:
+def chains_of(lab: Lab) -> Run:
     """One run for all claims of this section: generations 0 to 14 and the last."""
     observe = {**OBSERVED, "extra_states": ExtraStates(), "two_left_time": FirstTime(as_observable(two_left))}
-    return simulate(
-        Discrete(),
-        categorical(LAW),
-        observe=observe,
-        size=SIZE,
-        generations=LAST,
-        chains=chains,
-        seed=stream(seed, "replacement"),
-        record=[*range(15), LAST],
+    return lab.run(
+        "replacement", Discrete(), categorical(LAW), observe=observe, size=SIZE, fits=[*range(1, 16), LAST + 1]
     )
 
 
-def at(run: Run, name: str, fits: int) -> np.ndarray:
-    """Values after ``fits`` fits: generation fits - 1."""
+def after(lab: Lab, name: str, fits: int) -> np.ndarray:
+    """An observable of that run after ``fits`` fits: generation fits - 1."""
+    run = chains_of(lab)
     return run[name][:, int(np.flatnonzero(run.recorded == fits - 1)[0])]
 
 
-@claim(
-    "a chain is absorbed in state i with probability p0(i)",
-    source="frequencies are bounded martingales; arXiv 2305.17493, sec. 4",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["replacement.fixation_probability"],
+def times(lab: Lab, name: str) -> np.ndarray:
+    """A time in fits, which is the generation + 1, of each chain."""
+    return np.minimum(after(lab, name, LAST + 1) + 1, END)
+
+
+@A.claim(replacement.fixation_probability, source="frequencies are bounded martingales; arXiv 2305.17493, sec. 4")
+def absorption_probability(lab: Lab) -> Iterator[Evidence]:
+    """a chain is absorbed in state i with probability p0(i)"""
+    final, exact = after(lab, "probabilities", LAST + 1), replacement.fixation_probability(LAW)
+    for i in (0, 4):
+        wrong = {"uniform over the states": 1 / P.size, "proportional to p^2": P[i] ** 2 / (P @ P)}
+        yield Evidence(Proportion.of(final[:, i] == 1), exact[i], wrong, f"ends in state {i}")
+
+
+@A.claim(replacement.unseen_probability, source="independence")
+def unseen(lab: Lab) -> Evidence:
+    """a state of probability q is missed by M draws with probability (1 - q)^M"""
+    first, q = after(lab, "probabilities", 1), LAW[2]
+    wrong = {"1 - q, lost at some generation": 1 - q, "exp(-q M)": np.exp(-q * SIZE)}
+    exact = Formula(replacement.unseen_probability, q, SIZE)
+    return exact.against(Proportion.of(first[:, 2] == 0), f"q = {q}, one fit", wrong, larger=1)
+
+
+@A.claim(
+    replacement.expected_heterozygosity, source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090"
 )
-def absorption_probability(seed: int, chains: int) -> list[Evidence]:
-    final = at(chains_of(seed, chains), "probabilities", LAST + 1)
-    p, q = np.array(LAW), replacement.fixation_probability(LAW)
-    return [
-        Evidence(
-            Proportion.of(final[:, i] == 1),
-            q[i],
-            {"uniform over the states": 1 / p.size, "proportional to p^2": float(p[i] ** 2 / (p @ p))},
-            f"ends in state {i}",
-        )
-        for i in (0, 4)
-    ]
+def heterozygosity_decay(lab: Lab) -> Evidence:
+    """E[H] decays by exactly 1 - 1/M per refit"""
+    n = 5
+    observed = BoundedMean(after(lab, "heterozygosity", n), 0, 1 - 1 / P.size)
+    exact = Formula(replacement.expected_heterozygosity, LAW, SIZE, n)
+    return exact.against(observed, f"{n} fits, M = {SIZE}", larger=1, early=1, diploid=True)
 
 
-@claim(
-    "a state of probability q is missed by M draws with probability (1 - q)^M",
-    source="independence",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["replacement.unseen_probability"],
-)
-def unseen(seed: int, chains: int) -> Evidence:
-    first, q = at(chains_of(seed, chains), "probabilities", 1), LAW[2]
-    wrong = {
-        "1 - q, lost at some generation": 1 - q,
-        "exp(-q M)": np.exp(-q * SIZE),
-        "M + 1 for M": (1 - q) ** (SIZE + 1),
-    }
-    return Evidence(
-        Proportion.of(first[:, 2] == 0), float(replacement.unseen_probability(q, SIZE)), wrong, f"q = {q}, one fit"
-    )
-
-
-@claim(
-    "E[H] decays by exactly 1 - 1/M per refit",
-    source="coalescence of two lineages; for model collapse cf. arXiv 2404.05090",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["replacement.expected_heterozygosity"],
-)
-def heterozygosity_decay(seed: int, chains: int) -> Evidence:
-    n, seen = 5, chains_of(seed, chains)
-    decay = functools.partial(replacement.expected_heterozygosity, LAW)
-    wrong = {
-        "M + 1 for M": float(decay(SIZE + 1, n)),
-        "one generation early": float(decay(SIZE, n - 1)),
-        "diploid 2M": float(decay(2 * SIZE, n)),
-    }
-    observed = BoundedMean(at(seen, "heterozygosity", n), 0, 1 - 1 / len(LAW))
-    return Evidence(observed, float(decay(SIZE, n)), wrong, f"{n} fits, M = {SIZE}")
-
-
-@claim(
-    "the expected support after n refits follows from the lineage chain",
+@A.claim(
+    support.expected_support,
+    replacement.expected_distinct,
     source="duality with the coalescent; theory/derivations/lineages.md",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["support.expected_support", "replacement.expected_distinct"],
 )
-def expected_support(seed: int, chains: int) -> list[Evidence]:
-    seen = chains_of(seed, chains)
-    out = []
+def expected_support(lab: Lab) -> Iterator[Evidence]:
+    """the expected support after n refits follows from the lineage chain"""
     for n in (1, 5):
-        exact = float(support.expected_support(LAW, SIZE, n))
-        wrong = {
-            "M + 1 for M": float(support.expected_support(LAW, SIZE + 1, n)),
-            "one generation late": float(support.expected_support(LAW, SIZE, n + 1)),
-        }
-        out.append(Evidence(BoundedMean(at(seen, "support_size", n), 1, len(LAW)), exact, wrong, f"{n} fits"))
-    return out
+        exact = Formula(support.expected_support, LAW, SIZE, n)
+        yield exact.against(BoundedMean(after(lab, "support_size", n), 1, P.size), f"{n} fits", larger=1, late=1)
 
 
-@claim(
-    "the chi-square divergence grows as (K - 1)(1 - (1 - 1/M)^n), whatever the law",
-    source="second moments; theory/derivations/lineages.md",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=["divergence.expected_chi_square"],
-)
-def chi_square_growth(seed: int, chains: int) -> Evidence:
-    n, states = 5, len(LAW)
-    expected = functools.partial(divergence.expected_chi_square, states)
-    wrong = {
-        "K for K - 1": float(divergence.expected_chi_square(states + 1, SIZE, n)),
-        "linear, (K - 1) n / M": (states - 1) * n / SIZE,
-        "one generation early": float(expected(SIZE, n - 1)),
-    }
-    observed = BoundedMean(at(chains_of(seed, chains), "chi_square", n), 0, 1 / min(LAW) - 1)
-    return Evidence(observed, float(expected(SIZE, n)), wrong, f"{n} fits")
+@A.claim(divergence.expected_chi_square, source="second moments; theory/derivations/lineages.md")
+def chi_square_growth(lab: Lab) -> Evidence:
+    """the chi-square divergence grows as (K - 1)(1 - (1 - 1/M)^n), whatever the law"""
+    n, states = 5, P.size
+    exact = Formula(divergence.expected_chi_square, states, SIZE, n)
+    wrong = {"K for K - 1": exact(states=states + 1), "linear, (K - 1) n / M": (states - 1) * n / SIZE}
+    return exact.against(BoundedMean(after(lab, "chi_square", n), 0, 1 / min(LAW) - 1), f"{n} fits", wrong, early=1)
 
 
-@claim(
-    "the time to fixation has the law that the lineage chain gives, for any number of states",
+@A.claim(
+    fixation.fixation_time_cdf,
+    fixation.fixation_time_moments,
+    fixation_diffusion.fixation_time_mean_limit,
     source="duality; theory/derivations/fixation.md",
-    section=SECTION,
-    chains=CHAINS,
-    tier="quick",
-    theorems=[
-        "fixation.fixation_time_cdf",
-        "fixation.fixation_time_moments",
-        "fixation_diffusion.fixation_time_mean_limit",
-    ],
 )
-def fixation_time(seed: int, chains: int) -> list[Evidence]:
-    # time in fits: generation + 1; a chain still alive at the end counts as LAST + 2, and so does the prediction
-    end = LAST + 2
-    times = np.minimum(at(chains_of(seed, chains), "absorption_time", LAST + 1) + 1, end)
-    mean = 1 + float(fixation.fixation_time_survival(LAW, SIZE, np.arange(1, end)).sum())
-    larger = 1 + float(fixation.fixation_time_survival(LAW, SIZE + 1, np.arange(1, end)).sum())
-    diffusion = float(fixation_diffusion.fixation_time_mean_limit(LAW, SIZE))
-    cdf = functools.partial(fixation.fixation_time_cdf, LAW)
-    n = 10
-    return [
-        Evidence(
-            BoundedMean(times, 1, end),
-            mean,
-            {
-                "the diffusion's mean": diffusion,
-                "diploid: twice that": 2 * diffusion,
-                "M + 1 for M": larger,
-                "generations for fits": mean - 1,
-            },
-            "mean, in fits",
-        ),
-        Evidence(
-            Proportion.of(times <= n),
-            float(cdf(SIZE, n)),
-            {"one generation early": float(cdf(SIZE, n - 1)), "M + 1 for M": float(cdf(SIZE + 1, n))},
-            f"P(T <= {n})",
-        ),
-    ]
+def fixation_time(lab: Lab) -> Iterator[Evidence]:
+    """the time to fixation has the law that the lineage chain gives, for any number of states"""
+    seen, n = times(lab, "absorption_time"), 10
+    alive = Formula(fixation.fixation_time_survival, LAW, SIZE, np.arange(1, END), read=np.sum)
+    mean, diffusion = 1 + alive(), float(fixation_diffusion.fixation_time_mean_limit(LAW, SIZE))
+    wrong = {
+        "the diffusion's mean": diffusion,
+        "diploid: twice that": 2 * diffusion,
+        "M + 1 for M": 1 + alive(sample_size=SIZE + 1),
+        "generations for fits": mean - 1,
+    }
+    yield Evidence(BoundedMean(seen, 1, END), mean, wrong, "mean, in fits")
+    by = Formula(fixation.fixation_time_cdf, LAW, SIZE, n)
+    yield by.against(Proportion.of(seen <= n), f"P(T <= {n})", early=1, larger=1)

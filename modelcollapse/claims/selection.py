@@ -2,164 +2,113 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import zeta
 
-from modelcollapse.claims.regression import SECTION, generator
-from modelcollapse.verify.evidence import BoundedMean, Evidence, Proportion
-from modelcollapse.verify.registry import claim
+from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
 from modelcollapse_theory import selection, tails
 
 SOURCE = "theory/derivations/selection.md"
+E = Section("E. regression, tails, selection", chains=100_000, tier="quick")
 
 
-@claim(
-    "Zipf tails: n fits lose what one sample of M a_n would miss, about n^c M^-c with c = 1 - 1/b: not linear in n",
+@E.claim(
+    tails.unseen_mass,
+    tails.distinct_states,
+    tails.lost_mass,
     source="Karlin (1967); theory/derivations/tails.md",
-    section=SECTION,
     chains=8_000,
-    tier="quick",
-    theorems=["tails.unseen_mass", "tails.distinct_states", "tails.lost_mass"],
 )
-def zipf_tails(seed: int, chains: int) -> list[Evidence]:
+def zipf_tails(lab: Lab) -> Iterator[Evidence]:
+    """Zipf tails: n fits lose what one sample of M a_n would miss, about n^c M^-c with c = 1 - 1/b: not linear in n"""
     exponent, size, fits = 2.0, 200, 8
-    random = generator(seed, "zipf")
+    random = lab.random("zipf")
     # the infinite law itself, drawn by rejection; a rank beyond 2^53 weighs nothing
-    data = random.zipf(exponent, (chains, size)).astype(np.float64)
-    out = []
+    data = random.zipf(exponent, (lab.chains, size)).astype(np.float64)
     for n in (1, fits):
         for _ in range(n - 1):
             data = np.take_along_axis(data, random.integers(size, size=data.shape), axis=1)
         ordered = np.sort(data, axis=1)
-        new = np.concatenate([np.ones((chains, 1), bool), np.diff(ordered, axis=1) > 0], axis=1)
-        missed = 1 - np.where(new, ordered**-exponent, 0.0).sum(1) / zeta(exponent)
-        lost = functools.partial(tails.lost_mass, exponent, size)
-        once = float(lost(1))
-        wrong = {
-            "exponent 1.8": float(tails.lost_mass(1.8, size, n)),
-            "half the sample": float(tails.lost_mass(exponent, size // 2, n)),
-        }
+        new = np.concatenate([np.ones((lab.chains, 1), bool), np.diff(ordered, axis=1) > 0], axis=1)
+        missed = BoundedMean(1 - np.where(new, ordered**-exponent, 0.0).sum(1) / zeta(exponent), 0, 1)
+        lost = Formula(tails.lost_mass, exponent, size, n)
+        wrong = {"exponent 1.8": lost(exponent=1.8), "half the sample": lost(sample_size=size // 2)}
         if n > 1:
-            wrong |= {"linear in n": n * once, "one generation early": float(lost(n - 1))}
-        out.append(
-            Evidence(
-                BoundedMean(missed, 0, 1),
-                float(lost(n)),
-                wrong,
-                f"mass lost, {n} fits",
-                slack=float(lost(n)) * n / size,
-            )
-        )
+            wrong["linear in n"] = n * lost(fits=1)
+        yield lost.against(missed, f"mass lost, {n} fits", wrong, early=int(n > 1), slack=lost() * n / size)
         if n == 1:
-            states = float(tails.distinct_states(exponent, size))
-            wrong = {
-                "exponent 1.8": float(tails.distinct_states(1.8, size)),
-                "Heaps with 1 for Gamma": np.sqrt(size / zeta(2)) - 0.5,
-            }
+            states = Formula(tails.distinct_states, exponent, size)
+            wrong = {"exponent 1.8": states(exponent=1.8), "Heaps with 1 for Gamma": np.sqrt(size / zeta(2)) - 0.5}
             counted = BoundedMean(new.sum(1), 1, size)
-            out.append(Evidence(counted, states, wrong, "distinct states, one fit", slack=size ** (1 / exponent - 1)))
-    return out
+            yield states.against(counted, "distinct states, one fit", wrong, slack=size ** (1 / exponent - 1))
 
 
-@claim(
-    "a preferred state takes over with probability (1 - e^(-2Msx)) / (1 - e^(-2Ms)): haploid, 2M and not 4N",
-    source="Kimura (1962); exact solve of the chain, " + SOURCE,
-    section=SECTION,
-    chains=40_000,
-    tier="quick",
-    theorems=["selection.fixation_probability"],
-)
-def preferred_state(seed: int, chains: int) -> list[Evidence]:
+@E.claim(selection.fixation_probability, source=f"Kimura (1962); exact solve of the chain, {SOURCE}", chains=40_000)
+def preferred_state(lab: Lab) -> Iterator[Evidence]:
+    """a preferred state takes over with probability (1 - e^(-2Msx)) / (1 - e^(-2Ms)): haploid, 2M and not 4N"""
     size, advantage, start = 50, 0.02, 0.2
-    random = generator(seed, "preference")
-    count = np.full(chains, int(size * start))
+    random = lab.random("preference")
+    count = np.full(lab.chains, int(size * start))
     while np.any(alive := (count > 0) & (count < size)):
-        share = count[alive] / size
-        count[alive] = random.binomial(size, (1 + advantage) * share / (1 + advantage * share))
-    law = functools.partial(selection.fixation_probability, start)
-    limit = float(law(size, advantage))
-    exact = selection.fixation_probability_exact(start, size, advantage)
+        held = count[alive] / size
+        count[alive] = random.binomial(size, (1 + advantage) * held / (1 + advantage * held))
+    limit = Formula(selection.fixation_probability, start, size, advantage)
     wrong = {
         "neutral": start,
-        "diploid, 4N": float(law(2 * size, advantage)),
-        "half the sample": float(law(size // 2, advantage)),
+        "diploid, 4N": limit(sample_size=2 * size),
+        "half the sample": limit(sample_size=size // 2),
     }
     seen = Proportion.of(count == size)
-    return [
-        Evidence(seen, exact, wrong, "the finite chain"),
-        Evidence(seen, limit, wrong, "diffusion", slack=advantage * limit),
-    ]
+    yield Evidence(seen, selection.fixation_probability_exact(start, size, advantage), wrong, "the finite chain")
+    yield limit.against(seen, "diffusion", wrong, slack=advantage * limit())
 
 
-@claim(
-    "curation: the pick among k draws, by reward, has a law of its own; for k = 2 half of the pairs count twice",
-    source="model as summarised for arXiv 2407.09499; " + SOURCE,
-    section=SECTION,
-    chains=100_000,
-    tier="quick",
-    theorems=["selection.curated", "selection.tilted"],
-)
-def curation(seed: int, chains: int) -> list[Evidence]:
+@E.claim(selection.curated, selection.tilted, source=f"model as summarised for arXiv 2407.09499; {SOURCE}")
+def curation(lab: Lab) -> Iterator[Evidence]:
+    """curation: the pick among k draws, by reward, has a law of its own; for k = 2 half of the pairs count twice"""
     law, reward = np.array([0.5, 0.3, 0.2]), np.array([0.0, 1.0, 2.0])
-    random = generator(seed, "curation")
-    out = []
-    tilted = selection.tilted(law, reward, 1)
+    random = lab.random("curation")
     for choices in (2, 4):
-        drawn = random.choice(3, size=(chains, choices), p=law)
+        drawn = random.choice(3, size=(lab.chains, choices), p=law)
         # a Gumbel number on each reward: the largest is a choice proportional to e^reward
-        picked = np.take_along_axis(
-            drawn, np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)[:, None], axis=1
-        )
-        exact = selection.curated(law, reward, choices)
+        best = np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)
+        picked = np.take_along_axis(drawn, best[:, None], axis=1)
+        exact = Formula(selection.curated, law, reward, choices, at=(2,))
         wrong = {
             "no choice": law[2],
-            "k without end, p e^r": tilted[2],
-            "one choice more": selection.curated(law, reward, choices + 1)[2],
+            "k without end, p e^r": selection.tilted(law, reward, 1)[2],
+            "one choice more": exact(choices=choices + 1),
         }
-        out.append(
-            Evidence(Proportion.of(picked == 2), float(exact[2]), wrong, f"best of {choices}, the state of most reward")
-        )
-    return out
+        yield exact.against(Proportion.of(picked == 2), f"best of {choices}, the state of most reward", wrong)
 
 
-@claim(
-    "a filter turns precision q into q phi / (q phi + (1 - q) psi), and a detector the real share likewise",
-    source="Bayes; setting as summarised for arXiv 2406.07515; " + SOURCE,
-    section=SECTION,
-    chains=100_000,
-    tier="quick",
-    theorems=["selection.verified_precision", "selection.detected_share"],
+@E.claim(
+    selection.verified_precision,
+    selection.detected_share,
+    source=f"Bayes; setting as summarised for arXiv 2406.07515; {SOURCE}",
 )
-def filters(seed: int, chains: int) -> list[Evidence]:
-    random = generator(seed, "filters")
+def filters(lab: Lab) -> Iterator[Evidence]:
+    """a filter turns precision q into q phi / (q phi + (1 - q) psi), and a detector the real share likewise"""
+    random = lab.random("filters")
     right, keep, leak = 0.4, 0.9, 0.3
-    is_right, pass_by = random.random(chains) < right, random.random(chains)
+    is_right, pass_by = random.random(lab.chains) < right, random.random(lab.chains)
     passed = pass_by < np.where(is_right, keep, leak)
     real, found, mistaken = 0.2, 0.8, 0.1
-    is_real, fate = random.random(chains) < real, random.random(chains)
+    is_real, fate = random.random(lab.chains) < real, random.random(lab.chains)
     left = fate >= np.where(is_real, mistaken, found)
-    share = functools.partial(selection.detected_share, real)
-    return [
-        Evidence(
-            Proportion.of(is_right[passed]),
-            float(selection.verified_precision(right, keep, leak)),
-            {
-                "unchanged": right,
-                "psi ignored": right * keep,
-                "rates exchanged": float(selection.verified_precision(right, leak, keep)),
-            },
-            "precision after a filter",
-        ),
-        Evidence(
-            Proportion.of(is_real[left]),
-            float(share(found, mistaken)),
-            {
-                "unchanged": real,
-                "no false positives": float(share(found, 0.0)),
-                "rates exchanged": float(share(mistaken, found)),
-            },
-            "real share after a detector",
-        ),
-    ]
+    precision = Formula(selection.verified_precision, right, keep, leak)
+    wrong = {
+        "unchanged": right,
+        "psi ignored": right * keep,
+        "rates exchanged": precision(keep_right=leak, keep_wrong=keep),
+    }
+    yield precision.against(Proportion.of(is_right[passed]), "precision after a filter", wrong)
+    share = Formula(selection.detected_share, real, found, mistaken)
+    wrong = {
+        "unchanged": real,
+        "no false positives": share(false_positive=0.0),
+        "rates exchanged": share(true_positive=mistaken, false_positive=found),
+    }
+    yield share.against(Proportion.of(is_real[left]), "real share after a detector", wrong)

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import regimes
+from modelcollapse.claims.replacement import LAW, A, P
 from modelcollapse.families import Discrete
-from modelcollapse.run import Run, simulate
+from modelcollapse.protocols import Regime
+from modelcollapse.run import Run
 from modelcollapse.sources import categorical
-from modelcollapse.verify.evidence import BoundedMean, Evidence
-from modelcollapse.verify.registry import claim, shared, stream
+from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Section
+from modelcollapse.verify.lab import shared
 from modelcollapse_theory import accumulation, fresh, mixture, workflows
 
-LAW = (0.30, 0.25, 0.20, 0.15, 0.08, 0.02)
 H0 = 1 - float(np.dot(LAW, LAW))
 SIZE = 10
 SHARE = 0.2
 FITS = 15
-GROWING = 5 * np.arange(1, 7) ** 2
-B, C = "B. fresh and kept data", "C. accumulation"
+B = Section(
+    "B. fresh and kept data", source="theory/derivations/variance-conservation.md", chains=120_000, tier="quick"
+)
+C = Section("C. accumulation", chains=60_000, tier="quick")
 
-
-@shared
-def run_of(seed: int, chains: int, regime: str, size: Any = SIZE, record: tuple[int, ...] = (FITS - 1,)) -> Run:
-    """One run of the discrete chain under a regime, for all claims about it."""
-    return simulate(
-        Discrete(),
-        categorical(LAW),
-        REGIMES[regime],
-        ["heterozygosity", "support_size", "probabilities"],
-        size=size,
-        generations=record[-1],
-        chains=chains,
-        seed=stream(seed, f"{regime} {size}"),
-        record=record,
-    )
-
-
-REGIMES = {
+REGIMES: dict[str, Regime] = {
     "random mixing": regimes.Mixture(1 - SHARE, 0.0, SHARE),
     "three-way mixture": regimes.Mixture(0.6, 0.2, 0.2),
     "alpha = gamma = 0": regimes.Mixture(0.0, 1.0, 0.0),
@@ -49,189 +33,150 @@ REGIMES = {
     "retention": regimes.Retain(0.5),
     "accumulate": regimes.Accumulate(),
     "subsample": regimes.AccumulateSubsample(),
-    "replace": regimes.Replace(),
 }
-MIXED = (FITS - 1, 59, 62)  # by fit 60 the start is forgotten to 1e-14
-SETTLED = 1
-EARLY = (FITS - 1, FITS, FITS + 1)
+MIXED = (FITS, 60, 63)  # by fit 60 the start is forgotten to 1e-14
+SETTLED = 1  # the index from which on
+EARLY = (FITS, FITS + 1, FITS + 2)
+
+
+@shared
+def run_of(lab: Lab, regime: str, size: int = SIZE, fits: tuple[int, ...] = (FITS,)) -> Run:
+    """One run of the discrete chain under a regime, for all claims about it."""
+    observe = ["heterozygosity", "support_size", "probabilities"]
+    name = f"{regime} {size}"
+    return lab.run(name, Discrete(), categorical(LAW), REGIMES[regime], observe, size=size, fits=fits)
 
 
 def diversity(run: Run, index: int = 0) -> BoundedMean:
     """H_n / H_0 of the discrete chain, whose mean is 1 - v_n."""
-    return BoundedMean(run["heterozygosity"][:, index] / H0, 0, (1 - 1 / len(LAW)) / H0)
+    return BoundedMean(run["heterozygosity"][:, index] / H0, 0, (1 - 1 / P.size) / H0)
 
 
-def kept(v: Any) -> float:
-    return float(1 - v)
+def kept(v: ArrayLike) -> float:
+    """What is left of the diversity where the fraction ``v`` is lost; of a path of them, the last."""
+    return 1 - float(np.ravel(v)[-1])
 
 
-@claim(
-    "with each row real with probability g, v* = 1 / (1 + theta), theta = (M - 1) g (2 - g)",
-    source="theory/derivations/variance-conservation.md",
-    section=B,
-    chains=120_000,
-    tier="quick",
-    theorems=["workflows.random_mixing"],
-)
-def random_mixing(seed: int, chains: int) -> Evidence:
-    observed = diversity(run_of(seed, chains, "random mixing", SIZE, MIXED))
+REPLACED = Formula(workflows.replace, SIZE, FITS, read=kept)
+MIXING = Formula(workflows.random_mixing, SIZE, FITS, SHARE, read=kept)
+COUNTS = Formula(workflows.fresh_counts, SIZE, FITS, SHARE * SIZE, read=kept)
+FIXED = Formula(workflows.fixed_set, SIZE, FITS, SHARE * SIZE, read=kept)
+
+
+@B.claim(workflows.random_mixing)
+def random_mixing(lab: Lab) -> Evidence:
+    """with each row real with probability g, v* = 1 / (1 + theta), theta = (M - 1) g (2 - g)"""
     theta = float(fresh.theta(SIZE, SHARE))
     wrong = {
         "theta = 2 M g (diffusion)": kept(1 / (1 + 2 * SIZE * SHARE)),
-        "exactly g M real rows": kept(workflows.fresh_counts(SIZE, FITS, SHARE * SIZE)),
-        "no real rows": kept(workflows.replace(SIZE, FITS)),
+        "exactly g M real rows": COUNTS(),
+        "no real rows": REPLACED(),
         "theta without the (2 - g)": kept(1 / (1 + theta / (2 - SHARE))),
     }
-    return Evidence(
-        observed, kept(workflows.random_mixing(SIZE, FITS, SHARE)), wrong, f"H_n / H_0 at g M = {SHARE * SIZE:g}"
-    )
+    seen = diversity(run_of(lab, "random mixing", SIZE, MIXED))
+    return MIXING.against(seen, f"H_n / H_0 at g M = {SHARE * SIZE:g}", wrong)
 
 
-@claim(
-    "with exactly g M fresh real rows, v' = 1/M + [(1 - g)^2 - (1 - g)/M] v",
-    source="theory/derivations/variance-conservation.md",
-    section=B,
-    chains=120_000,
-    tier="quick",
-    theorems=["workflows.fresh_counts"],
-)
-def exact_counts(seed: int, chains: int) -> Evidence:
-    observed = diversity(run_of(seed, chains, "exact counts"))
-    exact = functools.partial(workflows.fresh_counts, SIZE, FITS)
+@B.claim(workflows.fresh_counts)
+def exact_counts(lab: Lab) -> Evidence:
+    """with exactly g M fresh real rows, v' = 1/M + [(1 - g)^2 - (1 - g)/M] v"""
     wrong = {
-        "each row real with probability g": kept(workflows.random_mixing(SIZE, FITS, SHARE)),
-        "one real row fewer": kept(exact(SHARE * SIZE - 1)),
-        "the same rows every time": kept(workflows.fixed_set(SIZE, FITS, SHARE * SIZE)),
+        "each row real with probability g": MIXING(),
+        "one real row fewer": COUNTS(real=SHARE * SIZE - 1),
+        "the same rows every time": FIXED(),
     }
-    return Evidence(observed, kept(exact(SHARE * SIZE)), wrong, f"H_n / H_0 at g M = {SHARE * SIZE:g}")
+    return COUNTS.against(diversity(run_of(lab, "exact counts")), f"H_n / H_0 at g M = {SHARE * SIZE:g}", wrong)
 
 
-@claim(
-    "with a fixed set of r real rows, v* = 1/r + (1 - 1/r) c: a floor that no M removes",
-    source="theory/derivations/variance-conservation.md",
-    section=B,
-    chains=60_000,
-    tier="quick",
-    theorems=["workflows.fixed_set"],
-)
-def fixed_real_set(seed: int, chains: int) -> Evidence:
-    rows = 5
-    observed = diversity(run_of(seed, chains, "fixed set", SIZE, (29,)))
+@B.claim(workflows.fixed_set, chains=60_000)
+def fixed_real_set(lab: Lab) -> Evidence:
+    """with a fixed set of r real rows, v* = 1/r + (1 - 1/r) c: a floor that no M removes"""
+    rows, exact = 5, Formula(workflows.fixed_set, SIZE, 30, 5, read=kept)
     wrong = {
-        "fresh rows every time": kept(workflows.fresh_counts(SIZE, 30, rows)),
+        "fresh rows every time": COUNTS(fits=30, real=rows),
         "only the floor 1/r": kept(1 / rows),
-        "one real row fewer": kept(workflows.fixed_set(SIZE, 30, rows - 1)),
+        "one real row fewer": exact(kept=rows - 1),
     }
-    return Evidence(observed, kept(workflows.fixed_set(SIZE, 30, rows)), wrong, f"H_n / H_0 at r = {rows}")
+    return exact.against(diversity(run_of(lab, "fixed set", SIZE, (30,))), f"H_n / H_0 at r = {rows}", wrong)
 
 
-@claim(
-    "retaining b of M items loses 1 - (M - b)(M - 1 + b) / (M^2 (M - 1)) per refit",
-    source="theory/derivations/variance-conservation.md",
-    section=B,
-    chains=40_000,
-    tier="quick",
-    theorems=["workflows.retain"],
-)
-def retention(seed: int, chains: int) -> Evidence:
-    items = 5
-    observed = diversity(run_of(seed, chains, "retention"))
+@B.claim(workflows.retain, chains=40_000)
+def retention(lab: Lab) -> Evidence:
+    """retaining b of M items loses 1 - (M - b)(M - 1 + b) / (M^2 (M - 1)) per refit"""
+    items, exact = 5, Formula(workflows.retain, SIZE, FITS, 5, read=kept)
     wrong = {
-        "retained with replacement (as new)": kept(workflows.replace(SIZE, FITS)),
-        "effective size M / (1 - beta^2)": float((1 - (1 - (items / SIZE) ** 2) / SIZE) ** FITS),
-        "one item fewer": kept(workflows.retain(SIZE, FITS, items - 1)),
+        "retained with replacement (as new)": REPLACED(),
+        "effective size M / (1 - beta^2)": (1 - (1 - (items / SIZE) ** 2) / SIZE) ** FITS,
+        "one item fewer": exact(retained=items - 1),
     }
-    return Evidence(observed, kept(workflows.retain(SIZE, FITS, items)), wrong, f"H_n / H_0, b = {items}")
+    return exact.against(diversity(run_of(lab, "retention")), f"H_n / H_0, b = {items}", wrong)
 
 
-@claim(
-    "the paper's mixture: v' = (1 - gamma)^2 v + alpha^2 (1 - v)/M for the law, and v_fit = 1/M + (1 - 1/M) v_law",
-    source="theory/derivations/variance-conservation.md",
-    section=B,
-    chains=120_000,
-    tier="quick",
-    theorems=["mixture.law", "mixture.fit"],
-)
-def three_way_mixture(seed: int, chains: int) -> Evidence:
+@B.claim(mixture.law, mixture.fit)
+def three_way_mixture(lab: Lab) -> Evidence:
+    """the paper's mixture: v' = (1 - gamma)^2 v + alpha^2 (1 - v)/M for the law, and v_fit = 1/M + (1 - 1/M) v_law"""
     alpha, beta, gamma = 0.6, 0.2, 0.2
-    observed = diversity(run_of(seed, chains, "three-way mixture", SIZE, EARLY))
+    exact = Formula(mixture.fit, SIZE, FITS, gamma, beta, read=kept)
     wrong = {
         "the law's v for the fit's": kept(mixture.law(SIZE, FITS, gamma, beta)),
-        "old data taken for new model output": kept(mixture.fit(SIZE, FITS, gamma, 0.0)),
-        "alpha and beta exchanged": kept(mixture.fit(SIZE, FITS, gamma, alpha)),
+        "old data taken for new model output": exact(previous_share=0.0),
+        "alpha and beta exchanged": exact(previous_share=alpha),
     }
-    return Evidence(
-        observed, kept(mixture.fit(SIZE, FITS, gamma, beta)), wrong, f"({alpha}, {beta}, {gamma}), {FITS} fits"
-    )
+    seen = diversity(run_of(lab, "three-way mixture", SIZE, EARLY))
+    return exact.against(seen, f"({alpha}, {beta}, {gamma}), {FITS} fits", wrong)
 
 
-@claim(
-    "accumulating equal batches keeps prod(1 - 1/(M i^2)), in the limit sin(pi s)/(pi s), s = M^(-1/2)",
+@C.claim(
+    accumulation.accumulate,
+    accumulation.accumulate_limit,
     source="theory/derivations/accumulation.md; cf. arXiv 2404.01413",
-    section=C,
-    chains=60_000,
-    tier="quick",
-    theorems=["accumulation.accumulate", "accumulation.accumulate_limit"],
 )
-def accumulate(seed: int, chains: int) -> list[Evidence]:
+def accumulate(lab: Lab) -> Evidence:
+    """accumulating equal batches keeps prod(1 - 1/(M i^2)), in the limit sin(pi s)/(pi s), s = M^(-1/2)"""
     size, fits = 4, 60
-    observed = diversity(run_of(seed, chains, "accumulate", size, (fits - 1,)))
-    exact = kept(accumulation.accumulate(size, fits))
+    exact = Formula(accumulation.accumulate, size, fits, read=kept)
     wrong = {
         "first order 1 - pi^2 / (6 M)": 1 - np.pi**2 / (6 * size),
-        "M + 1 for M": kept(accumulation.accumulate(size + 1, fits)),
         "only the first generation's loss": 1 - 1 / size,
-        "replacement": kept(workflows.replace(size, fits)),
+        "replacement": REPLACED(sample_size=size, fits=fits),
     }
-    return [Evidence(observed, exact, wrong, f"H_n / H_0, M = {size}, {fits} fits")]
+    seen = diversity(run_of(lab, "accumulate", size, (fits,)))
+    return exact.against(seen, f"H_n / H_0, M = {size}, {fits} fits", wrong, larger=1)
 
 
-@claim(
-    "a fixed budget drawn from all data so far reaches a plateau: no collapse",
+@C.claim(
+    accumulation.accumulate_subsample,
+    accumulation.accumulate_subsample_limit,
     source="theory/derivations/accumulation.md; cf. arXiv 2410.16713",
-    section=C,
     chains=40_000,
-    tier="quick",
-    theorems=["accumulation.accumulate_subsample", "accumulation.accumulate_subsample_limit"],
 )
-def accumulate_subsample(seed: int, chains: int) -> Evidence:
+def accumulate_subsample(lab: Lab) -> Evidence:
+    """a fixed budget drawn from all data so far reaches a plateau: no collapse"""
     fits = 8
-    observed = diversity(run_of(seed, chains, "subsample", SIZE, (fits - 1,)))
-    model, pool = (kept(v[-1] if np.ndim(v) else v) for v in accumulation.accumulate_subsample(SIZE, fits))
+    model, pool = (kept(v) for v in accumulation.accumulate_subsample(SIZE, fits))
     wrong = {
         "the pool's value for the model's": pool,
         "trained on the whole pool": kept(accumulation.accumulate(SIZE, fits)),
-        "replacement": kept(workflows.replace(SIZE, fits)),
+        "replacement": REPLACED(fits=fits),
         "first order 1 - (pi^2 / 2 - 2) / M": 1 - (np.pi**2 / 2 - 2) / SIZE,
     }
-    return Evidence(observed, model, wrong, f"H_n / H_0, {fits} fits")
+    return Evidence(diversity(run_of(lab, "subsample", SIZE, (fits,))), model, wrong, f"H_n / H_0, {fits} fits")
 
 
-@claim(
-    "diversity survives if and only if the sum of 1/M_i is finite: E[H] = H_0 prod(1 - 1/M_i)",
-    source="Donnelly (1986) for absorption; second moments for the product",
-    section="A. replacement",
-    chains=20_000,
-    tier="quick",
-    theorems=["workflows.replace_sizes"],
+@A.claim(
+    workflows.replace_sizes, source="Donnelly (1986) for absorption; second moments for the product", chains=20_000
 )
-def growing_samples(seed: int, chains: int) -> Evidence:
-    sizes = GROWING
-    run = simulate(
-        Discrete(),
-        categorical(LAW),
-        regimes.Replace(),
-        "heterozygosity",
-        size=sizes,
-        generations=sizes.size - 1,
-        chains=chains,
-        seed=stream(seed, "growing samples"),
-        record=[sizes.size - 1],
-    )
-    exact = workflows.replace_sizes
+def growing_samples(lab: Lab) -> Evidence:
+    """diversity survives if and only if the sum of 1/M_i is finite: E[H] = H_0 prod(1 - 1/M_i)"""
+    batches = np.arange(1, 7)
+    sizes, fits = 5 * batches**2, batches.size
+    exact = Formula(workflows.replace_sizes, sizes, read=kept)
     wrong = {
-        "constant M": float((1 - 1 / sizes[0]) ** sizes.size),
-        "linear growth": kept(exact(5 * np.arange(1, sizes.size + 1))[-1]),
-        "the first fit left out": kept(exact(sizes[1:])[-1]),
+        "constant M": (1 - 1 / sizes[0]) ** fits,
+        "linear growth": exact(sizes=5 * batches),
+        "the first fit left out": exact(sizes=sizes[1:]),
     }
-    return Evidence(diversity(run), kept(exact(sizes)[-1]), wrong, f"H_n / H_0, M_i = 5 i^2, {sizes.size} fits")
+    run = lab.run(
+        "growing samples", Discrete(), categorical(LAW), regimes.Replace(), "heterozygosity", size=sizes, fits=fits
+    )
+    return exact.against(diversity(run), f"H_n / H_0, M_i = 5 i^2, {fits} fits", wrong)

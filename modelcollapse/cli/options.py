@@ -1,20 +1,22 @@
-"""What the commands share: numbers are checked where they enter, and every character reaches any terminal."""
+"""What the commands have in common: numbers are checked where they enter, and every character reaches any terminal."""
 
 from __future__ import annotations
 
 import argparse
 import codecs
+import io
 import math
 import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from modelcollapse.arguments import LARGEST
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 MOST_STATES = 10**7
-"""Of a law that the command line makes by itself."""
+"""The most states of a law that the command line makes by itself."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}
 SYMBOLS |= {"‘": "'", "’": "'", "“": '"', "”": '"'}
 
@@ -76,8 +78,14 @@ def numbers(form: str | None = None) -> Callable[[str], list[float]]:
     return parsed
 
 
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """``--precision``, for a command that simulates."""
+    bits = "bits of a floating-point number (default %(default)s)"
+    parser.add_argument("--precision", type=int, default=64, choices=[32, 64], help=bits)
+
+
 def check_files(**paths: Path | None) -> None:
-    """Refuse a file to be written, by its option, that has no name, or whose folder does not exist, before anything runs."""
+    """Refuse a file to be written, by its option, that has no name or whose folder does not exist; call this first."""
     for option, path in paths.items():
         if path is not None and not path.name:
             raise ValueError(f"--{option} must name a file, got {os.fspath(path)!r}")
@@ -86,10 +94,10 @@ def check_files(**paths: Path | None) -> None:
 
 
 def write_anywhere(*streams: TextIO) -> None:
-    """Let streams write what their encoding lacks in plain letters, so that no result is lost to the terminal it is printed on."""
+    """Let streams spell out in plain letters what their encoding lacks, so that any terminal shows every result."""
     codecs.register_error("modelcollapse.plain", _plain)
     for stream in streams:
-        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="modelcollapse.plain")
 
 

@@ -6,17 +6,19 @@ import argparse
 import dataclasses
 import json
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from modelcollapse.cli import options as _options
+import numpy as np
+
+from modelcollapse import datasets
+from modelcollapse.cli import options as shared
+from modelcollapse_theory import plan
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
 )
-
-QUESTIONS: dict[str, tuple[str, str, str, dict[str, dict[str, Any]]]] = {}
-"""Subcommand: what it asks, what its value is called, what that value achieves, and its options."""
 
 _PROBABILITY = {
     "probability": {"type": float, "required": True, "metavar": "Q", "help": "probability of the state to keep"}
@@ -26,97 +28,123 @@ _FAILURE = {
 }
 _SIZE = {"sample-size": {"type": int, "required": True, "metavar": "M", "help": "sample size of every generation"}}
 _DDOF = {"ddof": {"type": int, "default": 1, "choices": [0, 1], "help": "divisor M - ddof of the variance"}}
-_KEPT = {"kept": {"type": float, "required": True, "help": "share of the diversity that is to be left for ever"}}
+_KEPT = {"kept": {"type": float, "required": True, "help": "fraction of the diversity to be left in the end"}}
 _ALIASES = {"sample-size": ("--sample-size", "--size")}  # --size as in `modelcollapse simulate`
 
-QUESTIONS["sample-size"] = (
-    "How large must the data set be for a state to survive n fits of replacement?",
-    "sample size",
-    "P(lost)",
-    _PROBABILITY | {"fits": {"required": True, "help": "it must survive this many fits"}} | _FAILURE,
-)
-QUESTIONS["real-share"] = (
-    "Which share of fresh real data keeps a state present, in the long run or at fit n?",
-    "real share",
-    "P(absent)",
-    _PROBABILITY | _SIZE | _FAILURE | {"fits": {"help": "present at this fit (default: in the long run)"}},
-)
-QUESTIONS["real-items"] = (
-    "How many real items, kept for good or as the first batch of an accumulating pool, keep a state for ever?",
-    "real items",
-    "P(lost)",
-    _PROBABILITY | _FAILURE,
-)
-QUESTIONS["variance"] = (
-    "After how many fits is a Gaussian's variance below a threshold?",
-    "fits",
-    "P(below)",
-    {"threshold": {"type": float, "required": True, "help": "relative to the first variance"}}
-    | _SIZE
-    | {"confidence": {"type": float, "default": 0.5, "help": "with this probability (default 0.5)"}}
-    | _DDOF,
-)
-QUESTIONS["half-life"] = (
-    "After how many fits is half of it gone?",
-    "fits",
-    "left",
-    {"of": {"required": True, "choices": ["variance", "heterozygosity", "entropy", "vocabulary"]}}
-    | _SIZE
-    | _DDOF
-    | {
-        "zipf": {"type": int, "metavar": "K", "help": "entropy, vocabulary: p_i proportional to 1/i on K states"},
-        "words": {
-            "nargs": "?",
-            "const": "",
-            "metavar": "FILE",
-            "help": "entropy, vocabulary: word frequencies of a text",
+
+class Question(NamedTuple):
+    """What it asks, what its value is called, what that value achieves, its options, and who answers."""
+
+    asks: str
+    label: str
+    achieved: str
+    options: dict[str, dict[str, Any]]
+    answer: Callable[[argparse.Namespace], plan.Answer]
+
+
+QUESTIONS: dict[str, Question] = {
+    "sample-size": Question(
+        "How large must the data set be for a state to survive n fits of replacement?",
+        "sample size",
+        "P(lost)",
+        _PROBABILITY | {"fits": {"required": True, "help": "it must survive this many fits"}} | _FAILURE,
+        lambda o: plan.sample_size_to_keep(o.probability, _fits(o), o.failure),
+    ),
+    "real-share": Question(
+        "Which share of fresh real data keeps a state present, in the long run or at fit n?",
+        "real share",
+        "P(absent)",
+        _PROBABILITY | _SIZE | _FAILURE | {"fits": {"help": "present at this fit (default: in the long run)"}},
+        lambda o: plan.share_to_keep(o.probability, o.sample_size, o.failure, _fits(o)),
+    ),
+    "real-items": Question(
+        "How many real items, kept throughout or as the first batch of a growing pool, keep a state in every fit?",
+        "real items",
+        "P(lost)",
+        _PROBABILITY | _FAILURE,
+        lambda o: plan.real_items_to_keep(o.probability, o.failure),
+    ),
+    "variance": Question(
+        "After how many fits is a Gaussian's variance below a threshold?",
+        "fits",
+        "P(below)",
+        {"threshold": {"type": float, "required": True, "help": "relative to the first variance"}}
+        | _SIZE
+        | {"confidence": {"type": float, "default": 0.5, "help": "with this probability (default 0.5)"}}
+        | _DDOF,
+        lambda o: plan.variance_below(o.threshold, o.sample_size, o.confidence, ddof=o.ddof),
+    ),
+    "half-life": Question(
+        "After how many fits is half of it gone?",
+        "fits",
+        "left",
+        {"of": {"required": True, "choices": ["variance", "heterozygosity", "entropy", "vocabulary"]}}
+        | _SIZE
+        | _DDOF
+        | {
+            "zipf": {"type": int, "metavar": "K", "help": "entropy, vocabulary: p_i proportional to 1/i on K states"},
+            "words": {
+                "nargs": "?", "const": "", "metavar": "FILE", "help": "entropy, vocabulary: word frequencies of a text",
+            },
         },
-    },
-)
-QUESTIONS["growth"] = (
-    "How fast must data sets grow, M t^b, to avoid collapse, and what does it cost?",
-    "power b",
-    "kept",
-    _KEPT | _SIZE | {"fits": {"default": 100, "help": "fits of the cost (default 100)"}},
-)
-QUESTIONS["batch"] = (
-    "With accumulation, which batch keeps a share of the diversity, the rest being lost for good?",
-    "batch",
-    "kept",
-    _KEPT,
-)
-QUESTIONS["detector"] = (
-    "Is a detector of synthetic data enough to keep a state, or (without --true-positive) how good must it be?",
-    "",
-    "P(absent)",
-    _PROBABILITY
-    | _SIZE
-    | _FAILURE
-    | {
-        "share": {"type": float, "required": True, "help": "real share before the detector"},
-        "true-positive": {"type": float, "help": "share of the synthetic items that it removes"},
-        "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it removes"},
-    },
-)
+        lambda o: _half_life(o),
+    ),
+    "growth": Question(
+        "How fast must data sets grow, M t^b, to avoid collapse, and what does it cost?",
+        "power b",
+        "kept",
+        _KEPT | _SIZE | {"fits": {"default": 100, "help": "fits of the cost (default 100)"}},
+        lambda o: plan.growth_to_keep(o.kept, o.sample_size, _fits(o)),
+    ),
+    "batch": Question(
+        "With accumulation, which batch keeps a given fraction of the diversity in the end?",
+        "batch",
+        "kept",
+        _KEPT,
+        lambda o: plan.batch_to_keep(o.kept),
+    ),
+    "detector": Question(
+        "Is a detector of synthetic data enough to keep a state, or (without --true-positive) how good must it be?",
+        "",
+        "P(absent)",
+        _PROBABILITY
+        | _SIZE
+        | _FAILURE
+        | {
+            "share": {"type": float, "required": True, "help": "real share before the detector"},
+            "true-positive": {"type": float, "help": "share of the synthetic items that it removes"},
+            "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it removes"},
+        },
+        lambda o: _detector(o),
+    ),
+}  # fmt: skip
 
 
 class _Typed(argparse.Action):
     """Stores a value, and how the user spelt its option: errors speak of that."""
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
         setattr(namespace, self.dest, values)
-        namespace.typed = getattr(namespace, "typed", {}) | {self.dest: option_string}
+        namespace.typed = namespace.typed | {self.dest: option_string}
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: shared.Commands) -> None:
     """Add ``plan`` and its subcommands to an argument parser's."""
-    plan = commands.add_parser("plan", help="what it takes to keep something", description=run.__doc__, epilog=COUNTING)
-    plan.set_defaults(run=run)
-    questions = plan.add_subparsers(dest="question", required=True, metavar="QUESTION")
-    for name, (question, label, _, options) in QUESTIONS.items():
-        counts = label == "fits" or "fits" in options
-        parser = questions.add_parser(name, help=question, description=question, epilog=COUNTING if counts else None)
-        for option, settings in options.items():
+    asked = commands.add_parser(
+        "plan", help="what it takes to keep something", description=run.__doc__, epilog=COUNTING
+    )
+    asked.set_defaults(run=run)
+    questions = asked.add_subparsers(dest="question", required=True, metavar="QUESTION")
+    for name, question in QUESTIONS.items():
+        counts = COUNTING if question.label == "fits" or "fits" in question.options else None
+        parser = questions.add_parser(name, help=question.asks, description=question.asks, epilog=counts)
+        for option, settings in question.options.items():
             if option == "fits":
                 _add_fits(parser, settings)
             else:
@@ -139,67 +167,48 @@ def _add_fits(parser: argparse.ArgumentParser, settings: dict[str, Any]) -> None
 def run(options: argparse.Namespace) -> int:
     """Print the answer, what it achieves, what its nearest neighbour achieves instead, and under which assumptions."""
     try:
-        label, answer = ask(options)
+        answer = QUESTIONS[options.question].answer(options)
     except (ValueError, TypeError) as error:
         raise type(error)(_as_typed(str(error), options)) from error
+    label = _label(options)
     if options.json:
         print(json.dumps({"question": options.question, "label": label} | dataclasses.asdict(answer), indent=1))
     else:
-        print(text(label, answer, QUESTIONS[options.question][2]))
+        print(text(label, answer, QUESTIONS[options.question].achieved))
     return 0
 
 
 def _as_typed(message: str, options: argparse.Namespace) -> str:
     """The library's message, with its arguments under the names of the options that they came from."""
-    names = {option.replace("-", "_"): f"--{option}" for option in QUESTIONS[options.question][3]} | options.typed
+    names = {option.replace("-", "_"): f"--{option}" for option in QUESTIONS[options.question].options} | options.typed
     if "probabilities" not in names:
         names["probabilities"] = options.typed.get("zipf") or "--words"
     return re.sub(r"(?<![-\w])(" + "|".join(names) + r")\b(?!\()", lambda found: names[found[1]], message)
 
 
-def ask(options: argparse.Namespace) -> tuple[str, Any]:
-    """What the value is called, and the ``plan.Answer``."""
-    from modelcollapse_theory import plan
+def _detector(o: argparse.Namespace) -> plan.Answer:
+    given = (o.probability, o.sample_size, o.failure, o.share)
+    if o.true_positive is None:
+        return plan.detector_power_to_keep(*given, o.false_positive)
+    return plan.detector_to_keep(*given, o.true_positive, o.false_positive)
 
-    o, label = options, QUESTIONS[options.question][1]
-    fits = _fits(o)
-    match options.question:
-        case "sample-size":
-            return label, plan.sample_size_to_keep(o.probability, fits, o.failure)
-        case "real-share":
-            return label, plan.share_to_keep(o.probability, o.sample_size, o.failure, fits)
-        case "real-items":
-            return label, plan.real_items_to_keep(o.probability, o.failure)
-        case "variance":
-            return label, plan.variance_below(o.threshold, o.sample_size, o.confidence, ddof=o.ddof)
-        case "half-life":
-            return label, _half_life(o)
-        case "growth":
-            return label, plan.growth_to_keep(o.kept, o.sample_size, fits)
-        case "batch":
-            return label, plan.batch_to_keep(o.kept)
-        case _ if o.true_positive is None:
-            answer = plan.detector_power_to_keep(o.probability, o.sample_size, o.failure, o.share, o.false_positive)
-            return "true-positive rate", answer
-        case _:
-            answer = plan.detector_to_keep(
-                o.probability, o.sample_size, o.failure, o.share, o.true_positive, o.false_positive
-            )
-            return "real share after the detector", answer
+
+def _label(o: argparse.Namespace) -> str:
+    """What the value is called."""
+    of_detector = "true-positive rate" if vars(o).get("true_positive") is None else "real share after the detector"
+    return QUESTIONS[o.question].label or of_detector
 
 
 def _fits(options: argparse.Namespace) -> Any:
-    generations = getattr(options, "generations", None)
+    generations = vars(options).get("generations")
     if generations is None:
-        return getattr(options, "fits", None)
+        return vars(options).get("fits")
     if not 0 <= generations < 2**63 - 1:
         raise ValueError(f"--generations must be at least 0 and below 2**63 - 1, got {generations}")
     return generations + 1
 
 
-def _half_life(options: argparse.Namespace) -> Any:
-    from modelcollapse_theory import plan
-
+def _half_life(options: argparse.Namespace) -> plan.Answer:
     if options.of == "variance":
         return plan.variance_half_life(options.sample_size, ddof=options.ddof)
     if options.of == "heterozygosity":
@@ -208,23 +217,19 @@ def _half_life(options: argparse.Namespace) -> Any:
     return (plan.entropy_half_life if options.of == "entropy" else plan.vocabulary_half_life)(law, options.sample_size)
 
 
-def _law(options: argparse.Namespace) -> Any:
-    import numpy as np
-
+def _law(options: argparse.Namespace) -> np.ndarray:
     if options.words is not None:
-        from modelcollapse import datasets
-
         _, counts = datasets.word_counts(Path(options.words) if options.words else None)
         return counts / counts.sum()
     if options.zipf is None:
         raise ValueError(f"--zipf or --words must say which law the half-life of the {options.of} is of, got neither")
-    if not 1 <= options.zipf <= _options.MOST_STATES:
-        raise ValueError(f"--zipf must be at least 1 and at most {_options.MOST_STATES}, got {options.zipf}")
+    if not 1 <= options.zipf <= shared.MOST_STATES:
+        raise ValueError(f"--zipf must be at least 1 and at most {shared.MOST_STATES}, got {options.zipf}")
     weights = 1 / np.arange(1, options.zipf + 1)
     return weights / weights.sum()
 
 
-def text(label: str, answer: Any, achieved: str) -> str:
+def text(label: str, answer: plan.Answer, achieved: str) -> str:
     """The answer for people."""
     value = f"{answer.value:.10g}" + (
         f" (generation {answer.value - 1:.10g})" if label == "fits" and answer.value else ""

@@ -23,8 +23,7 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.loop import Process, State
 from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import float64, keys, multinomial, over_lanes, settled, together
-from modelcollapse.sampling._multinomial import in_turn
+from modelcollapse.sampling import float64, in_turn, keys, materialise_pair, materialised, multinomial, over_lanes
 
 
 @part
@@ -50,11 +49,13 @@ class Items:
     data = Rows
 
     def draw(self, key: jax.Array, params: Copied, n: Count, capacity: int) -> Rows:
-        words = keys.words(settled(key), (-(-capacity // 2),))
+        words = keys.words(materialised(key), (-(-capacity // 2),))
         with float64():
             # the words are drawn first: inside a gather they would be drawn one by one
             size = params.count.astype(jnp.uint64)
-            parents = together(*(((w.astype(jnp.uint64) * size) >> np.uint64(32)).astype(jnp.uint32) for w in words))
+            parents = materialise_pair(
+                *(((w.astype(jnp.uint64) * size) >> np.uint64(32)).astype(jnp.uint32) for w in words)
+            )
         states = [params.points.at[p].get(mode="promise_in_bounds") for p in parents]
         return Rows(jnp.concatenate(states)[:capacity], jnp.asarray(n, jnp.int32))
 
@@ -64,7 +65,7 @@ class Items:
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
         return Copied(data.points, data.count, states=self.states)
 
-    def law(self, params: Copied, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Copied, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.count)
 
@@ -111,7 +112,7 @@ class Tallies:
     def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
         return Tally(data.n)
 
-    def law(self, params: Tally, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Tally, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
         return _frequencies(params.counts, params.counts.sum(dtype=jnp.int32))
 
@@ -150,13 +151,13 @@ class Survivors:
 
     def draw(self, key: jax.Array, params: Surviving, n: Count, capacity: int) -> Surviving:
         with float64():
-            drawn = _redraw(settled(key), jnp.asarray(n, jnp.int32), params)
+            drawn = _redraw(materialised(key), jnp.asarray(n, jnp.int32), params)
         return drawn
 
     def fit(self, key: jax.Array, data: Surviving, previous: Params | None) -> Surviving:
         return data
 
-    def law(self, params: Surviving, labelled: bool = True) -> jax.Array:
+    def represented(self, params: Surviving, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``; if not ``labelled``, those of the survivors in the order of the list."""
         frequencies = _frequencies(_first(params.counts, params.number), params.size)
         return jnp.zeros(self.states, frequencies.dtype).at[params.labels].add(frequencies) if labelled else frequencies
@@ -252,7 +253,7 @@ def final_law(params: Params) -> Params:
         Surviving: lambda p: Survivors(p.states),
     }
     form = kept.get(type(params))
-    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).law)(params))
+    return params if form is None else jax.tree.map(np.array, jax.vmap(form(params).represented)(params))
 
 
 @over_lanes

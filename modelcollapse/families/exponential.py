@@ -131,6 +131,7 @@ class OfCounts(abc.ABC):
     """
 
     data = Total
+    default_observables = ("mean", "extinct")
 
     @property
     @abc.abstractmethod
@@ -232,6 +233,8 @@ class Binomial(OfCounts):
 
     trials: int = static(default=1)
 
+    default_observables = ("mean", "absorbed")
+
     def __post_init__(self) -> None:
         arguments.converted(self, trials=arguments.count)
 
@@ -316,6 +319,7 @@ class Gamma:
     shape: Any = 1.0
 
     data = LogMean
+    default_observables = ("mean", "log_mean")
 
     def __post_init__(self) -> None:
         arguments.converted(self, shape=arguments.positive)
@@ -379,6 +383,7 @@ class GaussianMean:
     covariance: Any = 1.0
 
     data = Moments
+    default_observables = ("mean",)
 
     def __post_init__(self) -> None:
         arguments.converted(self, covariance=known_covariance)

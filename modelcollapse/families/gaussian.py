@@ -12,8 +12,7 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows, row_type
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import once, over_lanes, settled
-from modelcollapse.sampling._wishart import mean_and_factor
+from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
 
 
 @part
@@ -53,7 +52,7 @@ def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_r
     if d == 1:
         return unit, log_scale + log_right
     ratio = log_scale[:, None] - log_scale[None]
-    column = once(jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right))
+    column = materialise(jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right))
     product = _applied(unit, column)
     below = np.tri(d, k=-1, dtype=bool)[:, :, None] & jnp.isfinite(log_right)[None]
     return jnp.where(below, product, jnp.eye(d, dtype=unit.dtype)[:, :, None]), log_scale + log_right
@@ -64,7 +63,7 @@ def _draw_moments(key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_
     """Mean, unit factor and log pivots of the scatter of ``n`` draws: d normals and one Bartlett factor."""
     dtype, d = mean.dtype, len(mean)
     centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
-    step = _applied(unit, once(jnp.exp(log_scale) * centre)) / jnp.sqrt(jnp.maximum(n, 1).astype(dtype))[None]
+    step = _applied(unit, materialise(jnp.exp(log_scale) * centre)) / jnp.sqrt(jnp.maximum(n, 1).astype(dtype))[None]
     return mean + step, *lower_product(unit, log_scale, below, pivots)
 
 
@@ -99,13 +98,14 @@ class Gaussian:
 
     data = Moments
     equivariant = True
+    default_observables = ("mean", "log_variance")
 
     def __post_init__(self) -> None:
         arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))
 
     def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
         n = jnp.asarray(n, jnp.int32)
-        return Moments(n, *_draw_moments(settled(key), n, params.mean, params.unit, params.log_scale))
+        return Moments(n, *_draw_moments(materialised(key), n, params.mean, params.unit, params.log_scale))
 
     def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:
         noise = jax.random.normal(key, (capacity, params.mean.size), params.mean.dtype)

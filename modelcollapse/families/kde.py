@@ -82,6 +82,7 @@ class KernelDensity:
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "variance")
 
     def __post_init__(self) -> None:
         rule = arguments.checker(arguments.choice, ("fixed", "scott", "silverman"))
@@ -108,11 +109,11 @@ class KernelDensity:
 
     def draw_rows(self, key: jax.Array, params: Kernels, n: Any, capacity: int) -> Rows:
         dtype, d = params.points.dtype, params.points.shape[1]
-        words, _ = sampling.keys.words(sampling.settled(key), (capacity,))
+        words, _ = sampling.keys.words(sampling.materialised(key), (capacity,))
         with sampling.float64():
             # every point by a chance exact to 2**-32
             scaled = words.astype(jnp.uint64) * params.count.astype(jnp.uint64)
-            picked = sampling.once((scaled >> np.uint64(32)).astype(jnp.int32))
+            picked = sampling.materialise((scaled >> np.uint64(32)).astype(jnp.int32))
         noise = sampling.normal(key, (d, capacity), dtype, 1)
         spread = (params.factor[:, :, None] * noise[None]).sum(1)
         return Rows(params.points[picked] + spread.T, jnp.asarray(n, jnp.int32))

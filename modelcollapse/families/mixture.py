@@ -96,6 +96,7 @@ class GaussianMixture:
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "log_determinant")
 
     def __post_init__(self) -> None:
         arguments.converted(

@@ -75,6 +75,7 @@ class Pareto:
     estimator: str = static(default="mle")
 
     data = LogExcess
+    default_observables = ("mean", "log_index")
 
     def __post_init__(self) -> None:
         arguments.converted(self, minimum=arguments.positive, estimator=estimator)

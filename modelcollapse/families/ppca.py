@@ -89,6 +89,7 @@ class PPCA:
 
     data = Rows
     equivariant = True
+    default_observables = ("mean", "decoder_variance")
 
     def __post_init__(self) -> None:
         arguments.converted(

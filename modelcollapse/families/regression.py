@@ -204,6 +204,8 @@ class Regression:
     steps: int | None = static(default=None)
     rate: Any = None
 
+    default_observables = ("coefficients",)
+
     def __post_init__(self) -> None:
         arguments.converted(
             self,

@@ -83,6 +83,7 @@ class Uniform:
     estimator: str = static(default="mle")
 
     data = Largest
+    default_observables = ("mean", "log_end")
 
     def __post_init__(self) -> None:
         arguments.converted(self, estimator=estimator)

@@ -108,6 +108,7 @@ class VAE:
     noise: Any = None
 
     data = Rows
+    default_observables = ("training_loss",)
     bounded = True  # rows in [0, 1], where the type resolves all alike
 
     def __post_init__(self) -> None:

@@ -1,11 +1,12 @@
 """How rows look to a model: arrays as they are, or data frames with their columns, types and missing values.
 
-A frame is held as a float64 matrix: columns of numbers as they are, all others as codes of their values. So regimes pool, subset and mix
-rows of any kind alike, and a model is given, and gives, the frame.
+A frame is held as a float64 matrix: columns of numbers as they are, all others as codes of their values. So regimes
+pool, subset and mix rows of any kind alike, and a model is given, and gives, the frame.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import jax
@@ -25,6 +26,14 @@ def is_frame(data: Any) -> bool:
 
 class Arrays:
     """Rows ``(n, d)`` as arrays: numbers, finite."""
+
+    values: list[list[Any]] | None = None
+
+    def fresh(self) -> Arrays:
+        return self
+
+    def restore(self, values: list[list[Any]]) -> None:
+        """Numbers are not coded."""
 
     def given(self, rows: np.ndarray) -> Any:
         """What a model is fitted to."""
@@ -64,6 +73,22 @@ class Frames:
         self.numeric = [_numeric(frame[name]) for name in self.columns]
         self.values: list[list[Any]] = [[] for _ in self.columns]
         self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
+
+    def __repr__(self) -> str:
+        return f"the columns of a data frame, {self.columns}"
+
+    def fresh(self) -> Frames:
+        """The same for one chain, whose models may draw values of their own."""
+        one = copy.copy(self)
+        one.restore(self.values)
+        return one
+
+    def restore(self, values: list[list[Any]]) -> None:
+        """Code by ``values``, of each column, as a chain did before; those of the real data come first."""
+        if any(found[: len(own)] != own for own, found in zip(self.values, values, strict=True)):
+            raise ValueError("the columns of the data frame hold other values than those of the run that goes on")
+        self.values = [list(column) for column in values]
+        self.codes = [{value: code for code, value in enumerate(column)} for column in values]
 
     def encoded(self, frame: Any) -> np.ndarray:
         """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
@@ -132,7 +157,7 @@ class Frames:
         if dtype.kind == "b":
             fits, kind = (numbers == 0) | (numbers == 1), "True and False"
         elif dtype.kind in "iu":
-            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+            limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))  # a type of pandas with gaps names NumPy's
             fits = (numbers == np.rint(numbers)) & (numbers >= limits.min) & (numbers <= limits.max)
             kind = f"whole numbers of type {dtype}"
         else:
@@ -140,8 +165,8 @@ class Frames:
         wrong = numbers[~(fits | np.isnan(numbers))]
         if wrong.size:
             raise ValueError(
-                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` round its "
-                "draws, or make it a column of floats in the real data"
+                f"the column {self.columns[i]!r} must hold {kind}, as in the real data, got {wrong[0]:g}: let `sample` "
+                "round its draws, or make it a column of floats in the real data"
             )
 
     def _column(self, i: int, numbers: np.ndarray) -> Any:
@@ -161,7 +186,7 @@ class Frames:
 
 def _numeric(column: Any) -> bool:
     """Whether float64 holds the column exactly; one that it does not is coded."""
-    kind = getattr(column.dtype, "kind", "O")
+    kind = getattr(column.dtype, "kind", "O")  # every type of NumPy and pandas has one, those of others need not
     if kind not in "iufb":
         return False
     return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())

@@ -1,13 +1,13 @@
-"""What is kept of a chain of image models: each looks at the model, or at images that it draws from the same latents at every generation.
+"""Observables of image models: each looks at the model, or at images drawn from the same latents at every generation.
 
-The parts hold their data (held-out images, a classifier) as fields. Their draws come from one fixed key, so a value is a function of the
-parameters alone and a change from one generation to the next is the model's.
+The parts hold their data (held-out images, a classifier) as fields. Their draws come from one fixed key, so a value is
+a function of the parameters alone and a change from one generation to the next is the model's.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,18 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments, sampling
 from modelcollapse.families._networks import MLP, dense, descend
 from modelcollapse.forks import computes
+from modelcollapse.observables.registry import Momentary
+from modelcollapse.protocols import Carry, Family, HasFeatures, Params, Truth
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
 
+if TYPE_CHECKING:
+    from modelcollapse.families.ppca import LinearDecoder
+    from modelcollapse.families.vae import Autoencoder
+    from modelcollapse.loop import State
+
 SEED = 20240724
-"""Of the fixed draws."""
+"""The seed of the fixed draws."""
 
 
 def _rows(name: str, value: Any) -> jax.Array:
@@ -37,13 +44,13 @@ _classifier = arguments.checker(arguments.having, ("scores",))
 class Images:
     """``draws`` images of the model itself, ``(draws, pixels)``."""
 
-    family: Any
+    family: Family
     draws: int = static(default=10)
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=_family, draws=arguments.count)
 
-    def __call__(self, params: Any) -> jax.Array:
+    def __call__(self, params: Params) -> jax.Array:
         return _drawn(self.family, params, self.draws)
 
 
@@ -51,26 +58,28 @@ class Images:
 class PixelVariance:
     """Variance over ``draws`` images of the model, averaged over pixels, ``()``."""
 
-    family: Any
+    family: Family
     draws: int = static(default=1000)
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=_family, draws=arguments.count)
 
-    def __call__(self, params: Any) -> jax.Array:
+    def __call__(self, params: Params) -> jax.Array:
         return _drawn(self.family, params, self.draws).var(0).mean()
 
 
 @part
 class EvidenceBound:
-    """Mean evidence bound (ELBO) of held-out ``images`` (n, pixels), in nats an image, at one fixed latent draw each, ``()``."""
+    """Mean evidence bound (ELBO) per image of held-out ``images`` (n, pixels), at one fixed latent each, ``()``."""
 
     images: jax.Array
+
+    units = "nats"
 
     def __post_init__(self) -> None:
         arguments.converted(self, images=_rows)
 
-    def __call__(self, params: Any) -> jax.Array:
+    def __call__(self, params: Autoencoder) -> jax.Array:
         latent = jax.eval_shape(params.encode, self.images)[0].shape[1]
         normals = sampling.normal(sampling.key(SEED), (self.images.shape[0], latent), self.images.dtype)
         likelihood, divergence = params.bound(self.images, normals)
@@ -78,68 +87,48 @@ class EvidenceBound:
 
 
 @part
-class Latents:
-    """What the encoder of the chain's generation 0 makes of ``draws`` images of the model: latent means ``(draws, latent)``.
+class Latents(Momentary):
+    """Latent means ``(draws, latent)`` of ``draws`` images of the model, by the encoder of the chain's generation 0.
 
-    The measure of figure 8 of arXiv 2305.17493, there with 100 draws. ``reference`` (parameters with ``encode``) takes the place of
-    generation 0, and compares chains that have no common beginning.
+    The measure of figure 8 of arXiv 2305.17493, there with 100 draws. ``reference`` (parameters with ``encode``) takes
+    the place of generation 0, and compares chains that have no common beginning.
     """
 
-    family: Any
-    reference: Any = None
+    family: Family
+    reference: Autoencoder | LinearDecoder | None = None
     draws: int = static(default=100)
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=_family, reference=_reference, draws=arguments.count)
 
-    def start(self, truth: Any, first: Any) -> Any:
+    def start(self, truth: Truth, first: State) -> Carry:
         return first.params if self.reference is None else ()
 
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
         original = carry if self.reference is None else self.reference
         return original.encode(_drawn(self.family, state.params, self.draws))[0]
 
 
 @part
-class LatentSpread:
+class LatentSpread(Latents):
     """Standard deviation of all numbers that ``Latents`` would keep, ``()``."""
 
-    family: Any
-    reference: Any = None
-    draws: int = static(default=100)
-
-    def __post_init__(self) -> None:
-        arguments.converted(self, family=_family, reference=_reference, draws=arguments.count)
-
-    def start(self, truth: Any, first: Any) -> Any:
-        return self._latents.start(truth, first)
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        return self._latents.read(carry, state, truth).std()
-
-    @property
-    def _latents(self) -> Latents:
-        return Latents(self.family, self.reference, self.draws)
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        return super().read(carry, state, truth).std()
 
 
 @part
 class ClassHistogram:
-    """Share of ``draws`` images of the model that ``classifier`` gives to each class, ``(K,)``."""
+    """Fraction of ``draws`` images of the model that ``classifier`` gives to each class, ``(K,)``."""
 
-    family: Any
-    classifier: Any
+    family: Family
+    classifier: Classifier
     draws: int = static(default=1000)
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=_family, classifier=_classifier, draws=arguments.count)
 
-    def __call__(self, params: Any) -> jax.Array:
+    def __call__(self, params: Params) -> jax.Array:
         scores = self.classifier.scores(_drawn(self.family, params, self.draws))
         return jax.nn.one_hot(scores.argmax(1), scores.shape[1], dtype=scores.dtype).mean(0)
 
@@ -148,14 +137,14 @@ class ClassHistogram:
 class NearestReal:
     """Mean Euclidean distance from ``draws`` images of the model to the nearest of ``images`` (n, pixels), ``()``."""
 
-    family: Any
+    family: Family
     images: jax.Array
     draws: int = static(default=200)
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=_family, images=_rows, draws=arguments.count)
 
-    def __call__(self, params: Any) -> jax.Array:
+    def __call__(self, params: Params) -> jax.Array:
         points = _drawn(self.family, params, self.draws)
 
         def nearest(point: jax.Array) -> jax.Array:
@@ -167,23 +156,26 @@ class NearestReal:
 
 @part
 class Each:
-    """A function of one model, for each class of a class-conditional one, ``(K, ...)``: ``of("models", Each(PixelVariance(family)))``."""
+    """A function of one model, for each class of a class-conditional one, ``(K, ...)``.
+
+    ``of("models", Each(PixelVariance(family)))`` is the variance of each class.
+    """
 
     function: Any
 
     def __post_init__(self) -> None:
         arguments.converted(self, function=arguments.function)
 
-    def __call__(self, models: Any) -> jax.Array:
+    def __call__(self, models: Params) -> jax.Array:
         return jax.vmap(self.function)(models)
 
 
 @part
 class Classifier:
-    """A fixed classifier of images: ``scores`` of each class, and the share ``accuracy`` of held-out images that it gets right."""
+    """A fixed classifier of images, which gets the fraction ``accuracy`` of held-out images right."""
 
     layers: Any
-    accuracy: Any
+    accuracy: float
 
     def scores(self, images: jax.Array) -> jax.Array:
         """Logits ``(n, K)`` of ``images`` (n, pixels)."""
@@ -202,14 +194,15 @@ def train_classifier(
     held_out: float = 0.2,
     seed: int = 0,
 ) -> Classifier:
-    """One hidden layer trained on images ``(n, height, width)`` or ``(n, pixels)`` with labels ``(n,)``, by Adam on the cross-entropy.
+    """A classifier with one hidden layer, trained by Adam on the cross-entropy.
 
-    The share ``held_out`` of the images, chosen at random, is kept apart for ``accuracy``. On the 5,000 digits it is near 0.94.
+    It learns from images ``(n, height, width)`` or ``(n, pixels)`` with labels ``(n,)``. The fraction ``held_out`` of
+    them, chosen at random, is kept apart for ``accuracy``; on the 5,000 digits that is near 0.94.
 
     Raises
     ------
-    ValueError
-        As ``images`` does, if ``held_out`` leaves no image on either side, or if the training diverges.
+    ValueError, TypeError
+        As ``images`` does; if ``held_out`` leaves no image on either side; or if the training diverges.
     """
     if labels is None:
         raise TypeError("labels must be whole numbers from 0, one for each image, got None")
@@ -225,7 +218,7 @@ def train_classifier(
         raise ValueError(f"held_out must leave images on both sides of {len(rows)}, got {held_out!r}")
     test, train = (jnp.asarray(rows[chosen]) for chosen in (order[:apart], order[apart:]))
     classes, key = int(rows[:, -1].max()) + 1, sampling.key(seed)
-    # of a network from K latents to pixels and back, the decoder; here it goes from pixels to K scores
+    # the decoder of a network from K latents to pixels and back; here it goes from pixels to K scores
     _, layers = MLP((hidden,)).init(jax.random.fold_in(key, 0), classes, train.shape[1] - 1, train.dtype)
 
     layers = _trained(layers, train, jax.random.fold_in(key, 1), rate, steps, batch)
@@ -236,10 +229,10 @@ def train_classifier(
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "batch"))
-def _trained(layers: Any, train: jax.Array, key: jax.Array, rate: Any, steps: int, batch: int) -> Any:
+def _trained(layers: Params, train: jax.Array, key: jax.Array, rate: float, steps: int, batch: int) -> Params:
     """Layers trained on rows that end with their class."""
 
-    def loss(layers: Any, key: jax.Array) -> jax.Array:
+    def loss(layers: Params, key: jax.Array) -> jax.Array:
         chosen = train[jax.random.randint(key, (batch,), 0, train.shape[0], jnp.int32)]
         scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
         return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
@@ -247,7 +240,7 @@ def _trained(layers: Any, train: jax.Array, key: jax.Array, rate: Any, steps: in
     return descend(loss, layers, key, steps, rate)[0]
 
 
-def _drawn(family: Any, params: Any, draws: int) -> jax.Array:
-    """Images of the model, always from the same latents; of a class-conditional model without the class."""
+def _drawn(family: Family, params: Params, draws: int) -> jax.Array:
+    """Images of the model, always from the same latents; those of a class-conditional model without their class."""
     rows = family.draw_rows(sampling.key(SEED), params, jnp.int32(draws), draws).points
-    return family.features(rows) if hasattr(family, "features") else rows
+    return family.features(rows) if isinstance(family, HasFeatures) else rows

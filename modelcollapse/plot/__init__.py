@@ -1,4 +1,4 @@
-"""One function a figure: Axes in, Axes out, and nothing is drawn that the trace of the run does not hold.
+"""One function per figure: Axes in, Axes out, and nothing is drawn that the trace of the run does not hold.
 
 Without Axes a function makes its own with pyplot; global settings of matplotlib are never changed. Colours and line
 styles are safe for colour-blind readers and grey prints.
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.plot import _style as _drawing
-from modelcollapse.plot._style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve
+from modelcollapse.plot import _style as style
+from modelcollapse.plot._claims import evidence
+from modelcollapse.plot._style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve, Given, Recorded
+from modelcollapse.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +29,11 @@ __all__ = [
 
 
 def chains(
-    run: Any,
+    run: Recorded,
     name: str,
     ax: Axes | None = None,
     *,
-    prediction: Curve | Mapping[str, Curve] | None = None,
+    prediction: Given | None = None,
     component: int | None = None,
     centre: str = "median",
     level: float = 0.9,
@@ -53,12 +55,13 @@ def chains(
     name
         An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
     prediction
-        What ``run.predict()`` returns, of which the closed forms of this observable are drawn; one ``Prediction``; a curve: values
-        ``(G,)`` or ``(G, d)`` at the recorded generations, or a function of generations; or several curves by label.
+        What ``run.predict()`` returns, of which the closed forms of this observable are drawn; one ``Prediction``; a
+        curve: values ``(G,)`` or ``(G, d)`` at the recorded generations, or a function of generations; or several
+        curves by label.
     centre
         ``"median"``, or ``"mean"``, which is what most predictions are of.
     level
-        Share of the chains inside the band.
+        Fraction of the chains inside the band.
     show
         How many single chains to draw; the first ones, so no choice is made.
     until
@@ -75,11 +78,11 @@ def chains(
     Raises
     ------
     ValueError
-        If ``name`` was not observed or is not one number, or a prediction has another length than the record or is about another
-        observable.
+        If ``name`` was not observed or is not one number, or a prediction has another length than the record or is
+        about another observable.
     """
-    generations, values = _drawing.values(run, name, component, until)
-    change = _drawing.scaling(scale)
+    generations, values = style.values(run, name, component, until)
+    change = style.scaling(scale)
     arguments.choice("centre", centre, ("median", "mean"))
     level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
     show = arguments.whole("show", show)
@@ -92,9 +95,9 @@ def chains(
         lower, middle, upper = np.nanquantile(shown, [tails[0], 0.5, tails[1]], axis=0, method="inverted_cdf")
         if centre == "mean":
             middle = np.nanmean(shown, axis=0)
-    curves = _drawing.curves(prediction, name, component, np.asarray(run.recorded))
-    ax = _drawing.axes(ax)
-    own = _drawing.layer(ax, run, run_name, color)
+    curves = style.curves(prediction, name, component, np.asarray(run.recorded))
+    ax = style.axes(ax)
+    own = style.layer(ax, run, run_name, color)
     if len(shown) > 1:
         band = SKY if own.colour == BLUE else own.colour
         ax.fill_between(
@@ -106,16 +109,16 @@ def chains(
         ax.plot(generations, chain, lw=0.6, label="single chains" if i == 0 and own.alone else None, zorder=1.5, **thin)
     said = f"{own.prefix}{centre} of {len(shown)} chains"
     ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
-    _drawing.draw_predictions(ax, curves, generations, change, own)
+    style.draw_predictions(ax, curves, generations, change, own)
     ax.set_xlabel("generation")
-    ax.set_ylabel(_drawing.axis_label(run, name, label))
+    ax.set_ylabel(style.axis_label(run, name, label))
     ax.margins(x=0)
     ax.legend(frameon=False)
     return ax
 
 
 def distribution(
-    run: Any,
+    run: Recorded,
     name: str,
     ax: Axes | None = None,
     *,
@@ -131,26 +134,26 @@ def distribution(
     each is scaled to the same height. Values that are not finite are left out. Raises ValueError as ``chains`` does, or
     if a generation was not recorded.
     """
-    recorded, values = _drawing.values(run, name, component, None)
+    recorded, values = style.values(run, name, component, None)
     bins = arguments.whole("bins", bins, 1)
-    rows = _drawing.rows(recorded, generations, most=8)
+    rows = style.rows(recorded, generations, most=8)
     values = values[:, rows] if scale is None else arguments.function("scale", scale)(values[:, rows])
     pooled = values[np.isfinite(values)]
     if not pooled.size:
         raise ValueError(f"{name!r} has no finite value at the generations {list(recorded[rows])}")
-    ax = _drawing.axes(ax)
+    ax = style.axes(ax)
     low, high = pooled.min(), pooled.max()
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for place, column in enumerate(values.T):
         height, _ = np.histogram(column[np.isfinite(column)], edges)
-        _drawing.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
-    _drawing.ridge_axes(ax, recorded[rows])
-    ax.set_xlabel(_drawing.axis_label(run, name, label))
+        style.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
+    style.ridge_axes(ax, recorded[rows])
+    ax.set_xlabel(style.axis_label(run, name, label))
     return ax
 
 
 def probabilities(
-    run: Any,
+    run: Recorded,
     ax: Axes | None = None,
     *,
     chain: int = 0,
@@ -162,22 +165,22 @@ def probabilities(
     Needs the observable ``"probabilities"``. ``states`` names the states. Raises ValueError if it was not observed, or
     for a chain, a generation or a number of names that the run does not have.
     """
-    recorded, values = _drawing.trace(run, "probabilities")
+    recorded, values = style.trace(run, "probabilities")
     chain = arguments.whole("chain", chain, -(2**31))
     if not 0 <= chain < len(values):
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
-    rows = _drawing.rows(recorded, generations, most=8)
+    rows = style.rows(recorded, generations, most=8)
     laws = values[chain, rows]
     states = None if states is None else arguments.listed("states", states)
     if states is not None and len(states) != laws.shape[1]:
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
     from matplotlib.ticker import MaxNLocator
 
-    ax = _drawing.axes(ax)
+    ax = style.axes(ax)
     edges = np.arange(laws.shape[1] + 1) - 0.5
     for place, law in enumerate(laws):
-        _drawing.ridge(ax, edges, law / laws.max(), -place, len(rows), overlap=0.9)
-    _drawing.ridge_axes(ax, recorded[rows])
+        style.ridge(ax, edges, law / laws.max(), -place, len(rows), overlap=0.9)
+    style.ridge_axes(ax, recorded[rows])
     if states is None:
         ax.set_xlabel("state")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -187,10 +190,10 @@ def probabilities(
 
 
 def surviving_states(
-    run: Any,
+    run: Recorded,
     ax: Axes | None = None,
     *,
-    prediction: Curve | Mapping[str, Curve] | None = None,
+    prediction: Given | None = None,
     level: float = 0.9,
     show: int = 3,
     color: str | None = None,
@@ -198,14 +201,14 @@ def surviving_states(
 ) -> Axes:
     """How many states are left over generations: the mean over chains, their band, and predictions of the mean.
 
-    Needs the observable ``"support_size"`` or ``"probabilities"``. Runs may be laid over each other, as with ``chains``. Raises
-    ValueError if neither was observed.
+    Needs the observable ``"support_size"`` or ``"probabilities"``. Runs may be laid over each other, as with
+    ``chains``. Raises ValueError if neither was observed.
     """
-    _drawing.check_run(run)
+    style.check_run(run)
     if "support_size" not in run.trace and "probabilities" in run.trace:
         support = (np.asarray(run.trace["probabilities"]) > 0).sum(-1)
-        run_name = _drawing.called(run) if run_name is None and ax is not None else run_name
-        run = _drawing.Record(np.asarray(run.recorded), {"support_size": support})
+        run_name = style.called(run) if run_name is None and ax is not None else run_name
+        run = style.Record(np.asarray(run.recorded), {"support_size": support})
     ax = chains(
         run, "support_size", ax, prediction=prediction, centre="mean", level=level, show=show, label="surviving states",
         color=color, run_name=run_name,
@@ -215,11 +218,11 @@ def surviving_states(
 
 
 def variance_and_w2(
-    run: Any,
+    run: Recorded,
     axes: Sequence[Axes] | None = None,
     *,
-    log_variance: Curve | Mapping[str, Curve] | None = None,
-    w2: Curve | Mapping[str, Curve] | None = None,
+    log_variance: Given | None = None,
+    w2: Given | None = None,
     component: int = 0,
     level: float = 0.9,
     show: int = 3,
@@ -232,8 +235,8 @@ def variance_and_w2(
     Needs the observables ``"log_variance"`` and ``"w2_squared"``. ``log_variance`` predicts its mean and is drawn
     as its exponential, the typical variance: the *mean* variance may stay constant while every chain collapses. ``w2``
     predicts the mean, which rests on rare chains once the generations are comparable to the sample size; ``w2_until``
-    cuts its panel there. Both take whatever ``chains`` takes as ``prediction``, ``run.predict()`` included. Raises ValueError if an
-    observable is missing.
+    cuts its panel there. Both take whatever ``chains`` takes as ``prediction``, ``run.predict()`` included. Raises
+    ValueError if an observable is missing.
     """
     if axes is None:
         from matplotlib import pyplot
@@ -242,24 +245,24 @@ def variance_and_w2(
     given = np.atleast_1d(np.asarray(axes, object)).ravel()
     if given.size != 2:
         raise ValueError(f"axes must be two, one for the variance and one for W2, got {given.size}")
-    axes = [_drawing.axes(ax, "axes") for ax in given]
-    _drawing.check_run(run)
+    axes = [style.axes(ax, "axes") for ax in given]
+    style.check_run(run)
     recorded = np.asarray(run.recorded)
-    _drawing.curves(log_variance, "log_variance", component, recorded, "log_variance")
-    curves = _drawing.curves(w2, "w2_squared", None, recorded, "w2")
+    style.curves(log_variance, "log_variance", component, recorded, "log_variance")
+    curves = style.curves(w2, "w2_squared", None, recorded, "w2")
     options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
-    generations, values = _drawing.values(run, "w2_squared", None, w2_until, "w2_until")
-    mean, error = _drawing.mean_and_error(values)
-    own = _drawing.layer(axes[1], run, run_name, color)
+    generations, values = style.values(run, "w2_squared", None, w2_until, "w2_until")
+    mean, error = style.mean_and_error(values)
+    own = style.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
         generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
         alpha=0.5 if own.alone else 0.3, lw=0, label="± 2 standard errors" if own.alone else None,
     )  # fmt: skip
     said = f"{own.prefix}mean of {len(values)} chains"
     axes[1].plot(generations, mean, color=own.colour, lw=1.8, label=said, gid=own.gid)
-    _drawing.draw_predictions(axes[1], curves, generations, np.asarray, own)
+    style.draw_predictions(axes[1], curves, generations, np.asarray, own)
     axes[1].set_xlabel("generation")
     axes[1].set_ylabel("squared W2 distance to the truth")
     axes[1].set_ylim(bottom=0)
@@ -269,7 +272,7 @@ def variance_and_w2(
 
 
 def compare(
-    runs: Mapping[str, Any] | Sequence[Any],
+    runs: Mapping[str, Recorded] | Sequence[Recorded],
     name: str,
     ax: Axes | None = None,
     *,
@@ -280,7 +283,7 @@ def compare(
     scale: float = 1.0,
     label: str | None = None,
 ) -> Axes:
-    """One observable of several runs: means over chains with two standard errors, and the closed form of each as a line.
+    """One observable of several runs: means over chains with two standard errors, and each closed form as a line.
 
     Parameters
     ----------
@@ -289,10 +292,10 @@ def compare(
     name
         An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
     prediction
-        Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run, as
-        ``chains`` takes them.
+        Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run,
+        as ``chains`` takes them.
     points
-        At most so many generations of each run are marked, evenly spread along the axis.
+        How many generations of each run are marked at most, evenly spread along the axis.
     log
         Whether the axis is logarithmic; it then counts fits, generation + 1.
     scale
@@ -307,7 +310,7 @@ def compare(
     """
     if not isinstance(runs, (Mapping, Sequence)) or isinstance(runs, str | bytes):
         raise TypeError(f"runs must be a dictionary or a list of runs, got {runs!r}")
-    named = list(runs.items()) if isinstance(runs, Mapping) else [(_drawing.called(run), run) for run in runs]
+    named = list(runs.items()) if isinstance(runs, Mapping) else [(style.called(run), run) for run in runs]
     if not named or len({key for key, _ in named}) < len(named):
         raise ValueError(f"runs must be at least one and have names of their own, got {[key for key, _ in named]}")
     if not isinstance(prediction, Mapping):
@@ -319,32 +322,33 @@ def compare(
     if unknown:
         raise ValueError(f"prediction must go by the names of the runs, {', '.join(dict(named))}; got {unknown[0]!r}")
     for _, run in named:
-        _drawing.check_run(run, "each of runs")
+        style.check_run(run, "each of runs")
     points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
-    ax, change, shift = _drawing.axes(ax), _drawing.scaling(scale), int(arguments.flag("log", log))
+    ax, change, shift = style.axes(ax), style.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):
-        generations, values = _drawing.values(run, name, component, None)
-        mean, error = _drawing.mean_and_error(values * scale)
-        colour, marker = _drawing.LAYERS[i % len(_drawing.LAYERS)], _drawing.MARKERS[i % len(_drawing.MARKERS)]
+        generations, values = style.values(run, name, component, None)
+        mean, error = style.mean_and_error(values * scale)
+        colour, marker = style.LAYERS[i % len(style.LAYERS)], style.MARKERS[i % len(style.MARKERS)]
         if prediction is True:
-            curves = _drawing.curves(_drawing.closed_forms(run, name), name, component, np.asarray(run.recorded))
+            curves = style.curves(style.closed_forms(run, name), name, component, np.asarray(run.recorded))
         else:
             given = prediction.get(key) if isinstance(prediction, Mapping) else None
-            curves = _drawing.curves(given, name, component, np.asarray(run.recorded))
-        own = _drawing.Layer(colour, "_", "", False)  # lines without an entry in the legend
-        _drawing.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *_drawing.STYLES))
-        at = _drawing.spread(generations + shift, points, log)
+            curves = style.curves(given, name, component, np.asarray(run.recorded))
+        own = style.Layer(colour, "_", "", False)  # lines without an entry in the legend
+        style.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *style.STYLES))
+        at = style.spread(generations + shift, points, log)
         ax.errorbar(
-            generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1, label=key,
+            generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1,
+            label=key,
         )  # fmt: skip
     ax.set_xlabel("fits (generation + 1)" if log else "generation")
     ax.set_xscale("log" if log else "linear")
-    ax.set_ylabel(_drawing.axis_label(run, name, label))
+    ax.set_ylabel(style.axis_label(run, name, label))
     ax.legend(frameon=False)
     return ax
 
 
-def overview(run: Any, *, most: int = 9) -> Figure:
+def overview(run: Recorded, *, most: int = 9) -> Figure:
     """Every observable of a run in a panel of its own, with the closed forms of ``run.predict()``; a new figure.
 
     One number: the mean where a closed form is known, else the median. ``"probabilities"``: the law of the first chain.
@@ -352,9 +356,9 @@ def overview(run: Any, *, most: int = 9) -> Figure:
     """
     from matplotlib import pyplot
 
-    _drawing.check_run(run)
+    style.check_run(run)
     most = arguments.whole("most", most, 1)
-    predicted = list(run.predict()) if hasattr(run, "predict") else []
+    predicted = list(run.predict()) if isinstance(run, Run) else []
     names = [n for n, values in run.trace.items() if np.ndim(values) <= 3][:most]
     if not names:
         raise ValueError("the run has no observable that is a number or a vector")
@@ -378,45 +382,6 @@ def overview(run: Any, *, most: int = 9) -> Figure:
             component=0 if vector else None,
             prediction=about,
             centre="mean" if about else "median",
-            label=f"{_drawing.label(run, name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
+            label=f"{style.label(run, name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
         )
     return figure
-
-
-def evidence(results: Sequence[Any], ax: Axes | None = None) -> Axes:
-    """How far every prediction and every near miss of checked claims lies from the simulation, in standard errors.
-
-    ``results`` are those of ``modelcollapse.verify``. The scale is linear up to 10 and logarithmic beyond; a near miss
-    that was not rejected is drawn open. Raises ValueError for no results.
-    """
-    if not all(hasattr(result, "claim") and hasattr(result, "rows") for result in arguments.listed("results", results)):
-        raise TypeError(f"results must be a list of what modelcollapse.verify finds about claims, got {results!r}")
-    rows = [(f"{r.claim.name}: {row.what}" if row.what else r.claim.name, row) for r in results for row in r.rows]
-    if not rows:
-        raise ValueError("results must hold at least one row of evidence")
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=(8, 1.2 + 0.2 * len(rows)), layout="constrained")
-    ax = _drawing.axes(ax)
-    kinds: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
-    for place, (_, row) in enumerate(rows):
-        kinds.setdefault(("prediction", "o", "full"), []).append((row.prediction.z, place))
-        for miss in row.near_misses.values():
-            kind = ("near miss, rejected", "X", "full") if miss.rejected else ("near miss, NOT rejected", "s", "none")
-            kinds.setdefault(kind, []).append((miss.z, place))
-    limit = 1e6
-    for (label, marker, fill), points in kinds.items():
-        z, place = np.array(points, np.float64).T
-        colour = BLUE if label == "prediction" else VERMILION
-        z = np.clip(np.nan_to_num(z, nan=limit), -limit, limit)
-        ax.plot(z, place, marker, color=colour, fillstyle=fill, ms=5, ls="none", label=label, clip_on=False)
-    ax.set_xscale("symlog", linthresh=10)
-    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
-    ax.set_yticks(np.arange(len(rows)), [name for name, _ in rows], fontsize=7)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="y", color="0.92")
-    ax.set_axisbelow(True)
-    ax.set_xlabel("distance from the simulation (standard errors)")
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    return ax

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.numeric import real
-from modelcollapse.observables import LABELS, labelled
+from modelcollapse.observables import OBSERVABLES
+from modelcollapse.predict import Prediction
+from modelcollapse.protocols import marks
+from modelcollapse.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +34,22 @@ MARKERS = ("o", "s", "D", "^", "v", "h", "p")
 LAYER = "run: "
 """How the group id of the central curve of a run begins; what follows is the name of the run."""
 
-Curve = ArrayLike | Callable[[np.ndarray], ArrayLike]
-"""A prediction: one value for each recorded generation ``(G,)`` or ``(G, d)``, a function of generations ``(G,)``, or a ``Prediction``."""
+Curve = ArrayLike | Callable[[np.ndarray], ArrayLike] | Prediction | Sequence[Prediction]
+"""Values ``(G,)`` or ``(G, d)`` at the recorded generations, a function of generations ``(G,)``, or predictions."""
+Curves: TypeAlias = "dict[str, tuple[np.ndarray | None, np.ndarray | Callable[[np.ndarray], ArrayLike]]]"
+
+
+Given = Curve | Mapping[str, Curve]
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """All that a figure needs of a run."""
+
+    @property
+    def recorded(self) -> np.ndarray: ...
+    @property
+    def trace(self) -> Mapping[str, np.ndarray]: ...
 
 
 class Record(NamedTuple):
@@ -52,12 +69,12 @@ def axes(ax: Axes | None, name: str = "ax") -> Axes:
     return ax
 
 
-def check_run(run: Any, name: str = "run") -> None:
-    if not isinstance(getattr(run, "trace", None), Mapping) or not hasattr(run, "recorded"):
+def check_run(run: object, name: str = "run") -> None:
+    if not isinstance(run, Recorded) or not isinstance(run.trace, Mapping):
         raise TypeError(f"{name} must be a Run, as simulate returns it, got {run!r}")
 
 
-def trace(run: Any, name: str, argument: str = "run") -> tuple[np.ndarray, np.ndarray]:
+def trace(run: Recorded, name: str, argument: str = "run") -> tuple[np.ndarray, np.ndarray]:
     check_run(run)
     if name not in run.trace:
         raise ValueError(f"{argument}: the run did not observe {name!r}; its observables are {', '.join(run.trace)}")
@@ -65,7 +82,7 @@ def trace(run: Any, name: str, argument: str = "run") -> tuple[np.ndarray, np.nd
 
 
 def values(
-    run: Any, name: str, component: int | None, until: int | None, last_named: str = "until"
+    run: Recorded, name: str, component: int | None, until: int | None, last_named: str = "until"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Recorded generations ``(G,)`` and values ``(chain, G)`` of one number."""
     check_run(run)
@@ -87,7 +104,7 @@ def values(
     return recorded[keep], values[:, keep].astype(np.float64)
 
 
-def scaling(scale: Any) -> Callable[[Any], np.ndarray]:
+def scaling(scale: float | Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """A factor, or a function, as a function."""
     if callable(scale):
         return scale
@@ -111,11 +128,11 @@ def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
     return np.unique(np.abs(x[:, None] - wanted).argmin(0))
 
 
-def closed_forms(run: Any, name: str) -> list[Any]:
+def closed_forms(run: Recorded, name: str) -> list[Prediction]:
     """Every closed form of one observable of a run, at every generation."""
-    if name not in getattr(run, "observables", {}):
+    if not isinstance(run, Run) or name not in run.observables:
         return []
-    every = run.replaced(recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
+    every = dataclasses.replace(run, recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
     return list(every.predict())
 
 
@@ -132,11 +149,13 @@ def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> 
     return np.searchsorted(recorded, np.sort(np.asarray(generations)))
 
 
-def called(run: Any) -> str:
+def called(run: Recorded) -> str:
     """The regime of a run with its numbers: how a legend names the run."""
-    regime = getattr(run, "regime", None)
+    if not isinstance(run, Run):
+        return "run"
+    regime = run.regime
     if not dataclasses.is_dataclass(regime):
-        return "run" if regime is None else type(regime).__name__
+        return type(regime).__name__
     values = [getattr(regime, field.name) for field in dataclasses.fields(regime)]
     numbers = [
         f"{float(v):g}" if np.ndim(v) == 0 else "..."
@@ -155,7 +174,7 @@ class Layer(NamedTuple):
     alone: bool
 
 
-def layer(ax: Axes, run: Any, name: str | None, color: str | None) -> Layer:
+def layer(ax: Axes, run: Recorded, name: str | None, color: str | None) -> Layer:
     """Colour and name for one more run on ``ax``. The first gets its name in the legend when the second comes."""
     from matplotlib.colors import is_color_like
 
@@ -177,53 +196,56 @@ def layer(ax: Axes, run: Any, name: str | None, color: str | None) -> Layer:
 
 
 def curves(
-    prediction: Any, name: str, component: int | None, recorded: np.ndarray, argument: str = "prediction"
-) -> dict[str, tuple[Any, Any]]:
-    """Each prediction by label: the generations ``(G,)`` it is about, None for those shown, and values ``(G,)`` or a function."""
-    from modelcollapse.predict import Prediction
-
+    prediction: Given | None, name: str, component: int | None, recorded: np.ndarray, argument: str = "prediction"
+) -> Curves:
+    """Each prediction by label: its generations ``(G,)``, None for those shown; its values ``(G,)`` or a function."""
     if prediction is None:
         return {}
-    if isinstance(prediction, Prediction):
-        if prediction.observable != name:
-            raise ValueError(f"the prediction is about {prediction.observable!r}, not about {name!r}")
-        prediction = [prediction]
-    listed = (
-        isinstance(prediction, Sequence) and len(prediction) > 0 and all(isinstance(p, Prediction) for p in prediction)
-    )
-    if listed or (isinstance(prediction, list | tuple) and not prediction):
-        about = [p for p in prediction if p.observable == name]
+    if isinstance(prediction, Prediction) and prediction.observable != name:
+        raise ValueError(f"the prediction is about {prediction.observable!r}, not about {name!r}")
+    about = _predictions(prediction)
+    if about is not None:
+        about = [p for p in about if p.observable == name]
         labels = [relation(p) for p in about]
-        labels = [
-            f"{label}, {p.function}" if labels.count(label) > 1 else label
-            for label, p in zip(labels, about, strict=True)
-        ]
         return {
-            label: (np.asarray(p.recorded), _one(argument, label, p.values, component, np.asarray(p.recorded)))
+            f"{label}, {p.function}" if labels.count(label) > 1 else label: (
+                np.asarray(p.recorded),
+                _one(argument, label, p.values, component, np.asarray(p.recorded)),
+            )
             for label, p in zip(labels, about, strict=True)
         }
-    given = prediction if isinstance(prediction, Mapping) else {"prediction": prediction}
-    out: dict[str, tuple[Any, Any]] = {}
-    for label, curve in given.items():
+    out: Curves = {}
+    for label, curve in (prediction if isinstance(prediction, Mapping) else {"prediction": prediction}).items():
         if isinstance(curve, Prediction):
             out[label] = next(iter(curves(curve, name, component, recorded).values()))
+        elif callable(curve):
+            out[label] = (None, curve)
         else:
-            values = None if callable(curve) else _one(argument, label, curve, component, recorded)
-            out[label] = (None, curve) if values is None else (recorded, values)
+            out[label] = (recorded, _one(argument, label, curve, component, recorded))
     return out
 
 
-def relation(prediction: Any) -> str:
+def _predictions(prediction: Given) -> list[Prediction] | None:
+    """One prediction or a list of them as a list; None for anything else."""
+    listed = prediction if isinstance(prediction, list | tuple) else [prediction]
+    found = [p for p in listed if isinstance(p, Prediction)]
+    return found if len(found) == len(listed) else None
+
+
+def relation(prediction: Prediction) -> str:
     """What a closed form gives: the mean, or a bound of it."""
     return "closed form" if prediction.kind == "mean" else str(prediction.kind)
 
 
-def _one(argument: str, label: str, curve: Any, component: int | None, recorded: np.ndarray) -> np.ndarray:
+def _one(
+    argument: str, label: str, curve: ArrayLike | Sequence[Prediction], component: int | None, recorded: np.ndarray
+) -> np.ndarray:
     try:  # a closed form may be infinite
         y = real(argument, curve, "an array of numbers")
     except (TypeError, ValueError):
         raise TypeError(
-            f"{argument}: {label!r} must be numbers, a function of generations or what run.predict() returns, got {curve!r}"
+            f"{argument}: {label!r} must be numbers, a function of generations or what run.predict() returns, "
+            f"got {curve!r}"
         ) from None
     if y.ndim == 2 and (y.shape[1] == 1 or component is not None):
         index = 0 if y.shape[1] == 1 else component or 0
@@ -232,22 +254,23 @@ def _one(argument: str, label: str, curve: Any, component: int | None, recorded:
         y = y[:, index]
     if y.shape != recorded.shape:
         raise ValueError(
-            f"{argument}: {label!r} needs one value for each of the {recorded.size} recorded generations, got shape {y.shape}"
+            f"{argument}: {label!r} needs one value for each of the {recorded.size} recorded generations, "
+            f"got shape {y.shape}"
         )
     return y
 
 
 def draw_predictions(
     ax: Axes,
-    given: dict[str, tuple[Any, Any]],
+    given: Curves,
     generations: np.ndarray,
-    change: Callable[[Any], Any],
+    change: Callable[[np.ndarray], np.ndarray],
     own: Layer,
     *,
     offset: int = 0,
     styles: Sequence[Any] = STYLES,
 ) -> None:
-    """Each prediction as a line of its own style: black and so on where a run is alone, else in the colour of its run."""
+    """Each prediction as a line of its own style: in the colour of its run, unless a run is alone on the Axes."""
     colours = (BLACK, VERMILION, GREEN, PURPLE, ORANGE)
     for i, (label, (x, curve)) in enumerate(given.items()):
         x = generations if x is None else x
@@ -260,10 +283,10 @@ def draw_predictions(
 
 def ridge(ax: Axes, edges: np.ndarray, height: np.ndarray, base: int, count: int, overlap: float = 1.5) -> None:
     """One row of a ridge plot; later rows lie in front, and are darker."""
-    share = 0.25 + 0.45 * -base / max(count - 1, 1)
+    shade = 0.25 + 0.45 * -base / max(count - 1, 1)
     top = base + overlap * np.append(height, height[-1])
     # mixed with white rather than transparent, so that a row covers what lies behind it
-    fill = 1 - share * (1 - np.array([0.337, 0.706, 0.914]))
+    fill = 1 - shade * (1 - np.array([0.337, 0.706, 0.914]))
     ax.fill_between(edges, base, top, step="post", color=tuple(fill), lw=0, zorder=2 - base)
     ax.step(edges, top, where="post", color=BLUE, lw=0.9, zorder=2 - base)
     ax.axhline(base, color="0.7", lw=0.5, zorder=2 - base)
@@ -278,13 +301,13 @@ def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     ax.margins(x=0)
 
 
-def axis_label(run: Any, name: str, given: str | None) -> str:
+def axis_label(run: Recorded, name: str, given: str | None) -> str:
     """What stands at an axis: as given, or the name of an observable."""
     return label(run, name) if given is None else arguments.text("label", given)
 
 
-def label(run: Any, name: str) -> str:
-    observed = getattr(run, "observables", None)
-    units, _ = LABELS.get(name, ("1", ())) if observed is None else labelled(observed.get(name))
+def label(run: Recorded, name: str) -> str:
+    # anything with a trace may be drawn; without observables, names are those of this package
+    units = marks((run.observables if isinstance(run, Run) else OBSERVABLES).get(name)).units
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
     return words if units in ("1", "") else f"{words} ({units})"

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
+from modelcollapse.predict import decoder, discrete, gaussian, kernels, one_parameter, registry, regression
 from modelcollapse.predict.prediction import Prediction, Predictions
+from modelcollapse.process import prepare
+from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
-__all__ = ["Prediction", "Predictions", "predictions"]
+__all__ = ["Prediction", "predictions"]
+
+RULES = (decoder, discrete, gaussian, kernels, one_parameter, regression)
+"""Modules whose import registers rules."""
+
+One = str | Observable | Callable[..., Any]
+
+
+class Observed(Protocol):
+    """What the closed forms read of a run."""
+
+    @property
+    def family(self) -> Family: ...
+    @property
+    def source(self) -> Source: ...
+    @property
+    def regime(self) -> Regime: ...
+    @property
+    def observables(self) -> Mapping[str, Observable]: ...
+    @property
+    def recorded(self) -> np.ndarray: ...
+    def sizes(self) -> np.ndarray:
+        """Sample size of the data set of each generation 0, 1, ..., the last."""
 
 
 @computes
 def predictions(
-    family: Any,
-    source: Any,
-    regime: Any = None,
-    observe: Any = None,
+    family: Family,
+    source: Source,
+    regime: Regime | None = None,
+    observe: One | list[One] | Mapping[str, One] | None = None,
     *,
-    size: Any,
+    size: ArrayLike,
     generations: int,
-    record: Any = None,
+    record: ArrayLike | None = None,
 ) -> Predictions:
     """Every closed form that applies to a process, without a simulation; ``run.predict()`` gives the same beside a run.
 
@@ -35,36 +63,31 @@ def predictions(
     Returns
     -------
     Predictions
-        A list, one ``Prediction`` for each observable that has a closed form; ``predictions["entropy"]`` is that of one of them.
-        Empty where none is known: parts that are not of this package, their subclasses included, are never answered for.
+        A list, one ``Prediction`` for each observable that has a closed form; ``predictions["entropy"]`` is that of one
+        of them. Empty where none is known. No prediction is made for parts from outside this package, subclasses of its
+        parts included.
 
     Raises
     ------
     ValueError, TypeError
         For what ``simulate`` refuses.
     """
-    from modelcollapse import arguments, regimes
-    from modelcollapse.predict import rules
-    from modelcollapse.process import prepare
-
     regime = regimes.Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
     checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
-    observables = rules.known() if observe is None else checked.observables
-    return rules.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
+    observables = registry.every_observable() if observe is None else checked.observables
+    return registry.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
 
 
-def _nothing(params: Any) -> np.ndarray:
-    """An observable that every family has."""
+def _nothing(params: Params) -> np.ndarray:
+    """An observable that every family has, wherever its rows lie."""
     return np.zeros(())
 
 
 _nothing.shifts = False  # type: ignore[attr-defined]
 
 
-def of_run(run: Any) -> Predictions:
+def of_run(run: Observed) -> Predictions:
     """The closed forms that apply to a run."""
-    from modelcollapse.predict import rules
-
-    return rules.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)
+    return registry.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)

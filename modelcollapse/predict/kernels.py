@@ -4,89 +4,81 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import KernelDensity
-from modelcollapse.portions import portion
-from modelcollapse.predict.process import Process, steady
-from modelcollapse.predict.registry import prediction
+from modelcollapse.predict.prediction import Function
+from modelcollapse.predict.registry import several
+from modelcollapse.predict.setting import Setting, independent
 from modelcollapse_theory import kde
 
 Spread = tuple[np.ndarray, np.ndarray]
+SPREADS = {
+    observables.variance: lambda s, variance, error: variance,
+    observables.total_variance: lambda s, variance, error: variance.sum(1),
+    observables.squared_mean_error: lambda s, variance, error: error.sum(1),
+}
 
 
-def spreads(function: Any, regime: type, *, follows: bool) -> Callable[[Any], Any]:
-    """Register ``body(process, function, h, truth) ->`` variance and squared error of the mean of each coordinate, two arrays ``(fits, d)``.
-
-    ``follows``: whether the kernel has the covariance of the rows; ``h`` is its factor at the size of one data set.
-    """
-
-    def register(body: Any) -> Any:
-        for key, pick in (
-            (observables.variance, lambda v, e: v),
-            (observables.total_variance, lambda v, e: v.sum(1)),
-            (observables.squared_mean_error, lambda v, e: e.sum(1)),
-        ):
-            prediction(key, function, family=KernelDensity, regime=regime)(
-                functools.partial(_picked, body, follows, pick)
-            )
-        return body
-
-    return register
+def fixed(s: Setting) -> bool:
+    """Whether the kernel is the same whatever the covariance of the rows."""
+    return s.size >= 2 and not s.family.follows
 
 
-def _picked(body: Any, follows: bool, pick: Any, s: Process, function: Any) -> np.ndarray | None:
-    known = s.covariance if s.rows is None else None
-    if known is None or s.size is None or s.size < 2 or bool(s.family.follows) != follows:
-        return None
-    truth = np.diagonal(known)
-    found = body(s, function, float(s.family.factor(float(s.size), truth.size)), truth)
-    return None if found is None else pick(*found)
+def follows(s: Setting) -> bool:
+    """Whether the kernel has the covariance of the rows."""
+    return s.size >= 2 and bool(s.family.follows)
 
 
-def _each(s: Process, truth: np.ndarray, of: Callable[[float], Spread]) -> Spread:
+# Each body gives the variance and the squared error of the mean of each coordinate, both ``(fits, d)``.
+spreads = functools.partial(several, pick=SPREADS, family=KernelDensity, source=independent)
+
+
+def factor(s: Setting) -> float:
+    """The factor of the kernel at the size of one data set."""
+    return float(s.family.factor(float(s.size), s.variances.size))
+
+
+def multiple(s: Setting) -> float:
+    """The factor as a multiple of Scott's, whatever the rule."""
+    return factor(s) * s.size ** (1 / (s.variances.size + 4))
+
+
+def each(s: Setting, of: Callable[[float], Spread]) -> Spread:
     """``of(variance) ->`` two arrays over fits 1, 2, ..., for each coordinate."""
-    pairs = [of(float(v)) for v in truth]
-    return tuple(np.stack([s.after(pair[i]) for pair in pairs], 1) for i in (0, 1))  # type: ignore[return-value]
+    pairs = [of(float(v)) for v in s.variances]
+    variance, error = (np.stack([s.after(pair[i]) for pair in pairs], 1) for i in (0, 1))
+    return variance, error
 
 
-def _scale(s: Process, h: float, d: int) -> float:
-    """h as a multiple of Scott's factor, whatever the rule."""
-    assert s.size is not None
-    return h * s.size ** (1 / (d + 4))
+@spreads(kde.fixed_bandwidth, regime=regimes.Replace, where=fixed)
+def _(s: Setting, fixed_bandwidth: Function) -> Spread:
+    return fixed_bandwidth(factor(s), s.size, s.fits[:, None], variance=s.variances)
 
 
-@spreads(kde.fixed_bandwidth, regimes.Replace, follows=False)
-def _(s: Process, fixed_bandwidth: Any, h: float, truth: np.ndarray) -> Any:
-    return fixed_bandwidth(h, s.size, s.fits[:, None], variance=truth)
+@spreads(kde.rule_bandwidth, regime=regimes.Replace, where=follows)
+def _(s: Setting, rule_bandwidth: Function) -> Spread:
+    v = s.variances
+    return rule_bandwidth(s.size, s.fits[:, None], constant=multiple(s), dimension=v.size, variance=v)
 
 
-@spreads(kde.rule_bandwidth, regimes.Replace, follows=True)
-def _(s: Process, rule_bandwidth: Any, h: float, truth: np.ndarray) -> Any:
-    d = truth.size
-    return rule_bandwidth(s.size, s.fits[:, None], constant=_scale(s, h, d), dimension=d, variance=truth)
+@spreads(kde.fresh_real, regime=regimes.FreshReal, where=fixed)
+def _(s: Setting, fresh_real: Function) -> Spread:
+    h, real = factor(s), s.items(s.regime.share)
+    return each(s, lambda v: fresh_real(h, s.size, s.last, real, variance=v))
 
 
-@spreads(kde.fresh_real, regimes.FreshReal, follows=False)
-def _(s: Process, fresh_real: Any, h: float, truth: np.ndarray) -> Any:
-    real = steady(portion(s.regime.share, s.sizes), s.sizes)
-    return None if real is None else _each(s, truth, lambda v: fresh_real(h, s.size, s.last, real, variance=v))
-
-
-@spreads(kde.accumulated, regimes.Accumulate, follows=False)
-def _(s: Process, accumulated: Any, h: float, truth: np.ndarray) -> Any:
+@spreads(kde.accumulated, regime=regimes.Accumulate, where=fixed)
+def _(s: Setting, accumulated: Function) -> Spread:
     pools = s.sizes[0] * np.arange(1.0, s.last + 1)
-    widths = np.broadcast_to(np.asarray(s.family.factor(pools, truth.size), np.float64), (s.last,))
-    return _each(s, truth, lambda v: accumulated(widths, s.size, s.last, variance=v))
+    widths = np.broadcast_to(np.asarray(s.family.factor(pools, s.variances.size), np.float64), (s.last,))
+    return each(s, lambda v: accumulated(widths, s.size, s.last, variance=v))
 
 
-@spreads(kde.accumulated_rule, regimes.Accumulate, follows=True)
-def _(s: Process, accumulated_rule: Any, h: float, truth: np.ndarray) -> Any:
-    if s.family.rule == "fixed":  # a factor that does not shrink with the pool
-        return None
-    d = truth.size
-    scale = _scale(s, h, d)
-    return _each(s, truth, lambda v: accumulated_rule(s.size, s.last, constant=scale, dimension=d, variance=v))
+# the factor of a fixed rule does not shrink with the pool
+@spreads(kde.accumulated_rule, regime=regimes.Accumulate, where=lambda s: follows(s) and s.family.rule != "fixed")
+def _(s: Setting, accumulated_rule: Function) -> Spread:
+    d, scale = s.variances.size, multiple(s)
+    return each(s, lambda v: accumulated_rule(s.size, s.last, constant=scale, dimension=d, variance=v))

@@ -1,23 +1,32 @@
-"""A prediction is the mean of one observable over chains at the recorded generations, with the theorem that gives it."""
+"""A prediction is the mean of one observable over chains at the recorded generations, with its theorem."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Callable
-from typing import Any, overload
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsIndex, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 
+Function: TypeAlias = Callable[..., Any]
+"""A function of the theory, or of the parameters of a family."""
+
 RELATION = {"mean": "=", "lower bound": ">=", "upper bound": "<="}
 """How the mean of an observable relates to the values of each kind of prediction."""
+HEADER = ("observable", "generation", "mean", "formula", "order", "theorem")
+MOST = 8
+"""How many generations of a single prediction are shown."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """The mean of an observable over chains at each recorded generation, by a closed form; printing shows the last one.
+    """The mean of an observable over chains at each recorded generation, by a closed form.
+
+    ``print`` shows the last generation on one line; ``repr``, and a notebook, a table of generations.
 
     Attributes
     ----------
@@ -45,7 +54,7 @@ class Prediction:
     formula: str
     conditions: str
     order: str
-    functions: tuple[Callable[..., Any], ...]
+    functions: tuple[Function, ...]
     kind: str = "mean"
 
     @property
@@ -60,24 +69,36 @@ class Prediction:
         return f"mean {self.observable} {RELATION[self.kind]} {value} at generation {self.recorded[-1]}"
 
     def __str__(self) -> str:
-        return f"{self.summary}: {self.formula} ({self.conditions}; {self.order}; {self.function})"
+        return f"{self.summary}: {self._source}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return f"{self.observable}: {self._source}\n{_text(self._rows())}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(f'{self.observable}: {self._source}')}</p>{_html(self._rows())}"
+
+    @property
+    def _source(self) -> str:
+        return f"{self.formula} ({self.conditions}; {self.order}; {self.function})"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """At most ``MOST`` generations, evenly spread, below a header."""
+        at = np.unique(np.linspace(0, self.recorded.size - 1, min(MOST, self.recorded.size)).round().astype(int))
+        return [("generation", self.kind), *((str(self.recorded[i]), shown(self.values[i])) for i in at)]
 
 
 class Predictions(list[Prediction]):
     """A list of predictions that prints as a table; ``predictions["entropy"]`` is the one of an observable."""
 
     @overload
-    def __getitem__(self, index: str) -> Prediction: ...
+    def __getitem__(self, index: str | SupportsIndex) -> Prediction: ...
     @overload
-    def __getitem__(self, index: Any) -> Any: ...
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: slice) -> Predictions: ...
+    def __getitem__(self, index: str | SupportsIndex | slice) -> Prediction | Predictions:
+        if isinstance(index, slice):
+            return Predictions(super().__getitem__(index))
         if not isinstance(index, str):
-            if not isinstance(index, slice):
-                index = arguments.whole("index", index, -len(self), len(self) - 1)
-            found = super().__getitem__(index)
-            return Predictions(found) if isinstance(index, slice) else found
+            return super().__getitem__(arguments.whole("index", index, -len(self), len(self) - 1))
         for prediction in self:
             if prediction.observable == index:
                 return prediction
@@ -88,33 +109,34 @@ class Predictions(list[Prediction]):
         return any(p.observable == item for p in self) if isinstance(item, str) else super().__contains__(item)
 
     def __str__(self) -> str:
-        if not self:
-            return "no closed form applies"
-        rows = [HEADER, *(_cells(p) for p in self)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        return _text(self._rows()) if self else "no closed form applies"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        if not self:
-            return "<p>no closed form applies</p>"
-        head = "".join(f"<th>{name}</th>" for name in HEADER)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(p)) + "</tr>" for p in self)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return _html(self._rows()) if self else "<p>no closed form applies</p>"
 
-
-HEADER = ("observable", "generation", "mean", "formula", "order", "theorem")
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [HEADER, *(_cells(p) for p in self)]
 
 
 def _cells(p: Prediction) -> tuple[str, ...]:
     relation = "" if p.kind == "mean" else RELATION[p.kind] + " "
-    return (
-        p.observable, str(p.recorded[-1]), relation + shown(p.values[-1]), p.formula, p.order, p.function
-    )  # fmt: skip
+    return p.observable, str(p.recorded[-1]), relation + shown(p.values[-1]), p.formula, p.order, p.function
 
 
-def shown(value: Any) -> str:
+def _text(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _html(rows: Sequence[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def shown(value: ArrayLike) -> str:
     """A number without brackets, or the first few of an array."""
     array = np.asarray(value, np.float64)
     if array.size == 1:
@@ -123,6 +145,6 @@ def shown(value: Any) -> str:
     return f"[{flat}{', ...' if array.size > 4 else ''}]"
 
 
-def registered(function: Callable[..., Any]) -> str:
+def registered(function: Function) -> str:
     """``module.name`` of a function of the theory, as its register has it."""
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"

@@ -1,73 +1,84 @@
 """A rule says of which observable, family and regime a theorem gives the mean, and calls it.
 
-``@prediction(observable, theorem, ..., family=..., regime=...)`` registers a rule ``body(process, theorem, ...)``. It returns the values
-at ``process.fits``, an ``Answer`` that says more, or None where its conditions do not hold. The functions come to the body as
-arguments, so what is named beside a prediction is what was evaluated; a theorem that refuses its arguments does not apply. Of several
-rules for one observable the first that answers is taken: exact ones come first.
+``@prediction(observable, theorem, ..., family=..., regime=..., source=...)`` registers a rule ``body(s, theorem,
+...)``. The body returns the values at ``s.fits`` of a setting ``s``, or an ``Answer`` that says more. The functions
+come to it as arguments, so what is named beside a prediction is what was evaluated; its formula, conditions and order
+are those of the first theorem unless the rule says otherwise. Where the setting lacks something, or a theorem refuses,
+``NotCovered`` is raised and the rule does not answer; any other error is a fault and stops the prediction. Of several
+rules for one observable, the first that answers is taken: exact ones come first.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.location import exactly
 from modelcollapse.observables import OBSERVABLES, Read
-from modelcollapse.predict.prediction import Prediction, Predictions, registered
-from modelcollapse.predict.process import CONSERVING, Process, reduced
+from modelcollapse.predict.prediction import Function, Prediction, Predictions, registered
+from modelcollapse.predict.setting import CONSERVING, Setting, needed, reduced
+from modelcollapse.protocols import Family, Observable, Regime, Source
+from modelcollapse_theory import NotCovered
 from modelcollapse_theory._register import THEOREMS, Theorem
 
-Body = Callable[..., Any]
+UNREGISTERED = Theorem("", "", "", "", "")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
-    """What a rule found; what is None is as the rule was registered."""
+    """What a rule found; what is empty is as the rule was registered."""
 
-    values: Any
-    functions: tuple[Callable[..., Any], ...] | None = None
-    formula: str | None = None
-    conditions: str | None = None
-    order: str | None = None
+    values: np.ndarray
+    functions: tuple[Function, ...] = ()
+    formula: str = ""
+    conditions: str = ""
+    order: str = ""
     kind: str = "mean"
+
+
+Found: TypeAlias = ArrayLike | Answer
+Body: TypeAlias = Callable[..., Found]
+B = TypeVar("B", bound=Callable[..., Any])
+Guard: TypeAlias = Callable[[Setting], bool]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rule:
     """One registered rule; ``formula``, ``conditions`` and ``order`` default to those of its first theorem."""
 
-    functions: tuple[Callable[..., Any], ...]
-    families: tuple[type, ...]
+    functions: tuple[Function, ...]
+    families: tuple[type, ...] | None
     regimes: tuple[type, ...]
+    guards: tuple[Guard, ...]
     body: Body
-    formula: str | None
-    conditions: str | None
-    order: str | None
+    formula: str
+    conditions: str
+    order: str
 
-    def answer(self, process: Process) -> Answer | None:
-        """What this rule says of a process, None if nothing."""
-        if type(process.family) not in self.families or type(process.regime) not in self.regimes:
+    def answer(self, s: Setting) -> Answer | None:
+        """What this rule says of a process; None where it says nothing."""
+        if self.families is not None and type(s.family) not in self.families:
+            return None
+        if type(s.regime) not in self.regimes:
             return None
         try:
             with np.errstate(all="ignore"):  # a value that overflows is not an answer, see below
-                found = self.body(process, *(asked(f) for f in self.functions))
-        except _Refused:
+                for guard in self.guards:
+                    needed(guard(s))
+                found = self.body(s, *self.functions)
+        except NotCovered:
             return None
-        if found is None:
-            return None
-        found = found if isinstance(found, Answer) else Answer(found)
-        if not np.all(np.isfinite(found.values)):
-            return None
-        return self._described(found)
+        found = found if isinstance(found, Answer) else Answer(np.asarray(found))
+        return self._described(found) if np.all(np.isfinite(found.values)) else None
 
     def _described(self, found: Answer) -> Answer:
         functions = tuple(inspect.unwrap(f) for f in found.functions or self.functions)
-        theorem = THEOREMS.get(registered(functions[0])) or Theorem("", "", "", "", "")
+        theorem = THEOREMS.get(registered(functions[0]), UNREGISTERED)
         return dataclasses.replace(
             found,
             functions=functions,
@@ -77,43 +88,45 @@ class Rule:
         )
 
 
-class _Refused(Exception):
-    """A theorem refused its arguments: they lie outside its domain."""
-
-
-def asked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the theory, where a refusal means that it has no answer and is not an error."""
-
-    @functools.wraps(function)
-    def asked(*args: Any, **options: Any) -> Any:
-        try:
-            return function(*args, **options)
-        except ValueError as error:
-            raise _Refused from error
-
-    return asked
-
-
-RULES: dict[Any, list[Rule]] = {}
+RULES: dict[Function, list[Rule]] = {}
 """Rules by observable: the function itself, not its name."""
 
 
 def prediction(
-    observables: Any,
-    *functions: Callable[..., Any],
-    family: type | Iterable[type],
+    observables: Function | tuple[Function, ...],
+    *functions: Function,
+    family: type | Iterable[type] | None = None,
     regime: type | Iterable[type] = CONSERVING,
-    formula: str | None = None,
-    conditions: str | None = None,
-    order: str | None = None,
-) -> Callable[[Body], Body]:
-    """Register ``body(process, *functions)`` for one observable or several, whose values are then alike."""
-    keys = observables if isinstance(observables, tuple) else (observables,)
+    source: Guard | None = None,
+    where: Guard | None = None,
+    formula: str = "",
+    conditions: str = "",
+    order: str = "",
+) -> Callable[[B], B]:
+    """Register ``body(s, *functions)`` for one observable or several, whose values are then alike.
 
-    def register(body: Body) -> Body:
-        rule = Rule(functions, _types(family), _types(regime), body, formula, conditions, order)
+    ``family`` and ``regime`` are exact types, by default all families and the regimes in ``CONSERVING``; ``source`` is
+    a condition on what is real, ``where`` one on anything else.
+    """
+    keys = observables if isinstance(observables, tuple) else (observables,)
+    guards = tuple(guard for guard in (source, where) if guard is not None)
+
+    def register(body: B) -> B:
+        types = None if family is None else _types(family)
+        rule = Rule(functions, types, _types(regime), guards, body, formula, conditions, order)
         for key in keys:
             RULES.setdefault(key, []).append(rule)
+        return body
+
+    return register
+
+
+def several(*functions: Function, pick: Mapping[Function, Body], **where: Any) -> Callable[[B], B]:
+    """Register ``body(s, *functions) -> parts`` for each observable in ``pick``, whose value is ``pick(s, *parts)``."""
+
+    def register(body: B) -> B:
+        for key, of in pick.items():
+            prediction(key, *functions, **where)(lambda s, *given, of=of: of(s, *body(s, *given)))
         return body
 
     return register
@@ -123,13 +136,23 @@ def _types(given: type | Iterable[type]) -> tuple[type, ...]:
     return (given,) if isinstance(given, type) else tuple(given)
 
 
-def known() -> dict[str, Any]:
+def first(key: Function, s: Setting) -> Answer | None:
+    """What the first rule says that says anything."""
+    return next((a for a in (rule.answer(s) for rule in RULES.get(key, ())) if a is not None), None)
+
+
+def every_observable() -> dict[str, Observable]:
     """The observables of this package that have a rule, by name."""
     return {name: Read(function) for name, function in OBSERVABLES.items() if function in RULES}
 
 
 def predict(
-    family: Any, source: Any, regime: Any, observables: dict[str, Any], sizes: np.ndarray, recorded: np.ndarray
+    family: Family,
+    source: Source,
+    regime: Regime,
+    observables: Mapping[str, Observable],
+    sizes: np.ndarray,
+    recorded: np.ndarray,
 ) -> Predictions:
     """One prediction for each observable that has one."""
     source = exactly(source)
@@ -137,16 +160,11 @@ def predict(
     out = Predictions()
     if simple is None:
         return out
-    process = Process(simple[0], source, simple[1], np.asarray(sizes), np.asarray(recorded) + 1)
+    setting = Setting(simple[0], source, simple[1], np.asarray(sizes), np.asarray(recorded) + 1)
     for name, part in observables.items():
-        rules = RULES.get(part.function, ()) if type(part) is Read else ()
-        found = next((a for a in (rule.answer(process) for rule in rules) if a is not None), None)
+        found = first(part.function, setting) if isinstance(part, Read) and type(part) is Read else None
         if found is not None:
             values = np.asarray(found.values, np.float64)
-            out.append(
-                Prediction(
-                    name, np.asarray(recorded), values, found.formula or "", found.conditions or "", found.order or "",
-                    found.functions or (), found.kind,
-                )
-            )  # fmt: skip
+            said = (found.formula, found.conditions, found.order, found.functions, found.kind)
+            out.append(Prediction(name, np.asarray(recorded), values, *said))
     return out

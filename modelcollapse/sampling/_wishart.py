@@ -1,32 +1,34 @@
-"""Wishart matrices by Bartlett's factor: d(d + 1)/2 variates, however many rows went in."""
+"""Wishart matrices by Bartlett's factor: d(d + 1)/2 variates, whatever the number of rows."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from modelcollapse.sampling import keys
 from modelcollapse.sampling._chi_square import per_dof_from
-from modelcollapse.sampling._lanes import over_lanes
 from modelcollapse.sampling._normal import draws
-from modelcollapse.sampling._once import once
+from modelcollapse.sampling._xla import materialise, over_lanes
+from modelcollapse.sampling.keys import Key
 
 
-def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> tuple[jax.Array, jax.Array]:
-    r"""A lower triangular factor of a standard Wishart matrix, as a unit lower triangle ``(d, d)`` and log pivots ``(d,)``.
+def wishart_factor(
+    key: jax.Array, dof: jax.Array | int, d: int, dtype: DTypeLike | None = None
+) -> tuple[jax.Array, jax.Array]:
+    r"""The lower triangular factor of a standard Wishart matrix: unit lower triangle ``(d, d)``, log pivots ``(d,)``.
 
     .. math:: W = T T^\top \sim W_d(k, I), \qquad T = U \operatorname{diag}(e^{\ell}), \qquad
               T_{jj} \sim \chi_{k - j}, \quad T_{ij} \sim N(0, 1) \; (i > j), \quad j = 0, \dots, d - 1
 
-    ``dof`` k is a nonnegative integer scalar and may be traced. With ``k < d`` the matrix has rank k: the columns j >= k
-    of T are zero, that is, their log pivot is minus infinity and their column of U a unit vector. Logarithms of pivots
-    stay finite where the matrix itself would underflow. Exact up to the error of :func:`log_chi_square`. Raises ValueError
-    for ``d < 1``. Source: Bartlett (1933); for k < d, Srivastava, "Singular Wishart and multivariate beta distributions",
-    Ann. Statist. 31 (2003).
+    ``dof`` k is a nonnegative integer scalar and may be traced. With ``k < d`` the matrix has rank k: the columns j >=
+    k of T are zero, so their log pivots are minus infinity and their columns of U unit vectors. Logarithms of pivots
+    stay finite where the matrix itself would underflow. Exact up to the error of :func:`log_chi_square`. Raises
+    ValueError for ``d < 1``. Source: Bartlett (1933); for k < d, Srivastava, "Singular Wishart and multivariate beta
+    distributions", Ann. Statist. 31 (2003).
     """
     if d < 1:
         raise ValueError(f"d must be at least 1, got {d}")
@@ -38,15 +40,15 @@ def wishart_factor(key: jax.Array, dof: jax.Array | int, d: int, dtype=None) -> 
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _factor(key, dof, d, dtype):
-    return over_lanes(lambda key, dof: mean_and_factor(key, dof, d, dtype)[1:])(keys.settled(key), dof)
+def _factor(key: jax.Array, dof: jax.Array, d: int, dtype: DTypeLike) -> tuple[jax.Array, jax.Array]:
+    return over_lanes(lambda key, dof: mean_and_factor(key, dof, d, dtype)[1:])(keys.materialised(key), dof)
 
 
-def mean_and_factor(key: Any, dof: jax.Array, d: int, dtype: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def mean_and_factor(key: Key, dof: jax.Array, d: int, dtype: DTypeLike) -> tuple[jax.Array, jax.Array, jax.Array]:
     """A standard normal vector ``(d, lanes)`` and, independent of it, the factor ``(d, d, lanes)``, ``(d, lanes)``.
 
-    ``key`` is settled, and ``dof`` has a trailing axis of lanes, or of length 1 where it is the same in all. Where d = 1 the
-    two are the halves of one block.
+    ``key`` is materialised, and ``dof`` has a trailing axis of lanes, of length 1 where it is the same in all. Where d
+    = 1 the two are the halves of one block.
     """
     z = draws(key, d + d * (d + 1) // 2, dtype)
     centre, pivot, below = z[:d], z[d : 2 * d], z[2 * d :]
@@ -55,13 +57,13 @@ def mean_and_factor(key: Any, dof: jax.Array, d: int, dtype: Any) -> tuple[jax.A
     unit = jnp.ones((1, 1, 1), dtype)
     if d > 1:
         there = (left > 0)[None] & np.tri(d, k=-1, dtype=bool)[:, :, None]
-        draw = once(_rows(below, d))
+        draw = materialise(_rows(below, d))
         inverse = jnp.exp(-jnp.where(left > 0, log_pivots, 0.0))
         unit = jnp.where(there, draw * inverse[None], jnp.eye(d, dtype=dtype)[:, :, None])
     return centre, unit, log_pivots
 
 
-def _rows(packed, d):
+def _rows(packed: jax.Array, d: int) -> jax.Array:
     """``(d (d - 1) / 2, lanes)`` as the rows below the diagonal of ``(d, d, lanes)``, zeros elsewhere."""
     rows = (packed[i * (i - 1) // 2 : i * (i + 1) // 2] for i in range(d))
     return jnp.stack([jnp.pad(row, ((0, d - len(row)), (0, 0))) for row in rows])

@@ -1,31 +1,32 @@
 """A key is an address: the default JAX stream, bit for bit, at the price of unrolled arithmetic on a CPU.
 
-JAX lowers threefry2x32 on a CPU with rolled loops. The same twenty rounds written out vectorise: every word is the word
-that :func:`jax.random.bits` gives, several times sooner. On an accelerator the stock implementation is a kernel already,
-so :func:`key` and :func:`wrap` leave it alone there.
+JAX lowers threefry2x32 on a CPU with rolled loops. The same twenty rounds written out vectorise: each word is the word
+that :func:`jax.random.bits` gives, several times sooner. On an accelerator the stock implementation is a kernel
+already, so :func:`key` and :func:`wrap` keep it there.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
-from modelcollapse.sampling._once import together
+from modelcollapse.sampling._xla import materialise_pair
 
-__all__ = ["fold", "key", "raw", "settled", "threefry2x32", "words", "wrap"]
+__all__ = ["fold", "key", "materialise_keys", "materialised", "raw", "threefry2x32", "words", "wrap"]
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _UNSIGNED = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 
 
 @functools.partial(jax.jit, inline=True)
-def threefry2x32(first, second, high, low):
+def threefry2x32(first: jax.Array, second: jax.Array, high: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Two uint32 words from a key ``(first, second)`` and a counter ``(high, low)``: twenty rounds, unrolled.
 
     All four arguments are uint32 and broadcast like scalars against arrays. Source: Salmon, Moraes, Dror and Shaw,
@@ -42,14 +43,14 @@ def threefry2x32(first, second, high, low):
     return x, y
 
 
-def _counters(shape):
+def _counters(shape: tuple[int, ...]) -> jax.Array:
     size = math.prod(shape)
     if size >= 2**32:
         raise ValueError(f"shape must have fewer than 2**32 entries, got {shape}")
     return lax.iota(np.uint32, size).reshape(shape)
 
 
-def _pair(first, second):
+def _pair(first: jax.Array, second: jax.Array) -> jax.Array:
     """Two words as key data ``(..., 2)``; :func:`_halves` undoes it.
 
     By way of one 64-bit word, because XLA cancels a bitcast against its inverse and fuses shifts, while a concatenation
@@ -60,18 +61,18 @@ def _pair(first, second):
         return lax.bitcast_convert_type(whole, jnp.uint32)
 
 
-def _halves(key_data) -> tuple[Any, Any]:
+def _halves(key_data: jax.Array) -> tuple[jax.Array, jax.Array]:
     with jax.enable_x64(True):
         whole = lax.bitcast_convert_type(key_data, jnp.uint64)
         return whole.astype(jnp.uint32), (whole >> np.uint64(32)).astype(jnp.uint32)
 
 
-def _address(key_data, shape):
-    """The words of a key from which ``shape`` is drawn: computed once, where copying them into every draw would cost more."""
-    return _halves(key_data) if math.prod(shape) <= 1 else together(*_halves(key_data))
+def _address(key_data: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """The words of a key from which ``shape`` is drawn, computed once where a copy in every draw would cost more."""
+    return _halves(key_data) if math.prod(shape) <= 1 else materialise_pair(*_halves(key_data))
 
 
-def _seed(seed):
+def _seed(seed: ArrayLike) -> jax.Array:
     seed = jnp.asarray(seed)
     if not jnp.issubdtype(seed.dtype, jnp.integer) or seed.shape:
         raise TypeError(f"seed must be an integer scalar, got {seed!r}")
@@ -80,15 +81,15 @@ def _seed(seed):
     return jnp.stack([high.astype(np.uint32), seed.astype(np.uint32)])
 
 
-def _split(key_data, shape):
+def _split(key_data: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return _pair(*threefry2x32(*_halves(key_data), np.uint32(0), _counters(shape)))
 
 
-def _fold_in(key_data, data):
+def _fold_in(key_data: jax.Array, data: int | jax.Array) -> jax.Array:
     return _pair(*threefry2x32(*_halves(key_data), np.uint32(0), jnp.asarray(data).astype(np.uint32)))
 
 
-def _random_bits(key_data, bit_width, shape):
+def _random_bits(key_data: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     high, low = threefry2x32(*_address(key_data, shape), np.uint32(0), _counters(shape))
     if bit_width == 64:
         return (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
@@ -96,7 +97,7 @@ def _random_bits(key_data, bit_width, shape):
 
 
 @functools.cache
-def unrolled():
+def unrolled() -> Any:
     """The unrolled threefry2x32 as an implementation that :func:`jax.random.key` accepts, made once."""
     from jax.extend.random import define_prng_impl
 
@@ -121,14 +122,12 @@ def key(seed: int | jax.Array) -> jax.Array:
     return wrap(stock)
 
 
-def wrap(key: Any) -> Any:
+def wrap(key: jax.Array | np.ndarray) -> jax.Array:
     """The same key, ready for the fast kernels: any typed key, or a raw uint32 array ``(..., 2)``.
 
     A threefry2x32 key is read by the unrolled implementation on a CPU; keys of other implementations, and every typed
     key on an accelerator, pass through. Raises TypeError for anything else.
     """
-    if isinstance(key, Address):
-        return key
     if not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key must be a typed JAX key or a raw uint32 key, got {type(key).__name__}: {key!r}")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -137,20 +136,26 @@ def wrap(key: Any) -> Any:
                 f"key must be a typed JAX key or a raw uint32 key of shape (..., 2), got {key.dtype}{key.shape}"
             )
         key = jax.random.wrap_key_data(jnp.asarray(key), impl="threefry2x32")
-    if jax.default_backend() == "cpu" and jax.random.key_impl(key) == "threefry2x32":
-        return jax.random.wrap_key_data(jax.random.key_data(key), impl=unrolled())
-    return key
+    typed = cast(jax.Array, key)
+    if jax.default_backend() == "cpu" and jax.random.key_impl(typed) == "threefry2x32":
+        return jax.random.wrap_key_data(jax.random.key_data(typed), impl=unrolled())
+    return typed
 
 
-def raw(key: Any) -> jax.Array:
-    """The key as uint32 words ``(..., 2)``: what a file can hold, and what :func:`wrap` turns back into the same key."""
+def raw(key: jax.Array) -> jax.Array:
+    """The key as uint32 words ``(..., 2)``, which a file can hold and :func:`wrap` turns back into the same key."""
     return jax.random.key_data(wrap(key))
 
 
-def fold(key: Any, *addresses: int | jax.Array) -> Any:
+@overload
+def fold(key: jax.Array, *addresses: int | jax.Array) -> jax.Array: ...
+@overload
+def fold(key: Address, *addresses: int | jax.Array) -> Address: ...
+def fold(key: Key, *addresses: int | jax.Array) -> Key:
     """The key at an address: ``fold_in`` by each integer in turn, so ``fold(key, a, b)`` is ``fold(fold(key, a), b)``.
 
-    The key that :func:`jax.random.fold_in` gives, but written in the open, where XLA fuses it with what follows.
+    The key is that of :func:`jax.random.fold_in`, but its rounds are written in the open, where XLA fuses them with
+    what follows.
     """
     if isinstance(key, Address):
         return Address(*_folded(key, addresses))
@@ -161,57 +166,59 @@ def fold(key: Any, *addresses: int | jax.Array) -> Any:
     return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
 
 
-def _folded(words, addresses):
+def _folded(words: tuple[jax.Array, jax.Array], addresses: tuple[int | jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
     for address in addresses:
         words = threefry2x32(*words, np.uint32(0), jnp.asarray(address).astype(np.uint32))
     return words
 
 
-def stored(key: Any) -> jax.Array:
-    """The same keys, their words written to memory: what reads them copies no derivation into its own program."""
+def materialise_keys(key: jax.Array) -> jax.Array:
+    """The same keys, with their words written to memory: a program that reads them does not derive them again."""
     key = wrap(key)
     if not is_threefry(key):
         return key
-    data = _pair(*together(*_halves(jax.random.key_data(key))))
+    data = _pair(*materialise_pair(*_halves(jax.random.key_data(key))))
     return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
 
 
 class Address(NamedTuple):
-    """The two words of a threefry key, as a kernel computes with them; both ``(lanes,)`` for a key a lane."""
+    """The two words of a threefry key, as a kernel computes with them; each ``(lanes,)`` if each lane has its key."""
 
     first: jax.Array
     second: jax.Array
 
 
-def settled(key: Any) -> Any:
+Key: TypeAlias = jax.Array | Address
+
+
+def materialised(key: Key) -> Key:
     """The key as an address that is computed once, however many draws and branches read it; other keys as they are."""
-    key = wrap(key)
     if isinstance(key, Address):
-        return Address(*together(*key))
-    return Address(*together(*_halves(jax.random.key_data(key)))) if is_threefry(key) else key
+        return Address(*materialise_pair(*key))
+    key = wrap(key)
+    return Address(*materialise_pair(*_halves(jax.random.key_data(key)))) if is_threefry(key) else key
 
 
-def lanes(key: Any) -> tuple[int, ...]:
-    """The trailing axes that the draws of a settled key have of its own: none, or one for a key a lane."""
+def lanes(key: Key) -> tuple[int, ...]:
+    """The trailing axes that a materialised key gives its draws: none, or one where every lane has its own key."""
     return key.first.shape if isinstance(key, Address) else key.shape
 
 
-def broadcast(key: Any, *arrays: jax.Array) -> list[jax.Array]:
-    """The arrays in one shape, which has all lanes of the settled key."""
+def broadcast(key: Key, *arrays: jax.Array) -> list[jax.Array]:
+    """The arrays in one shape, which has all lanes of the materialised key."""
     shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
-    shape = (
-        *shape[: len(shape) - len(lanes(key))],
-        *jnp.broadcast_shapes(shape[len(shape) - len(lanes(key)) :], lanes(key)),
-    )
+    own = len(shape) - len(lanes(key))
+    shape = (*shape[:own], *jnp.broadcast_shapes(shape[own:], lanes(key)))
     return [jnp.broadcast_to(array, shape) for array in arrays]
 
 
-def words(key: Any, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) -> tuple[jax.Array, jax.Array]:
+def words(key: Key, shape: tuple[int, ...] = (), stream: int | jax.Array = 0) -> tuple[jax.Array, jax.Array]:
     """Two independent uint32 arrays of ``shape``: both words of each threefry block, which ``bits`` folds into one.
 
     ``stream`` is the high word of the counter, so that one key holds 2**32 blocks of words without another fold. The
     first word of stream 0 xor the second is ``jax.random.bits(key, shape)``. Keys of other implementations give the
-    words of ``bits`` instead. One scalar key, under ``vmap`` a batch of them; or what ``settled`` gives, with lanes that come last.
+    words of ``bits`` instead. ``key`` is one scalar key (under ``vmap``, a batch of them), or a materialised one, whose
+    lanes come last.
     """
     if isinstance(key, Address):
         counters = _counters(shape).reshape(*shape, *(1,) * key.first.ndim)

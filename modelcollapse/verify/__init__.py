@@ -1,6 +1,11 @@
-"""Claims: the one place that imports both the simulators and the theory, and holds one against the other."""
+"""How a claim is judged: it returns evidence with near misses, and the runner decides."""
 
 from modelcollapse.verify.evidence import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
-from modelcollapse.verify.registry import claim, registry, run_claim
+from modelcollapse.verify.formula import Formula
+from modelcollapse.verify.lab import Lab, Section
+from modelcollapse.verify.runner import REGISTRY, Claim, claim, run_claim
 
-__all__ = ["BoundedMean", "ChernoffMean", "Evidence", "NominalMean", "Proportion", "claim", "registry", "run_claim"]
+__all__ = [
+    "REGISTRY", "BoundedMean", "ChernoffMean", "Claim", "Evidence", "Formula", "Lab", "NominalMean", "Proportion",
+    "Section", "claim", "run_claim",
+]  # fmt: skip

@@ -1,14 +1,15 @@
-"""A statistic says how improbable it is under a proposed expectation, and says so with a bound wherever the law allows one.
+"""A statistic says how improbable it is under a proposed expectation, by a bound wherever the law allows one.
 
-Each kind has ``estimate``, ``standard_error``, ``certain`` (whether its p-values are bounds by construction, or only nominal) and
-``log_p(value, level)``: the natural logarithm of a two-sided p-value of the hypothesis that the expectation is ``value``.
+Each kind has ``estimate``, ``standard_error``, ``certain`` (whether its p-values are bounds by construction, or only
+nominal) and ``log_p(value, level)``: the natural logarithm of a two-sided p-value of the hypothesis that the
+expectation is ``value``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol, Self, SupportsFloat
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,7 +17,7 @@ from scipy.special import log_ndtr
 from scipy.stats import binom
 
 ROUNDINGS = 64
-"""Roundings of the samples' own precision that a value may lie beyond the bounds of its law: more than any observable adds up."""
+"""How far beyond the bounds of its law a value may lie, in roundings: more than the sum of any observable makes."""
 
 
 class Statistic(Protocol):
@@ -71,17 +72,35 @@ class Proportion:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class BoundedMean:
-    r"""Independent values in ``[low, high]``: a test by betting, valid for every law on that interval and every sample size.
-
-    With x scaled to [0, 1], the capital :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))`
-    is a nonnegative martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
-    :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp as the
-    normal approximation, whose tail is not trusted here. A sample may lie beyond a bound by ``ROUNDINGS`` units of its own
-    precision (float32 or float64, at the larger bound), and then counts as the bound.
-    """
+class _Mean:
+    """The mean of independent values, in float64."""
 
     samples: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", np.asarray(self.samples, np.float64))
+
+    @property
+    def estimate(self) -> float:
+        return float(np.mean(self.samples))
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BoundedMean(_Mean):
+    r"""Independent values in ``[low, high]``: a test by betting, valid for every law there and every sample size.
+
+    With x scaled to [0, 1], the capital
+    :math:`K = \tfrac12 \prod(1 + \lambda_i (x_i - m)) + \tfrac12 \prod(1 - \lambda_i' (x_i - m))` is a nonnegative
+    martingale started at 1 if the mean is m and each bet depends on earlier values alone; so
+    :math:`P(K \ge 1/p) \le p` (Markov). The bets are those of Waudby-Smith and Ramdas (2024), sec. 4.2: nearly as sharp
+    as the normal approximation, whose tail is not trusted here. A sample may lie beyond a bound by ``ROUNDINGS`` units
+    of its own precision (float32 or float64, at the larger bound), and then counts as the bound.
+    """
+
     low: float
     high: float
     certain = True
@@ -94,14 +113,6 @@ class BoundedMean:
         if not (np.all(samples >= self.low - slack) and np.all(samples <= self.high + slack)):
             raise ValueError(f"samples must lie in [{self.low}, {self.high}], got [{samples.min()}, {samples.max()}]")
         object.__setattr__(self, "samples", np.clip(samples, self.low, self.high))
-
-    @property
-    def estimate(self) -> float:
-        return float(np.mean(self.samples))
-
-    @property
-    def standard_error(self) -> float:
-        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
 
     def log_p(self, value: float, level: float) -> float:
         if not self.low <= value <= self.high:
@@ -121,28 +132,28 @@ class BoundedMean:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ChernoffMean:
+class ChernoffMean(_Mean):
     r"""Independent values whose law is known up to a shift, by its cumulant generating function.
 
-    :math:`P(\bar x \ge t) \le \exp(-N \sup_\theta [\theta t - \kappa(\theta)])`, and the same below; doubled. ``cgf`` is that of the
-    centred values on the open interval ``domain``.
+    :math:`P(\bar x \ge t) \le \exp(-N \sup_\theta [\theta t - \kappa(\theta)])`, and the same below; doubled.
+    ``cgf`` is that of the centred values on the open interval ``domain``.
     """
 
-    samples: np.ndarray
     cgf: Callable[[float], float]
     domain: tuple[float, float]
     certain = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", np.asarray(self.samples, np.float64))
-
-    @property
-    def estimate(self) -> float:
-        return float(np.mean(self.samples))
-
-    @property
-    def standard_error(self) -> float:
-        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
+    @classmethod
+    def about(
+        cls,
+        mean: float,
+        samples: np.ndarray,
+        cgf: Callable[[float], SupportsFloat],
+        low: float = -np.inf,
+        high: float = np.inf,
+    ) -> Self:
+        """From the ``cgf`` of the values themselves, whose mean is ``mean``, between ``low`` and ``high``."""
+        return cls(samples, lambda t: float(cgf(t)) - t * mean, (low, high))
 
     def log_p(self, value: float, level: float) -> float:
         gap = self.estimate - value
@@ -157,50 +168,57 @@ class ChernoffMean:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NominalMean:
-    """A mean of unbounded values by its studentised z: right only as far as the central limit theorem is, so marked nominal."""
+class NominalMean(_Mean):
+    """A mean of unbounded values by its studentised z: as right as the central limit theorem, so marked nominal."""
 
-    samples: np.ndarray
     certain = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "samples", np.asarray(self.samples, np.float64))
-
-    @property
-    def estimate(self) -> float:
-        return float(np.mean(self.samples))
-
-    @property
-    def standard_error(self) -> float:
-        return float(np.std(self.samples, ddof=1) / np.sqrt(self.samples.size))
 
     def log_p(self, value: float, level: float) -> float:
         return float(np.log(2) + log_ndtr(-abs(self.estimate - value) / self.standard_error))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Evidence:
     """What was seen, what theory says, and the near misses that the same data must reject.
 
-    ``slack`` is the stated error of an asymptotic prediction, or half the width between two bounds: the prediction is rejected only
-    if every value within it is. It must come from the theory's error order, never from the data. Near misses get none.
+    ``what`` says which of several quantities of a claim this is. ``slack`` is the stated error of an asymptotic
+    prediction, or half the width between two bounds: the prediction is rejected only if every value within it is. It
+    must come from the theory's error order, never from the data. Near misses get none. Numbers may be given as anything
+    that ``float`` takes.
     """
 
-    observed: Any  # a Statistic
+    observed: Statistic
     predicted: float
     wrong: Mapping[str, float]
-    what: str = ""  # which of several quantities of a claim
-    slack: float = 0.0
+    what: str
+    slack: float
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        observed: Statistic,
+        predicted: SupportsFloat,
+        wrong: Mapping[str, SupportsFloat],
+        what: str = "",
+        slack: SupportsFloat = 0.0,
+    ) -> None:
+        near = {name: float(value) for name, value in wrong.items()}
+        given = {
+            "observed": observed,
+            "predicted": float(predicted),
+            "wrong": near,
+            "what": what,
+            "slack": float(slack),
+        }
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
         if not 0 <= self.slack < np.inf:
             raise ValueError(f"slack must be finite and not negative, got {self.slack!r}")
-        if not self.wrong:
-            raise ValueError("evidence needs at least one near miss: a check that nothing can fail is no check")
-        for name, value in self.wrong.items():
-            if abs(value - self.predicted) <= self.slack:
+        if not near:
+            raise ValueError("evidence needs at least one near miss: a check that nothing can fail checks nothing")
+        for name, miss in near.items():
+            if abs(miss - self.predicted) <= self.slack:
                 raise ValueError(
-                    f"the near miss {name!r} = {value!r} equals the prediction {self.predicted!r} within its slack"
+                    f"the near miss {name!r} = {miss!r} equals the prediction {self.predicted!r} within its slack"
                 )
 
     @property

@@ -247,6 +247,7 @@ def _extension() -> dict[str, Case]:
     return {
         "part": Case(part, {"name": None, "formerly": ()}, _none),
         "register": Case(mc.register, {"function": mean_of, "name": None, "formerly": ()}, _none),
+        "schedule": Case(mc.schedule, {"default": 1}, _none),
         "static": Case(mc.static, {"default": 1}, _none),
     }
 
@@ -280,8 +281,10 @@ RECORDS = {
 
 
 def public() -> set[str]:
-    """Every public callable of the simulator: names of ``modelcollapse`` and its families alone, others with their module."""
-    found = {name for module in (mc, families) for name in module.__all__ if callable(getattr(module, name))}
+    """Every public callable of the simulator: names of ``modelcollapse`` and its namespaces alone, others with their module."""
+    listed = (mc, families, mc.sources, mc.regimes, mc.predict, mc.decomposition)
+    found = {name for module in listed for name in module.__all__ if callable(getattr(module, name))}
+    found |= {"absorption_time", "excess_log_loss", "of", "tail_mass"}
     found |= {
         f"{m.__name__.split('.')[-1]}.{name}"
         for m in (plot, ancestry)
@@ -290,7 +293,8 @@ def public() -> set[str]:
     }
     for module in (datasets, tables, image_observables, transport):
         names = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
-        found |= {f"{module.__name__.split('.')[-1]}.{name}" for name in names if not name.startswith("_")}
+        home = "image_observables" if module is image_observables else module.__name__.split(".")[-1]
+        found |= {f"{home}.{name}" for name in names if not name.startswith("_")}
     for owner in (mc.Run, mc.Decomposition):
         kept = [n for n, v in vars(owner).items() if not n.startswith("_") and callable(getattr(owner, n, None))]
         found |= {f"{owner.__name__}.{name}" for name in kept if name not in dataclasses_fields(owner)}

@@ -1,8 +1,8 @@
 """Which data set each fit sees, by enumeration: every regime is replayed item by item from its description.
 
-Nothing here knows a closed form, and nothing is drawn. A regime is read off its public fields, and a share is taken for the decimal
-number that its user wrote. Two kinds of data set are replayed: counts of states, of which every outcome is listed with its
-probability; and anonymous items, of which only the second moments are known (``Items``).
+Nothing here knows a closed form, and nothing is drawn. A regime is read off its public fields, and a share is taken for
+the decimal number that its user wrote. Two kinds of data set are replayed: counts of states, of which every outcome is
+listed with its probability; and anonymous items, of which only the second moments are known (``Items``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def rows(share: Fraction, size: int) -> int:
 
 
 def only_models(regime: Any, sizes: list[int]) -> bool:
-    """Whether every data set but the first is drawn from the newest model alone: this is replacement, whatever it is called."""
+    """Whether every data set but the first is drawn from the newest model alone: this is replacement by any name."""
     later = range(1, len(sizes))
     if isinstance(regime, mc.Mixture):
         return all(at(regime.alpha, g) == 1 for g in later)
@@ -181,7 +181,10 @@ RULES: dict[type, Callable[..., Iterator[Any]]] = {
 
 
 class Counts:
-    """Data sets are counts of states, and every outcome of a draw is listed; ``once``: real ones come from a table without replacement."""
+    """Data sets are counts of states, and every outcome of a draw is listed.
+
+    ``once``: real ones come from a table without replacement.
+    """
 
     def __init__(self, law: tuple[Fraction, ...], once: tuple[int, ...] | None = None) -> None:
         self.law, self.once = law, once
@@ -237,8 +240,8 @@ def compositions(n: int, parts: int) -> Iterator[tuple[int, ...]]:
 class Items:
     """Data sets are items (number, weight), of which E x_i x_j is known, with x measured from the true mean.
 
-    ``real`` is the variance of a real item, ``together`` the covariance of two real items of one draw (a table drawn without replacement).
-    A model's next item has the mean m of the items that it was fitted to, and the variance
+    ``real`` is the variance of a real item, ``together`` the covariance of two real items of one draw (a table drawn
+    without replacement). A model's next item has the mean m of the items that it was fitted to, and the variance
     ``constant(n) + spread(n) S + square (m - m_0)^2``, where S is their variance (divisor: their weight n).
     """
 

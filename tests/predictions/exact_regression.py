@@ -1,4 +1,4 @@
-"""The exact excess risk of a regression refitted to its own labels: a linear recursion on a design, Wishart facts on normal rows."""
+"""The exact excess risk of a refitted regression: a linear recursion on a design, Wishart facts on normal rows."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ def inverse_trace(freedom: int, d: int) -> float:
 def kept(size: int, synthetic: int, d: int) -> float:
     """E |A^-1 W e|^2 / |e|^2, W the scatter of the synthetic rows and A that of all, for e in any direction.
 
-    A^-1 W = A^-1/2 B A^1/2 with B a matrix beta, independent of A. In two dimensions |.|^2 is B_11^2 + B_22^2 + B_12^2 (r + 1/r), r the ratio
-    of the eigenvalues of A, and B_12^2 follows from B_11 and det B, whose laws are betas: B is as likely as any rotation of it.
+    A^-1 W = A^-1/2 B A^1/2 with B a matrix beta, independent of A. In two dimensions |.|^2 is B_11^2 + B_22^2 + B_12^2
+    (r + 1/r), r the ratio of the eigenvalues of A, and B_12^2 follows from B_11 and det B, whose laws are betas: B is
+    as likely as any rotation of it.
     """
 
     def beta(a: float, power: int) -> float:
@@ -122,7 +123,7 @@ class GivenDesign:
         return out
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
-        """Labels are linear in the truth and in every noise so far: the map is carried along, one column for each noise."""
+        """Labels are linear in the truth and in every noise so far: the map has one column for each noise."""
         known = isinstance(regime, mc.Accumulate | mc.FreshReal | mc.Weighted)
         if not known and not only_models(regime, sizes):
             return {} if self.penalty or self.steps else {"coefficients": np.tile(self.weights, (len(sizes), 1))}

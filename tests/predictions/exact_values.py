@@ -1,7 +1,8 @@
-"""The exact mean of every observable that a prediction may be about, at each of a few fits, from enumeration or quadrature.
+"""The exact mean of every observable that is predicted, at each of a few fits, from enumeration or quadrature.
 
-Each class is one kind of process: plain numbers that say what is real and how it is refitted, ``make`` for the library's own parts,
-and ``values(regime, sizes)``: for each observable an array ``(fits, ...)``. An observable that is not in it has no known exact mean.
+Each class is one kind of process: plain numbers that say what is real and how it is refitted, ``make`` for the
+library's own parts, and ``values(regime, sizes)``: for each observable an array ``(fits, ...)``. An observable that is
+not in it has no known exact mean.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ONE = Fraction(1)
 
 
 def of_log_gamma(function: Callable[[np.ndarray], np.ndarray], shape: float) -> float:
-    """E f(ln X) of X gamma with this shape and scale 1, by the trapezoidal rule in ln x, which is exact to rounding there."""
+    """E f(ln X) of X gamma with this shape and scale 1, by the trapezoidal rule in ln x, exact to rounding."""
     log_x = np.linspace(-90 / min(shape, 1), 8, 60_001)
     density = np.exp(shape * log_x - np.exp(log_x) - gammaln(shape))
     return float(np.sum(density * function(log_x)) * (log_x[1] - log_x[0]))
@@ -159,7 +160,7 @@ class Gaussians:
 
 @dataclasses.dataclass(frozen=True)
 class OneParameter:
-    """The mean m is refitted; a model's variance is v0 + v1 m + v2 m^2. ``real`` is that of real rows, if it is another."""
+    """The mean m is refitted; a model's variance is v0 + v1 m + v2 m^2. ``real`` is that of real rows, if different."""
 
     family: Callable[[], Any]
     source: Callable[[], Any]
@@ -186,7 +187,7 @@ class OneParameter:
 
 @dataclasses.dataclass(frozen=True)
 class Trials(OneParameter):
-    """Binomial counts: under any regime the ``trials`` of a row are drawn alike, so that rows of one trial can be enumerated."""
+    """Binomial counts: any regime draws the ``trials`` of a row alike, so that rows of one trial can be enumerated."""
 
     trials: int = 1
 
@@ -202,7 +203,7 @@ class Trials(OneParameter):
 
 @dataclasses.dataclass(frozen=True)
 class Events(OneParameter):
-    """Poisson counts: the total of a data set is Poisson, of which 0 to 600 are listed (beyond lies less than 1e-100)."""
+    """Poisson counts: the total of a data set is Poisson; 0 to 600 are listed, and beyond lies less than 1e-100."""
 
     def values(self, regime: Any, sizes: list[int]) -> Values:
         out = super().values(regime, sizes)

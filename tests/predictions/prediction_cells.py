@@ -138,14 +138,16 @@ REGIMES: dict[str, tuple[Any, list[int]]] = {
 
 
 ALIKE = {
-    "a state that is not there", "gaussian on rows, ddof 1", "gaussian on rows, ddof 0", "plane, ddof 0", "exponential", "a whole gaussian",
-    "gamma on a wrong shape", "poisson on a table", "kernels by silverman, not scaled", "kernels on rows", "design, other noise",
-    "regression on one feature", "regression, other noise", "shortest solution of many rows", "stopped descent", "decoder of fitted noise",
+    "a state that is not there", "gaussian on rows, ddof 1", "gaussian on rows, ddof 0", "plane, ddof 0",
+    "exponential", "a whole gaussian", "gamma on a wrong shape", "poisson on a table",
+    "kernels by silverman, not scaled", "kernels on rows", "design, other noise", "regression on one feature",
+    "regression, other noise", "shortest solution of many rows", "stopped descent", "decoder of fitted noise",
     "decoder of given noise that samples", "a table of states", "kernels of fixed width, scaled",
 }  # fmt: skip
 """Processes that differ from another one in a number or two: they run under a few regimes only."""
 FEW = {
-    "replace", "replace, sizes", "fresh, shares", "fixed, none", "retain and fresh", "accumulate", "accumulate, sizes", "mixture", "weighted",
+    "replace", "replace, sizes", "fresh, shares", "fixed, none", "retain and fresh", "accumulate",
+    "accumulate, sizes", "mixture", "weighted",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Every number that is printed beside a run equals its exact value at one, two and three fits, in both precisions.
 
-The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain is run. Rules that answer
-for large samples, and bounds, are in ``test_predictions_large``.
+The exact values come from enumeration (``exact_process``) and quadrature, never from the theory package, and no chain
+is run. Rules that answer for large samples, and bounds, are in ``test_predictions_large``.
 """
 
 import functools
@@ -114,7 +114,7 @@ def test_no_rule_is_registered_that_no_cell_compares():
             prediction()
         bound(0.5, 4)
     missing = [
-        f"{observable.__name__}: {', '.join(f.__name__ for f in rule.functions)} of {', '.join(t.__name__ for t in rule.families)}"
+        f"{observable.__name__}: {[f.__name__ for f in rule.functions]} under {rule.regimes} of {rule.families}"
         for observable, rules in registry.RULES.items()
         for rule in rules
         if id(rule) not in USED

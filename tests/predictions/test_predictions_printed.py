@@ -18,14 +18,15 @@ PRINTED = re.compile(r"mean (\w+) (=|>=|<=) (\[?[-\d.e+, ]+\]?) at generation (\
 
 # the options of `modelcollapse simulate`, the process that they stand for, its regime, what must be predicted
 COMMANDS = {
-    "--family discrete --probabilities 0.5,0.375,0.125 --observe heterozygosity --observe chi_square --observe support_size "
-    "--observe entropy": (THREE, mc.Replace(), 4),
+    "--family discrete --probabilities 0.5,0.375,0.125 --observe heterozygosity --observe chi_square "
+    "--observe support_size --observe entropy": (THREE, mc.Replace(), 4),
     "--family discrete --probabilities 4,3,1 --regime accumulate --observe heterozygosity --observe support_size": (
         THREE,
         mc.Accumulate(),
         2,
     ),
-    "--family gaussian --ddof 0 --normal 2,4 --observe squared_mean_error --observe log_variance --observe w2_squared": (
+    "--family gaussian --ddof 0 --normal 2,4 --observe squared_mean_error --observe log_variance "
+    "--observe w2_squared": (
         Gaussians((2.0,), ((4.0,),), 0),
         mc.Replace(),
         3,
@@ -69,7 +70,7 @@ def test_an_overview_draws_the_closed_form_through_the_exact_values():
         assert set(at) == set(range(FITS))
 
 
-# --- the planner ------------------------------------------------------------------------------------------------------------------
+# --- the planner -----------------------------------------------------------------------------------------------------
 
 
 def mean_of(read, chances, size, fits, fresh=0.0):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from modelcollapse.sampling import _exact
+from modelcollapse.sampling import exact as kernel
 
 
 def ulps(found, exact):
@@ -23,8 +23,8 @@ def test_log(near_one):
     x = np.concatenate([np.exp(rng.uniform(-708, 709, 50_000)), rng.random(50_000), 1 + near_one])
     exact = np.log(x.astype(np.longdouble))
     here = exact != 0
-    assert ulps(np.asarray(jax.jit(_exact.log)(x))[here], exact[here]).max() < 2
-    assert _exact.log(jnp.array(1.0)) == 0
+    assert ulps(np.asarray(jax.jit(kernel.log)(x))[here], exact[here]).max() < 2
+    assert kernel.log(jnp.array(1.0)) == 0
     # a series of two terms less would be seen
     m = np.sqrt(2) - 1e-9
     r = np.longdouble(m - 1) / np.longdouble(m + 1)
@@ -36,6 +36,6 @@ def test_log1p(near_one):
     rng = np.random.default_rng(2)
     x = np.concatenate([np.exp(rng.uniform(-700, 700, 50_000)), -rng.random(50_000), near_one])
     exact = np.log1p(x.astype(np.longdouble))
-    assert ulps(np.asarray(jax.jit(_exact.log1p)(x)), exact).max() < 3
+    assert ulps(np.asarray(jax.jit(kernel.log1p)(x)), exact).max() < 3
     # as log(1 + x) would be
     assert ulps(np.log(1 + x), exact).max() > 1e6

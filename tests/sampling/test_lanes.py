@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelcollapse import sampling
-from modelcollapse.sampling import _lanes, _once, keys
+from modelcollapse.sampling import keys
 
 
 def scaled(x, y):
@@ -42,7 +42,7 @@ def test_without_a_batch_and_with_two():
         np.testing.assert_allclose(a, b)
 
 
-@pytest.mark.parametrize("function", [sampling.over_lanes(scaled), lambda x, y: sampling.once(plain(x, y))])
+@pytest.mark.parametrize("function", [sampling.over_lanes(scaled), lambda x, y: sampling.materialise(plain(x, y))])
 def test_derivatives(function):
     x, y = jnp.arange(1.0, 7.0).reshape(3, 2), jnp.arange(3.0)
 
@@ -65,37 +65,37 @@ def test_words_keep_their_bits(words, other):
         np.testing.assert_array_equal(got, given_)
 
 
-_pair = jax.jit(_once.together)
+_pair = jax.jit(sampling.materialise_pair)
 
 
 def test_pairs_of_reals_and_nothing_at_all():
     x = jnp.array([1.0, -0.0, jnp.nan, jnp.inf])
-    np.testing.assert_array_equal(np.stack(_once.together(x, 2 * x)), np.stack([x, 2 * x]))
-    assert sampling.once(()) == ()
-    assert sampling.once([jnp.int32(3)]) == [3]
+    np.testing.assert_array_equal(np.stack(sampling.materialise_pair(x, 2 * x)), np.stack([x, 2 * x]))
+    assert sampling.materialise(()) == ()
+    assert sampling.materialise([jnp.int32(3)]) == [3]
 
 
 def test_where_the_chains_are_put():
-    assert _lanes.axis_of_chains((10, 10)) == -1
-    assert _lanes.axis_of_chains(()) == -1
-    assert _lanes.axis_of_chains((1000,)) == 0
+    assert sampling.axis_of_chains((10, 10)) == -1
+    assert sampling.axis_of_chains(()) == -1
+    assert sampling.axis_of_chains((1000,)) == 0
     for shape in ((3,), (1000,)):
         x = jnp.arange(2.0 * np.prod(shape)).reshape(2, *shape)
-        np.testing.assert_array_equal(jax.jit(jax.vmap(sampling.once))(x), x)
+        np.testing.assert_array_equal(jax.jit(jax.vmap(sampling.materialise))(x), x)
 
 
 def test_words_of_settled_keys_are_those_of_the_keys():
     key = sampling.key(9)
     for shape in ((), (7,), (2, 3)):
-        for a, b in zip(keys.words(key, shape, 5), keys.words(keys.settled(key), shape, 5), strict=True):
+        for a, b in zip(keys.words(key, shape, 5), keys.words(keys.materialised(key), shape, 5), strict=True):
             np.testing.assert_array_equal(a, b)
     batch = jax.random.split(key, 4)
-    lanes = keys.settled(batch)
+    lanes = keys.materialised(batch)
     assert keys.lanes(lanes) == (4,)
     laned = keys.words(keys.Address(*lanes), (3,), 2)
     apart = jax.vmap(lambda key: keys.words(key, (3,), 2), out_axes=-1)(batch)
     np.testing.assert_array_equal(np.stack(laned), np.stack(apart))
-    stored = keys.stored(batch)
+    stored = keys.materialise_keys(batch)
     np.testing.assert_array_equal(jax.random.key_data(stored), jax.random.key_data(batch))
     folded = jax.random.key_data(keys.fold(key, 3))
-    np.testing.assert_array_equal(np.stack(keys.fold(keys.settled(key), 3)), folded)
+    np.testing.assert_array_equal(np.stack(keys.fold(keys.materialised(key), 3)), folded)

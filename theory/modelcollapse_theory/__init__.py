@@ -11,12 +11,16 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * sources of error: ``errors``, ``precision``
 * answers for those who must decide: ``plan``
+
+``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
 """
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
+
+from modelcollapse_theory._domain import NotCovered as NotCovered
 
 __all__ = [
     "accumulation",

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
+from modelcollapse_theory._domain import NotCovered
+
 _UNDERFLOW = -745.0
 LARGEST = 10**12
 """The largest sample whose sums of log chi-squares have an integral that keeps its digits."""
@@ -50,7 +52,7 @@ def tails(
             break
         start += block
         if start > 2**22:
-            raise ValueError(f"the law is too near a lattice or a point mass for its integral to converge, at x={x!r}")
+            raise NotCovered(f"the law is too near a lattice or a point mass for its integral to converge, at x={x!r}")
     tail = min(1.0, max(0.0, float(np.exp(height)) * total * step / np.pi))
     return (tail, 1 - tail) if lower else (1 - tail, tail)
 

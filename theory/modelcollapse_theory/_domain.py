@@ -25,6 +25,15 @@ LONGEST = 10**7
 LAW_TOLERANCE = 1e-6
 """How far from 1 the sum of a law may be, beside the rounding of float32 entries: see ``law_tolerance``."""
 
+
+class NotCovered(ValueError):
+    """The arguments make sense, but the theorem says nothing about them.
+
+    Either they violate one of its conditions, or they lie beyond the range in which its value can be computed.
+    Arguments that no theorem could make sense of, such as a negative sample size, are a plain ValueError.
+    """
+
+
 _short = reprlib.Repr()
 _short.maxlist = _short.maxtuple = 8
 _short.maxstring, _short.maxother = 60, 160
@@ -68,7 +77,10 @@ def _numeric(name: str, value: ArrayLike, kind: str) -> NDArray[Any]:
 def whole(
     name: str, value: ArrayLike, minimum: int = 0, reason: str = "", most: int | None = None
 ) -> NDArray[np.int64]:
-    """``value`` as int64, refused unless every entry is a whole number from ``minimum`` to ``most`` (2^63 - 1)."""
+    """``value`` as int64, refused unless every entry is a whole number from ``minimum`` to ``most`` (2^63 - 1).
+
+    A positive number below ``minimum``, or one above ``most``, is NotCovered: other theorems may take it.
+    """
     array = _numeric(name, value, "a whole number")
     if array.dtype.kind == "f":
         array = array.astype(np.float64)
@@ -79,9 +91,10 @@ def whole(
     if np.any(array >= (2.0**63 if array.dtype.kind == "f" else 2**63)):
         raise ValueError(f"{name} must be below 2**63, about 9.2e18, got {_shown(value)}")
     if np.any(array < minimum):
-        raise ValueError(f"{name} must be at least {minimum}{': ' + reason if reason else ''}, got {_shown(value)}")
+        refusal = NotCovered if np.all(array >= 1) else ValueError
+        raise refusal(f"{name} must be at least {minimum}{': ' + reason if reason else ''}, got {_shown(value)}")
     if most is not None and np.any(array > most):
-        raise ValueError(f"{name} must be at most {most}{': ' + reason if reason else ''}, got {_shown(value)}")
+        raise NotCovered(f"{name} must be at most {most}{': ' + reason if reason else ''}, got {_shown(value)}")
     return array.astype(np.int64)
 
 
@@ -110,14 +123,19 @@ def scale(name: str, value: ArrayLike) -> Array:
 def within(
     name: str, value: ArrayLike, low: float, high: float, *, open_low: bool = False, open_high: bool = False
 ) -> Array:
-    """``value`` as float64, refused outside the interval from ``low`` to ``high``."""
+    """``value`` as float64, refused outside the interval from ``low`` to ``high``.
+
+    A number beyond ``SQUARABLE`` or its inverse is NotCovered: those are limits of float64.
+    """
     array = real(name, value)
-    bad = (array <= low if open_low else array < low) | (array >= high if open_high else array > high)
-    if np.any(bad):
+    below = array <= low if open_low else array < low
+    if np.any(below | (array >= high if open_high else array > high)):
         if low == 0 and open_low and high == np.inf:
             raise ValueError(f"{name} must be positive, got {_shown(value)}")
         left, right = "(" if open_low else "[", ")" if open_high else "]"
-        raise ValueError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {_shown(value)}")
+        limit = abs(low if np.any(below) else high)
+        refusal = NotCovered if limit in (SQUARABLE, 1 / SQUARABLE) else ValueError
+        raise refusal(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {_shown(value)}")
     return array
 
 

@@ -15,7 +15,7 @@ from scipy import integrate
 from scipy.interpolate import CubicSpline
 from scipy.special import entr, gammaln, xlog1py, xlogy
 
-from ._domain import Array, law, one_whole, whole, within
+from ._domain import Array, NotCovered, law, one_whole, whole, within
 from ._register import theorem
 from .fixation_diffusion import FIXATION_CONSTANT
 from .fresh_limits import lineage_expectation_limit
@@ -157,7 +157,7 @@ def mean_absolute_deviation(probability: ArrayLike, sample_size: ArrayLike) -> A
     """
     q, size = within("probability", probability, 0.0, 1.0), whole("sample_size", sample_size, 1).astype(np.float64)
     if np.any(size > 2.0**40):
-        raise ValueError(f"sample_size must be at most 2**40, got {size.max():.6g}: rounding leaves no digits beyond")
+        raise NotCovered(f"sample_size must be at most 2**40, got {size.max():.6g}: rounding leaves no digits beyond")
     # at q = 1 the factor (1 - q) makes it 0 whatever k
     k = np.minimum(np.floor(size * q) + 1, size)
     choose = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)

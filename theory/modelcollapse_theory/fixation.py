@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, whole, within
+from ._domain import Array, NotCovered, whole, within
 from ._register import theorem
 from .lineages import lineage_expectation, lineage_sums, no_merger, occupancy_rows, one_size
 from .replacement import States, heterozygosity, states
@@ -142,7 +142,7 @@ def fixation_tail(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -
     """
     size = one_size(sample_size)
     if size < 2:
-        raise ValueError(f"sample_size must be at least 2: one item is fixed at the first fit, got {sample_size!r}")
+        raise NotCovered(f"sample_size must be at least 2: one item is fixed at the first fit, got {sample_size!r}")
     count = whole("fits", fits, 1)
     return heterozygosity(probabilities) * tail_constant(size) * np.exp((count - 1) * np.log1p(-1 / size))
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, eval_legendre, spence
 
-from ._domain import Array, law, one_whole, whole, within
+from ._domain import Array, NotCovered, law, one_whole, whole, within
 from ._register import theorem
 from .lineage_limits import SURVIVAL_CONSTANT, coalescent_time
 from .replacement import states
@@ -63,7 +63,7 @@ def fixation_time_mean_refined(probabilities: ArrayLike, sample_size: ArrayLike)
     """
     size, group = whole("sample_size", sample_size, 1).astype(np.float64), states(probabilities)
     if group.complement[-1] == 0:
-        raise ValueError("probabilities must have at least two positive entries: one state is fixed from the start")
+        raise NotCovered("probabilities must have at least two positive entries: one state is fixed from the start")
     edge = float((group.multiplicity * group.probability) @ group.log_complement)
     return 2 * size * _minus_log_mean(probabilities) - (np.log(size) + edge) / 3 + FIXATION_CONSTANT
 
@@ -148,7 +148,7 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
     p, size = law("probabilities", probabilities), one_whole("sample_size", sample_size, 1)
     p, left = p[p > 0], one_whole("states_left", states_left, 1)
     if p.size > 20:
-        raise ValueError(f"probabilities must have at most 20 positive entries for the sum over sets, got {p.size}")
+        raise NotCovered(f"probabilities must have at most 20 positive entries for the sum over sets, got {p.size}")
     if left >= p.size:
         return 0.0
     total = 0.0
@@ -178,7 +178,7 @@ def fixation_probability_by_limit(probability: ArrayLike, sample_size: int, fits
     p = within("probability", probability, 0.0, 1.0)
     time = coalescent_time(sample_size, fits)
     if time.ndim or time < 1e-4:
-        raise ValueError(f"fits / sample_size must be one number of at least 1e-4, got {fits!r} / {sample_size!r}")
+        raise NotCovered(f"fits / sample_size must be one number of at least 1e-4, got {fits!r} / {sample_size!r}")
     k = np.arange(1.0, math.sqrt(80 / time) + 3)
     r = (1 - 2 * p)[..., None]
     terms = (eval_legendre(k - 1, r) - eval_legendre(k + 1, r)) * (1 - 2 * (k % 2)) * np.exp(-k * (k + 1) * time / 2)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from modelcollapse_theory._domain import LONGEST, Array, law, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, whole, within
 from modelcollapse_theory._log_gamma import log_gamma_increment
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import share_lost
@@ -34,7 +34,7 @@ _LARGEST_DENSE = 4_000  # a finite number of fits keeps its (M + 1)^2 weights: 1
 def _one_size(sample_size: int, largest: int) -> int:
     size = one_whole("sample_size", sample_size, 1, "a fit needs data")
     if size > largest:
-        raise ValueError(
+        raise NotCovered(
             f"sample_size must be at most {largest} for the exact recursion, got {sample_size!r}; "
             "fresh_limits.absent_limit has no such limit"
         )
@@ -65,7 +65,7 @@ def _gaps(size: int, share: float, items: int) -> Array:
 def _stationary(size: int, share: float, type_chance: Array, source: Array, start: float, items: int) -> Array:
     """Solve x(k) = sum_j R_k(j) x(j) + source(k), x(0) = start, upwards for k = 0..items; (Q, items + 1)."""
     if share == 0:
-        raise ValueError("share must be positive: without real data the only stationary laws are point masses")
+        raise NotCovered("share must be positive: without real data the only stationary laws are point masses")
     gap = _gaps(size, share, items)
     x = np.full((type_chance.size, items + 1), start)
     for k, row in _rows(size, share, type_chance, items):

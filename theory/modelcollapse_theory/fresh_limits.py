@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
-from modelcollapse_theory._domain import Array, one_real, one_whole, within
+from modelcollapse_theory._domain import Array, NotCovered, one_real, one_whole, within
 from modelcollapse_theory._register import theorem
 
 _ITERATED = 1e-3  # the curve is iterated down to this share of lineages, and solved below
@@ -113,7 +113,7 @@ def absent_limit(probability: ArrayLike, sample_size: int, share: float = 0.0, f
     size, g = one_whole("sample_size", sample_size, 1, "a fit needs data"), one_real("share", share, 0, 1)
     q = within("probability", probability, 0, 1)
     if fits is None and g == 0:
-        raise ValueError("share must be positive where fits is None: without real data every state but one is lost")
+        raise NotCovered("share must be positive where fits is None: without real data every state but one is lost")
     most = np.inf if fits is None else float(one_whole("fits", fits, 1) - 1)
     items = _REPLACED if g == 0 else _STATIONARY if fits is None else _MIXED
     steps, b, total, variance, offset = _many(g, most, min(1.0, items / size))

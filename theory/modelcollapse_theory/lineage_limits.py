@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from ._domain import Array, whole
+from ._domain import Array, NotCovered, whole
 from ._register import theorem
 
 # lim 2/a_n - n - (1/3) ln n, to all digits of a double (40-digit iteration of the Abel function below)
@@ -121,7 +121,7 @@ def lineage_law_limit(sample_size: int, fits: int, lineages: ArrayLike) -> Array
     """
     time = coalescent_time(sample_size, fits)
     if time.ndim or time < 0.2:
-        raise ValueError(
+        raise NotCovered(
             f"fits must be at least about sample_size/5, where the alternating sum is stable, got fits={fits!r} "
             f"for sample_size={sample_size!r}"
         )

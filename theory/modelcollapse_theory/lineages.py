@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import LONGEST, Array, one_whole, real, whole, within
+from ._domain import LONGEST, Array, NotCovered, one_whole, real, whole, within
 from ._register import theorem
 
 # Laws are cut where their entries fall below this, far under any rounding: what is left keeps its relative accuracy.
@@ -31,7 +31,7 @@ def one_size(sample_size: ArrayLike, largest: int = LARGEST) -> int:
     """``sample_size`` as one int from 1 to ``largest``, where an exact law costs at least O(M)."""
     size, largest = one_whole("sample_size", sample_size, 1), one_whole("largest", largest, 1)
     if size > largest:
-        raise ValueError(
+        raise NotCovered(
             f"sample_size must be at most {largest} for the exact lineage law, got {sample_size!r}; "
             "larger samples have the limits in lineage_limits"
         )
@@ -181,8 +181,10 @@ def lineage_law_schedule(sizes: ArrayLike) -> Array:
     ``(max(sizes) + 1,)``. Exact. Raises ValueError unless every size is from 1 to 100000. Source: as ``lineage_law``.
     """
     schedule = whole("sizes", sizes, 1)
-    if schedule.ndim != 1 or schedule.size == 0 or schedule.max() > LARGEST:
+    if schedule.ndim != 1 or schedule.size == 0:
         raise ValueError(f"sizes must be a vector of sample sizes up to {LARGEST}, got {sizes!r}")
+    if schedule.max() > LARGEST:
+        raise NotCovered(f"sizes must be a vector of sample sizes up to {LARGEST}, got {sizes!r}")
     low, law = int(schedule[-1]), np.ones(1)
     for boxes in schedule[-2::-1].tolist():
         low, law = _merge(boxes, low, law)
@@ -201,7 +203,7 @@ def lineage_law_spectral(sample_size: int, fits: int) -> Array:
     """
     size, wanted = one_size(sample_size, 200), one_whole("fits", fits, 1)
     if wanted < size:
-        raise ValueError(f"fits must be at least sample_size={size}, where the alternating sum is stable, got {fits!r}")
+        raise NotCovered(f"fits must be at least sample_size={size}, where the alternating sum is stable, got {fits!r}")
     table, values = _table(size, size), no_merger(size, size)[0]
     right, left = np.eye(size + 1), np.eye(size + 1)
     for k in range(2, size + 1):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, choice, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
@@ -217,11 +217,11 @@ def gaussian_limit(
     """
     size, alpha, _, gamma = _gaussian_arguments(sample_size, share, previous_share, ddof)
     if gamma == 0:
-        raise ValueError("share must be positive: without original data the second moments have no useful limit")
+        raise NotCovered("share must be positive: without original data the second moments have no useful limit")
     ratio = alpha**2 / (size * gamma * (2 - gamma))
     rest = 1 + ratio if ddof == 0 else 1 - alpha * (2 - gamma - alpha) / (gamma * size * (2 - gamma))
     if rest <= 0:
-        raise ValueError(
+        raise NotCovered(
             f"share={share!r} is too small for a finite stationary variance at sample_size={sample_size!r}: "
             "share * sample_size * (2 - share) must exceed alpha * (2 - share - alpha)"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import eval_jacobi
 
-from ._domain import LONGEST, Array, law, one_real, one_whole, real, whole, within
+from ._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, real, whole, within
 from ._register import theorem
 from .lineages import no_merger, occupancy_matrix, one_size
 
@@ -64,7 +64,7 @@ def mixed_moment(probabilities: ArrayLike, sample_size: int, fits: int, powers: 
     if order.shape != p.shape:
         raise ValueError(f"powers must have one entry for each of the {p.size} states, got shape {order.shape}")
     if math.prod(int(m) + 1 for m in order) > 1024:
-        raise ValueError(f"powers must give at most 1024 terms prod(m_i + 1), got {powers!r}")
+        raise NotCovered(f"powers must give at most 1024 terms prod(m_i + 1), got {powers!r}")
     used = order > 0
     p, order = p[used], order[used]
     merge: Array = np.ones((1, 1))
@@ -97,7 +97,7 @@ def eigenvalues(sample_size: int, largest: int | None = None) -> Array:
     """
     size = one_size(sample_size, 10**15)
     if largest is None and size > LONGEST:
-        raise ValueError(f"largest must be given where sample_size is above {LONGEST}, got sample_size={size}")
+        raise NotCovered(f"largest must be given where sample_size is above {LONGEST}, got sample_size={size}")
     order = size if largest is None else _one_power("largest", largest, 0, min(size, LONGEST))
     return no_merger(size, order)[0]
 
@@ -129,7 +129,7 @@ def transient_density(frequency: ArrayLike, probability: float, sample_size: int
     x, q = within("frequency", frequency, 0.0, 1.0), one_real("probability", probability, 0, 1)
     time = _one_power("fits", fits, 1, 10**15) / one_size(sample_size, 10**15)
     if time < 1e-4:
-        raise ValueError(f"fits / sample_size must be at least 1e-4, got {fits!r} / {sample_size!r}")
+        raise NotCovered(f"fits / sample_size must be at least 1e-4, got {fits!r} / {sample_size!r}")
     i = np.arange(1.0, math.sqrt(80 / time) + 3)
     there = eval_jacobi(i - 1, 1, 1, 1 - 2 * x[..., None])
     here = eval_jacobi(i - 1, 1, 1, 1 - 2 * q)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import interpolate, stats
 
 from modelcollapse_theory import wishart
-from modelcollapse_theory._domain import LONGEST, Array, one_whole, positive, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, NotCovered, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/ppca.md"
@@ -157,7 +157,7 @@ def alive_probability(
     size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
     n = one_whole("fits", fits, most=LONGEST)
     if size > 10_000:
-        raise ValueError(
+        raise NotCovered(
             f"sample_size must be at most 10000, where the step of the grid is no longer fine enough, got {size}"
         )
     if n == 0:

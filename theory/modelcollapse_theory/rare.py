@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, positive, real, whole, within
+from ._domain import Array, NotCovered, positive, real, whole, within
 from ._register import theorem
 from .fixation_diffusion import conditional_loss_mean_refined
 from .lineage_limits import SURVIVAL_CONSTANT, surviving_fraction
@@ -91,5 +91,5 @@ def rare_loss_mean(expected_count: ArrayLike, sample_size: ArrayLike) -> Array:
     """
     count, size = positive("expected_count", expected_count), whole("sample_size", sample_size, 1).astype(np.float64)
     if np.any(count >= size):
-        raise ValueError(f"expected_count must be below sample_size={sample_size!r}, got {expected_count!r}")
+        raise NotCovered(f"expected_count must be below sample_size={sample_size!r}, got {expected_count!r}")
     return conditional_loss_mean_refined(count / size, sample_size)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from modelcollapse_theory._domain import Array, flag, positive, real, scale, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, flag, positive, real, scale, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/regression.md"
@@ -28,7 +28,7 @@ def _noise(noise_variance: ArrayLike, name: str = "noise_variance") -> Array:
 def _rows(sample_size: ArrayLike, dimension: Array, name: str = "sample_size") -> Array:
     size = whole(name, sample_size, 1).astype(np.float64)
     if np.any(size < dimension + 2):
-        raise ValueError(
+        raise NotCovered(
             f"{name} must be at least dimension + 2 for least squares to have a finite risk, "
             f"got {sample_size!r} at dimension {dimension!r}"
         )
@@ -66,7 +66,7 @@ def step_risk_cdf(
     """``P((w_n - w_{n-1})^T S (w_n - w_{n-1}) <= risk)`` of one fit to ``sample_size`` >= d rows. Exact."""
     d, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
     if np.any(size < d):
-        raise ValueError(f"sample_size must be at least dimension, got {sample_size!r} at dimension {dimension!r}")
+        raise NotCovered(f"sample_size must be at least dimension, got {sample_size!r} at dimension {dimension!r}")
     left = size - d + 1
     return special.fdtr(
         d, left, within("risk", risk, 0, np.inf) / positive("noise_variance", noise_variance) * left / d
@@ -155,7 +155,7 @@ def minimum_norm_risk(
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
     if np.any(size > dimension - 2):
-        raise ValueError(f"sample_size must be at most dimension - 2, got {sample_size!r} at dimension {dimension!r}")
+        raise NotCovered(f"sample_size must be at most dimension - 2, got {sample_size!r} at dimension {dimension!r}")
     fits, norm = whole("fits", fits, 1).astype(np.float64), within("squared_norm", squared_norm, 0, np.inf)
     same_rows = flag("same_rows", same_rows)
     share, step = size / dimension, _noise(noise_variance) * size / (dimension - size - 1)
@@ -185,8 +185,10 @@ def fixed_design_risk(
     ``sigma^2 d/(T-d-1)`` of new normal rows. Exact, conditionally on X. ValueError unless X has full column rank.
     """
     rows, accumulate = real("design", design), flag("accumulate", accumulate)
-    if rows.ndim != 2 or not rows.size or np.linalg.matrix_rank(rows) < rows.shape[1]:
+    if rows.ndim != 2 or not rows.size:
         raise ValueError(f"design must be (T, d) of full column rank, got shape {rows.shape}")
+    if np.linalg.matrix_rank(rows) < rows.shape[1]:
+        raise NotCovered(f"design must be (T, d) of full column rank, got shape {rows.shape}")
     moment = rows.T @ rows / len(rows) if second_moment is None else real("second_moment", second_moment)
     if moment.shape != (rows.shape[1],) * 2:
         raise ValueError(f"second_moment must be a square matrix over the {rows.shape[1]} columns, got {moment.shape}")
@@ -333,7 +335,7 @@ def shifted_label_risk(
     second = whole("synthetic_size", synthetic_size).astype(np.float64)
     n = first + second
     if np.any(n < d + 2):
-        raise ValueError(f"real_size + synthetic_size must be at least dimension + 2, got {n!r} at dimension {d!r}")
+        raise NotCovered(f"real_size + synthetic_size must be at least dimension + 2, got {n!r} at dimension {d!r}")
     a, c = second / 2, n / 2
     symmetric = d * (d + 2) / 3 * a * (a + 1) / (c * (c + 1))
     alternating = 2 * d * (d - 1) / 3 * a * (a - 0.5) / (c * (c - 0.5))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp, softmax
 from scipy.stats import binom
 
-from modelcollapse_theory._domain import Array, law, one_real, one_whole, real, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, law, one_real, one_whole, real, whole, within
 from modelcollapse_theory._register import theorem
 
 _SOURCE = "derived in theory/derivations/selection.md"
@@ -78,7 +78,7 @@ def fixation_probability_exact(probability: float, sample_size: int, advantage: 
     """
     size = one_whole("sample_size", sample_size, 1)
     if size > _LARGEST:
-        raise ValueError(f"sample_size must be at most {_LARGEST} for the exact solve, got {sample_size!r}")
+        raise NotCovered(f"sample_size must be at most {_LARGEST} for the exact solve, got {sample_size!r}")
     x = one_real("probability", probability, 0, 1)
     s = one_real("advantage", advantage, -1, np.inf, open_low=True)
     count = np.arange(size + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._domain import Array, one_whole, whole, within
+from ._domain import Array, NotCovered, one_whole, whole, within
 from ._register import theorem
 from .fresh_limits import lineage_expectation_limit
 from .lineage_limits import surviving_fraction
@@ -141,7 +141,7 @@ def support_law(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     ancestors = lineage_law(size, fits)
     largest = int(np.max(np.flatnonzero((ancestors > 1e-20).reshape(-1, size + 1).any(axis=0)), initial=1))
     if largest > 2000:
-        raise ValueError(f"fits={fits!r} leaves up to {largest} ancestors at sample_size={size}, 2000 is the most")
+        raise NotCovered(f"fits={fits!r} leaves up to {largest} ancestors at sample_size={size}, 2000 is the most")
     most = min(int(states(probabilities).multiplicity.sum()), size)
     return ancestors[..., : largest + 1] @ _distinct_laws(probabilities, largest, most)[:, :-1]
 

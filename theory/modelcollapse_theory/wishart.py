@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from modelcollapse_theory import _contour, gaussian
-from modelcollapse_theory._domain import SQUARABLE, Array, choice, one_whole, real, whole, within
+from modelcollapse_theory._domain import SQUARABLE, Array, NotCovered, choice, one_whole, real, whole, within
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
 from modelcollapse_theory._register import theorem
 
@@ -27,7 +27,7 @@ def _sizes(sample_size: ArrayLike, dimension: int) -> Array:
     size = whole("sample_size", sample_size, 2, "a variance needs at least two draws")
     if np.any(size < dimension + 1):
         need = f"dimension + 1 = {dimension + 1}"
-        raise ValueError(f"sample_size must be at least {need} for a covariance of full rank, got {sample_size!r}")
+        raise NotCovered(f"sample_size must be at least {need} for a covariance of full rank, got {sample_size!r}")
     return size.astype(np.float64)
 
 

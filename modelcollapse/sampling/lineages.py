@@ -1,22 +1,22 @@
 """Lineages of a data set, traced back pick by pick while they are many and meeting by meeting once they are few.
 
-Arrays carry a leading axis of chains (B). No chain's numbers depend on how many others run: words are addressed by chain,
-stage and turn, and a chain that is done waits without drawing.
+Arrays carry a leading axis of chains (B). No chain's numbers depend on how many others run: words are addressed by
+chain, stage and turn, and a chain that is done waits without drawing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from modelcollapse.sampling import _exact, _hypergeometric, keys
+from modelcollapse.sampling import _hypergeometric, exact, keys
 
-# up to this many, and up to this share of the data set, lineages wait for their next meeting
-_FEW, _FEW_SHARE = 4096, 16
+# up to this many, or one in sixteen of the data set, lineages wait for their next meeting
+_FEW, _ONE_IN = 4096, 16
 # the narrowest buffer where each generation must be walked
 _NARROW = 256
 
@@ -25,9 +25,14 @@ class Picks(NamedTuple):
     """How the items of a generation came about, looking back: one field for each regime, None where it is off."""
 
     sizes: jax.Array  # (rounds,) int32: size of the older data set by round, the newest round first; (1,) if constant
-    share: jax.Array | None = None  # float64: chance that an item is original
-    real: int | None = None  # so many items of every data set are original
-    kept: int | None = None  # so many items are kept from the older data set, the others drawn from it
+    share: jax.Array | None = None  # float64: probability that an item is original
+    real: int | None = None  # number of items of every data set that are original
+    kept: int | None = None  # number of items that are kept from the older data set; the others are drawn from it
+
+
+Record: TypeAlias = tuple[jax.Array, ...]
+"""What a walk keeps of its rounds; first, which chains (B,) are done."""
+Note: TypeAlias = Callable[[Record, jax.Array, jax.Array, jax.Array], Record]
 
 
 class Tree(NamedTuple):
@@ -40,11 +45,14 @@ class Tree(NamedTuple):
 
 def widths(size: int, waits: bool) -> list[int]:
     """Buffer lengths of the stages, quartering from ``size`` down to where walking stops."""
-    last = max(min(size, _FEW), size // _FEW_SHARE) if waits else min(size, _NARROW)
+    last = max(min(size, _FEW), size // _ONE_IN) if waits else min(size, _NARROW)
     lengths = [size]
     while lengths[-1] > last:
         lengths.append(max(last, -(-lengths[-1] // 4)))
     return lengths
+
+
+_Walk: TypeAlias = tuple[Tree, jax.Array, jax.Array, jax.Array, Record]
 
 
 def walk(
@@ -53,26 +61,26 @@ def walk(
     low: int,
     slots: int,
     picks: Picks,
-    record: Any = None,
-    note: Callable | None = None,
-):
+    record: Record = (),
+    note: Note | None = None,
+) -> tuple[Tree, Record]:
     """Generation after generation, until at most ``low`` lineages are alive; picks among at most ``slots`` items.
 
-    ``note(record, before, after, going)`` sees the numbers of lineages (B,) around every round.
+    ``note(record, before, after, going)`` sees the numbers of lineages (B,) before and after each round.
     """
     chains, length = tree.family.shape
     place = lax.broadcasted_iota(jnp.int32, (chains, length), 1)
     lane = lax.broadcasted_iota(jnp.int32, (chains, length), 0)
 
-    def going(tree, record):
+    def going(tree: Tree, record: Record) -> jax.Array:
         count = tree.alive.sum(axis=1)
         more = (count > low) & (tree.left > 0)
-        return more if note is None else more & ~record[0]
+        return more & ~record[0] if record else more
 
-    def uniform(turn):
-        return jax.vmap(lambda key: _exact.unit(key, (length,), turn))(chain_keys)
+    def uniform(turn: jax.Array) -> jax.Array:
+        return jax.vmap(lambda key: exact.unit(key, (length,), turn))(chain_keys)
 
-    def one_round(state):
+    def one_round(state: _Walk) -> _Walk:
         tree, table, u, turn, record = state
         moving = going(tree, record)
         active = tree.alive & moving[:, None]
@@ -86,11 +94,7 @@ def walk(
         picking = active & ~ended
         if picks.kept is not None:
             parent = _keep(chain_keys, turn, active, parent, picks.kept, size)
-        # the highest place among those that meet goes on; others hand it their families
-        address = jnp.where(picking, lane * slots + parent, chains * slots)
-        table = table.at[address.reshape(-1)].max(place.reshape(-1), mode="drop")
-        heir = jnp.where(picking, table.at[address].get(mode="fill", fill_value=0), place)
-        table = table.at[address.reshape(-1)].set(-1, mode="drop")
+        heir, table = _heirs(table, place, jnp.where(picking, lane * slots + parent, chains * slots), picking)
         family = jnp.zeros(chains * length, jnp.int32)
         family = family.at[(lane * length + heir).reshape(-1)].add(tree.family.reshape(-1)).reshape(chains, length)
         alive = tree.alive & ~ended & (heir == place)
@@ -99,10 +103,10 @@ def walk(
         if note is not None:
             record = note(record, tree.alive.sum(axis=1), alive.sum(axis=1), moving)
         left = tree.left - moving.astype(jnp.float64)
-        # the next words are drawn here, a block at once: inside the gather they would be drawn one by one
+        # the next words are drawn here, as one block: inside the gather they would be drawn one by one
         return Tree(family, alive, left), table, uniform(turn + 1), turn + 1, record
 
-    def unfinished(state):
+    def unfinished(state: _Walk) -> jax.Array:
         return jnp.any(going(state[0], state[4]))
 
     table = jnp.full(chains * slots, -1, jnp.int32)
@@ -111,17 +115,26 @@ def walk(
     return tree, record
 
 
-def _keep(chain_keys, turn, active, parent, kept, size):
-    """Parents where ``kept`` of the ``size`` items are kept: those lineages have parents of their own.
+def _heirs(table: jax.Array, place: jax.Array, address: jax.Array, picking: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """For each place, the heir of its family (of those that meet, the highest place); and the cleared ``table``."""
+    table = table.at[address.reshape(-1)].max(place.reshape(-1), mode="drop")
+    heir = jnp.where(picking, table.at[address].get(mode="fill", fill_value=0), place)
+    return heir, table.at[address.reshape(-1)].set(-1, mode="drop")
 
-    The places of lineages in a data set are exchangeable, so the kept ones are a random subset of hypergeometric number;
-    which distinct items they come from is a matter of naming.
+
+def _keep(
+    chain_keys: jax.Array, turn: jax.Array, active: jax.Array, parent: jax.Array, kept: int, size: jax.Array
+) -> jax.Array:
+    """Parents where ``kept`` of the ``size`` items are kept: each of those lineages has a parent of its own.
+
+    The places of lineages in a data set are exchangeable, so the kept ones are a random subset, whose number is
+    hypergeometric; which distinct items they come from is a matter of naming.
     """
 
-    def one(key, active, parent, size):
+    def one(key: jax.Array, active: jax.Array, parent: jax.Array, size: jax.Array) -> jax.Array:
         number = active.sum().astype(jnp.float64)
         many = _hypergeometric.draw(keys.fold(key, 1, turn), jnp.float64(kept), size - kept, number)
-        order = jnp.argsort(jnp.where(active, _exact.unit(keys.fold(key, 2), parent.shape, turn), 2.0))
+        order = jnp.argsort(jnp.where(active, exact.unit(keys.fold(key, 2), parent.shape, turn), 2.0))
         rank = jnp.zeros_like(parent).at[order].set(lax.iota(jnp.int32, parent.size))
         return jnp.where(rank.astype(jnp.float64) < many, rank, parent)
 
@@ -139,7 +152,7 @@ def gather(tree: Tree, length: int) -> Tree:
 
 
 class Waiting(NamedTuple):
-    """Few lineages: places [0, number) are alive, ``taken`` of them have their parent of the current round already."""
+    """Few lineages: places [0, number) are alive; ``taken`` of them already have their parent of the current round."""
 
     family: jax.Array  # (B * L,) int32
     number: jax.Array  # (B,) int32
@@ -149,21 +162,23 @@ class Waiting(NamedTuple):
     done: jax.Array  # (B,) bool
 
 
-def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, target: jax.Array) -> Waiting:
+def wait(
+    chain_keys: jax.Array, tree: Tree, size: int | jax.Array, share: jax.Array | None, target: jax.Array
+) -> Waiting:
     """Meeting after meeting, until the rounds are over or a round ends with at most ``target`` (B,) lineages.
 
-    One step for each lineage lost. Exact up to the rounding of float64 sums over H.
+    One step per lineage lost. Exact up to the rounding of float64 sums of hazards H.
     """
     chains, length = tree.family.shape
     lane = jnp.arange(chains, dtype=jnp.int32) * length
-    chance = jnp.asarray(0.0 if share is None else share, jnp.float64)
-    steps = -jnp.log1p(-jnp.arange(length, dtype=jnp.float64) / size) - jnp.log1p(-chance)
+    original = jnp.asarray(0.0 if share is None else share, jnp.float64)
+    steps = -jnp.log1p(-jnp.arange(length, dtype=jnp.float64) / size) - jnp.log1p(-original)
     hazard = jnp.concatenate([jnp.zeros(1), jnp.cumsum(steps)])
 
-    def next_meeting(state):
+    def next_meeting(state: tuple[Waiting, jax.Array]) -> tuple[Waiting, jax.Array]:
         now, turn = state
-        u = jax.vmap(lambda key: _exact.unit(key, (3,), turn))(chain_keys)
-        clock = hazard[now.taken] - _exact.log(u[:, 0])
+        u = jax.vmap(lambda key: exact.unit(key, (3,), turn))(chain_keys)
+        clock = hazard[now.taken] - exact.log(u[:, 0])
         round_ = hazard[now.number]
         passed = jnp.where(round_ > 0.0, jnp.floor(clock / jnp.where(round_ > 0.0, round_, 1.0)), jnp.inf)
         # a round that ends low enough ends the wait, and so does the last round
@@ -174,11 +189,11 @@ def wait(chain_keys: jax.Array, tree: Tree, size: int, share: jax.Array | None, 
         left = jnp.where(now.done, now.left, now.left - spent)
         before = jnp.where((passed >= 1.0) & ~stop, now.number, now.before)
         clock = clock - jnp.where(stop, 0.0, passed) * round_
-        which = _exact.search(hazard, clock) - 1
+        which = exact.search(hazard, clock) - 1
         which = jnp.clip(which, 0, now.number - 1)
         parents = which.astype(jnp.float64)
-        met = (1.0 - chance) * parents / size
-        ends = u[:, 1] * (chance + met) < chance
+        met = (1.0 - original) * parents / size
+        ends = u[:, 1] * (original + met) < original
         other = jnp.floor(u[:, 2] * parents).astype(jnp.int32)
         last = now.number - 1
         own, moved = now.family[lane + jnp.maximum(which, 0)], now.family[lane + jnp.maximum(last, 0)]

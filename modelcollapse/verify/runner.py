@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
-import pkgutil
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.special import ndtri_exp
@@ -25,7 +22,10 @@ HELD, REJECTED, UNDERPOWERED, RAISED = "holds", "REJECTED", "underpowered", "RAI
 TIERS = ("quick", "default", "extended")
 """A tier is run with those before it: within a minute, within minutes, and with time to spare."""
 
-F = TypeVar("F", bound=Callable)
+Function: TypeAlias = Callable[[int, int], Evidence | Iterable[Evidence]]
+"""What puts a claim to the test: of the seed and the number of chains."""
+
+F = TypeVar("F", bound=Function)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Claim:
     source: str
     section: str
     chains: int
-    function: Callable[[int, int], Evidence | Sequence[Evidence]]
+    function: Function
     theorems: tuple[str, ...] = ()
     tier: str = "default"
 
 
 REGISTRY: dict[str, Claim] = {}
+"""Every claim registered so far. ``modelcollapse.claims.registry()`` has those of this package too."""
 
 
 def claim(
@@ -51,7 +52,7 @@ def claim(
     chains: int = 10_000,
     theorems: Iterable[str] = (),
     tier: str = "default",
-) -> Callable[[Any], Any]:
+) -> Callable[[F], F]:
     """Register ``function(seed, chains) -> Evidence`` (or several) under its own name.
 
     Parameters
@@ -59,7 +60,7 @@ def claim(
     statement
         The claim in one line.
     source
-        Where it is proven or from.
+        Where it is proven, or comes from.
     chains
         The default budget: sized so that each near miss lies 12 standard errors or more away.
     theorems
@@ -70,7 +71,7 @@ def claim(
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {TIERS}, got {tier!r}")
 
-    def register(function: Any) -> Any:
+    def register(function: F) -> F:
         name = function.__name__
         if name in REGISTRY and REGISTRY[name].function is not function:
             raise ValueError(f"a claim named {name!r} is registered already")
@@ -78,14 +79,6 @@ def claim(
         return function
 
     return register
-
-
-def registry() -> dict[str, Claim]:
-    """All claims of this package, and those that the user has registered."""
-    package = importlib.import_module("modelcollapse.claims")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"modelcollapse.claims.{module.name}")
-    return REGISTRY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +89,6 @@ class Comparison:
     z: float
     log_p: float
     rejected: bool
-
-    @property
-    def sigmas(self) -> float:
-        """The p-value as a two-sided normal deviate, with the sign of z."""
-        return float(np.copysign(-ndtri_exp(max(self.log_p, -1e300) - np.log(2)), self.z)) if self.log_p < 0 else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,11 +129,17 @@ class Result:
 
 
 def level(claims: int, comparisons: int, rate: float = RATE) -> float:
-    """The share of one comparison: the rate over all registered claims, then over the claim's own evidence.
+    """False-alarm rate of one comparison: ``rate`` shared equally by all registered claims, then by a claim's evidence.
 
     It counts what is registered, not what is selected, so a claim is judged alike whichever others are run.
     """
     return rate / claims / comparisons
+
+
+def given_by(claim: Claim, seed: int, chains: int) -> list[Evidence]:
+    """The evidence that a claim returns, as a list."""
+    found = claim.function(seed, chains)
+    return [found] if isinstance(found, Evidence) else list(found)
 
 
 def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = RATE) -> Result:
@@ -154,19 +148,24 @@ def run_claim(claim: Claim, seed: int, chains: int | None = None, rate: float = 
     budget = claim.chains if chains is None else chains
     if budget < 2:
         raise ValueError(f"chains must be at least 2, got {budget}")
-    given = claim.function(seed, budget)
-    evidence = [given] if isinstance(given, Evidence) else list(given)
-    share = level(max(len(REGISTRY), 1), len(evidence), rate)
-    rows = tuple(judge(e, share) for e in evidence)
+    evidence = given_by(claim, seed, budget)
+    allowed = level(max(len(REGISTRY), 1), len(evidence), rate)
+    rows = tuple(judge(e, allowed) for e in evidence)
     return Result(claim, budget, time.perf_counter() - begun, rows)
 
 
 def run_claims(
-    chosen: Sequence[Claim], seed: int, *, chains: int | None = None, times: int = 1, done: Callable = lambda: None
+    chosen: Sequence[Claim],
+    seed: int,
+    *,
+    chains: int | None = None,
+    times: int = 1,
+    done: Callable[[], Any] = lambda: None,
 ) -> Iterator[Result]:
-    """Run several claims in the given order. ``times`` multiplies every claim's own budget. ``done`` is called after each claim.
+    """Run several claims in the given order.
 
-    A claim that raises does not end the others: its result has the verdict ``RAISED``, and ``error`` says what it raised.
+    ``times`` multiplies every claim's own budget. ``done`` is called after each claim. A claim that raises does not end
+    the others: its result has the verdict ``RAISED``, and ``error`` says what it raised.
     """
     if chains is not None and chains < 2:
         raise ValueError(f"chains must be at least 2, got {chains}")
@@ -180,39 +179,34 @@ def run_claims(
         done()
 
 
-def shared(function: F) -> F:
-    """A run that several claims read: made once for each seed and budget."""
-    return lru_cache(maxsize=8)(function)  # type: ignore[return-value]
-
-
 def stream(seed: int, name: str) -> int:
     """A seed for the runs called ``name``: claims with different names see independent randomness."""
     return (int(seed) << 32) ^ zlib.crc32(name.encode())
 
 
 def exit_code(results: Iterable[Result]) -> int:
-    """0: all hold and every near miss is rejected. 1: a prediction is rejected, or a claim raised. 3: a near miss could not be rejected."""
+    """0: all holds; 1: a prediction is rejected, or a claim raised; 3: a near miss is not rejected."""
     verdicts = {result.verdict for result in results}
     return 1 if verdicts & {REJECTED, RAISED} else 3 if UNDERPOWERED in verdicts else 0
 
 
-def judge(evidence: Evidence, share: float) -> Row:
-    """The verdict at a false-alarm rate of ``share``."""
+def judge(evidence: Evidence, level: float) -> Row:
+    """The verdict at a false-alarm rate of ``level``."""
     observed = evidence.observed
 
     def compare(value: float) -> Comparison:
-        log_p = observed.log_p(value, share)
-        return Comparison(float(value), evidence.z(value), log_p, bool(log_p < np.log(share)))
+        log_p = observed.log_p(value, level)
+        return Comparison(value, evidence.z(value), log_p, bool(log_p < np.log(level)))
 
-    threshold = -ndtri_exp(np.log(share / 2))
+    threshold = -ndtri_exp(np.log(level / 2))
     scale = abs(evidence.predicted)
     return Row(
         evidence.what,
         observed.estimate,
         observed.standard_error,
         observed.certain,
-        share,
-        dataclasses.replace(compare(evidence.nearest), value=float(evidence.predicted)),
+        level,
+        dataclasses.replace(compare(evidence.nearest), value=evidence.predicted),
         {name: compare(value) for name, value in evidence.wrong.items()},
         float((threshold * observed.standard_error + evidence.slack) / scale) if scale else np.inf,
         evidence.slack,
@@ -264,6 +258,7 @@ def to_text(result: Result) -> str:
 
 
 HEADER = (
-    "z: distance from the simulation in standard errors; detects: the smallest relative error of the prediction that would have shown\n"
+    "z: distance from the simulation in standard errors; "
+    "detects: the smallest relative error of the prediction that would have shown\n"
     f"{'':46s} {'value':>12s} {'simulation':>12s}   {'std. err':>8s} {'z':>8s} {'detects':>8s}"
 )

@@ -1,4 +1,4 @@
-"""The atlas: one table of every theorem, generated from the code, with the claim that holds each against a simulation."""
+"""The atlas: one table of every theorem, generated from the code, with the claims that test each by simulation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pkgutil
 from pathlib import Path
 
 import modelcollapse_theory
+from modelcollapse.claims import registry
 from modelcollapse_theory._register import THEOREMS, Theorem
 
 PAGE = Path(__file__).parents[2] / "theory" / "README.md"
@@ -37,34 +38,6 @@ GROUPS = {
     "Sources of error": ("errors", "precision"),
 }
 
-INTRO = """# Theory of recursive training
-
-Closed forms for models refitted to their own output, in NumPy and SciPy, float64, without simulation.
-`modelcollapse_theory` imports nothing of the simulators, and they import nothing of it; `modelcollapse verify` holds
-one against the other.
-
-    >>> from modelcollapse_theory import replacement
-    >>> float(replacement.expected_heterozygosity([0.5, 0.3, 0.2], sample_size=50, fits=20)).__round__(4)
-    0.4139
-
-**Conventions.** Fit 1 is made on real data; n counts fits. M is the sample size, haploid: what textbooks of
-population genetics call 2N is M here. p0 is the original law on K states, H = 1 - sum p_i^2, h the entropy in nats, S
-the number of states left; `ddof` 1 is the unbiased variance, 0 maximum likelihood; g is a share of fresh real data;
-psi is the digamma function. More in [docs/conventions.md](../docs/conventions.md).
-
-**To cite** a result, give the function and the version of the package (`CITATION.cff`), and the source in its row.
-"Derived in" a page of [derivations/](derivations) means that the proof is there; no claim of priority is made. Papers
-known by a summary only are cited as summarised.
-
-**Exact** means for every argument in the domain, up to rounding; otherwise the order of the error is given, and the
-crossover is tested. Each function refuses arguments outside its domain. Each is tested in `tests/theory` against
-something independent: exact transition matrices, exact fractions, quadrature, `mpmath` or a second derivation. The
-last column names the claims that hold it against a simulation; a dash means that the result is deterministic, or that
-its exact counterpart is what is simulated.
-
-This page is written by `python -m modelcollapse.verify.atlas`.
-"""
-
 
 def modules() -> dict[str, str]:
     """Public modules of the theory with the first line of their docstring."""
@@ -75,9 +48,7 @@ def modules() -> dict[str, str]:
 
 def claims_of(function: str) -> list[str]:
     """Names of the claims of this package that put ``function`` to the test."""
-    from modelcollapse.verify.registry import registry
-
-    own = (c for c in registry().values() if c.function.__module__.startswith("modelcollapse.verify."))
+    own = (c for c in registry().values() if c.function.__module__.startswith("modelcollapse.claims."))
     return sorted(c.name for c in own if function in c.theorems)
 
 
@@ -90,8 +61,8 @@ def row(theorem: Theorem) -> str:
 
 
 def text() -> str:
-    """The whole page."""
-    lines = [INTRO]
+    """The whole page: what it says before the first table stays as it is written there, the rest is made here."""
+    lines = [PAGE.read_text(encoding="utf-8").partition("\n## ")[0]]
     summaries = modules()
     for group, names in GROUPS.items():
         lines.append(f"## {group}\n")

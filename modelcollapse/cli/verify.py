@@ -1,0 +1,106 @@
+"""``modelcollapse verify``: every claim put to the test."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from modelcollapse.claims import registry
+from modelcollapse.cli import options as shared
+from modelcollapse.verify import runner
+
+
+def add_to(commands: shared.Commands) -> None:
+    """Add ``verify`` to an argument parser's commands."""
+    parser = commands.add_parser("verify", help="put every claim to the test", description=run.__doc__)
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("claims", nargs="*", help="names of claims, or of sections by their letter (default: all)")
+    add("--list", action="store_true", help="list the claims and stop")
+    add("--seed", type=shared.whole(0, None), default=0, help="any whole number from 0 (default %(default)s)")
+    add("--chains", type=shared.whole(1), help="chains for every claim (default: each claim's own budget)")
+    tier = parser.add_mutually_exclusive_group()
+    quick, extended = "the claims that fit into a minute", "all claims, each with ten times its budget"
+    tier.add_argument("--quick", action="store_const", dest="tier", const="quick", help=quick)
+    tier.add_argument("--extended", action="store_const", dest="tier", const="extended", help=extended)
+    add("--json", type=Path, metavar="FILE", help="write all evidence")
+    add("--figures", type=Path, metavar="DIR", help="draw the evidence into DIR")
+    add("--quiet", action="store_true", help="no progress bar")
+    shared.add_precision(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the claims, print one table, and exit with 0 only if every prediction holds and every near miss is rejected;
+    1 if a prediction is rejected, 3 if the budget was too small to reject a near miss.
+    """
+    shared.check_files(json=options.json)
+    chosen = _selected(options.claims, registry(), options.tier)
+    if options.list:
+        for claim in chosen:
+            print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
+        return 0
+    begun = time.perf_counter()
+    results = _run(chosen, options)
+    if options.json:
+        options.json.write_text(runner.to_json(results, options.seed))
+    if options.figures:
+        from modelcollapse.plot import evidence  # matplotlib is heavy, and most runs draw nothing
+
+        options.figures.mkdir(parents=True, exist_ok=True)
+        figure = evidence(results).get_figure(root=True)
+        assert figure is not None
+        figure.savefig(options.figures / "claims.png", dpi=120)
+    print(f"\n{_counted(results)}; {time.perf_counter() - begun:.0f} s")
+    for result in results:
+        if result.verdict != runner.HELD:
+            said = result.error or result.claim.statement
+            print(f"{result.verdict}: {result.claim.name}: {said}", file=sys.stderr)
+    return runner.exit_code(results)
+
+
+def _run(chosen: Sequence[runner.Claim], options: argparse.Namespace) -> list[runner.Result]:
+    """Run the claims and print a line for each, under the header of its section."""
+    results: list[runner.Result] = []
+    print(runner.HEADER)
+    times = 10 if options.tier == "extended" else 1
+    with tqdm(total=len(chosen), disable=options.quiet or None, unit="claim", leave=False) as bar:
+        for result in runner.run_claims(
+            chosen, options.seed, chains=options.chains, times=times, done=bar.update
+        ):  # fmt: skip
+            if not results or result.claim.section != results[-1].claim.section:
+                bar.write(f"\n{result.claim.section}")
+            bar.write(runner.to_text(result))
+            results.append(result)
+    return results
+
+
+def _counted(results: Sequence[runner.Result]) -> str:
+    count = collections.Counter(result.verdict for result in results)
+    raised = f"{count[runner.RAISED]} raised an error, " if count[runner.RAISED] else ""
+    misses = sum(miss.rejected for r in results for row in r.rows for miss in row.near_misses.values())
+    return (
+        f"{len(results)} claims: {count[runner.HELD]} hold, {count[runner.REJECTED]} rejected, {raised}"
+        f"{count[runner.UNDERPOWERED]} underpowered; {misses} near misses rejected"
+    )
+
+
+def _selected(names: Sequence[str], claims: dict[str, runner.Claim], tier: str | None) -> list[runner.Claim]:
+    """The claims of a tier and those before it; claims that are named run whatever their tier, unless one is given."""
+    ordered = sorted(claims.values(), key=lambda claim: claim.section)
+    unknown = [n for n in names if n not in claims and not any(c.section.startswith(f"{n}.") for c in ordered)]
+    if unknown:
+        raise ValueError(f"unknown claim {unknown[0]!r}; `modelcollapse verify --list` lists the names")
+    if names:
+        ordered = [c for c in ordered if c.name in names or any(c.section.startswith(f"{n}.") for n in names)]
+    if tier is None and names:
+        return ordered
+    chosen = [c for c in ordered if runner.TIERS.index(c.tier) <= runner.TIERS.index(tier or "default")]
+    if not chosen:
+        raise ValueError(f"none of the claims named is in the tier {tier!r}; leave the tier out to run them")
+    return chosen

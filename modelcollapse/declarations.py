@@ -1,0 +1,52 @@
+"""What parts say of themselves before a run: the marks of an observable, the needs of a regime."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Marks:
+    """What an observable, or a function of parameters, may say of itself by attributes of these names.
+
+    The defaults are safe. An observable made of others says all of it at once, by an attribute ``marks``.
+    """
+
+    units: str = ""
+    dims: tuple[str, ...] = ()
+    """Names of the dimensions beyond chain and generation."""
+    settles: bool = False
+    """It no longer changes once the parameters do not: chains that have come to rest then cost nothing."""
+    unlabelled: bool = False
+    """It depends on the positive probabilities alone, not on whose they are: lost states then cost nothing."""
+    shifts: bool | None = None
+    """True: its last axis moves with the coordinates of the rows. False: it stays if all rows move. None: unknown."""
+    needs_truth: bool = False
+    """A run whose truth is not known is refused."""
+    needs_data: bool = False
+    """It reads ``state.data``, the data set that the generation was fitted to."""
+
+
+def marks(observable: Any) -> Marks:
+    """All marks of ``observable``, those that it does not set by default."""
+    # the one place that asks an observable for attributes by name: a plain class or function need not set any
+    own = getattr(observable, "marks", None)
+    if isinstance(own, Marks):
+        return own
+    said: Any = {field.name: getattr(observable, field.name, field.default) for field in dataclasses.fields(Marks)}
+    return Marks(**said)
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What a regime needs of a run, by generation."""
+
+    draw: np.ndarray
+    """``(generations + 1,)``: the most draws that it asks a stream for at once."""
+    pool: int
+    """The most items that a data set or memory of it holds."""
+    fitted: np.ndarray
+    """``(generations + 1,)``: how many items the family is fitted to."""

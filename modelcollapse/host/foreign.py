@@ -1,0 +1,165 @@
+"""Foreign models: ordinary Python objects with ``fit(X)`` and ``sample(n)``, asked for what they have by name.
+
+What such an object offers beyond these two methods cannot be declared by this package, so it is found by name.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+COUNTS = ("n", "n_samples", "num_rows", "n_rows", "num_samples", "size")
+"""Names of a keyword that says how many rows ``sample`` shall draw."""
+
+
+class Model(Protocol):
+    """What ``make_model`` makes."""
+
+    def fit(self, X: Any) -> Any: ...
+
+    def sample(self, n: int) -> Any: ...
+
+
+class Fitted:
+    """What an observable sees of one fit.
+
+    Attributes
+    ----------
+    model
+        The fitted object.
+    rows
+        ``(n, d)``: what it was fitted to, an array or a data frame.
+    sample
+        ``(n, d)``: as many draws of the model, made when first asked for; they enter no data set. Of the kind of
+        ``rows``.
+    mean, covariance
+        ``(d,)`` and ``(d, d)``: of the model's law. Exact where the model has them: attributes ``mean`` and
+        ``covariance``, or the ``weights_``, ``means_`` and full ``covariances_`` of a fitted scikit-learn mixture.
+        Otherwise the mean and the unbiased covariance of ``sample``, so with the error of one more sampling step.
+    weights, means, covariances
+        Of a mixture with full covariances: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
+    """
+
+    def __init__(self, model: Any, rows: Any, draw: Callable[[int], Any]) -> None:
+        self.model, self.rows, self._draw = model, rows, draw
+        self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
+        # a mixture of scikit-learn, by the names that its fits have
+        shapes = tuple(np.shape(getattr(model, name, ())) for name in ("weights_", "means_", "covariances_"))
+        k, d = shapes[0][0] if shapes[0] else 0, rows.shape[1]
+        self._mixed = shapes == ((k,), (k, d), (k, d, d))
+        if self._mixed:
+            self.weights, self.means, self.covariances = model.weights_, model.means_, model.covariances_
+
+    @functools.cached_property
+    def sample(self) -> Any:
+        try:
+            return self._draw(len(self.rows))
+        except Exception as error:
+            self.raised = error
+            raise
+
+    @functools.cached_property
+    def mean(self) -> np.ndarray:
+        own = self._own("mean")
+        if own is not None:
+            return own
+        return self.weights @ self.means if self._mixed else self._numbers().mean(0)
+
+    @functools.cached_property
+    def covariance(self) -> np.ndarray:
+        own = self._own("covariance")
+        if own is not None:
+            return own
+        if self._mixed:
+            gap = self.means - self.mean
+            return np.tensordot(self.weights, self.covariances, 1) + (self.weights[:, None] * gap).T @ gap
+        if len(self.sample) < 2:
+            raise ValueError(f"a covariance needs at least two draws, got size={len(self.sample)}")
+        return np.atleast_2d(np.cov(self._numbers(), rowvar=False))
+
+    def _numbers(self) -> np.ndarray:
+        sample = self.sample
+        if not isinstance(sample, np.ndarray):
+            named = zip(sample.columns, sample.dtypes, strict=True)
+            other = [str(name) for name, dtype in named if dtype.kind not in "iufb"]
+            if other:
+                raise TypeError(
+                    f"a mean and a covariance need columns of numbers, and {', '.join(other[:5])} hold others; "
+                    "observe a function of fitted.rows or fitted.sample instead"
+                )
+        return np.asarray(sample, np.float64)
+
+    def _own(self, name: str) -> np.ndarray | None:
+        # an attribute that a model may have, or a method of that name, or neither
+        own, d = getattr(self.model, name, None), self.rows.shape[1]
+        if own is None or callable(own):
+            return None
+        return np.asarray(own, np.float64).reshape((d,) if name == "mean" else (d, d))
+
+
+def check(model: Model) -> None:
+    """Refuse an object that cannot be fitted or drawn from."""
+    for method in ("fit", "sample"):
+        if not callable(getattr(model, method, None)):
+            raise TypeError(f"make_model must make objects with fit(X) and sample(n); {model!r} has no {method}")
+
+
+def call(model: Model, method: str, argument: Any, key: jax.Array) -> Any:
+    """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it."""
+    # a generator of the model's own, or a method of that name, stays as it is
+    state = getattr(model, "random_state", False)
+    if state is None or (isinstance(state, (int, np.integer)) and not isinstance(state, bool)):
+        model.random_state = _integer(key)  # type: ignore[attr-defined]
+    function = getattr(model, method)
+    parameters = _parameters(function)
+    keywords: dict[str, Any] = {}
+    if "rng" in parameters:
+        keywords["rng"] = generator(key)
+    elif "random_state" in parameters:
+        keywords["random_state"] = _integer(key)
+    takes = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    first = [p for p in parameters.values() if p.kind in takes and p.name not in keywords]
+    name = None if first or method != "sample" else next((name for name in COUNTS if name in parameters), None)
+    return function(argument, **keywords) if name is None else function(**{name: argument}, **keywords)
+
+
+def maker(make_model: Callable[..., Model]) -> Callable[[Model | None], Model]:
+    """``make_model`` as a function of the previous model, which it may ignore."""
+    if not callable(make_model):
+        raise TypeError(
+            f"make_model must be a function or class that makes an unfitted model, got {make_model!r}; "
+            "for example lambda: KernelDensity(bandwidth=0.3)"
+        )
+    parameters = inspect.signature(make_model).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
+    if len(required) > 1:
+        raise TypeError(
+            f"make_model must take nothing, or the previous model; {make_model!r} takes {', '.join(required)}"
+        )
+    return lambda previous: make_model(previous) if required else make_model()
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (ValueError, TypeError):  # a compiled function need not say
+        return {}
+
+
+def _integer(key: jax.Array) -> int:
+    return int(jax.random.bits(key, (), np.uint32))
+
+
+def generator(key: jax.Array) -> np.random.Generator:
+    """NumPy's generator at the address of ``key``."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))

@@ -1,0 +1,199 @@
+"""A run read by name: a mapping of traces that prints as a table of their statistics over chains."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelcollapse import arguments
+from modelcollapse.numeric import shown
+
+if TYPE_CHECKING:
+    from modelcollapse.loop import State
+
+Cells = list[tuple[str, ...]]
+SHOWN = 8
+"""Entries of an array up to which a table has a line for each."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Summary:
+    """Statistics over chains at each recorded generation; printing shows the last.
+
+    Attributes
+    ----------
+    level
+        Of the interval of the mean, and of the central band.
+    recorded
+        The recorded generations.
+    statistics
+        By observable: ``mean``, its ``standard_error`` and interval ``low`` to ``high``, ``median``, and the central
+        band ``lower`` to ``upper``, each ``(generation, ...)``.
+    """
+
+    level: float
+    recorded: np.ndarray
+    statistics: dict[str, dict[str, np.ndarray]]
+
+    def __getitem__(self, name: str) -> dict[str, np.ndarray]:
+        return _known(self.statistics, name)
+
+    def __repr__(self) -> str:
+        return _text(self._cells())
+
+    def _repr_html_(self) -> str:
+        return _html(self._cells())
+
+    def _cells(self) -> Cells:
+        if not self.recorded.size:
+            return [("no generation is recorded",)]
+        band = f"{100 * self.level:g}% of chains"
+        out: Cells = [(f"generation {self.recorded[-1]}", "mean", "std. error", "median", band)]
+        for name, statistics in self.statistics.items():
+            last = {key: np.asarray(values[-1]) for key, values in statistics.items()}
+            mean = last["mean"]
+            if mean.size > SHOWN:
+                out.append((name, f"array of shape {mean.shape}"))
+                continue
+            for index in np.ndindex(mean.shape):
+                label = name + (f"[{', '.join(map(str, index))}]" if mean.size > 1 else "")
+                v = {key: float(values[index]) for key, values in last.items()}
+                numbers = f"{v['mean']:.6g}", f"{v['standard_error']:.2g}", f"{v['median']:.6g}"
+                out.append((label, *numbers, f"[{v['lower']:.6g}, {v['upper']:.6g}]"))
+        return out
+
+
+def summarised(trace: dict[str, np.ndarray], recorded: np.ndarray, level: float) -> Summary:
+    """The summary of traces ``(chain, generation, ...)``."""
+    level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
+    return Summary(level, recorded, {name: _statistics(values, level) for name, values in trace.items()})
+
+
+class Traces:
+    """Base of a run: reads it as a mapping from its observables to their traces, and prints it as a table."""
+
+    family: Any
+    source: Any
+    regime: Any
+    size: np.ndarray
+    recorded: np.ndarray
+    trace: dict[str, np.ndarray]
+    state: State
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The trace of one observable, ``(chain, generation, ...)``."""
+        return _known(self.trace, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.trace
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.trace)
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+    def keys(self) -> KeysView[str]:
+        """The names of the observables."""
+        return self.trace.keys()
+
+    def values(self) -> ValuesView[np.ndarray]:
+        """The traces, each ``(chain, generation, ...)``."""
+        return self.trace.values()
+
+    def items(self) -> ItemsView[str, np.ndarray]:
+        """Names and traces."""
+        return self.trace.items()
+
+    @property
+    def chains(self) -> int:
+        return int(np.shape(self.state.status)[0])
+
+    @property
+    def generations(self) -> int:
+        """The last generation of the run."""
+        return int(np.max(self.state.generation))
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """Mean, its standard error and interval, median and central band over chains, at each recorded generation.
+
+        The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the
+        unbiased estimator, W2 at late generations); the median and the band do not have that weakness.
+        """
+        return summarised(self.trace, self.recorded, level)
+
+    def __repr__(self) -> str:
+        return "\n".join(["Run", *(f"  {name:12s} {value}" for name, value in self._facts()), repr(self._last())])
+
+    def _repr_html_(self) -> str:
+        return _html([("Run", ""), *self._facts()]) + self._last()._repr_html_()
+
+    def _last(self) -> Summary:
+        """The summary of the last recorded generation alone."""
+        last = {name: values[:, -1:] for name, values in self.trace.items()}
+        return summarised(last, self.recorded[-1:], 0.95)
+
+    def _facts(self) -> Cells:
+        """What was run, each part on one line."""
+        parts = {"family": self.family, "source": self.source, "regime": self.regime}
+        low, high = int(self.size.min()), int(self.size.max())
+        failed = np.count_nonzero(self.state.status)
+        return [
+            *((name, _line(part)) for name, part in parts.items()),
+            ("size", f"{low}" if low == high else f"{low} to {high}"),
+            ("chains", f"{self.chains}" + (f", of which {failed} failed" if failed else "")),
+            ("generations", f"0 to {self.generations}, {self.recorded.size} recorded"),
+        ]
+
+
+def _known(held: dict[str, Any], name: str) -> Any:
+    if not isinstance(name, str) or name not in held:
+        raise KeyError(f"{name!r} was not observed; the observables are {', '.join(held)}")
+    return held[name]
+
+
+def _line(part: Any) -> str:
+    text = shown(part)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _text(cells: Cells) -> str:
+    widths = (">12", ">11", ">12", "")
+    lines = []
+    for name, *rest in cells:
+        alone = len(rest) < len(widths)
+        padded = rest if alone else [f"{cell:{width}s}" for cell, width in zip(rest, widths, strict=True)]
+        lines.append(" ".join([f"{name:28s}", *padded[:3], *("  " + cell for cell in padded[3:])]))
+    return "\n".join(lines)
+
+
+def _html(cells: Cells) -> str:
+    """A table whose first line is its head."""
+    lines = []
+    for number, cell in enumerate(cells):
+        tag = "td" if number else "th"
+        lines.append("<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in cell) + "</tr>")
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _statistics(values: np.ndarray, level: float) -> dict[str, np.ndarray]:
+    from scipy.special import ndtri
+
+    values = values.astype(np.float64)
+    chains = values.shape[0]
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        mean = values.mean(0)
+        spread = values.std(0, ddof=1) if chains > 1 else np.full(mean.shape, np.nan)
+    error = spread / np.sqrt(chains)
+    width = ndtri(1 - tail) * error
+    # order statistics, not interpolation: times may be infinite
+    lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0, method="inverted_cdf")
+    return {
+        "mean": mean, "standard_error": error, "low": mean - width, "high": mean + width,
+        "median": median, "lower": lower, "upper": upper,
+    }  # fmt: skip
