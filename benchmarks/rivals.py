@@ -141,7 +141,9 @@ def two_allele_moments(p: float, size: int) -> tuple[float, float]:
 
 
 def dtwf(seed: int, size: int, generations: int) -> Any:
-    """msprime's ``dtwf`` (diploid only: ``size / 2`` individuals), all lineages of the final state back ``generations``."""
+    """msprime's ``dtwf`` (diploid only: ``size / 2`` individuals), all lineages of the final state back
+    ``generations``.
+    """
     import msprime
 
     return msprime.sim_ancestry(

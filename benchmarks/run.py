@@ -1,6 +1,7 @@
 """``python benchmarks/run.py [--only NAME ...]``: every row, its rivals in turn, and the page docs/benchmarks.md.
 
-With ``--only`` (the start of one name or of several) the rows are printed and the page is left alone. Under ten minutes on two cores.
+With ``--only`` (the start of one name or of several) the rows are printed and the page is left alone. Under ten minutes
+on two cores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Kernels side by side with NumPy, in CPU-seconds of all threads: ``python benchmarks/sampling.py [name ...]``.
 
-Every row is a median over repeated runs after a first call, which is shown by itself because tracing and compiling are part
-of a user's time. Only the ratio of a row travels to other machines.
+Every row is a median over repeated runs after a first call, which is shown by itself because tracing and compiling are
+part of a user's time. Only the ratio of a row travels to other machines.
 """
 
 from __future__ import annotations

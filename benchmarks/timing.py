@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """Something that does ``work`` units when it is called with a seed; ``work`` below one is part of a unit, to be extrapolated."""
+    """Something that does ``work`` units when it is called with a seed; ``work`` below one is part of a unit, to be
+    extrapolated.
+    """
 
     run: Callable[[int], Any]
     work: float = 1.0

@@ -1,8 +1,10 @@
-"""Four sources of error, each switched on alone and together: finite samples, a poor family, a biased learner, few digits.
+"""Four sources of error, each switched on alone and together: finite samples, a poor family, a biased learner, few
+digits.
 
-What a family cannot say is lost once, at the first fit. Finite samples act at every fit, a biased learner by a power. They do not
-simply add: a biased learner forgets noise as it forgets the truth, and the estimator's bias (ddof = 0) is nothing at all
-without finite samples. Few digits do not end the collapse: rounding feeds the variance, which settles at a few spacings.
+What a family cannot say is lost once, at the first fit. Finite samples act at every fit, a biased learner by a power.
+They do not simply add: a biased learner forgets noise as it forgets the truth, and the estimator's bias (ddof = 0) is
+nothing at all without finite samples. Few digits do not end the collapse: rounding feeds the variance, which settles at
+a few spacings.
 """
 
 import dataclasses
@@ -113,7 +115,9 @@ def main(argv=None):
 
 
 def draw(ax, found, fits):
-    """Means of every combination, dots, on their closed forms, lines; combinations of one curve share it and its entry in the legend."""
+    """Means of every combination, dots, on their closed forms, lines; combinations of one curve share it and its entry
+    in the legend.
+    """
     colours = ["0.6", plot.BLUE, plot.VERMILION, plot.GREEN, plot.ORANGE, plot.SKY, plot.PURPLE, "0.2"]
     reach = max(np.ptp(found.mean(*on)) for on in found.sets)
     drawn = []

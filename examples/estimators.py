@@ -1,8 +1,9 @@
 """The estimator decides the direction: a Pareto tail dies out or takes over, a uniform law shrinks fast or slowly.
 
-Every chain refits one parameter to 20 of its own draws. The most likely tail index is too large on average, and the bias grows
-the tail away; the unbiased index has no drift on average, but its logarithm sinks in every chain. The largest of 20 uniform
-draws lies below the end; correcting that bias slows the collapse about forty times and does not stop it.
+Every chain refits one parameter to 20 of its own draws. The most likely tail index is too large on average, and the
+bias grows the tail away; the unbiased index has no drift on average, but its logarithm sinks in every chain. The
+largest of 20 uniform draws lies below the end; correcting that bias slows the collapse about forty times and does not
+stop it.
 """
 
 import _common

@@ -1,8 +1,9 @@
 """Regression on its own labels: what replacing, accumulating and weighting do to the risk, each beside its exact line.
 
-Left: least squares on 30 rows with 3 features, refitted to labels by the last fit. Replacing adds the same risk at every fit;
-accumulated labels add less and less, and a third of real rows settles it. Right: a sample mean refitted to as many synthetic
-draws as real ones, by the weight of the real ones. Pooling weighs both alike; the golden ratio is best, and there the error is
+Left: least squares on 30 rows with 3 features, refitted to labels by the last fit. Replacing adds the same risk at
+every fit; accumulated labels add less and less, and a third of real rows settles it. Right: a sample mean refitted to
+as many synthetic draws as real ones, by the weight of the real ones. Pooling weighs both alike; the golden ratio is
+best, and there the error is
 0.618 of that of the real draws alone.
 """
 

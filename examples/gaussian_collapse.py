@@ -1,8 +1,9 @@
-"""The Gaussian collapse of the Nature paper: variance and W2 against their closed forms, and a published formula that is off.
+"""The Gaussian collapse of the Nature paper: variance and W2 against their closed forms, and a published formula that
+is off.
 
 A normal law is refitted to 100 of its own draws, with the unbiased variance. The variance of every chain goes to 0 in
-the end, though its mean does not. The expected squared Wasserstein-2 distance grows as n/M + 2 (1 - c4(M)^n); equation 7
-of arXiv 2305.17493 leaves out how sigma drifted over the earlier fits, and is too small from the second fit on.
+the end, though its mean does not. The expected squared Wasserstein-2 distance grows as n/M + 2 (1 - c4(M)^n); equation
+7 of arXiv 2305.17493 leaves out how sigma drifted over the earlier fits, and is too small from the second fit on.
 """
 
 import _common

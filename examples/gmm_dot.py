@@ -1,11 +1,12 @@
 """The mixture model of the paper shrinks to dots, and a ridge on the covariance stops it short.
 
 Two components are fitted to 1000 points of one round blob, N(0, I), and refitted to their own draws, from a fresh start
-each time; they end as two dots, now and then as one. Top: the points of one chain at the generations of figure 7 of arXiv
+each time; they end as two dots, now and then as one. Top: the points of one chain at the generations of figure 7 of
+arXiv
 2305.17493, with the tolerance and the ridge of the paper's code: scikit-learn adds ``reg_covar`` = 1e-6 to every
-covariance at every fit, unasked. Bottom left: the spread of that chain, and of one with a larger ridge. Bottom right: one
-component in one dimension, where the law that the variance settles in is known for large samples: inverse gamma with
-shape 2 and scale ``size * reg_covar``.
+covariance at every fit, unasked. Bottom left: the spread of that chain, and of one with a larger ridge. Bottom right:
+one component in one dimension, where the law that the variance settles in is known for large samples: inverse gamma
+with shape 2 and scale ``size * reg_covar``.
 """
 
 import _common

@@ -1,8 +1,9 @@
 """How much real data keeps a vocabulary alive: the exact frontier of a synthetic-data pipeline, over simulated points.
 
-The words are those of Python's help topics. Every data set has M words, each of them real with probability g and written
-by the newest model otherwise, and this goes on for ever. Left: how much of the vocabulary a data set still shows. Right:
-the least share of real data for a given part of it, exact lines over perfect draws from the stationary law.
+The words are those of Python's help topics. Every data set has M words, each of them real with probability g and
+written by the newest model otherwise, and this goes on for ever. Left: how much of the vocabulary a data set still
+shows. Right: the least share of real data for a given part of it, exact lines over perfect draws from the stationary
+law.
 """
 
 import _common
@@ -31,7 +32,9 @@ def shown(law, size, shares):
 
 
 def frontier(shares, parts, wanted):
-    """The least share with which a part ``wanted`` is seen on average; NaN where it lies outside the exact values given."""
+    """The least share with which a part ``wanted`` is seen on average; NaN where it lies outside the exact values
+    given.
+    """
     if not parts[0] <= wanted <= parts[-1]:
         return np.nan
     return float(np.exp(PchipInterpolator(np.log(parts), np.log(shares))(np.log(wanted))))

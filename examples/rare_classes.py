@@ -2,8 +2,9 @@
 
 Five digits in the frequencies of a dog-breed tale, from 60% down to 2%. Each generation learns how frequent each class
 is and a small autoencoder for each, then draws its training set of 200 images from them. Left: how often each class is
-still there, against the exact curve of the discrete chain; no image matters to it. Middle: one chain, one image a class. Right: how
-much the images of a class differ. At the end all data are real again, and a new model recovers everything.
+still there, against the exact curve of the discrete chain; no image matters to it. Middle: one chain, one image a
+class. Right: how much the images of a class differ. At the end all data are real again, and a new model recovers
+everything.
 """
 
 import _common

@@ -1,8 +1,9 @@
 """Replace, mix, keep, accumulate: one chain under seven regimes, each beside its exact curve.
 
-How much diversity is left (heterozygosity, relative to the truth) of a law on ten states refitted to 50 items. Replacing all
-data loses it all, and drawing on the last data set only delays that. Any steady share of real data leaves a floor; a pool
-that only grows loses almost nothing, and a fixed budget drawn from such a pool a little more, before it settles.
+How much diversity is left (heterozygosity, relative to the truth) of a law on ten states refitted to 50 items.
+Replacing all data loses it all, and drawing on the last data set only delays that. Any steady share of real data leaves
+a floor; a pool that only grows loses almost nothing, and a fixed budget drawn from such a pool a little more, before it
+settles.
 """
 
 import _common

@@ -1,9 +1,9 @@
 """Handwritten digits by a variational autoencoder, retrained on its own mean images: tails first, then everything.
 
 Each generation is a new network, trained on images that the last one decoded from fresh latents. Left: images from the
-same ten latents. Middle: what the encoder of generation 0 makes of each generation's images, as in figure 8 of
-arXiv 2305.17493. Right: how well each generation explains real digits that no model has seen; from a moment on, all
-data are real again. A new network heals at once, one that only goes on training for a few steps does not. The theory has no
+same ten latents. Middle: what the encoder of generation 0 makes of each generation's images, as in figure 8 of arXiv
+2305.17493. Right: how well each generation explains real digits that no model has seen; from a moment on, all data are
+real again. A new network heals at once, one that only goes on training for a few steps does not. The theory has no
 closed form for this network; `modelcollapse_theory.ppca` has one for its linear sister.
 """
 

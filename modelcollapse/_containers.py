@@ -66,7 +66,9 @@ class Categories(Protocol):
 
 
 def rows(data: Any) -> tuple[np.ndarray, tuple | None]:
-    """Measurements ``(N, d)`` float64, states ``(N,)`` or rows of whole numbers ``(N, d)`` int32, and a frame's columns."""
+    """Measurements ``(N, d)`` float64, states ``(N,)`` or rows of whole numbers ``(N, d)`` int32, and a frame's
+    columns.
+    """
     if isinstance(data, Columns):
         return _frame(data)
     if isinstance(data, Mapping | str | bytes) or data is None:

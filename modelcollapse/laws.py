@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.names import Names
 from modelcollapse.numeric import shown
-from modelcollapse.protocols import Continues, Count, HasItems, Moments, Movable, SeesLaws
+from modelcollapse.protocols import Continues, Count, GivesOut, HasItems, Moments, Movable, Params, SeesLaws, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -208,3 +208,27 @@ def _named(name: str, value: Any) -> Names | None:
     if value is None or isinstance(value, Names):
         return value
     raise TypeError(f"{name} must be Names, as counts(...) makes them, or None, got {shown(value)}")
+
+
+@overload
+def outcome(source: Law) -> Law: ...
+@overload
+def outcome(source: Source) -> Source: ...
+def outcome(source: Source) -> Source:
+    """What comes out: a law whose family changes what its models give out, as the law of that; any other source as it
+    is.
+    """
+    if isinstance(source, Law) and isinstance(source.family, GivesOut):
+        return source.family.given_out(source.params)
+    return source
+
+
+def law_of(source: Source, kind: type) -> Params | None:
+    """The parameters of a source that is a law of a family of this ``kind``, or comes out as one; else None."""
+    law = outcome(source)
+    return law.params if isinstance(law, Law) and isinstance(law.family, kind) else None
+
+
+def rows_of(source: Source) -> jax.Array | None:
+    """The rows of a table, ``(N, d)`` or ``(N,)``; None for any other source."""
+    return source.points if isinstance(source, Table) else None

@@ -135,8 +135,7 @@ def check_schedules(regime: Regime, generations: int) -> None:
 
 def _told(family: Family, source: Source) -> Any:
     """The family, and those within it, with what the source tells them."""
-    # asked of the class, as a wrapper leaves it to the family within
-    asks = lambda part: issubclass(type(part), Informed)  # noqa: E731
+    asks = lambda part: isinstance(part, Informed)  # noqa: E731
     return jax.tree.map(lambda part: part.told(source) if asks(part) else part, family, is_leaf=asks)
 
 

@@ -35,7 +35,7 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 # on the host or traced
 Number: TypeAlias = float | np.ndarray | jax.Array
-Count: TypeAlias = int | np.ndarray | jax.Array
+Count: TypeAlias = int | jax.Array
 
 
 @runtime_checkable
@@ -298,6 +298,13 @@ class HasLogMean(Protocol):
     """Parameters that know the logarithm of their mean ``(d,)``."""
 
     log_mean: jax.Array
+
+
+@runtime_checkable
+class HasFactor(Protocol):
+    """Parameters that know a factor F ``(d, d)`` of their covariance, which is ``F @ F.T``."""
+
+    covariance_factor: jax.Array
 
 
 @runtime_checkable

@@ -74,7 +74,9 @@ def extended(record: dict[str, Any], key: jax.Array, first: int, last: int, **pa
 
 
 def enlarged(record: dict[str, Any], key: jax.Array, first: int, chains: int) -> dict[str, Any]:
-    """The record of a run to which chains ``first``, ..., ``chains - 1`` were added here; refuses what ``extended`` does."""
+    """The record of a run to which chains ``first``, ..., ``chains - 1`` were added here; refuses what ``extended``
+    does.
+    """
     return {**record, "added": [*record.get("added", []), {"chains": [first, chains - 1], **_compared(record, key)}]}
 
 

@@ -33,7 +33,7 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is a number or one for each generation 0, 1, ..., which ``simulate`` checks; other arrays are not."""
+    """A field that is one number, or one for each generation 0, 1, ...; ``simulate`` checks its length."""
     return dataclasses.field(default=default, metadata={"schedule": True})
 
 
@@ -55,8 +55,9 @@ def part(*, name: str | None = None, formerly: Iterable[str] = ()) -> Callable[[
 def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = ()) -> Any:
     """Make ``cls`` a frozen dataclass whose fields are PyTree leaves, except those declared ``static(...)``.
 
-    Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening
-    runs no checks, so ``__post_init__`` must not compare values that may be traced.
+    Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening runs
+    no checks, so ``__post_init__`` must not compare values that may be traced. A method ``completed`` of the class is
+    called at the end of both, with fields that may be placeholders.
 
     ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly``
     lists the names under which older files know the class. A class that is defined again, as in a notebook, replaces
@@ -69,6 +70,9 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     """
     if cls is None:
         return functools.partial(part, name=name, formerly=formerly)
+    completed = getattr(cls, "completed", None)
+    if completed is not None:
+        cls.__post_init__ = _in_turn(getattr(cls, "__post_init__", None), completed)
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
     fields = dataclasses.fields(cls)
     fixed = [f.name for f in fields if f.metadata.get("static")]
@@ -87,6 +91,8 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     def assembled(aux: Any, inner: Any) -> Any:
         node = object.__new__(cls)
         vars(node).update(zip(names, (*inner, *aux), strict=True))
+        if completed is not None:
+            completed(node)
         return node
 
     cls._saved_as = _entered(PARTS, cls, name, formerly)
@@ -94,6 +100,15 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     # hashes collide, runs the program of another regime with the same leaves
     jax.tree_util.register_pytree_with_keys(cls, keyed, assembled, values)
     return cls
+
+
+def _in_turn(first: Callable[[Any], None] | None, second: Callable[[Any], None]) -> Callable[[Any], None]:
+    def both(node: Any) -> None:
+        if first is not None:
+            first(node)
+        second(node)
+
+    return both
 
 
 @overload

@@ -27,7 +27,8 @@ def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
     if lost:
         warnings.warn(
             f"another process that loads this run will not find {', '.join(sorted(lost))}: "
-            "define it at the top of a module, or give it a name with modelcollapse.part(name=...) or modelcollapse.register(name=...)",
+            "define it at the top of a module, or give it a name with modelcollapse.part(name=...) or "
+            "modelcollapse.register(name=...)",
             stacklevel=3,
         )
     files.write(path, {"format": FORMAT, "run": spec}, arrays)
@@ -40,7 +41,8 @@ def read(path: str | os.PathLike[str], needed: Iterable[str]) -> dict[str, Any]:
     found = spec.get("format") if isinstance(spec, dict) else None
     if found == 1:
         raise ValueError(
-            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format {FORMAT}: "
+            f"{name} has format 1, which early copies of modelcollapse 0.1 wrote, and this version reads format "
+            f"{FORMAT}: "
             "read it with the version that wrote it, or make the run again"
         )
     if found != FORMAT:

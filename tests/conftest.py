@@ -1,4 +1,6 @@
-"""Strict numerics for every test (64 bits, no silent promotion, warnings are errors), and a budget of compiled programs per module."""
+"""Strict numerics for every test (64 bits, no silent promotion, warnings are errors), and a budget of compiled programs
+per module.
+"""
 
 import gc
 import os

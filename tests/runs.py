@@ -1,4 +1,6 @@
-"""Small runs that any test may look at: each is made once in a process, and all with the same settings share one program."""
+"""Small runs that any test may look at: each is made once in a process, and all with the same settings share one
+program.
+"""
 
 import functools
 from typing import Any

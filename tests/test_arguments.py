@@ -1,7 +1,8 @@
-"""Every public constructor and function says what is wrong with an argument before anything is compiled, and takes what means a number.
+"""Every public constructor and function says what is wrong with an argument before anything is compiled, and takes what
+means a number.
 
-One table has a row for each argument, with its kind; one has the values that no argument of a kind can be. A new field of a family or
-regime that is in no row fails the test of completeness.
+One table has a row for each argument, with its kind; one has the values that no argument of a kind can be. A new field
+of a family or regime that is in no row fails the test of completeness.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The code in the documentation runs, in order, as it stands, and gives the output that stands beside it.
 
-Output is shown in three ways. A comment behind ``print(...)`` that begins with a number, a quotation mark or a bracket is what it prints; a ``text``
-block behind a ``python`` block is all that it prints; and indented lines below ``$ modelcollapse ...`` are what the command prints.
+Output is shown in three ways. A comment behind ``print(...)`` that begins with a number, a quotation mark or a bracket
+is what it prints; a ``text`` block behind a ``python`` block is all that it prints; and indented lines below
+``$ modelcollapse ...`` are what the command prints.
 """
 
 import ast
@@ -73,8 +74,8 @@ def last_digit(shown):
 def differences(shown, actual):
     """Where two texts differ in more than white space and the digits of numbers that are not shown.
 
-    Rows of a summary are random: another version of JAX may draw other numbers. Their mean lies within five standard errors, and
-    what else they show within a fifth or ten standard errors.
+    Rows of a summary are random: another version of JAX may draw other numbers. Their mean lies within five standard
+    errors, and what else they show within a fifth or ten standard errors.
     """
     wanted, found = ([line for line in text.splitlines() if line.strip()] for text in (shown, actual))
     if len(wanted) != len(found):

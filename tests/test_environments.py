@@ -1,4 +1,6 @@
-"""The same numbers wherever the library runs: settings of JAX and Python, places without a home, a display or more than ASCII."""
+"""The same numbers wherever the library runs: settings of JAX and Python, places without a home, a display or more than
+ASCII.
+"""
 
 import json
 import os

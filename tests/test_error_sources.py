@@ -80,7 +80,9 @@ def test_small_sample_corrections_are_void() -> None:
     "regime", [mc.FreshReal(0.3), pytest.param(mc.Retain(0.25, 0.25), marks=pytest.mark.slow)], ids=str
 )
 def test_it_is_the_limit_of_large_samples(regime: Any) -> None:
-    """A family that loses something at every fit, and a regime that mixes: what endless data give, large samples nearly do."""
+    """A family that loses something at every fit, and a regime that mixes: what endless data give, large samples nearly
+    do.
+    """
     plane = mc.normal([1.0, 0.0], [[2.0, 0.3], [0.3, 1.0]])
     family = mc.PPCA(2, noise=0.2)
     endless = exact(family, plane, regime, "decoder_variance", size=20_000, generations=3)["decoder_variance"][0]
@@ -198,7 +200,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "steps without a rate": (lambda: dataclasses.replace(LINE.family, steps=3), ValueError, "both steps and rate"),
     "no steps": (lambda: dataclasses.replace(LINE.family, steps=0, rate=0.1), ValueError, "steps must be at least 1"),
     "a rate of 0": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.0), ValueError, "rate must be finite and positive"),
-    "steps of ridge": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.1, penalty=1.0), ValueError, "no penalty"),
+    "steps of ridge": (lambda: dataclasses.replace(LINE.family, steps=2, rate=0.1, penalty=1.0), ValueError, "cannot be combined with penalty"),
     "loss on the plane": (lambda: mc.excess_log_loss(mc.normal([0.0, 0.0])), ValueError, "one coordinate, got 2"),
     "loss on states": (lambda: mc.excess_log_loss(mc.categorical([1.0])), TypeError, "normal law or a mixture"),
     "loss on counts": (lambda: mc.excess_log_loss(mc.poisson(1.0)), TypeError, "law of Mean"),

@@ -1,4 +1,6 @@
-"""Every example runs, and the numbers that it prints agree with their predictions; by default one of them, the others are slow."""
+"""Every example runs, and the numbers that it prints agree with their predictions; by default one of them, the others
+are slow.
+"""
 
 import importlib
 import sys

@@ -1,4 +1,6 @@
-"""What goes on goes on as if it had never stopped, or is refused: the past is never rewritten, and each part of a run says where it was made."""
+"""What goes on goes on as if it had never stopped, or is refused: the past is never rewritten, and each part of a run
+says where it was made.
+"""
 
 import functools
 import json

@@ -254,7 +254,9 @@ def test_mixture_projections_are_mixtures() -> None:
 
 @pytest.mark.parametrize("bits", [32, 64])
 def test_a_state_that_is_left_alone_has_probability_one_exactly(bits: int) -> None:
-    """49 * (1 / 49) is not 1 in float64, nor is 41 * (1 / 41) in float32; a chain that is absorbed must stay so bit for bit."""
+    """49 * (1 / 49) is not 1 in float64, nor is 41 * (1 / 41) in float32; a chain that is absorbed must stay so bit for
+    bit.
+    """
     with jax.enable_x64(bits == 64):
         counts = np.stack([np.arange(1, 200), np.zeros(199)], axis=1).astype(np.int32)
         fit = jax.jit(jax.vmap(lambda n: mc.Discrete().fit(jax.random.key(0), Counts(n), None)))

@@ -1,7 +1,8 @@
 """At ten million draws a generation the law is the same in float32 as in float64.
 
-What float32 may change is stated: frequencies are rounded to 6e-8, relative, which is 2e-4 standard deviations of a refit or
-less; a log chi-square is off by about 1e-6, which is 3e-3 standard deviations. Kolmogorov-Smirnov with this many chains sees 0.05.
+What float32 may change is stated: frequencies are rounded to 6e-8, relative, which is 2e-4 standard deviations of a
+refit or less; a log chi-square is off by about 1e-6, which is 3e-3 standard deviations. Kolmogorov-Smirnov with this
+many chains sees 0.05.
 """
 
 from __future__ import annotations

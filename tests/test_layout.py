@@ -1,4 +1,6 @@
-"""The house stays as it was drawn: no circle, no upward arrow, no private name across modules, and sizes that can be read."""
+"""The house stays as it was drawn: no circle, no upward arrow, no private name across modules, and sizes that can be
+read.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ MODULES = {
 LONGEST = 400
 """Lines of a file."""
 PROBES = 30
-"""Questions by the name of an attribute, ``hasattr(...)`` and ``getattr(..., default)``; each other one is an ``isinstance``."""
+"""Questions by the name of an attribute, ``hasattr(...)`` and ``getattr(..., default)``; each other one is an
+``isinstance``.
+"""
 ANY = 150
 """Arguments annotated ``Any``."""
 
@@ -43,7 +47,9 @@ def typed_only(module: ast.Module) -> set[ast.AST]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Modules of this package or of the theory that a file imports, wherever in it, and the name that is taken from each."""
+    """Modules of this package or of the theory that a file imports, wherever in it, and the name that is taken from
+    each.
+    """
     module = tree(path)
     hidden = typed_only(module)
     for node in ast.walk(module):
@@ -65,7 +71,8 @@ def lazy(path: Path) -> set[str]:
 
 
 def test_no_circle() -> None:
-    # one arrow points up, and is right: a run asks for predictions, and `import modelcollapse` must not import the theory
+    # one arrow points up, and is right: a run asks for predictions, and `import modelcollapse` must not import the
+    # theory
     graph = {
         name: {to for to, _ in imports(path) if to in MODULES and to != name and not name.startswith(to + ".")}
         - ({f"{PACKAGE}.predict"} if name == f"{PACKAGE}.run" else set())
@@ -76,7 +83,8 @@ def test_no_circle() -> None:
 
 
 def test_imports_inside_functions_are_few() -> None:
-    # those of the command line and of lazy names keep its start short; the run's to its predictions is the one that points up
+    # those of the command line and of lazy names keep its start short; the run's to its predictions is the one that
+    # points up
     allowed = {f"{PACKAGE}.run": {f"{PACKAGE}.predict"}}
     for name, path in MODULES.items():
         found = lazy(path) - allowed.get(name, set())

@@ -1,4 +1,6 @@
-"""Triangles drawn in law, estimates alone and least squares on rows are one family; weights and designs mean what they say."""
+"""Triangles drawn in law, estimates alone and least squares on rows are one family; weights and designs mean what they
+say.
+"""
 
 from __future__ import annotations
 

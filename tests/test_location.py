@@ -1,4 +1,6 @@
-"""Rows far from 0 keep their spread: a run is centred on the host in float64 where that is exact in law, and refused by name elsewhere."""
+"""Rows far from 0 keep their spread: a run is centred on the host in float64 where that is exact in law, and refused by
+name elsewhere.
+"""
 
 import dataclasses
 import functools
@@ -13,7 +15,8 @@ import pytest
 import modelcollapse as mc
 from modelcollapse.pytree import part
 
-# multiples of 2**-10 whose mean is 0, so that a shift by whole numbers is exact in float64; the third coordinate sums the others
+# multiples of 2**-10 whose mean is 0, so that a shift by whole numbers is exact in float64; the third coordinate sums
+# the others
 HALF = np.round(30 * 1024 * np.random.default_rng(0).normal(size=(32, 2))) / 1024
 BASE = np.concatenate([HALF, -HALF])
 SPREAD = BASE.std(0)
@@ -73,7 +76,9 @@ def test_the_spread_does_not_depend_on_the_location(family: str, source: str) ->
     "family", ["Gaussian", *(pytest.param(n, marks=pytest.mark.slow) for n in FAMILIES if n != "Gaussian")]
 )
 def test_the_first_fit_to_a_whole_table_is_that_of_float64(family: str) -> None:
-    """Drawn without replacement as often as it has rows, a table is fitted as it is, whatever the seed and the precision."""
+    """Drawn without replacement as often as it has rows, a table is fitted as it is, whatever the seed and the
+    precision.
+    """
     rows = 1e9 + 30 * np.random.default_rng(1).normal(size=(32, 2))
     fitted, _ = FAMILIES[family]
 
@@ -187,7 +192,8 @@ def test_losses_on_a_far_law_are_those_on_a_near_one() -> None:
     assert np.isfinite(observed[0]["soon"]).any()
 
 
-# --------------------------------------------------------------------------------------------------------- what is refused
+# --------------------------------------------------------------------------------------------------------- what is
+# refused
 
 
 def own(params: Any) -> jax.Array:
@@ -258,7 +264,9 @@ def test_trace_gives_spreads_and_refuses_locations() -> None:
 
 
 def test_below_the_limit_ones_own_parts_see_the_rows_where_they_lie() -> None:
-    """At 100 spreads parameters are moved back for an observable that nothing is known of; a regime of ones own is not centred."""
+    """At 100 spreads parameters are moved back for an observable that nothing is known of; a regime of ones own is not
+    centred.
+    """
     given = {"size": 20, "generations": 3, "chains": 2}
     with jax.enable_x64(False):
         far = mc.table(ONE + 3000.0)
@@ -278,7 +286,9 @@ def squared_gap(params: Any, truth: Any) -> jax.Array:
 
 
 def test_images_are_not_far_however_even_they_are() -> None:
-    """A pixel that is white in all images but one lies thousands of its spreads from 0, and is right to 2**-24 all the same."""
+    """A pixel that is white in all images but one lies thousands of its spreads from 0, and is right to 2**-24 all the
+    same.
+    """
     pixels = np.ones((20_000, 2, 2))
     pixels[0, 0, 0] = 250 / 255
     with jax.enable_x64(False):
@@ -303,7 +313,8 @@ def test_what_overflows_is_refused_at_the_door() -> None:
     assert float(mc.table([[1e39], [1.0]]).points[0, 0]) == 1e39
 
 
-# ------------------------------------------------------------------------------------------------------------- other doors
+# ------------------------------------------------------------------------------------------------------------- other
+# doors
 
 
 def test_float64_has_the_same_rule_further_out() -> None:

@@ -1,4 +1,6 @@
-"""Models as people have them: data frames in and out, their own names for arguments, their own generators, their own errors."""
+"""Models as people have them: data frames in and out, their own names for arguments, their own generators, their own
+errors.
+"""
 
 import copy
 import functools

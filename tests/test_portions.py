@@ -1,4 +1,6 @@
-"""A share of a size is one whole number, wherever it is asked for: the decimal that the share prints as, halves up, exact at any size."""
+"""A share of a size is one whole number, wherever it is asked for: the decimal that the share prints as, halves up,
+exact at any size.
+"""
 
 from __future__ import annotations
 

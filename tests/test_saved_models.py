@@ -1,4 +1,6 @@
-"""A run of foreign models goes on where it stopped: extended, saved and loaded, or killed and resumed from its checkpoint."""
+"""A run of foreign models goes on where it stopped: extended, saved and loaded, or killed and resumed from its
+checkpoint.
+"""
 
 import io
 

@@ -1,4 +1,6 @@
-"""A new family, regime or observable is one class or function outside the package, and everything works with it, in both precisions."""
+"""A new family, regime or observable is one class or function outside the package, and everything works with it, in
+both precisions.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Sources take numbers and data in whatever users hold them, in either precision, and refuse by name what they cannot hold."""
+"""Sources take numbers and data in whatever users hold them, in either precision, and refuse by name what they cannot
+hold.
+"""
 
 import collections
 import datetime

@@ -1,4 +1,6 @@
-"""A text file is read whole, in any of its usual forms, or refused with the line, the column and the content that cannot be read."""
+"""A text file is read whole, in any of its usual forms, or refused with the line, the column and the content that
+cannot be read.
+"""
 
 import csv
 import warnings

@@ -1,4 +1,6 @@
-"""Parts that no part of the package foresaw, each in one place: a detector, islands, an observable of the data, parts with awkward names."""
+"""Parts that no part of the package foresaw, each in one place: a detector, islands, an observable of the data, parts
+with awkward names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A VAE computes the bound it says, trains, reaches the optimum of its linear case, and fails with its chain and generation named."""
+"""A VAE computes the bound it says, trains, reaches the optimum of its linear case, and fails with its chain and
+generation named.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +16,7 @@ import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
 from modelcollapse.families import vae
-from modelcollapse.families._networks import MLP, Convolutional, convolved, spread
+from modelcollapse.families.networks import MLP, Convolutional, convolved, spread
 from modelcollapse.families.vae import Autoencoder
 from modelcollapse.observables import images as io
 from modelcollapse.pytree import part

@@ -6,49 +6,36 @@ from typing import Any
 
 import jax
 
-from modelcollapse import arguments
-from modelcollapse.data import Rows
+from modelcollapse import arguments, protocols
+from modelcollapse.families.wrapping import Wrapper, described, inherits
+from modelcollapse.protocols import Family, Number, Params
 from modelcollapse.pytree import part
 
 
 @part
-class Damped:
-    """``family``, but each refit moves only the share ``rate`` of the way from the previous parameters to the fitted ones.
+@inherits(
+    protocols.Checks, protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Rests, protocols.Validates,
+    protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
+    protocols.Equivariant, protocols.Bounded, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+)  # fmt: skip
+class Damped(Wrapper):
+    """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.
 
-    The way is the family's own ``blend``: linear in probabilities (discrete), in mean, unit factor and log pivots (Gaussian). ``rate`` 1 is
-    the family itself. Generation 0 is fitted in full.
+    The way is the family's own ``blend``: linear in probabilities (discrete), in mean, unit factor and log pivots
+    (Gaussian). ``rate`` 1 is the family itself. Generation 0 is fitted in full.
     """
 
-    family: Any
-    rate: Any
+    family: Family
+    rate: Number
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, rate=arguments.share)
-        if not hasattr(self.family, "blend"):
+        if not isinstance(self.family, protocols.Blends):
             raise TypeError(
-                f"{type(self.family).__name__} has no meaningful blend of two fits (its parameters have no fixed labels), "
+                f"{described(self.family)} has no meaningful blend of two fits (its parameters have no fixed labels), "
                 "so it cannot be damped; use a family with a `blend`, such as Gaussian or Discrete"
             )
 
-    @property
-    def data(self) -> Any:
-        return self.family.data
-
-    def draw(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Any:
-        return self.family.draw(key, params, n, capacity)
-
-    def draw_rows(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Rows:
-        return self.family.draw_rows(key, params, n, capacity)
-
-    def summarise(self, rows: Rows) -> Any:
-        return self.family.summarise(rows)
-
-    def fit(self, key: jax.Array, data: Any, previous: Any) -> Any:
+    def fit(self, key: jax.Array, data: Any, previous: Params | None) -> Params:
         fitted = self.family.fit(key, data, previous)
-        return fitted if previous is None else self.family.blend(previous, fitted, self.rate)
-
-    def __getattr__(self, name: str) -> Any:
-        # optional abilities (project, check, mix) are those of the family within
-        if name.startswith("_") or name in ("family", "rate"):
-            raise AttributeError(name)
-        return getattr(self.family, name)
+        return fitted if previous is None else self.family.blend(previous, fitted, self.rate)  # type: ignore[attr-defined]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
+from modelcollapse.laws import Table, law_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import categories, multinomial
 
@@ -35,10 +35,10 @@ class Discrete:
     def __post_init__(self) -> None:
         arguments.converted(self, states=arguments.optional(arguments.count))
 
-    def draw(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Counts:
+    def draw(self, key: jax.Array, params: jax.Array, n: Count, capacity: int) -> Counts:
         return Counts(multinomial(key, n, params, capacity=capacity))
 
-    def draw_rows(self, key: jax.Array, params: jax.Array, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: jax.Array, n: Count, capacity: int) -> Rows:
         """States ``(capacity,)`` int32, independent and in order of drawing."""
         return Rows(categories(key, params, capacity), jnp.asarray(n, jnp.int32))
 
@@ -52,13 +52,13 @@ class Discrete:
 
     def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
         dtype = jnp.result_type(float) if previous is None else previous.dtype
-        # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: what is left alone must have probability 1 exactly
-        shares = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
+        # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: a state that is left alone has probability 1
+        frequencies = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
         # counts of -1 come from weights that make no sense, or states out of range
-        return jnp.where((data.n >= 0).all(), shares, jnp.nan)
+        return jnp.where((data.n >= 0).all(), frequencies, jnp.nan)
 
     def at_rest(self, params: jax.Array) -> jax.Array:
-        """Whether one state is left, boolean ``()``: all draws are that state, so a refit to them is the same law bit for bit."""
+        """Whether one state is left, boolean ``()``: then a refit gives the same law bit for bit."""
         return (params == 1).any()
 
     def workspace(self, params: jax.Array) -> int:
@@ -70,16 +70,16 @@ class Discrete:
         # the products with zero weights are exact zeros, so a corner of the simplex returns one law bit for bit
         return (weights[:, None] * params).sum(0)
 
-    def blend(self, previous: jax.Array, fitted: jax.Array, rate: Any) -> jax.Array:
+    def blend(self, previous: jax.Array, fitted: jax.Array, rate: Number) -> jax.Array:
         """Linear in the probabilities."""
         return previous + rate * (fitted - previous)
 
-    def told(self, source: Any) -> Discrete:
+    def told(self, source: Source) -> Discrete:
         """This family with the number of states that the names of a table give."""
-        found = getattr(source, "states", None)
+        found = source.states if isinstance(source, Table) else None
         return self if self.states is not None or found is None else Discrete(found)
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that give no states, or states that this family does not have."""
         shape, dtype = row_type(source)
         if shape or not jnp.issubdtype(dtype, jnp.integer):
@@ -87,26 +87,25 @@ class Discrete:
                 f"source must give states, integers from 0 to K - 1, for Discrete; this {type(source).__name__} gives "
                 f"{dtype} of shape {('n', *shape)}: use categorical(...), a table of integers, or bin the rows"
             )
-        own = isinstance(getattr(source, "family", None), Discrete)
-        found = source.params.size if own else getattr(source, "states", None)
+        law = law_of(source, Discrete)
+        found = source.states if isinstance(source, Table) else None if law is None else law.size
         if found is not None:
             if self.states not in (None, found):
                 raise ValueError(f"states must be {found}, as in the source, or None; got {self.states}")
         elif self.states is None:
             raise ValueError(
-                f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}; or name them by labels(values)"
+                f"states must be given for a {type(source).__name__}: Discrete(states=K), got {self!r}; "
+                "or name them by labels(values)"
             )
-        elif hasattr(source, "points") and (largest := int(source.points.max())) >= self.states:
+        elif isinstance(source, Table) and (largest := int(source.points.max())) >= self.states:
             raise ValueError(
                 f"states must be at least {largest + 1}, the largest state of the table plus 1; got {self.states}"
             )
 
-    def project(self, source: Any) -> jax.Array | None:
+    def project(self, source: Source) -> jax.Array | None:
         """The law that infinitely many draws of ``source`` would be fitted by, where it is known."""
-        law = getattr(source, "params", None)
-        if isinstance(getattr(source, "family", None), Discrete):
-            return law
-        frequencies = getattr(source, "frequencies", None)
-        return None if frequencies is None or self.states is None else frequencies(self.states)
+        if isinstance(source, Table):
+            return None if self.states is None else source.frequencies(self.states)
+        return law_of(source, Discrete)
 
     limit = project

@@ -1,8 +1,8 @@
-r"""A family with one unknown parameter is refitted by its sample mean, and a data set is its size and its total, drawn directly.
+r"""A family with one unknown parameter is refitted by its sample mean; a data set is size and total, drawn directly.
 
-The natural exponential families whose variance is a quadratic function of the mean, :math:`V(m) = v_0 + v_1 m + v_2 m^2`
-(Morris 1982): the sum of n draws has a law that can be drawn at once, so a generation costs one or two random numbers, whatever
-the sample size.
+The natural exponential families whose variance is a quadratic function of the mean, :math:`V(m) = v_0 + v_1 m + v_2
+m^2` (Morris 1982): the sum of n draws has a law that can be drawn at once, so a generation costs one or two random
+numbers, whatever the sample size.
 
 ==================  ==========================  ==============================================
 family              variance at mean m          sum of n draws
@@ -18,8 +18,6 @@ GaussianMean        the known covariance        normal
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +25,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.data import Moments, Rows, row_type
-from modelcollapse.families.gaussian import Gaussian, Normal, dimension, normal_params
+from modelcollapse.data import Rows, row_type
+from modelcollapse.families.checks import check_one_column, check_table
+from modelcollapse.laws import Law, law_of, rows_of
+from modelcollapse.protocols import Count, HasLogMean, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import binomial, log_gamma, poisson
 
@@ -55,9 +55,6 @@ class Total:
         lost = (self.total < 0) | (other.total < 0) | (total < 0)
         return Total(self.count + other.count, jnp.where(lost, -1, total))
 
-    def with_room(self, capacity: int) -> Total:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         """0: a total takes the same room whatever the size."""
@@ -66,7 +63,7 @@ class Total:
 
 @part
 class LogMean:
-    """Number of positive values and the logarithm of their mean, so that neither can underflow; minus infinity if there are none."""
+    """Number of positive values and the logarithm of their mean, which cannot underflow; -inf if there are none."""
 
     count: jax.Array  # (), int32
     log_mean: jax.Array  # (1,)
@@ -82,9 +79,6 @@ class LogMean:
         # an empty set weighs nothing, and log 1 is 0: pooling with it returns the very same mean
         pooled = jnp.logaddexp(self.log_mean + shares[0], other.log_mean + shares[1])
         return type(self)(total, pooled)
-
-    def with_room(self, capacity: int) -> LogMean:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -126,8 +120,8 @@ class LogScale:
 class OfCounts(abc.ABC):
     """What the families of counts share: all but the law of a sum. Nothing in it is overridden.
 
-    The total is an exact integer and the mean is total / size, rounded. In float32 a mean within 6e-8 of the largest count may
-    round to it.
+    The total is an exact integer and the mean is total / size, rounded. In float32 a mean within 6e-8 of the largest
+    count may round to it.
     """
 
     data = Total
@@ -151,11 +145,11 @@ class OfCounts(abc.ABC):
         m = _vector(mean)
         return Mean(m, self.variance(m))
 
-    def draw(self, key: jax.Array, params: Mean, n: Any, capacity: int = 0) -> Total:
+    def draw(self, key: jax.Array, params: Mean, n: Count, capacity: int = 0) -> Total:
         n = jnp.asarray(n, jnp.int32)
         return Total(n, self.sums(key, params.mean[0], n))
 
-    def draw_rows(self, key: jax.Array, params: Mean, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Mean, n: Count, capacity: int) -> Rows:
         """Counts ``(capacity,)`` int32."""
         return Rows(self.sums(key, params.mean[0], jnp.ones(capacity, jnp.int32)), jnp.asarray(n, jnp.int32))
 
@@ -179,25 +173,26 @@ class OfCounts(abc.ABC):
             proper &= data.total <= most
         return self.law(jnp.where(proper, mean, jnp.nan))
 
-    def fixed(self, params: Mean) -> jax.Array:
+    def at_rest(self, params: Mean) -> jax.Array:
         """Whether all draws are the same, boolean ``()``: a refit to them is the same law bit for bit."""
         return (params.variance == 0).all()
 
-    def blend(self, previous: Mean, fitted: Mean, rate: Any) -> Mean:
+    def blend(self, previous: Mean, fitted: Mean, rate: Number) -> Mean:
         """Linear in the mean."""
         return self.law(previous.mean + rate * (fitted.mean - previous.mean))
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that give no counts, or counts that this family cannot have, and totals beyond 32 bits."""
         name = type(self).__name__
         shape, dtype = row_type(source)
         if shape or not jnp.issubdtype(dtype, jnp.integer):
             raise TypeError(
-                f"source must give counts, integers from 0, for {name}; this {type(source).__name__} gives {dtype} of shape "
-                f"{('n', *shape)}: use a law on counts or a table of integers"
+                f"source must give counts, integers from 0, for {name}; this {type(source).__name__} gives {dtype} of "
+                f"shape {('n', *shape)}: use a law on counts or a table of integers"
             )
-        own, points = getattr(source, "family", None), getattr(source, "points", None)
-        if self.highest is not None and isinstance(own, OfCounts) and (own.highest or arguments.LARGEST) > self.highest:
+        own, points = source.family if isinstance(source, Law) else None, rows_of(source)
+        largest = (own.highest or arguments.LARGEST) if isinstance(own, OfCounts) else 0
+        if self.highest is not None and largest > self.highest:
             raise ValueError(f"source must give counts up to {self.highest} for {self!r}, got a law of {own!r}")
         if self.highest is not None and points is not None and (most := int(points.max())) > self.highest:
             raise ValueError(f"trials must be at least {most}, the largest count of the table; got {self.highest}")
@@ -210,7 +205,7 @@ class OfCounts(abc.ABC):
                 f"{expected * size:.3g}: use a smaller size or fewer generations"
             )
 
-    def project(self, source: Any) -> Mean | None:
+    def project(self, source: Source) -> Mean | None:
         """The law with the mean of ``source``, where it is known."""
         mean = source_mean(source)
         return None if mean is None else self.law(mean)
@@ -222,8 +217,8 @@ class OfCounts(abc.ABC):
 class Binomial(OfCounts):
     r"""Successes in a known number of trials; their mean is refitted. Parameters: a ``Mean``.
 
-    The total of n draws is binomial with ``trials * n`` trials, so this is the haploid Wright-Fisher chain of two states with
-    ``trials * size`` items: 0 and ``trials`` absorb, exactly.
+    The total of n draws is binomial with ``trials * n`` trials, so this is the haploid Wright-Fisher chain of two
+    states with ``trials * size`` items: 0 and ``trials`` absorb, exactly.
 
     Parameters
     ----------
@@ -255,8 +250,8 @@ class Binomial(OfCounts):
 class Poisson(OfCounts):
     """Counts whose variance is their mean, which is refitted. Parameters: a ``Mean``.
 
-    The total is a critical branching process: 0 absorbs, exactly, and every chain ends there although the mean over chains
-    stays. A chain whose total passes 2^31 - 1 fails.
+    The total is a critical branching process: 0 absorbs, exactly, and every chain ends there although the mean over
+    chains stays. A chain whose total passes 2^31 - 1 fails.
     """
 
     @property
@@ -275,16 +270,17 @@ class Poisson(OfCounts):
 class NegativeBinomial(OfCounts):
     r"""Failures before a known number of successes, r; their mean m is refitted. Parameters: a ``Mean``.
 
-    One draw is k with probability :math:`\binom{k + r - 1}{k} (r/(r+m))^r (m/(r+m))^k`. 0 absorbs, exactly. A chain whose total
-    passes 2^31 - 1 fails.
+    One draw is k with probability :math:`\binom{k + r - 1}{k} (r/(r+m))^r (m/(r+m))^k`. 0 absorbs, exactly. A chain
+    whose total passes 2^31 - 1 fails.
 
     Parameters
     ----------
     successes
-        r, positive, not necessarily whole. 1, the default, is the geometric family; as r grows it becomes the Poisson family.
+        r, positive, not necessarily whole. 1, the default, is the geometric family; as r grows it becomes the Poisson
+        family.
     """
 
-    successes: Any = 1.0
+    successes: Number = 1.0
 
     def __post_init__(self) -> None:
         arguments.converted(self, successes=arguments.positive)
@@ -299,7 +295,7 @@ class NegativeBinomial(OfCounts):
 
     def sums(self, key: jax.Array, mean: jax.Array, n: jax.Array) -> jax.Array:
         size = n.astype(mean.dtype)
-        log_ratio = log_gamma(key, self.successes * size, mean.dtype, per_shape=True)
+        log_ratio = log_gamma(key, jnp.asarray(self.successes * size), mean.dtype, per_shape=True)
         return poisson(key, mean * size * jnp.exp(log_ratio), POISSON)
 
 
@@ -307,8 +303,8 @@ class NegativeBinomial(OfCounts):
 class Gamma:
     r"""Positive numbers of known shape; their mean m is refitted, on a log scale. Parameters: a ``LogScale``.
 
-    The variance is :math:`m^2/\text{shape}`. The mean over chains stays, while every chain sinks to 0 exponentially. Data sets
-    drawn directly never underflow; rows do (in regimes that need items), and then the fit fails.
+    The variance is :math:`m^2/\text{shape}`. The mean over chains stays, while every chain sinks to 0 exponentially.
+    Data sets drawn directly never underflow; rows do (in regimes that need items), and then the fit fails.
 
     Parameters
     ----------
@@ -316,7 +312,7 @@ class Gamma:
         Positive, not necessarily whole. 1, the default, is the exponential family.
     """
 
-    shape: Any = 1.0
+    shape: Number = 1.0
 
     data = LogMean
     default_observables = ("mean", "log_mean")
@@ -330,13 +326,13 @@ class Gamma:
 
     def _log_means(self, key: jax.Array, log_mean: jax.Array, n: jax.Array) -> jax.Array:
         dtype = log_mean.dtype
-        return log_mean + log_gamma(key, self.shape * n.astype(dtype), dtype, per_shape=True)
+        return log_mean + log_gamma(key, jnp.asarray(self.shape * n.astype(dtype)), dtype, per_shape=True)
 
-    def draw(self, key: jax.Array, params: LogScale, n: Any, capacity: int = 0) -> LogMean:
+    def draw(self, key: jax.Array, params: LogScale, n: Count, capacity: int = 0) -> LogMean:
         n = jnp.asarray(n, jnp.int32)
         return LogMean(n, self._log_means(key, params.log_mean, n))
 
-    def draw_rows(self, key: jax.Array, params: LogScale, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: LogScale, n: Count, capacity: int) -> Rows:
         """Points ``(capacity, 1)``."""
         one = jnp.ones((capacity, 1), jnp.int32)
         return Rows(jnp.exp(self._log_means(key, params.log_mean[None, :], one)), jnp.asarray(n, jnp.int32))
@@ -347,136 +343,42 @@ class Gamma:
     def fit(self, key: jax.Array, data: LogMean, previous: LogScale | None) -> LogScale:
         return self.law(data.log_mean)
 
-    def blend(self, previous: LogScale, fitted: LogScale, rate: Any) -> LogScale:
+    def blend(self, previous: LogScale, fitted: LogScale, rate: Number) -> LogScale:
         """Linear in the logarithm of the mean."""
         return self.law(previous.log_mean + rate * (fitted.log_mean - previous.log_mean))
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that do not give positive numbers."""
         check_one_column(self, source)
         check_table(self, source, lambda points: points <= 0, "positive")
 
-    def project(self, source: Any) -> LogScale | None:
+    def project(self, source: Source) -> LogScale | None:
         """The law with the mean of ``source``, where it is known."""
-        log_mean = getattr(getattr(source, "params", None), "log_mean", None)
-        if log_mean is not None:
-            return self.law(log_mean)
+        law = law_of(source, object)
+        if isinstance(law, HasLogMean):
+            return self.law(law.log_mean)
         mean = source_mean(source)
         return None if mean is None else self.law(jnp.log(mean))
 
     limit = project
 
 
-@part
-class GaussianMean:
-    r"""A normal law of known covariance; its mean is refitted, by the sample mean. Parameters: a ``Normal``.
-
-    The mean is a random walk with steps of covariance :math:`\Sigma/M`, and nothing else happens: no collapse of the spread, only
-    drift. One row is enough.
-
-    Parameters
-    ----------
-    covariance
-        Known: ``()``, a variance, times the identity; or ``(d, d)``.
-    """
-
-    covariance: Any = 1.0
-
-    data = Moments
-    default_observables = ("mean",)
-
-    def __post_init__(self) -> None:
-        arguments.converted(self, covariance=known_covariance)
-
-    def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
-        return Gaussian().draw(key, params, n)
-
-    def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:
-        return Gaussian().draw_rows(key, params, n, capacity)
-
-    def summarise(self, rows: Rows) -> Moments:
-        return Gaussian().summarise(rows)
-
-    def law(self, mean: jax.Array) -> Normal:
-        """The law with this mean ``(d,)``."""
-        d = mean.size
-        sigma = jnp.asarray(self.covariance, mean.dtype)
-        return normal_params(mean, sigma * jnp.eye(d, dtype=mean.dtype) if sigma.ndim == 0 else sigma)
-
-    def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
-        return self.law(data.mean) if previous is None else Normal(data.mean, previous.unit, previous.log_scale)
-
-    def blend(self, previous: Normal, fitted: Normal, rate: Any) -> Normal:
-        """Linear in the mean."""
-        return Normal(previous.mean + rate * (fitted.mean - previous.mean), fitted.unit, fitted.log_scale)
-
-    def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse sources without numeric rows, and a covariance of another dimension."""
-        d, shape = dimension(self, source), np.shape(self.covariance)
-        if shape not in ((), (d, d)):
-            raise ValueError(f"covariance must have shape () or (d, d) = {(d, d)}, got {shape}")
-
-    def project(self, source: Any) -> Normal | None:
-        """The law with the mean of ``source``, where it is known."""
-        moments = source.moments()
-        return None if moments is None else self.law(moments[0])
-
-    limit = project
-
-
-def source_mean(source: Any) -> jax.Array | None:
+def source_mean(source: Source) -> jax.Array | None:
     """Mean ``(d,)`` of ``source``, or ``()`` of a table of integers, where it is known."""
     moments = source.moments()
     if moments is not None:
         return moments[0]
-    points = getattr(source, "points", None)
+    points = rows_of(source)
     return None if points is None else points.astype(jnp.result_type(float)).mean()
 
 
 def log_mean_of(values: jax.Array, rows: Rows) -> jax.Array:
-    """Logarithm ``(1,)`` of the mean of ``values`` ``(capacity, 1)`` over the rows that are there; NaN if one is negative."""
+    """Logarithm ``(1,)`` of the mean of ``values`` ``(capacity, 1)`` over present rows; NaN if one is negative."""
     there = jnp.where(rows.present[:, None], values, 0.0)
     scale = there.max(0)
     size = jnp.maximum(rows.count, 1).astype(values.dtype)
     mean = jnp.log(scale) + jnp.log((there / jnp.where(scale > 0, scale, 1.0)[None, :]).sum(0) / size)
     return jnp.where((there >= 0).all(), mean, jnp.nan)
-
-
-def known_covariance(name: str, value: Any) -> Any:
-    """A positive variance, or a symmetric positive definite matrix ``(d, d)``."""
-    sigma = arguments.array(name, value, ndim=(0, 2))
-    if not sigma.ndim:
-        return arguments.positive(name, sigma)
-    if not sigma.size or sigma.shape[0] != sigma.shape[1]:
-        raise ValueError(f"{name} must have shape () or (d, d), got {sigma.shape}")
-    if not np.allclose(sigma, sigma.T, rtol=1e-9, atol=0) or not np.all(np.linalg.eigvalsh(sigma) > 0):
-        raise ValueError(f"{name} must be symmetric and positive definite, got {sigma}")
-    return sigma
-
-
-def check_one_column(family: Any, source: Any) -> None:
-    """Refuse sources that do not give rows ``(n, 1)`` of real numbers."""
-    d = dimension(family, source)
-    if d != 1:
-        raise ValueError(f"source must give rows with one column for {type(family).__name__}, got {d} columns")
-
-
-def check_table(family: Any, source: Any, bad: Callable[[np.ndarray], np.ndarray], what: str) -> None:
-    """Refuse a table with rows that the family cannot have."""
-    points = getattr(source, "points", None)
-    if points is not None and (wrong := bad(np.asarray(points)[:, 0])).any():
-        raise ValueError(
-            f"rows must be {what} for {type(family).__name__}, got {np.asarray(points)[wrong][0, 0]} in row {int(wrong.argmax())}"
-        )
-
-
-def check_apart(family: Any, source: Any, end: float) -> None:
-    """Refuse a table whose rows all lie at the ``end`` of the family's range, where its fit is infinite."""
-    points = getattr(source, "points", None)
-    if points is not None and bool((np.asarray(points) == np.asarray(end, points.dtype)).all()):
-        raise ValueError(
-            f"rows must not all be {end:g} for {type(family).__name__}: the fit to such a table is infinite on its log scale"
-        )
 
 
 def _vector(mean: ArrayLike) -> jax.Array:

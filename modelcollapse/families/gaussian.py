@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.data import Moments, Rows, row_type
+from modelcollapse.data import Moments, Rows
+from modelcollapse.families.checks import check_spanned, dimension
+from modelcollapse.laws import law_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
 
@@ -19,8 +22,9 @@ from modelcollapse.sampling import materialise, materialised, mean_and_factor, o
 class Normal:
     r"""A normal law in d dimensions: mean ``(d,)`` and :math:`\Sigma = U\,\mathrm{diag}(e^{2l})\,U^T`.
 
-    ``unit`` is U ``(d, d)``, unit lower triangular; ``log_scale`` is l ``(d,)``. Under recursive fitting the pivots separate
-    exponentially, so neither :math:`\Sigma` nor one scale for all of it would survive.
+    ``unit`` is U ``(d, d)``, unit lower triangular; ``log_scale`` is l ``(d,)``. Under recursive fitting the pivots
+    separate exponentially, so neither :math:`\Sigma` nor one scale for all of it would survive. Pivots of a law of
+    lower rank are ``-inf``, the last ones, and their columns of U unit vectors.
     """
 
     mean: jax.Array
@@ -32,34 +36,49 @@ class Normal:
         """Lower triangular ``(d, d)``, covariance = factor @ factor.T; its small columns may underflow to 0."""
         return self.unit * jnp.exp(self.log_scale)[None, :]
 
+    covariance_factor = factor
+
     @property
     def covariance(self) -> jax.Array:
+        """``(d, d)``."""
         factor = self.factor
         return factor @ factor.T
 
-    def moved(self, by: Any) -> Normal:
+    @property
+    def log_variance(self) -> jax.Array:
+        """``(d,)``: a row of the factor, squared and summed in log scale, so that nothing underflows."""
+        return jax.nn.logsumexp(2 * (jnp.log(jnp.abs(self.unit)) + self.log_scale[None, :]), axis=1)
+
+    def moved(self, by: np.ndarray | jax.Array) -> Normal:
         """The law of rows moved by ``by`` (d,)."""
         return Normal(self.mean + by, self.unit, self.log_scale)
 
 
-def lower_product(unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array) -> tuple[Any, Any]:
+def lower_product(
+    unit: jax.Array, log_scale: jax.Array, right: jax.Array, log_right: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     r""":math:`U D V E` as a unit lower triangular matrix and log pivots, without ever forming D or E; lanes come last.
 
-    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of E
-    that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn from.
+    Column j is :math:`U\,(e^{l - l_j} V_{\cdot j})`; the ratios are of pivots below the j-th to the j-th. A pivot of D
+    or E that is 0 (its logarithm ``-inf``) leaves a unit vector, so an empty draw is the same whatever it was drawn
+    from. Zeros of D must be its last pivots.
     """
     d = len(log_scale)
     if d == 1:
         return unit, log_scale + log_right
-    ratio = log_scale[:, None] - log_scale[None]
+    spanned = log_scale > -jnp.inf
+    # not the difference of two infinities
+    ratio = log_scale[:, None] - jnp.where(spanned, log_scale, 0.0)[None]
     column = materialise(jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right))
     product = _applied(unit, column)
-    below = np.tri(d, k=-1, dtype=bool)[:, :, None] & jnp.isfinite(log_right)[None]
+    below = np.tri(d, k=-1, dtype=bool)[:, :, None] & (spanned & jnp.isfinite(log_right))[None]
     return jnp.where(below, product, jnp.eye(d, dtype=unit.dtype)[:, :, None]), log_scale + log_right
 
 
 @over_lanes
-def _draw_moments(key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_scale: jax.Array) -> Any:
+def _draw_moments(
+    key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_scale: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Mean, unit factor and log pivots of the scatter of ``n`` draws: d normals and one Bartlett factor."""
     dtype, d = mean.dtype, len(mean)
     centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
@@ -84,9 +103,14 @@ def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
 class Gaussian:
     """Sample mean and sample covariance with divisor ``size - ddof``. Parameters: a ``Normal``.
 
-    A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor a generation, whatever the sample
-    size. Needs at least ``d + 1`` rows. The mean has the resolution of the floating type: once a standard
-    deviation is below half an ulp of the mean, further steps of the mean round to nothing, while the log scale goes on exactly.
+    A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor per generation,
+    whatever the sample size. The mean has the resolution of the floating type: once a standard deviation is below half
+    an ulp of the mean, further steps of the mean round to nothing, while the log scale goes on exactly.
+
+    With ``ddof=1`` a fit needs at least d + 1 rows. With ``ddof=0`` fits to M <= d rows are legal: they have rank M -
+    1, and so a determinant of 0. The rank stays exact where data sets are drawn from one model; where several are
+    pooled, directions that no row spans come back at the level of rounding. Rows that leave a coordinate constant, but
+    not one that follows it, fail.
 
     Parameters
     ----------
@@ -103,16 +127,16 @@ class Gaussian:
     def __post_init__(self) -> None:
         arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))
 
-    def draw(self, key: jax.Array, params: Normal, n: Any, capacity: int = 0) -> Moments:
+    def draw(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
         n = jnp.asarray(n, jnp.int32)
         return Moments(n, *_draw_moments(materialised(key), n, params.mean, params.unit, params.log_scale))
 
-    def draw_rows(self, key: jax.Array, params: Normal, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Normal, n: Count, capacity: int) -> Rows:
         noise = jax.random.normal(key, (capacity, params.mean.size), params.mean.dtype)
         return Rows(params.mean[None, :] + noise @ params.factor.T, jnp.asarray(n, jnp.int32))
 
     def summarise(self, rows: Rows) -> Moments:
-        """The moments of real rows, by QR of the centred and scaled points."""
+        """The moments of rows, by QR of the centred and scaled points."""
         points, present = rows.points, rows.present[:, None]
         if points.ndim != 2:
             raise ValueError(f"a normal law is fitted to rows of shape (n, d), got points of shape {points.shape}")
@@ -128,6 +152,13 @@ class Gaussian:
         lower = jnp.linalg.qr(jnp.concatenate([centred / scale, room]), mode="r").T
         pivot = jnp.diagonal(lower)
         spanned = jnp.abs(pivot) > 0
+        if self.ddof == 0:
+            # n rows span n - 1 directions; what is left of the others is the rounding of their entries
+            rounding = (
+                8 * jnp.finfo(dtype).eps * jnp.sqrt(size) * jnp.where(present, jnp.abs(points), 0.0).max(0) / scale
+            )
+            first = jnp.arange(d, dtype=jnp.int32) < rows.count - 1
+            spanned &= (rows.count > d) | (first & (jnp.abs(pivot) > rounding))
         unit = jnp.where(
             spanned[None, :], jnp.tril(lower) / jnp.where(spanned, pivot, 1.0)[None, :], jnp.eye(d, dtype=dtype)
         )
@@ -138,99 +169,50 @@ class Gaussian:
         divisor = (data.count - self.ddof).astype(data.mean.dtype)
         return Normal(data.mean, data.unit, data.log_scale - 0.5 * jnp.log(divisor))
 
-    def blend(self, previous: Normal, fitted: Normal, rate: Any) -> Normal:
+    def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""
-        return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
+        if self.ddof == 1:
+            return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
+        return jax.tree.map(lambda old, new: _between(old, new, rate), previous, fitted)
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse sources without numeric rows, and sample sizes whose covariance has no full rank."""
+    def valid(self, params: Normal) -> jax.Array:
+        """Whether all is finite; with ``ddof=0`` the last log pivots may be minus infinity, for a rank below d."""
+        finite = jnp.isfinite(params.mean).all() & jnp.isfinite(params.unit).all()
+        pivots = params.log_scale
+        if self.ddof == 1:
+            return finite & jnp.isfinite(pivots).all()
+        # a 0 behind a 0 or behind any pivot, but no pivot behind a 0
+        legal = jnp.isfinite(pivots) | jnp.isneginf(pivots)
+        return finite & legal.all() & ~(jnp.isneginf(pivots[:-1]) & jnp.isfinite(pivots[1:])).any()
+
+    def check(self, source: Source, sizes: np.ndarray) -> None:
+        """Refuse sources without numeric rows or full rank, and with ``ddof=1`` sizes that leave a fit singular."""
         d = dimension(self, source)
         smallest = int(sizes.min())
-        if smallest < d + 1:
+        if smallest < d + 1 and self.ddof == 1:
             raise ValueError(
                 f"size must be at least d + 1 = {d + 1} for "
                 + ("a variance" if d == 1 else f"a covariance in {d} dimensions")
                 + f", got {smallest}: fewer rows leave it singular"
+                + ("" if d == 1 else "; or give ddof=0, which allows fits of lower rank")
             )
         check_spanned(self, source)
+        law = law_of(source, Gaussian)
+        if law is not None and np.isneginf(law.log_scale).any():
+            raise ValueError(
+                f"source must have a covariance of full rank for Gaussian, got a normal law of rank "
+                f"{int(np.isfinite(law.log_scale).sum())} in {d} dimensions"
+            )
 
-    def project(self, source: Any) -> Normal | None:
+    def project(self, source: Source) -> Normal | None:
         """The normal law with the mean and covariance of ``source``, where they are known."""
-        if isinstance(getattr(source, "family", None), Gaussian):
-            return source.params
+        law = law_of(source, Gaussian)
+        if law is not None:
+            return law
         moments = source.moments()
         return None if moments is None else normal_params(*moments)
 
     limit = project
-
-
-def dimension(family: Any, source: Any) -> int:
-    """d of the rows ``(n, d)`` of ``source``; TypeError if it gives anything else."""
-    shape, dtype = row_type(source)
-    if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
-        raise TypeError(
-            f"source must give rows of real numbers, shape (n, d), for {type(family).__name__}; "
-            f"this {type(source).__name__} gives {dtype} of shape {('n', *shape)}. "
-            "Integer vectors are states: give measurements as floats, or as shape (n, 1)"
-        )
-    return shape[0]
-
-
-def check_spanned(family: Any, source: Any, instead: str = "") -> None:
-    """Refuse a table whose rows span fewer than d dimensions: no covariance fitted to them has full rank.
-
-    The ValueError names the columns at fault; ``instead`` is what the caller may do besides leaving them out.
-    """
-    points = getattr(source, "points", None)
-    if points is None:
-        return
-    (n, d), names = points.shape, getattr(source, "names", None)
-    needs = f"rows must span all {d} dimensions for {type(family).__name__}, and " if d > 1 else ""
-    if n == 1:
-        raise ValueError(f"{needs}this table has a single row: give more rows{instead}")
-    constant, empty = unspanned(np.asarray(points))
-    if len(constant) == d:
-        raise ValueError(f"{needs}all {n} rows of this table are equal: no spread can be fitted to them{instead}")
-    if len(constant):
-        verb, them = ("is", "it") if len(constant) == 1 else ("are", "them")
-        raise ValueError(f"{needs}{_listed(constant, names)} {verb} constant: leave {them} out{instead}")
-    if len(empty):
-        dependent = np.flatnonzero((np.abs(empty) > 1e-6).any(0))
-        different = len(np.unique(np.asarray(points), axis=0))
-        remedy = (
-            f"give more than the {different} different rows of this table"
-            if different <= d
-            else "leave one of them out"
-        )
-        raise ValueError(f"{needs}{_listed(dependent, names)} are linearly dependent: {remedy}{instead}")
-
-
-def unspanned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of rows ``(n, d)`` that are constant ``(c,)``, and directions ``(m, d)`` in which the other, standardised ones are.
-
-    A direction counts as spanned if the rows differ along it by more than twice the rounding of their own entries.
-    """
-    largest = np.abs(points).max(0).astype(np.float64)
-    scaled = points / np.where(largest > 0, largest, 1.0)
-    spread = np.where(np.ptp(scaled, axis=0) > 0, scaled.std(0), 0.0)
-    rounding = np.finfo(points.dtype).eps * np.sqrt((scaled**2).mean(0))
-    constant = spread <= rounding
-    varying = np.flatnonzero(~constant)
-    standard = (scaled - scaled.mean(0))[:, varying] / spread[varying]
-    _, found, directions = np.linalg.svd(np.linalg.qr(standard / np.sqrt(len(points)), mode="r"), full_matrices=True)
-    values = np.zeros(varying.size)
-    values[: found.size] = found
-    empty = directions[
-        values <= 2 * np.sqrt(((directions * (rounding / np.where(constant, 1.0, spread))[varying]) ** 2).sum(1))
-    ]
-    return np.flatnonzero(constant), np.eye(points.shape[1])[varying].T.dot(empty.T).T
-
-
-def _listed(columns: np.ndarray, names: Any) -> str:
-    """``columns 0 ('a') and 2 ('c')``, at most five of them."""
-    said = [f"{j}" if names is None else f"{j} ({names[j]!r})" for j in columns[:5]]
-    *first, last = said + ([f"{len(columns) - 5} more"] if len(columns) > 5 else [])
-    return f"column{'s' if len(columns) > 1 else ''} " + (f"{', '.join(first)} and {last}" if first else last)
 
 
 def normal_params(mean: jax.Array, covariance: jax.Array) -> Normal:
@@ -238,3 +220,78 @@ def normal_params(mean: jax.Array, covariance: jax.Array) -> Normal:
     lower = jnp.linalg.cholesky(covariance)
     pivot = jnp.diagonal(lower)
     return Normal(mean, lower / pivot[None, :], jnp.log(pivot))
+
+
+def _between(old: jax.Array, new: jax.Array, rate: Number) -> jax.Array:
+    """``rate`` of the way from ``old`` to ``new``; a weight of 0 takes off a logarithm of 0."""
+    ends = jnp.where(rate <= 0, old, jnp.where(rate >= 1, new, -jnp.inf))
+    return jnp.where(jnp.isneginf(jnp.minimum(old, new)), ends, old + rate * (new - old))
+
+
+@part
+class GaussianMean:
+    r"""A normal law of known covariance; its mean is refitted, by the sample mean. Parameters: a ``Normal``.
+
+    The mean is a random walk with steps of covariance :math:`\Sigma/M`. The spread stays, so there is drift without
+    collapse. One row is enough.
+
+    Parameters
+    ----------
+    covariance
+        Known: ``()``, a variance, times the identity; or ``(d, d)``.
+    """
+
+    covariance: Number = 1.0
+
+    data = Moments
+    default_observables = ("mean",)
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, covariance=known_covariance)
+
+    def draw(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
+        return Gaussian().draw(key, params, n)
+
+    def draw_rows(self, key: jax.Array, params: Normal, n: Count, capacity: int) -> Rows:
+        return Gaussian().draw_rows(key, params, n, capacity)
+
+    def summarise(self, rows: Rows) -> Moments:
+        return Gaussian().summarise(rows)
+
+    def law(self, mean: jax.Array) -> Normal:
+        """The law with this mean ``(d,)``."""
+        d = mean.size
+        sigma = jnp.asarray(self.covariance, mean.dtype)
+        return normal_params(mean, sigma * jnp.eye(d, dtype=mean.dtype) if sigma.ndim == 0 else sigma)
+
+    def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
+        return self.law(data.mean) if previous is None else Normal(data.mean, previous.unit, previous.log_scale)
+
+    def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
+        """Linear in the mean."""
+        return Normal(previous.mean + rate * (fitted.mean - previous.mean), fitted.unit, fitted.log_scale)
+
+    def check(self, source: Source, sizes: np.ndarray) -> None:
+        """Refuse sources without numeric rows, and a covariance of another dimension."""
+        d, shape = dimension(self, source), np.shape(self.covariance)
+        if shape not in ((), (d, d)):
+            raise ValueError(f"covariance must have shape () or (d, d) = {(d, d)}, got {shape}")
+
+    def project(self, source: Source) -> Normal | None:
+        """The law with the mean of ``source``, where it is known."""
+        moments = source.moments()
+        return None if moments is None else self.law(moments[0])
+
+    limit = project
+
+
+def known_covariance(name: str, value: Any) -> float | np.ndarray:
+    """A positive variance, or a symmetric positive definite matrix ``(d, d)``."""
+    sigma = arguments.array(name, value, ndim=(0, 2))
+    if not sigma.ndim:
+        return arguments.positive(name, sigma)
+    if not sigma.size or sigma.shape[0] != sigma.shape[1]:
+        raise ValueError(f"{name} must have shape () or (d, d), got {sigma.shape}")
+    if not np.allclose(sigma, sigma.T, rtol=1e-9, atol=0) or not np.all(np.linalg.eigvalsh(sigma) > 0):
+        raise ValueError(f"{name} must be symmetric and positive definite, got {sigma}")
+    return sigma

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,13 +9,15 @@ from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import Gaussian, Normal, check_spanned, dimension
+from modelcollapse.families.checks import check_spanned, dimension
+from modelcollapse.families.gaussian import Gaussian, Normal
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 
 @part
 class Kernels:
-    """Equal normal kernels on ``count`` points: points ``(capacity, d)``, one lower triangular factor ``(d, d)`` for all."""
+    """Equal normal kernels on ``count`` points ``(capacity, d)``; one lower triangular ``factor`` ``(d, d)``."""
 
     points: jax.Array
     count: jax.Array  # (), int32
@@ -25,15 +25,15 @@ class Kernels:
 
     @property
     def mean(self) -> jax.Array:
-        """Of the density, ``(d,)``."""
+        """Mean of the density, ``(d,)``."""
         return _moments(self.points, self.count)[0]
 
     @property
     def covariance(self) -> jax.Array:
-        """Of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
+        """Covariance of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
         return _moments(self.points, self.count)[1] + self.factor @ self.factor.T
 
-    def moved(self, by: Any) -> Kernels:
+    def moved(self, by: np.ndarray | jax.Array) -> Kernels:
         """The law of rows moved by ``by`` (d,)."""
         return Kernels(self.points + by[None], self.count, self.factor)
 
@@ -61,8 +61,8 @@ class KernelDensity:
 
     Rows are drawn by picking one of the n at random and adding a kernel's noise, so no density is ever evaluated. The
     variance of the density is that of its rows plus the kernel's: under a fixed h it settles at ``M h^2``, by a rule it
-    grows for ever. Rows are kept as floats: a density much narrower than its mean is far from 0 loses the digits that they
-    share, and one that outgrows the type fails its chain.
+    grows without bound. Rows are kept as floats: a density much narrower than its mean is far from 0 loses the digits
+    that they share, and one that outgrows the type fails its chain.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ class KernelDensity:
     rule
         ``"fixed"``, ``"scott"`` or ``"silverman"``.
     scaled
-        Whether the kernel has the shape of the rows' covariance. Default: for the two rules, as ``scipy.stats.gaussian_kde``
-        does. scikit-learn's ``KernelDensity(bandwidth="scott")`` uses the same factor without it: ``scaled=False``, for rows
-        that were standardised.
+        Whether the kernel has the shape of the rows' covariance. Default: for the two rules, as
+        ``scipy.stats.gaussian_kde`` does. scikit-learn's ``KernelDensity(bandwidth="scott")`` uses the same factor
+        without it: ``scaled=False``, for rows that were standardised.
     """
 
-    bandwidth: Any = 1.0
+    bandwidth: Number = 1.0
     rule: str = static(default="fixed")
     scaled: bool | None = static(default=None)
 
@@ -98,16 +98,16 @@ class KernelDensity:
         """Whether the kernel follows the rows' covariance."""
         return self.rule != "fixed" if self.scaled is None else self.scaled
 
-    def factor(self, size: Any, d: int) -> Any:
+    def factor(self, size: Number, d: int) -> Number:
         """h for ``size`` rows in d dimensions, before any scaling by their covariance; ``size`` is a float."""
         if self.rule == "fixed":
             return self.bandwidth
         return self.bandwidth * (size if self.rule == "scott" else size * ((d + 2) / 4)) ** (-1 / (d + 4))
 
-    def draw(self, key: jax.Array, params: Kernels, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: Kernels, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: Kernels, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Kernels, n: Count, capacity: int) -> Rows:
         dtype, d = params.points.dtype, params.points.shape[1]
         words, _ = sampling.keys.words(sampling.materialised(key), (capacity,))
         with sampling.float64():
@@ -130,7 +130,7 @@ class KernelDensity:
         unbiased = _moments(data.points, data.size)[1] * (size / (size - 1))
         return Kernels(data.points, data.size, h * jnp.linalg.cholesky(unbiased))
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and too few rows for a covariance to scale by."""
         d = dimension(self, source)
         if self.follows and sizes.min() < d + 1:
@@ -149,7 +149,7 @@ class KernelDensity:
         """Floats that a step of a fit holds for each row."""
         return 3 * params.points.shape[-1]
 
-    def project(self, source: Any) -> Normal | None:
+    def project(self, source: Source) -> Normal | None:
         """The normal law with the true mean and covariance, where they are known: what observables compare with."""
         return Gaussian().project(source)
 

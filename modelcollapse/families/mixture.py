@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,10 @@ from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import check_spanned, dimension
+from modelcollapse.families.checks import check_spanned, dimension
+from modelcollapse.families.gaussian import Normal
+from modelcollapse.laws import law_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 # up to here a table of all products of two coordinates is small, and one contraction with it is the fastest
@@ -30,22 +33,22 @@ class NormalMixture:
 
     @property
     def covariances(self) -> jax.Array:
-        """Of the components, ``(k, d, d)``."""
+        """Covariances of the components, ``(k, d, d)``."""
         return self.factors @ jnp.swapaxes(self.factors, -1, -2)
 
     @property
     def mean(self) -> jax.Array:
-        """Of the whole mixture, ``(d,)``."""
+        """Mean of the whole mixture, ``(d,)``."""
         return self.weights @ self.means
 
     @property
     def covariance(self) -> jax.Array:
-        """Of the whole mixture, ``(d, d)``: within components and between their means."""
+        """Covariance of the whole mixture, ``(d, d)``: within components and between their means."""
         gap = self.means - self.mean[None, :]
         within = jnp.tensordot(self.weights, self.covariances, 1)
         return within + (self.weights[:, None] * gap).T @ gap
 
-    def moved(self, by: Any) -> NormalMixture:
+    def moved(self, by: np.ndarray | jax.Array) -> NormalMixture:
         """The law of rows moved by ``by`` (d,)."""
         return NormalMixture(self.weights, self.means + by[None], self.factors)
 
@@ -65,12 +68,13 @@ class _Fit(NamedTuple):
 class GaussianMixture:
     r"""``components`` normal laws with full covariances. Parameters: a ``NormalMixture``. Data sets are rows.
 
-    EM stops when the mean log likelihood of a row changes by less than ``tol``, or after ``max_iter`` steps. Chains stop
-    one by one: a chain that has converged no longer changes.
+    EM stops when the mean log likelihood of a row changes by less than ``tol``, or after ``max_iter`` steps. Chains
+    stop one by one: a chain that has converged no longer changes.
 
-    A component whose rows weigh less than ``n`` times the machine epsilon in all is empty: it keeps its place with weight
-    0 from then on, and is never drawn from again. A component that covers fewer than d + 1 distinct rows has a singular
-    covariance unless ``reg_covar > 0``; the fit is then not finite and its chain fails, with its generation named.
+    A component whose rows weigh less than ``n`` times the machine epsilon in all is empty: it keeps its place with
+    weight 0 from then on, and is never drawn from again. A component that covers fewer than d + 1 distinct rows has a
+    singular covariance unless ``reg_covar > 0``; the fit is then not finite and its chain fails, with its generation
+    named.
 
     Parameters
     ----------
@@ -78,19 +82,21 @@ class GaussianMixture:
         k.
     reg_covar
         Added to the diagonal of every covariance at every fit. It stops collapse: in one dimension, for one component
-        and large M, the variance settles at InvGamma(2, M * reg_covar) instead of going to 0. scikit-learn adds 1e-6 by default; here 0.
+        and large M, the variance settles at InvGamma(2, M * reg_covar) instead of going to 0. scikit-learn adds 1e-6 by
+        default; here 0.
     tol, max_iter
         Stopping rule, as in scikit-learn.
     init
         ``"parent"``: start from the previous generation's parameters (generation 0: k-means++). ``"k-means++"``: a
-        fresh start each generation: seeds drawn in proportion to squared distance (Arthur and Vassilvitskii 2007), rows given to the
-        nearest, one M step. ``"k-means"``: the same after Lloyd's iteration from those seeds, until the squared shifts of the centres
-        sum to at most 1e-4 of the mean variance of a coordinate, or 300 steps, as scikit-learn starts by default.
+        fresh start each generation: seeds drawn in proportion to squared distance (Arthur and Vassilvitskii 2007), rows
+        given to the nearest, one M step. ``"k-means"``: the same after Lloyd's iteration from those seeds, until the
+        squared shifts of the centres sum to at most 1e-4 of the mean variance of a coordinate, or 300 steps, as
+        scikit-learn starts by default.
     """
 
     components: int = static()
-    reg_covar: Any = 0.0
-    tol: Any = 1e-3
+    reg_covar: Number = 0.0
+    tol: Number = 1e-3
     max_iter: int = static(default=100)
     init: str = static(default="parent")
 
@@ -108,10 +114,10 @@ class GaussianMixture:
             init=arguments.checker(arguments.choice, ("parent", "k-means++", "k-means")),
         )
 
-    def draw(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: NormalMixture, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         dtype, d = params.means.dtype, params.means.shape[1]
         upper = jnp.cumsum(params.weights)
         uniform = jax.random.uniform(jax.random.fold_in(key, 0), (capacity,), dtype) * upper[-1]
@@ -150,7 +156,7 @@ class GaussianMixture:
         infinite = jnp.asarray(jnp.inf, dtype)
         return jax.lax.while_loop(unfinished, improve, _Fit(previous, -infinite, infinite, jnp.int32(0))).params
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and data sets too small for a component of full rank."""
         d, k = dimension(self, source), self.components
         if sizes.min() < k:
@@ -169,21 +175,21 @@ class GaussianMixture:
         k, d = params.means.shape[-2:]
         return k * (4 + 2 * d + d * min(d, _FEW_DIMENSIONS))
 
-    def project(self, source: Any) -> NormalMixture | None:
+    def project(self, source: Source) -> NormalMixture | None:
         """The mixture itself, or a normal law as a mixture of one."""
-        params: Any = getattr(source, "params", None)
+        params = law_of(source, object)
         if isinstance(params, NormalMixture):
             return params
-        if not hasattr(params, "log_scale"):
+        if not isinstance(params, Normal):
             return None
         return NormalMixture(jnp.ones(1, params.mean.dtype), params.mean[None], params.factor[None])
 
     def _maximise(self, before: NormalMixture, mass: jax.Array, first: jax.Array, second: jax.Array) -> NormalMixture:
         """The M step from weighted sums over rows, in coordinates where each component was standard normal before.
 
-        There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component that
-        becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it regular;
-        the next step, in those coordinates, has its digits again.
+        There a step is close to the identity, so that neither a thin component nor a far one loses digits. A component
+        that becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it
+        regular; the next step, in those coordinates, has its digits again.
         """
         dtype = mass.dtype
         empty = mass <= jnp.finfo(dtype).eps * mass.sum()
@@ -227,12 +233,12 @@ class GaussianMixture:
             seeds = _settled(seeds, points, weight)
         identity = jnp.broadcast_to(jnp.eye(d, dtype=dtype), (k, d, d))
         start = NormalMixture(jnp.ones(k, dtype) / k, seeds, identity)
-        shares = _nearest(seeds, points)
-        return self._maximise(start, *_moments(shares, weight, points.T[None] - seeds[:, :, None]))
+        nearest = _nearest(seeds, points)
+        return self._maximise(start, *_moments(nearest, weight, points.T[None] - seeds[:, :, None]))
 
 
 def _nearest(centres: jax.Array, points: jax.Array) -> jax.Array:
-    """One for each row's nearest centre, zero for others, ``(k, n)``."""
+    """1 for each row's nearest centre, 0 for others, ``(k, n)``."""
     nearest = ((points[:, None] - centres[None]) ** 2).sum(2).argmin(1)
     return jax.nn.one_hot(nearest, centres.shape[0], dtype=points.dtype, axis=0)
 
@@ -248,10 +254,10 @@ def _settled(centres: jax.Array, points: jax.Array, weight: jax.Array) -> jax.Ar
 
     def move(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         before, _, steps = state
-        shares = _nearest(before, points) * weight[None]
-        mass = shares.sum(1)[:, None]
+        own = _nearest(before, points) * weight[None]
+        mass = own.sum(1)[:, None]
         # from the old centre, so that rows far from the origin lose no digits
-        gap = (shares[:, :, None] * (points[None] - before[:, None])).sum(1)
+        gap = (own[:, :, None] * (points[None] - before[:, None])).sum(1)
         shift = jnp.where(mass > 0, gap / jnp.where(mass > 0, mass, 1.0), 0.0)
         return before + shift, (shift**2).sum(), steps + 1
 
@@ -268,7 +274,7 @@ def _whitened(params: NormalMixture, points: jax.Array) -> jax.Array:
     """Points ``(d, n)`` in the coordinates where each component is standard normal, ``(k, d, n)``."""
     gap = points[None] - params.means[:, :, None]
     white = jnp.einsum("kij,kjn->kin", _inverses(params.factors), gap, precision=_EXACT)
-    # so far out no component has a share, and 0 times the square must stay 0
+    # so far out no component has any weight, and 0 times the square must stay 0
     farthest = np.asarray(float(jnp.finfo(points.dtype).max) ** 0.5 / (2 * points.shape[0]), points.dtype)
     return jnp.clip(white, -farthest, farthest)
 
@@ -281,9 +287,10 @@ def _log_joint(params: NormalMixture, white: jax.Array) -> jax.Array:
 
 
 def _moments(relative: jax.Array, weight: jax.Array, white: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Sums over rows of the shares ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
+    """Sums over rows of the weights ``relative * weight``, with 1, z and z z^T: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
 
-    As contractions, because their operands are computed once; the sums of a fused expression would each compute the shares again.
+    As contractions, because their operands are computed once; the sums of a fused expression would each compute the
+    weights again.
     """
     k, d, n = white.shape
     if d > _FEW_DIMENSIONS:

@@ -1,8 +1,6 @@
-r"""A Pareto tail refitted to its own draws dies out by maximum likelihood and takes over once the index is made unbiased."""
+r"""A Pareto tail refitted to its own draws dies out by maximum likelihood, and takes over with the unbiased index."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +8,11 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import LogMean, check_apart, check_one_column, check_table, log_mean_of
+from modelcollapse.families.checks import check_apart, check_one_column, check_table
+from modelcollapse.families.exponential import LogMean, log_mean_of
 from modelcollapse.families.uniform import estimator
+from modelcollapse.laws import Law, law_of, rows_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential, log_gamma
 
@@ -23,7 +24,7 @@ class LogExcess(LogMean):
 
 @part
 class PowerLaw:
-    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` by the logarithms of its index and of its minimum, both ``(1,)``."""
+    r"""The Pareto law :math:`P(X > x) = (x_{\min}/x)^\alpha` by the logarithms of index and minimum, both ``(1,)``."""
 
     log_index: jax.Array
     log_minimum: jax.Array
@@ -57,21 +58,23 @@ def _log_one_minus(log_x: jax.Array) -> jax.Array:
 class Pareto:
     r"""Pareto with known minimum; the tail index alpha is refitted on a log scale. Parameters: a ``PowerLaw``.
 
-    The logarithms :math:`\ln(x/x_{\min})` are exponential with mean :math:`1/\alpha`, so a data set is drawn as one gamma variate.
-    Under replacement :math:`\ln\alpha` rises by :math:`\ln M - \psi(M) > 0` a fit by maximum likelihood (no tails in the end), and
-    falls by :math:`\psi(M) - \ln(M - 1)` with the unbiased estimator (nothing but tails): the estimator decides which way the
-    model collapses. Data sets drawn directly never overflow. Rows do (in regimes that need items): beyond the range of the
-    floating type, or once :math:`1/\alpha` is below an ulp and all rows are the minimum; then the fit fails.
+    The logarithms :math:`\ln(x/x_{\min})` are exponential with mean :math:`1/\alpha`, so a data set is drawn as one
+    gamma variate. Under replacement :math:`\ln\alpha` rises by :math:`\ln M - \psi(M) > 0` per fit by maximum
+    likelihood (no tails in the end), and falls by :math:`\psi(M) - \ln(M - 1)` with the unbiased estimator (nothing but
+    tails): the estimator decides which way the model collapses. Data sets drawn directly never overflow. Rows do (in
+    regimes that need items): beyond the range of the floating type, or once :math:`1/\alpha` is below an ulp and all
+    rows are the minimum; then the fit fails.
 
     Parameters
     ----------
     minimum
         Known, positive.
     estimator
-        ``"mle"``, :math:`M / \sum \ln(x/x_{\min})`, or ``"unbiased"``, that times (M - 1) / M; the latter needs two draws.
+        ``"mle"``, :math:`M / \sum \ln(x/x_{\min})`, or ``"unbiased"``, that times (M - 1) / M; the latter needs two
+        draws.
     """
 
-    minimum: Any = 1.0
+    minimum: Number = 1.0
     estimator: str = static(default="mle")
 
     data = LogExcess
@@ -84,11 +87,11 @@ class Pareto:
         """The law with this logarithm of the index, ``(1,)``."""
         return PowerLaw(log_index, jnp.log(jnp.asarray(self.minimum, log_index.dtype)).reshape(1))
 
-    def draw(self, key: jax.Array, params: PowerLaw, n: Any, capacity: int = 0) -> LogExcess:
+    def draw(self, key: jax.Array, params: PowerLaw, n: Count, capacity: int = 0) -> LogExcess:
         n, dtype = jnp.asarray(n, jnp.int32), params.log_index.dtype
         return LogExcess(n, log_gamma(key, n.astype(dtype), dtype, per_shape=True) - params.log_index)
 
-    def draw_rows(self, key: jax.Array, params: PowerLaw, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: PowerLaw, n: Count, capacity: int) -> Rows:
         """Points ``(capacity, 1)``."""
         dtype = params.log_index.dtype
         excess = exponential(key, (capacity, 1), dtype) * jnp.exp(-params.log_index)[None, :]
@@ -104,17 +107,17 @@ class Pareto:
             return self.law(-data.log_mean)
         return self.law(jnp.log1p(-1 / data.count.astype(data.log_mean.dtype)) - data.log_mean)
 
-    def blend(self, previous: PowerLaw, fitted: PowerLaw, rate: Any) -> PowerLaw:
+    def blend(self, previous: PowerLaw, fitted: PowerLaw, rate: Number) -> PowerLaw:
         """Linear in the logarithm of the index."""
         return self.law(previous.log_index + rate * (fitted.log_index - previous.log_index))
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that do not give numbers from the minimum upwards, and one draw for the unbiased index."""
         check_one_column(self, source)
         minimum = float(self.minimum)
         check_table(self, source, lambda points: points < minimum, f"at least the minimum {minimum:g}")
         check_apart(self, source, minimum)
-        own = getattr(source, "family", None)
+        own = source.family if isinstance(source, Law) else None
         if isinstance(own, Pareto) and float(own.minimum) != minimum:
             raise ValueError(f"minimum must be {float(own.minimum):g}, as in the source; got {minimum:g}")
         if self.estimator == "unbiased" and sizes.min() < 2:
@@ -122,12 +125,10 @@ class Pareto:
                 f"size must be at least 2 for the unbiased index, whose factor is M - 1; got {sizes.min()}"
             )
 
-    def project(self, source: Any) -> PowerLaw | None:
+    def project(self, source: Source) -> PowerLaw | None:
         """The law with the true mean of ln(x / minimum), where that is known."""
-        if isinstance(getattr(source, "family", None), Pareto):
-            return source.params
-        points = getattr(source, "points", None)
+        points = rows_of(source)
         if points is None:
-            return None
+            return law_of(source, Pareto)
         every = Rows(points, jnp.asarray(points.shape[0], jnp.int32))
         return self.law(-self.summarise(every).log_mean)

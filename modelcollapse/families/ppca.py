@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows
-from modelcollapse.families.gaussian import dimension
+from modelcollapse.families.checks import dimension
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 LATENT, PIXELS = range(2)
@@ -18,10 +17,11 @@ LATENT, PIXELS = range(2)
 
 @part
 class LinearDecoder:
-    r""":math:`x = \mu + W z` with z standard normal in q dimensions, plus noise: mean ``(d,)``, weights W ``(d, q)``, noise variance ``()``.
+    r""":math:`x = \mu + W z` with z standard normal in q dimensions, plus noise.
 
-    Only :math:`W W^T` is a property of the law; W is its lower trapezoidal factor with a nonnegative diagonal, so that close
-    laws give close draws. ``sampled`` says whether draws include the noise.
+    ``mean`` is ``(d,)``, ``weights`` W ``(d, q)``, and ``noise`` a variance ``()``. Only :math:`W W^T` is a property of
+    the law; W is its lower trapezoidal factor with a nonnegative diagonal, so that close laws give close draws.
+    ``sampled`` says whether draws include the noise.
     """
 
     mean: jax.Array
@@ -31,7 +31,7 @@ class LinearDecoder:
 
     @property
     def covariance(self) -> jax.Array:
-        """Of what is drawn, ``(d, d)``: without the noise, unless ``sampled``."""
+        """Covariance of what is drawn, ``(d, d)``: without the noise, unless ``sampled``."""
         return self.factor @ self.factor.T
 
     @property
@@ -41,14 +41,17 @@ class LinearDecoder:
         level = jnp.sqrt(self.noise) if self.sampled else jnp.zeros((), self.noise.dtype)
         return _trapezoid(jnp.concatenate([self.weights.T, level * jnp.eye(d, dtype=level.dtype)]))
 
-    def moved(self, by: Any) -> LinearDecoder:
+    covariance_factor = factor
+
+    def moved(self, by: np.ndarray | jax.Array) -> LinearDecoder:
         """The law of rows moved by ``by`` (d,)."""
         return LinearDecoder(self.mean + by, self.weights, self.noise, self.sampled)
 
     def encode(self, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r"""Mean and log variance of the latents given ``rows`` (n, d), each ``(n, q)``: :math:`(W^T W + \sigma^2)^{-1} W^T (x - \mu)`.
+        r"""Mean and log variance of the latents given ``rows`` (n, d), each ``(n, q)``.
 
-        The posterior itself, at KL weight 1. Its covariance has correlations; the variances are its diagonal.
+        The mean is :math:`(W^T W + \sigma^2)^{-1} W^T (x - \mu)`: the posterior itself, at KL weight 1. Its covariance
+        has correlations; the variances are its diagonal.
         """
         q = self.weights.shape[1]
         precision = self.weights.T @ self.weights + self.noise * jnp.eye(q, dtype=self.noise.dtype)
@@ -63,12 +66,15 @@ class LinearDecoder:
 
 @part
 class PPCA:
-    r"""Probabilistic principal component analysis by maximum likelihood (Tipping and Bishop 1999). Parameters: a ``LinearDecoder``.
+    r"""Probabilistic principal component analysis by maximum likelihood (Tipping and Bishop 1999).
+
+    Parameters: a ``LinearDecoder``.
 
     With the eigenvalues :math:`\lambda_1 \ge \dots` of the sample covariance (divisor n), the model has decoder
-    variances :math:`\max(\lambda_j - \beta\sigma^2, 0)` along the first ``latent`` eigenvectors. With decoder means as output, each refit takes
-    :math:`\beta\sigma^2` off every direction that is left; see ``modelcollapse_theory.ppca``. Data sets are rows, reduced by QR, so variances
-    are right to a rounding of the largest standard deviation: directions thinner than 1e-16 of it (float32: 1e-7) are lost.
+    variances :math:`\max(\lambda_j - \beta\sigma^2, 0)` along the first ``latent`` eigenvectors. With decoder means as
+    output, each refit takes :math:`\beta\sigma^2` off every direction that is left; see ``modelcollapse_theory.ppca``.
+    Data sets are rows, reduced by QR, so variances are right to a rounding of the largest standard deviation:
+    directions thinner than 1e-16 of it (float32: 1e-7) are lost.
 
     Parameters
     ----------
@@ -83,8 +89,8 @@ class PPCA:
     """
 
     latent: int = static()
-    noise: Any = None
-    kl_weight: Any = 1.0
+    noise: Number | None = None
+    kl_weight: Number = 1.0
     output: str = static(default="mean")
 
     data = Rows
@@ -102,10 +108,10 @@ class PPCA:
         if self.noise is None and not arguments.traced(self.kl_weight) and self.kl_weight != 1:
             raise ValueError(f"kl_weight must be 1 where the noise is fitted, got {self.kl_weight!r}: give the noise")
 
-    def draw(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: LinearDecoder, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: LinearDecoder, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: LinearDecoder, n: Count, capacity: int) -> Rows:
         dtype, (d, q) = params.mean.dtype, params.weights.shape
         points = params.decode(sampling.normal(jax.random.fold_in(key, LATENT), (capacity, q), dtype))
         if self.output == "sampled":
@@ -126,7 +132,7 @@ class PPCA:
         _, scales, axes = jnp.linalg.svd(reduced, full_matrices=False)
         return self._spanned(mean + drift, scales**2 / size, axes)
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, too many latent dimensions, and data sets that do not span them."""
         d = dimension(self, source)
         most = d if self.noise is not None else d - 1
@@ -139,7 +145,7 @@ class PPCA:
         if sizes.min() < self.latent + 1:
             raise ValueError(f"size must be at least latent + 1 = {self.latent + 1}, got {sizes.min()}")
 
-    def project(self, source: Any) -> LinearDecoder | None:
+    def project(self, source: Source) -> LinearDecoder | None:
         """The fit to infinitely many draws of ``source``, where its mean and covariance are known."""
         moments = source.moments()
         if moments is None:

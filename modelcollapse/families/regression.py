@@ -1,16 +1,19 @@
-"""Linear regression refitted to its own labels: the weights take an independent step at every fit and never come back."""
+"""Linear regression refitted to its own labels: the weights take an independent step at every fit, never to return."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
+from jax.typing import ArrayLike, DTypeLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows, row_type
+from modelcollapse.laws import Law, rows_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
 NOISE = 2**16
@@ -21,8 +24,8 @@ NOISE = 2**16
 class LinearSystem:
     r"""Labelled rows reduced to a triangle: ``rows`` is [R | z], ``(d, d + 1)``, with X'X = R'R and X'y = R'z.
 
-    All that least squares, ridge and the shortest solution can see. Two are pooled by QR of both on top of each other, so
-    that no product X'X is ever formed and no digit is lost to its condition.
+    All that least squares, ridge and the shortest solution can see. Two are pooled by QR of both on top of each other,
+    so that no product X'X is ever formed and no digit is lost to its condition.
     """
 
     count: jax.Array  # (), int32
@@ -37,19 +40,16 @@ class LinearSystem:
         whole = lambda a, b: jnp.where(other.count == 0, a, b)  # noqa: E731
         return jax.tree.map(whole, self, jax.tree.map(lambda a, b: jnp.where(self.count == 0, a, b), other, both))
 
-    def mixed(self, other: LinearSystem, weight: Any) -> LinearSystem:
-        """The pool in which these rows weigh ``weight`` in all and the other's the rest, in units where the mean is 1."""
+    def mixed(self, other: LinearSystem, weight: Number) -> LinearSystem:
+        """The pool in which these rows together weigh ``weight``, the others the rest; in units where the mean is 1."""
         dtype = self.rows.dtype
         total = self.count + other.count
         each = jnp.asarray(weight, dtype), 1 - jnp.asarray(weight, dtype)
         scaled = [
-            jnp.sqrt(share * total.astype(dtype) / part.count.astype(dtype)) * part.rows
-            for share, part in zip(each, (self, other), strict=True)
+            jnp.sqrt(mass * total.astype(dtype) / part.count.astype(dtype)) * part.rows
+            for mass, part in zip(each, (self, other), strict=True)
         ]
         return LinearSystem(total, triangle(jnp.concatenate(scaled)))
-
-    def with_room(self, capacity: int) -> LinearSystem:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -71,9 +71,6 @@ class Estimate:
     def __or__(self, other: Estimate) -> Estimate:
         raise TypeError("Regression(alone=True) draws estimates, which cannot be pooled: this regime needs alone=False")
 
-    def with_room(self, capacity: int) -> Estimate:
-        return self
-
     @staticmethod
     def capacity_for(size: int) -> int:
         return 0
@@ -81,7 +78,7 @@ class Estimate:
 
 @part
 class NormalRows:
-    """Covariates x ~ N(0, S), fresh in every data set; ``factor`` is lower triangular ``(d, d)``, S = factor @ factor.T."""
+    """Covariates x ~ N(0, S), fresh in each data set; S = factor @ factor.T, ``factor`` a lower triangle ``(d, d)``."""
 
     factor: jax.Array
 
@@ -98,12 +95,12 @@ class NormalRows:
 
     drawn = spread
 
-    def triangle(self, key: jax.Array, n: jax.Array, dtype: Any) -> jax.Array:
+    def triangle(self, key: jax.Array, n: jax.Array, dtype: DTypeLike) -> jax.Array:
         """R ``(d, d)`` of n rows, in law: the Bartlett factor of a Wishart matrix."""
         unit, pivots = sampling.wishart_factor(key, n, self.dimension, dtype=dtype)
         return (jnp.asarray(self.factor, dtype) @ (unit * jnp.exp(pivots)[None])).T
 
-    def points(self, key: jax.Array, capacity: int, dtype: Any) -> jax.Array:
+    def points(self, key: jax.Array, capacity: int, dtype: DTypeLike) -> jax.Array:
         noise = sampling.normal(key, (capacity, self.dimension), dtype)
         return noise @ jnp.asarray(self.factor, dtype).T
 
@@ -116,14 +113,16 @@ class Design:
     ``factor @ factor.T``. Default: the design itself, X'X / T.
     """
 
-    given: Any
-    factor: Any = None
+    given: np.ndarray | jax.Array
+    factor: np.ndarray | jax.Array | None = None
 
     def __post_init__(self) -> None:
         arguments.converted(self, given=_design, factor=arguments.optional(_factor))
-        shapes = np.shape(self.given), np.shape(self.factor)
-        if self.factor is not None and shapes[1] != (shapes[0][1],) * 2:
-            raise ValueError(f"factor must have shape (d, d) = {(shapes[0][1],) * 2}, got {shapes[1]}")
+        if self.factor is None:
+            return
+        shape, expected = np.shape(self.factor), (np.shape(self.given)[1],) * 2
+        if shape != expected:
+            raise ValueError(f"factor must have shape (d, d) = {expected}, got {shape}")
 
     @property
     def dimension(self) -> int:
@@ -131,22 +130,21 @@ class Design:
 
     @property
     def spread(self) -> jax.Array:
-        if self.factor is not None:
-            return self.factor
-        return self.drawn
+        return self.drawn if self.factor is None else jnp.asarray(self.factor)
 
     @property
     def drawn(self) -> jax.Array:
         """The factor ``(d, d)`` of X'X / T of its own rows."""
-        return triangle(self.given, self.dimension).T / jnp.sqrt(jnp.asarray(self.given.shape[0], self.given.dtype))
+        given = jnp.asarray(self.given)
+        return triangle(given, self.dimension).T / jnp.sqrt(jnp.asarray(given.shape[0], given.dtype))
 
-    def triangle(self, key: jax.Array, n: jax.Array, dtype: Any) -> jax.Array:
+    def triangle(self, key: jax.Array, n: jax.Array, dtype: DTypeLike) -> jax.Array:
         given = jnp.asarray(self.given, dtype)
         there = jnp.arange(given.shape[0], dtype=jnp.int32) < n
         out = triangle(jnp.where(there[:, None], given, 0.0), self.dimension)
         return jnp.where(n <= given.shape[0], out, jnp.nan)
 
-    def points(self, key: jax.Array, capacity: int, dtype: Any) -> jax.Array:
+    def points(self, key: jax.Array, capacity: int, dtype: DTypeLike) -> jax.Array:
         given = jnp.asarray(self.given, dtype)[:capacity]
         return jnp.pad(given, ((0, capacity - given.shape[0]), (0, 0)), constant_values=jnp.nan)
 
@@ -159,7 +157,7 @@ class Linear:
 
 
 class Target(NamedTuple):
-    """What is to be learnt: weights ``(d,)``, and the factor ``(d, d)`` of E x x' over the rows an error is judged on."""
+    """What is to be learnt: weights ``(d,)``, and the factor ``(d, d)`` of E x x' over the rows of a test."""
 
     weights: jax.Array
     factor: jax.Array
@@ -169,14 +167,14 @@ class Target(NamedTuple):
 class Regression:
     r"""Labels y = w . x + noise, refitted by least squares, ridge or the shortest solution. Parameters: ``Linear``.
 
-    A row is x and y, ``(d + 1,)``. There is no intercept: give x a constant entry. The deviation of the noise is known, and
-    the covariates belong to the family: a generation is n rows of ``rows`` with labels by the last fit.
+    A row is x and y, ``(d + 1,)``. There is no intercept: give x a constant entry. The deviation of the noise is known,
+    and the covariates belong to the family: a generation is n rows of ``rows`` with labels by the last fit.
 
     A data set is the triangle of its QR, drawn directly in law: one Bartlett factor (for normal rows) and d normals,
-    whatever the sample size. With fresh normal rows and least squares, :math:`w_n - w_{n-1}` is
-    :math:`\sigma S^{-1/2} z / \sqrt{\chi^2_{T-d+1}}`, a multivariate t: ``alone=True`` draws just that, d + 1 variates. Relative
-    error of a fit: the condition number of X times the floating type's epsilon. A singular design gives a fit that is not
-    finite, and its chain fails.
+    whatever the sample size. With fresh normal rows and least squares, :math:`w_n - w_{n-1}` is :math:`\sigma S^{-1/2}
+    z / \sqrt{\chi^2_{T-d+1}}`, a multivariate t: ``alone=True`` draws just that, d + 1 variates. Relative error of a
+    fit: the condition number of X times the floating type's epsilon. A singular design gives a fit that is not finite,
+    and its chain fails.
 
     Parameters
     ----------
@@ -185,24 +183,25 @@ class Regression:
     noise
         Standard deviation :math:`\sigma` of the labels' noise, in the unit of y; 0 is allowed.
     penalty
-        :math:`\lambda` of the ridge fit, which minimises the mean squared error plus :math:`\lambda |w|^2`. 0: least squares.
+        :math:`\lambda` of the ridge fit, which minimises the mean squared error plus :math:`\lambda |w|^2`. 0: least
+        squares.
     minimum_norm
         Of all weights with the smallest squared error, the shortest: also for fewer rows than features.
     steps, rate
         Stop gradient descent on the mean squared error, started at 0, after so many ``steps`` at this learning rate
-        :math:`\eta`: a step is :math:`w - \eta\,X^T(Xw - y)/T`, and it diverges where :math:`\eta` times an eigenvalue of
-        :math:`X^TX/T` passes 2. None: the exact optimum.
+        :math:`\eta`: a step is :math:`w - \eta\,X^T(Xw - y)/T`, and it diverges where :math:`\eta` times an eigenvalue
+        of :math:`X^TX/T` passes 2. None: the exact optimum.
     alone
         Draw estimates in place of data sets: for ``Replace`` and least squares on fresh normal rows.
     """
 
-    rows: Any
-    noise: Any = 1.0
-    penalty: Any = 0.0
+    rows: NormalRows | Design
+    noise: Number = 1.0
+    penalty: Number = 0.0
     minimum_norm: bool = static(default=False)
     alone: bool = static(default=False)
     steps: int | None = static(default=None)
-    rate: Any = None
+    rate: Number | None = None
 
     default_observables = ("coefficients",)
 
@@ -226,13 +225,13 @@ class Regression:
                 "alone=True needs least squares on fresh normal rows: no penalty, no minimum_norm, no steps, no Design"
             )
         if self.steps and (self.minimum_norm or ridge):
-            raise ValueError("steps stop plain gradient descent: no penalty, no minimum_norm")
+            raise ValueError("steps cannot be combined with penalty or minimum_norm: they stop plain gradient descent")
 
     @property
-    def data(self) -> Any:
+    def data(self) -> type[Estimate | LinearSystem]:
         return Estimate if self.alone else LinearSystem
 
-    def draw(self, key: jax.Array, params: Linear, n: Any, capacity: int = 0) -> Any:
+    def draw(self, key: jax.Array, params: Linear, n: Count, capacity: int = 0) -> Estimate | LinearSystem:
         weights = params.weights
         n, dtype, d = jnp.asarray(n, jnp.int32), weights.dtype, weights.size
         noise = jnp.asarray(self.noise, dtype)
@@ -244,19 +243,19 @@ class Regression:
         corner = self.rows.triangle(key, n, dtype)
         return LinearSystem(n, jnp.concatenate([corner, (corner @ weights + noise * normals)[:, None]], 1))
 
-    def draw_rows(self, key: jax.Array, params: Linear, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Linear, n: Count, capacity: int) -> Rows:
         dtype = params.weights.dtype
         x = self.rows.points(key, capacity, dtype)
         noise = sampling.normal(key, (capacity,), dtype, NOISE)
         y = x @ params.weights + jnp.asarray(self.noise, dtype) * noise
         return Rows(jnp.concatenate([x, y[:, None]], 1), jnp.asarray(n, jnp.int32))
 
-    def summarise(self, rows: Rows) -> Any:
+    def summarise(self, rows: Rows) -> Estimate | LinearSystem:
         found = triangle(jnp.where(rows.present[:, None], rows.points, 0.0), rows.points.shape[1] - 1)
         return Estimate(rows.count, solved(found)) if self.alone else LinearSystem(rows.count, found)
 
-    def fit(self, key: jax.Array, data: Any, previous: Linear | None) -> Linear:
-        if self.alone:
+    def fit(self, key: jax.Array, data: Estimate | LinearSystem, previous: Linear | None) -> Linear:
+        if isinstance(data, Estimate):
             return Linear(data.weights)
         return Linear(self._learned(data.rows, data.count.astype(data.rows.dtype)))
 
@@ -273,11 +272,11 @@ class Regression:
         ridge = jnp.concatenate([weight * jnp.eye(d, dtype=dtype), jnp.zeros((d, 1), dtype)], 1)
         return solved(triangle(jnp.concatenate([system, ridge])))
 
-    def blend(self, previous: Linear, fitted: Linear, rate: Any) -> Linear:
+    def blend(self, previous: Linear, fitted: Linear, rate: Number) -> Linear:
         """Linear in the weights."""
         return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that are not labelled rows, and designs that leave a fit singular."""
         shape, dtype = row_type(source)
         d = self.rows.dimension
@@ -286,7 +285,7 @@ class Regression:
                 f"source must give rows of {d} covariates and a label, shape (n, {d + 1}), for Regression; this "
                 f"{type(source).__name__} gives {dtype} of shape {('n', *shape)}"
             )
-        own = getattr(getattr(source, "family", None), "rows", None)
+        own = source.family.rows if isinstance(source, Law) and isinstance(source.family, Regression) else None
         for which, rows in (("source", own), ("family", self.rows)):
             if isinstance(rows, Design) and sizes[0] > rows.given.shape[0]:
                 raise ValueError(
@@ -297,22 +296,22 @@ class Regression:
         instead = "; give more rows, penalty > 0 or minimum_norm=True"
         if sizes.min() < d + 1:
             raise ValueError(
-                f"size must be at least d + 1 = {d + 1} for least squares with {d} covariates, got {sizes.min()}: fewer "
-                f"rows fit any labels{instead}"
+                f"size must be at least d + 1 = {d + 1} for least squares with {d} covariates, got {sizes.min()}: "
+                f"fewer rows fit any labels{instead}"
             )
         tables = [rows.given for rows in (own, self.rows) if isinstance(rows, Design)]
-        if hasattr(source, "points"):
-            tables.append(source.points[:, :-1])
+        labelled = rows_of(source)
+        if labelled is not None:
+            tables.append(labelled[:, :-1])
         for given in tables:
             rank = int(np.linalg.matrix_rank(np.asarray(given, np.float64)))
             if rank < d:
                 raise ValueError(f"the design has rank {rank} with {d} covariates: its columns are dependent{instead}")
 
-    def project(self, source: Any) -> Target | None:
+    def project(self, source: Source) -> Target | None:
         """The weights that infinitely many rows of ``source`` would be fitted by, and the spread of its covariates."""
-        family = getattr(source, "family", None)
-        if isinstance(family, Regression):
-            return Target(source.params.weights, family.rows.spread)
+        if isinstance(source, Law) and isinstance(source.family, Regression):
+            return Target(source.params.weights, source.family.rows.spread)
         moments = source.moments()
         if moments is None:
             return None
@@ -321,25 +320,25 @@ class Regression:
         factor = jnp.linalg.cholesky(square[:-1, :-1])
         return Target(jax.scipy.linalg.cho_solve((factor, True), square[:-1, -1]), factor)
 
-    def limit(self, source: Any) -> Linear | None:
-        """What this learner makes of infinitely many rows of ``source``; of a design, of infinitely many labels for all its rows."""
+    def limit(self, source: Source) -> Linear | None:
+        """What this learner makes of infinitely many rows of ``source``, or labels of a whole design."""
         target = self.project(source)
         if target is None:
             return None
-        own = getattr(source, "family", None)
+        own = source.family if isinstance(source, Law) else None
         spread = own.rows.drawn if isinstance(own, Regression) else target.factor
         system = jnp.concatenate([spread.T, (spread.T @ target.weights)[:, None]], 1)
         return Linear(self._learned(system, jnp.ones((), system.dtype)))
 
 
-def _design(name: str, value: Any) -> jax.Array:
+def _design(name: str, value: ArrayLike) -> jax.Array:
     given = arguments.array(name, value, ndim=2)
     if not given.size:
         raise ValueError(f"{name} must have at least one row and one column, got shape {given.shape}")
     return jnp.asarray(given, jnp.result_type(float))
 
 
-def _factor(name: str, value: Any) -> jax.Array:
+def _factor(name: str, value: ArrayLike) -> jax.Array:
     factor = arguments.array(name, value, ndim=2)
     if not factor.size or factor.shape[0] != factor.shape[1] or np.triu(factor, 1).any():
         raise ValueError(f"{name} must be lower triangular, of shape (d, d), got {factor}")

@@ -9,16 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse import arguments
+from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.families.wrapping import Wrapper, continuing, inherits
+from modelcollapse.protocols import Count, Family, Number, Params
 from modelcollapse.pytree import part, static
 
 TYPES = ("float16", "bfloat16", "float32")
 
 
 def rounded(values: jax.Array, dtype: str) -> jax.Array:
-    """The nearest numbers of the type ``dtype``, ties to even, subnormal numbers included (those of bfloat16 in double precision only), in the type of ``values``."""
+    """The nearest numbers of the type ``dtype``, ties to even, in the type of ``values``.
+
+    Subnormal numbers are included, those of bfloat16 in double precision only.
+    """
     info = jnp.finfo(dtype)
     if jnp.finfo(values.dtype).nmant <= info.nmant:
         return values
@@ -37,6 +42,10 @@ class Written:
     factor: jax.Array
 
     @property
+    def covariance_factor(self) -> jax.Array:
+        return self.factor
+
+    @property
     def covariance(self) -> jax.Array:
         return self.factor @ self.factor.T
 
@@ -47,13 +56,13 @@ class Written:
 
 
 @functools.singledispatch
-def written(params: Any) -> Any:
+def written(params: Params) -> Params:
     """Parameters in the form in which a program would keep them: no logarithms in place of scales."""
     return params
 
 
 @functools.singledispatch
-def unwritten(params: Any) -> Any:
+def unwritten(params: Params) -> Params:
     """The parameters that ``written`` was given, but for rounding."""
     return params
 
@@ -74,17 +83,21 @@ def _(params: Written) -> Normal:
 
 
 @part
-class Rounded:
-    r"""``family`` as a program with few digits runs it: every fit is rounded to ``dtype``, and so is every row that is drawn.
+@inherits(
+    protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.KeepsRows, protocols.Works,
+    protocols.SeesLaws, protocols.Continues, protocols.Bounded, protocols.HasFeatures, protocols.Observed,
+)  # fmt: skip
+class Rounded(Wrapper):
+    r"""``family`` as a program with few digits runs it: every fit and every row drawn is rounded to ``dtype``.
 
-    Rows of a standard deviation :math:`\sigma` around :math:`\mu`, where numbers are h apart, gain the variance :math:`h^2/12` of
-    the rounding at every fit (Sheppard 1898), as long as :math:`\sigma` is not far below h. So a ``Gaussian`` chain does not die out
-    once :math:`\sigma` passes h: rounding feeds it, as a ridge :math:`h^2/12` would, and its variance settles near
-    :math:`M h^2/12`. Only small samples are ever absorbed: all rows equal, the standard deviation exactly 0, for good
-    (``absorbed``). See ``modelcollapse_theory.precision``.
+    Rows of a standard deviation :math:`\sigma` around :math:`\mu`, where numbers are h apart, gain the variance
+    :math:`h^2/12` of the rounding at every fit (Sheppard 1898), as long as :math:`\sigma` is not far below h. So a
+    ``Gaussian`` chain does not die out once :math:`\sigma` passes h: rounding feeds it, as a ridge :math:`h^2/12`
+    would, and its variance settles near :math:`M h^2/12`. Only small samples are ever absorbed: all rows equal, the
+    standard deviation exactly 0 from then on (``absorbed``). See ``modelcollapse_theory.precision``.
 
-    Fits are computed in the type of the run (``float32``, or ``float64`` if enabled) and then rounded, to nearest and ties to
-    even. A type no shorter than that changes nothing.
+    Fits are computed in the type of the run (``float32``, or ``float64`` if enabled) and then rounded, to nearest and
+    ties to even. A type no shorter than that changes nothing.
 
     Parameters
     ----------
@@ -92,52 +105,65 @@ class Rounded:
         ``"float16"``, ``"bfloat16"`` or ``"float32"``.
     rows
         False: only the fits are rounded, and data sets are the family's own. Then no draw is ever absorbed: once
-        :math:`\sigma` is below h/2 the mean stands still, and :math:`\sigma` goes on to the smallest number of the type.
+        :math:`\sigma` is below h/2 the mean stands still, and :math:`\sigma` goes on to the smallest number of the
+        type.
     """
 
-    family: Any
+    family: Family
     dtype: str = static(default="float16")
     rows: bool = static(default=True)
 
     def __post_init__(self) -> None:
         dtype = arguments.checker(arguments.choice, TYPES)
         arguments.converted(self, family=arguments.family, dtype=dtype, rows=arguments.flag)
-        if self.rows and hasattr(self.family, "population"):
-            raise TypeError("infinitely many draws are no rows: use Rounded(Exact(family), dtype, rows=False)")
+        if self.rows and isinstance(self.family, protocols.SeesLaws):
+            raise TypeError(
+                f"Rounded(..., rows=True) cannot wrap {type(self.family).__name__}, "
+                "which draws no rows: pass rows=False"
+            )
 
     @property
-    def data(self) -> Any:
+    def data(self) -> type:
         return Rows if self.rows else self.family.data
 
-    def draw(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Any:
+    def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Any:
         if self.rows:
-            return self.draw_rows(key, params, n, capacity)
-        return self.family.draw(key, unwritten(params), n, capacity)
+            return self.draw_rows(key, params, n, capacity, given)
+        return self.family.draw(key, unwritten(params), n, capacity, **continuing(given))
 
-    def draw_rows(self, key: jax.Array, params: Any, n: Any, capacity: int) -> Rows:
-        return self._kept(self.family.draw_rows(key, unwritten(params), n, capacity))
+    def draw_rows(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Rows:
+        return self._kept(self.family.draw_rows(key, unwritten(params), n, capacity, **continuing(given)))
 
     def summarise(self, rows: Rows) -> Any:
         return self._kept(rows) if self.rows else self.family.summarise(rows)
 
-    def fit(self, key: jax.Array, data: Any, previous: Any) -> Any:
+    def fit(self, key: jax.Array, data: Any, previous: Params | None) -> Params:
         previous = None if previous is None else unwritten(previous)
         fitted = written(self.family.fit(key, self.family.summarise(data) if self.rows else data, previous))
         return self._rounded(fitted)
 
-    def blend(self, previous: Any, fitted: Any, rate: Any) -> Any:
+    def blend(self, previous: Params, fitted: Params, rate: Number) -> Params:
         """That of the family, of what is kept."""
-        return self._rounded(self.family.blend(previous, fitted, rate))
+        return self._rounded(self.family.blend(previous, fitted, rate))  # type: ignore[attr-defined]
+
+    def valid(self, params: Params) -> jax.Array:
+        """Whether plain numbers are finite: a scale of 0 is one of them. Other parameters: as the family says."""
+        if unwritten(params) is params:
+            return self.family.valid(params)  # type: ignore[attr-defined]
+        return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+
+    def with_room(self, params: Params, capacity: int) -> Params:
+        return written(self.family.with_room(unwritten(params), capacity))  # type: ignore[attr-defined]
+
+    def workspace(self, params: Params) -> int:
+        return self.family.workspace(jax.eval_shape(jax.vmap(unwritten), params))  # type: ignore[attr-defined]
+
+    def continued_rows(self, rows: Rows) -> Rows:
+        return self.family.continued_rows(self._kept(rows))  # type: ignore[attr-defined]
 
     def _kept(self, rows: Rows) -> Rows:
         return Rows(self._rounded(rows.points), rows.count)
 
-    def _rounded(self, tree: Any) -> Any:
+    def _rounded(self, tree: Params) -> Params:
         real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)  # noqa: E731
         return jax.tree.map(lambda leaf: rounded(leaf, self.dtype) if real(leaf) else leaf, tree)
-
-    def __getattr__(self, name: str) -> Any:
-        # what compares with the truth or looks at a source is that of the family within
-        if name in ("project", "check") or (name in ("population", "deterministic") and not self.rows):
-            return getattr(self.family, name)
-        raise AttributeError(name)

@@ -1,8 +1,6 @@
-r"""A uniform law refitted by its largest draw shrinks by an exponential a fit; correcting the bias slows the collapse, no more."""
+r"""A uniform law refitted by its largest draw shrinks at every fit; correcting the bias slows the collapse."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,9 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Rows
-from modelcollapse.families.exponential import check_apart, check_one_column, check_table
+from modelcollapse.families.checks import check_apart, check_one_column, check_table
+from modelcollapse.laws import law_of, rows_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential
 
@@ -28,9 +28,6 @@ class Largest:
 
     def __or__(self, other: Largest) -> Largest:
         return Largest(self.count + other.count, jnp.maximum(self.log_max, other.log_max))
-
-    def with_room(self, capacity: int) -> Largest:
-        return self
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -69,10 +66,11 @@ class Interval:
 class Uniform:
     r"""Uniform on [0, b], b refitted on a log scale. Parameters: an ``Interval``.
 
-    A data set is its largest draw, :math:`b\,U^{1/M}` in law. Under replacement :math:`-M \ln(b_n/b_0)` is a sum of n standard
-    exponentials with the maximum; the unbiased end still sinks, by about :math:`1/(2M^2)` a fit. A pool of everything keeps its
-    first maximum for good. Data sets drawn directly never underflow; rows do (in regimes that need items), and then the fit
-    fails. In float32 a step below half an ulp of ``log_end`` rounds to nothing: about 1/M against 6e-8 times its size.
+    A data set is its largest draw, :math:`b\,U^{1/M}` in law. Under replacement :math:`-M \ln(b_n/b_0)` is a sum of n
+    standard exponentials with the maximum; the unbiased end still sinks, by about :math:`1/(2M^2)` per fit. A pool of
+    everything keeps its first maximum. Data sets drawn directly never underflow; rows do (in regimes that need items),
+    and then the fit fails. In float32 a step below half an ulp of ``log_end`` rounds to nothing: about 1/M against 6e-8
+    times its size.
 
     Parameters
     ----------
@@ -88,15 +86,15 @@ class Uniform:
     def __post_init__(self) -> None:
         arguments.converted(self, estimator=estimator)
 
-    def draw(self, key: jax.Array, params: Interval, n: Any, capacity: int = 0) -> Largest:
+    def draw(self, key: jax.Array, params: Interval, n: Count, capacity: int = 0) -> Largest:
         n, dtype = jnp.asarray(n, jnp.int32), params.log_end.dtype
         # n draws below the end: ln max = ln b - E / n; of none, minus infinity
         return Largest(n, params.log_end - exponential(key, (1,), dtype) / n.astype(dtype))
 
-    def draw_rows(self, key: jax.Array, params: Interval, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Interval, n: Count, capacity: int) -> Rows:
         """Points ``(capacity, 1)``, above 0."""
-        share = 1 - jax.random.uniform(key, (capacity, 1), params.log_end.dtype)
-        return Rows(jnp.exp(params.log_end)[None, :] * share, jnp.asarray(n, jnp.int32))
+        fraction = 1 - jax.random.uniform(key, (capacity, 1), params.log_end.dtype)
+        return Rows(jnp.exp(params.log_end)[None, :] * fraction, jnp.asarray(n, jnp.int32))
 
     def summarise(self, rows: Rows) -> Largest:
         there = jnp.where(rows.present[:, None], rows.points, 0.0)
@@ -107,22 +105,20 @@ class Uniform:
             return Interval(data.log_max)
         return Interval(data.log_max + jnp.log1p(1 / data.count.astype(data.log_max.dtype)))
 
-    def blend(self, previous: Interval, fitted: Interval, rate: Any) -> Interval:
+    def blend(self, previous: Interval, fitted: Interval, rate: Number) -> Interval:
         """Linear in the logarithm of the end."""
         return Interval(previous.log_end + rate * (fitted.log_end - previous.log_end))
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
+    def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that do not give numbers from 0 upwards."""
         check_one_column(self, source)
         check_table(self, source, lambda points: points < 0, "at least 0")
         check_apart(self, source, 0.0)
 
-    def project(self, source: Any) -> Interval | None:
+    def project(self, source: Source) -> Interval | None:
         """The uniform law up to the largest value of ``source``, where that is known."""
-        if isinstance(getattr(source, "family", None), Uniform):
-            return source.params
-        points = getattr(source, "points", None)
-        return None if points is None else Interval(jnp.log(points.max(0)))
+        points = rows_of(source)
+        return law_of(source, Uniform) if points is None else Interval(jnp.log(points.max(0)))
 
 
 estimator = arguments.checker(arguments.choice, ("mle", "unbiased"))

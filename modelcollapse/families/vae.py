@@ -1,9 +1,8 @@
-r"""A variational autoencoder trained anew each generation: one compiled scan a refit, so that many chains train at once."""
+r"""A variational autoencoder, trained afresh at each generation in one compiled scan, many chains at once."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,10 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
 from modelcollapse.data import Rows, row_type
-from modelcollapse.families._networks import MLP, Convolutional, descend
+from modelcollapse.families.networks import MLP, Convolutional, Network, Weights
+from modelcollapse.families.training import descend
+from modelcollapse.laws import rows_of
+from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import keys
 
@@ -23,12 +25,12 @@ INIT, TRAIN, BATCH, LATENT, PIXELS = range(5)
 
 @part
 class Autoencoder:
-    """A trained model: weights of encoder and decoder, and the mean loss of an image over the last tenth of the steps, in nats."""
+    """A trained model: its weights, and the mean loss per image over the last tenth of the steps, in nats."""
 
-    network: Any
-    encoder: Any
-    decoder: Any
-    noise: Any  # variance of a Gaussian decoder; None for Bernoulli pixels
+    network: Network
+    encoder: Weights
+    decoder: Weights
+    noise: jax.Array | None  # variance of a Gaussian decoder; None for Bernoulli pixels
     loss: jax.Array  # ()
 
     def encode(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -46,9 +48,9 @@ class Autoencoder:
         .. math:: \log p(x) \ge E_q \log p(x|z) - KL(q(z|x)\,\|\,N(0, I)), \quad
                   KL = \tfrac12 \sum_j (\mu_j^2 + e^{s_j} - 1 - s_j)
 
-        with :math:`q = N(\mu, \mathrm{diag}\,e^{s})` by the encoder. The expectation is taken at one draw
-        :math:`\mu + e^{s/2} \epsilon` an image, :math:`\epsilon` the rows of ``normals`` (n, latent). Pixels between 0 and 1 enter the
-        Bernoulli likelihood as :math:`x \log p + (1 - x) \log(1 - p)`.
+        with :math:`q = N(\mu, \mathrm{diag}\,e^{s})` by the encoder. The expectation is taken at one draw :math:`\mu +
+        e^{s/2} \epsilon` per image, :math:`\epsilon` the rows of ``normals`` (n, latent). Pixels between 0 and 1 enter
+        the Bernoulli likelihood as :math:`x \log p + (1 - x) \log(1 - p)`.
         """
         mean, log_variance = self.encode(images)
         out = self.network.decode(self.decoder, mean + jnp.exp(0.5 * log_variance) * normals)
@@ -64,12 +66,13 @@ class Autoencoder:
 
 @part
 class VAE:
-    r"""A variational autoencoder (Kingma and Welling 2013) with a standard normal prior. Parameters: an ``Autoencoder``; data sets are rows.
+    r"""A variational autoencoder (Kingma and Welling 2013) with a standard normal prior.
 
-    A refit takes ``steps`` steps of Adam on :math:`\sum (-\log p(x|z) + \beta\,KL)` over a batch of rows, drawn from the data set with
-    replacement, at one latent draw a row. The defaults are the protocol of Shumailov et al. (2024): a new network from
-    random weights each generation, whose training images are the previous decoder's *mean* images. Their code draws these anew for every
-    batch; here a data set is drawn once a generation, so that real images can be kept in it; let its size grow for their case. Weights
+    Parameters: an ``Autoencoder``; data sets are rows. A refit takes ``steps`` steps of Adam on :math:`\sum (-\log
+    p(x|z) + \beta\,KL)` over a batch of rows, drawn from the data set with replacement, at one latent draw per row. The
+    defaults are the protocol of Shumailov et al. (2024): a new network from random weights each generation, whose
+    training images are the previous decoder's *mean* images. Their code draws these again for every batch; here a data
+    set is drawn once per generation, so that real images can be kept in it; let its size grow for their case. Weights
     have the floating type of the rows: float32 is three times as fast.
 
     Parameters
@@ -79,33 +82,34 @@ class VAE:
     network
         ``MLP(hidden)`` or ``Convolutional(channels, shape)``, or a part with the same methods.
     steps, batch, rate
-        Of Adam: number of steps, rows in each, learning rate.
+        Number of steps of Adam, rows in each, learning rate.
     kl_weight
         :math:`\beta`.
     weight_decay
         Adds this multiple of the weights to the gradient, as Adam in PyTorch does; 1e-5 in the paper's code.
     output
-        What the next generation sees: ``"mean"``, the decoder's mean images, or ``"sampled"``, pixels drawn from its likelihood.
+        What the next generation sees: ``"mean"``, the decoder's mean images, or ``"sampled"``, pixels drawn from its
+        likelihood.
     start
         ``"fresh"``: from random weights. ``"warm"``: from the previous generation's.
     warm_steps
         Steps of a warm start, where they differ from ``steps``: few make a partial refit. Generation 0 takes ``steps``.
     noise
-        None for Bernoulli pixels in [0, 1]. A number makes the decoder Gaussian with this variance a pixel, for any real rows; with
-        ``MLP(())`` its optimum is that of ``PPCA``.
+        None for Bernoulli pixels in [0, 1]. A number makes the decoder Gaussian with this variance per pixel, for any
+        real rows; with ``MLP(())`` its optimum is that of ``PPCA``.
     """
 
     latent: int = static(default=20)
-    network: Any = MLP()
+    network: Network = MLP()
     steps: int = static(default=400)
     batch: int = static(default=128)
-    rate: Any = 1e-3
-    kl_weight: Any = 1.0
-    weight_decay: Any = 0.0
+    rate: Number = 1e-3
+    kl_weight: Number = 1.0
+    weight_decay: Number = 0.0
     output: str = static(default="mean")
     start: str = static(default="fresh")
     warm_steps: int | None = static(default=None)
-    noise: Any = None
+    noise: Number | None = None
 
     data = Rows
     default_observables = ("training_loss",)
@@ -126,10 +130,10 @@ class VAE:
         if self.warm_steps is not None and self.start == "fresh":
             raise ValueError(f"warm_steps must be None for start='fresh', got {self.warm_steps}")
 
-    def draw(self, key: jax.Array, params: Autoencoder, n: Any, capacity: int) -> Rows:
+    def draw(self, key: jax.Array, params: Autoencoder, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
 
-    def draw_rows(self, key: jax.Array, params: Autoencoder, n: Any, capacity: int) -> Rows:
+    def draw_rows(self, key: jax.Array, params: Autoencoder, n: Count, capacity: int) -> Rows:
         latents = sampling.normal(jax.random.fold_in(key, LATENT), (capacity, self.latent), params.loss.dtype)
         points = params.decode(latents)
         if self.output == "sampled":
@@ -154,10 +158,10 @@ class VAE:
         kl_weight = jnp.asarray(self.kl_weight, dtype)
         noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
 
-        def loss(weights: Any, key: jax.Array) -> jax.Array:
+        def loss(weights: tuple[Weights, Weights], key: jax.Array) -> jax.Array:
             words, _ = keys.words(key, (self.batch,), BATCH)
             normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
-            # the remainder favours some rows by a share of count / 2^32
+            # the remainder favours some rows by a fraction count / 2^32
             chosen = words % data.count.astype(jnp.uint32)
             encoder, decoder = weights
             model = Autoencoder(self.network, encoder, decoder, noise, jnp.zeros((), dtype))
@@ -165,7 +169,9 @@ class VAE:
             return (kl_weight * divergence - likelihood).sum()
 
         train = jax.random.fold_in(key, TRAIN)
-        (encoder, decoder), losses = descend(loss, weights, train, steps, self.rate, self.weight_decay)
+        (encoder, decoder), losses = descend(
+            loss, weights, train, steps, options={"rate": self.rate, "decay": self.weight_decay}
+        )
         return Autoencoder(self.network, encoder, decoder, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
 
     def workspace(self, params: Autoencoder) -> int:
@@ -173,13 +179,13 @@ class VAE:
         image = jax.vmap(lambda one: one.decode(jnp.zeros((1, self.latent), one.loss.dtype)))
         return 3 * jax.eval_shape(image, params).size
 
-    def check(self, source: Any, sizes: np.ndarray) -> None:
-        """Refuse rows that are not images, images of another size than the network's, and data sets smaller than a batch."""
+    def check(self, source: Source, sizes: np.ndarray) -> None:
+        """Refuse rows that are not images of the network's size, and data sets smaller than a batch."""
         shape, dtype = row_type(source)
         if len(shape) != 1 or not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(
-                f"source must give images as rows of real numbers, shape (n, pixels), for VAE; this {type(source).__name__} "
-                f"gives {dtype} of shape {('n', *shape)}: use images(array)"
+                f"source must give images as rows of real numbers, shape (n, pixels), for VAE; "
+                f"this {type(source).__name__} gives {dtype} of shape {('n', *shape)}: use images(array)"
             )
         self.network.check(shape[0])
         if sizes.min() < self.batch:
@@ -187,18 +193,18 @@ class VAE:
                 f"size must be at least the batch of {self.batch} images, got {sizes.min()}: lower `batch`"
             )
         if self.noise is None:
-            # of a law or sampler, some draws
-            sample = getattr(source, "points", None)
-            check_pixels(source.draw_rows(jax.random.key(0), jnp.int32(64), 64).points if sample is None else sample)
+            # some draws of a law or sampler
+            table = rows_of(source)
+            check_pixels(source.draw_rows(jax.random.key(0), jnp.int32(64), 64).points if table is None else table)
 
 
 def check_pixels(rows: ArrayLike) -> None:
-    """Refuse rows ``(n, pixels)`` with a value outside [0, 1], or that is not a number, by a ValueError that names the first."""
+    """Refuse rows ``(n, pixels)`` with a value outside [0, 1] or NaN, by a ValueError that names the first."""
     values = np.asarray(rows)
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
         image, pixel = np.unravel_index(bad.argmax(), bad.shape)
         raise ValueError(
-            f"pixels must lie in [0, 1], got {values[image, pixel]:g} in image {image} (largest {np.nanmax(values):g}): "
-            "divide bytes by 255"
+            f"pixels must lie in [0, 1], got {values[image, pixel]:g} in image {image} "
+            f"(largest {np.nanmax(values):g}): divide bytes by 255"
         )

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
-from modelcollapse.families._networks import MLP, dense, descend
+from modelcollapse.families.networks import MLP, dense
+from modelcollapse.families.training import descend
 from modelcollapse.forks import computes
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.protocols import Carry, Family, HasFeatures, Params, Truth
@@ -237,7 +238,7 @@ def _trained(layers: Params, train: jax.Array, key: jax.Array, rate: float, step
         scores = jax.nn.log_softmax(dense(layers, chosen[:, :-1]))
         return -jnp.take_along_axis(scores, chosen[:, -1:].astype(jnp.int32), axis=1).mean()
 
-    return descend(loss, layers, key, steps, rate)[0]
+    return descend(loss, layers, key, steps, options={"rate": rate})[0]
 
 
 def _drawn(family: Family, params: Params, draws: int) -> jax.Array:

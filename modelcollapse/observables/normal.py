@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.ppca import LinearDecoder
 from modelcollapse.observables.registry import observable
-from modelcollapse.protocols import HasLogMean, HasLogVariance, Moments
+from modelcollapse.protocols import HasFactor, HasLogMean, HasLogVariance, Moments
 from modelcollapse.transport import gaussian_w2, mixture_l2
 
 if TYPE_CHECKING:
@@ -49,10 +49,6 @@ def log_index(params: PowerLaw) -> jax.Array:
 @observable(dims=("dimension",), shifts=False)
 def log_variance(params: HasLogVariance | Moments) -> jax.Array:
     """Natural logarithm of the variance of each coordinate, ``(d,)``."""
-    if isinstance(params, Normal):
-        # a row of the factor, squared and summed in log scale: no underflow
-        terms = 2 * (jnp.log(jnp.abs(params.unit)) + params.log_scale[None, :])
-        return jax.nn.logsumexp(terms, axis=1)
     return params.log_variance if isinstance(params, HasLogVariance) else jnp.log(jnp.diagonal(params.covariance))
 
 
@@ -120,7 +116,7 @@ def w2_squared(params: Moments, truth: Moments) -> jax.Array:
 
 def _factor(params: Moments) -> jax.Array:
     """A factor of the covariance, ``(d, d)``: that of the law itself where it holds one, which may be singular."""
-    return params.factor if isinstance(params, Normal | LinearDecoder) else jnp.linalg.cholesky(params.covariance)
+    return params.covariance_factor if isinstance(params, HasFactor) else jnp.linalg.cholesky(params.covariance)
 
 
 @observable(shifts=False)

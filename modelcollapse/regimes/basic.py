@@ -64,7 +64,7 @@ class FreshReal:
 
 @part
 class FixedReal:
-    """``round(share * size_0)`` real rows, drawn once, are in every data set; the rest is model output, at first real."""
+    """``round(share * size_0)`` real rows, drawn once, are in every data set; model output fills it up."""
 
     share: Any
 

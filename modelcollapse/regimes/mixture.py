@@ -11,8 +11,8 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, MODEL, OLDER, REAL, fold
 from modelcollapse.arguments import converted, optional
-from modelcollapse.laws import Law, Stream
-from modelcollapse.protocols import Family, GivesOut, Memory, Mixes, Params, Source
+from modelcollapse.laws import Law, Stream, outcome
+from modelcollapse.protocols import Family, Memory, Mixes, Params, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes.common import at
 
@@ -76,7 +76,7 @@ class Mixture:
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data = real.draw(fold(key, REAL), size)
         if _closed(real.family, real.law):
-            return data, real.law.params
+            return data, outcome(real.law).params
         if self.depth is None:
             raise ValueError("a mixture outside `simulate` needs its depth: Mixture(alpha, beta, gamma, depth=D)")
         fitted = jax.eval_shape(real.family.fit, key, real.family.summarise(data) if real.rows else data, None)
@@ -91,9 +91,9 @@ class Mixture:
             jnp.asarray(at(w, generation), jnp.result_type(float)) for w in (self.alpha, self.beta, self.gamma)
         )
         if _closed(model.family, real.law):
-            newest = _given_out(model.law)
-            laws = jnp.stack([newest.params, memory, real.law.params])
-            mixed = model.family.mix(jnp.stack([alpha, beta, gamma]).astype(laws.dtype), laws)
+            newest, truth = outcome(model.law), outcome(real.law)
+            laws = jnp.stack([newest.params, memory, truth.params])
+            mixed = newest.family.mix(jnp.stack([alpha, beta, gamma]).astype(laws.dtype), laws)
             # the corner where all is real asks for the data that a real stream would give
             role = jnp.where(gamma >= 1, REAL, MODEL)
             stream = Stream(Law(newest.family, mixed), model.family, model.capacity, model.items)
@@ -144,8 +144,3 @@ class Past:
 def _closed(family: Family, source: Source) -> bool:
     """Whether the mixture of a fit and the truth is again a law of the family."""
     return isinstance(source, Law) and isinstance(family, Mixes) and source.family.data is family.data
-
-
-def _given_out(law: Law) -> Law:
-    """The law of a model's output, which a wrapper may change: before it is mixed with real data."""
-    return law.family.given_out(law.params) if isinstance(law.family, GivesOut) else law

@@ -1,4 +1,6 @@
-"""``codes.max() + 1`` is an integer of NumPy, and it counts states, components, trials and classes as well as one of Python."""
+"""``codes.max() + 1`` is an integer of NumPy, and it counts states, components, trials and classes as well as one of
+Python.
+"""
 
 import numpy as np
 import pytest

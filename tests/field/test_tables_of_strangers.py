@@ -1,4 +1,6 @@
-"""Files as people have them: a list of words with counts, a column of states, a mark before the first number, a gap in the first row."""
+"""Files as people have them: a list of words with counts, a column of states, a mark before the first number, a gap in
+the first row.
+"""
 
 import numpy as np
 import pytest

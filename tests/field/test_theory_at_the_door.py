@@ -1,4 +1,6 @@
-"""What strangers gave the theory: a law in float32, text for a number, whole numbers beyond 63 bits, a large planning question."""
+"""What strangers gave the theory: a law in float32, text for a number, whole numbers beyond 63 bits, a large planning
+question.
+"""
 
 import jax
 import numpy as np

@@ -1,7 +1,7 @@
 """What of the bad kinds is taken, and why; and by which word a message calls an argument, where that is not its name.
 
-Keys are callables, arguments and kinds: names separated by commas, or patterns of them as in a shell. The theory has its own
-table (``tests/theory/test_domain.py``), which the fuzzer reads.
+Keys are callables, arguments and kinds: names separated by commas, or patterns of them as in a shell. The theory has
+its own table (``tests/theory/test_domain.py``), which the fuzzer reads.
 """
 
 from __future__ import annotations

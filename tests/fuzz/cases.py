@@ -281,7 +281,9 @@ RECORDS = {
 
 
 def public() -> set[str]:
-    """Every public callable of the simulator: names of ``modelcollapse`` and its namespaces alone, others with their module."""
+    """Every public callable of the simulator: names of ``modelcollapse`` and its namespaces alone, others with their
+    module.
+    """
     listed = (mc, families, mc.sources, mc.regimes, mc.predict, mc.decomposition)
     found = {name for module in listed for name in module.__all__ if callable(getattr(module, name))}
     found |= {"absorption_time", "excess_log_loss", "of", "tail_mass"}

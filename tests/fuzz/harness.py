@@ -23,7 +23,9 @@ from tests.fuzz.accepted import ACCEPTED, CALLED, INFINITE, matches
 SLOW = {("theory.plan.entropy_half_life", "2**62"), ("theory.plan.vocabulary_half_life", "2**62")}
 """Calls that are answered, in ten seconds."""
 CLEAR, FOREIGN, OTHER, TAKEN, SILENT = "clear", "foreign", "other exception", "taken", "silent"
-"""Refused by the argument's name; refused without it; another exception; taken, for a reason in the table; taken without one."""
+"""Refused by the argument's name; refused without it; another exception; taken, for a reason in the table; taken
+without one.
+"""
 
 
 @dataclasses.dataclass(frozen=True)

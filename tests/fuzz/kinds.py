@@ -1,4 +1,6 @@
-"""Kinds of value that people pass by mistake, each with one example and a strategy for more; and kinds that are numbers in other clothes."""
+"""Kinds of value that people pass by mistake, each with one example and a strategy for more; and kinds that are numbers
+in other clothes.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ SIZE = {"size": 8, "generations": 2}
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A callable, its arguments, and what is asked of its answer: a part must also be refused or taken by ``predictions``."""
+    """A callable, its arguments, and what is asked of its answer: a part must also be refused or taken by
+    ``predictions``.
+    """
 
     call: Callable[..., Any]
     arguments: dict[str, Any]

@@ -95,7 +95,9 @@ def test_a_rounded_remainder_would_revive():
 
 
 def test_marginals_where_each_chain_goes_at_its_own_pace():
-    """Means from 3 to 3000: some states are summed up and some rejected, so that chains of a batch are at different states."""
+    """Means from 3 to 3000: some states are summed up and some rejected, so that chains of a batch are at different
+    states.
+    """
     p, sizes = np.array([0.4, 0.0, 0.3, 0.001, 0.1, 0.199]), np.array([40, 3000, 7001])
     which = np.arange(90_000) % 3
     draw = jax.jit(jax.vmap(lambda key, n: sampling.multinomial(key, n, jnp.asarray(p))))

@@ -123,7 +123,9 @@ def test_the_divergence_of_a_misfit_is_a_sum():
 
 @pytest.mark.parametrize(("ddof", "rate"), [(1, 1.0), (0, 1.0), (1, 0.4)])
 def test_divergence_of_samples_and_misfit_by_other_sums(ddof, rate):
-    """Every set of labels in turn, SciPy's noncentral chi-square for its scatter, and one fit after the other by quadrature."""
+    """Every set of labels in turn, SciPy's noncentral chi-square for its scatter, and one fit after the other by
+    quadrature.
+    """
     weights, means, v, size = np.array([0.3, 0.7]), np.array([-2.0, 1.0]), 0.8, 5
     centre, whole, _ = errors.mixture_moments(weights, means, [v, v])
     inverse = gap = log = 0.0

@@ -196,7 +196,9 @@ def test_the_large_sample_law_of_absence_agrees_with_the_exact_one(size, q):
 
 
 def test_the_large_sample_law_of_absence_knows_what_branching_knows():
-    """For a rare state of a huge sample it is a branching process with immigration; a common one it treats as Beta does."""
+    """For a rare state of a huge sample it is a branching process with immigration; a common one it treats as Beta
+    does.
+    """
     for size, share in ((10**6, 0.3), (10**9, 1e-3), (10**12, 0.05)):
         q = 2 / (size * share)
         assert fresh_limits.absent_limit(q, size, share) == pytest.approx(

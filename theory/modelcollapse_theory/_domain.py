@@ -169,7 +169,8 @@ def law_tolerance(entries: int) -> float:
 
 
 def law(name: str, value: ArrayLike) -> Array:
-    """A probability vector ``(K,)``: nonnegative entries that sum to 1 within ``law_tolerance(K)``, divided by their sum.
+    """A probability vector ``(K,)``: nonnegative entries that sum to 1 within ``law_tolerance(K)``, divided by their
+    sum.
 
     The simulator has the same tolerance, so that a law in float32 passes both or neither.
     """

@@ -249,28 +249,32 @@ def _support_sums(group: States, size: int, start: int, last: float) -> Callable
 
 
 @theorem(
-    statement="E h(p_n) ~ ln M - E sum X ln X/M, X branching from Poisson(M p_i), to n = N; then - (1/(2M)) sum (E S_t - 1)",
+    statement="E h(p_n) ~ ln M - E sum X ln X/M, X branching from Poisson(M p_i), to n = N; then - (1/(2M)) sum (E "
+    "S_t - 1)",
     conditions="replace regime, M large, constant sample size; N = M^(1/2), at most 10^4",
     order="O(M^(-1/2)): largest seen 0.75 M^(-1/2) nats, 1% of the loss",
     source="critical branching, then the generator of the diffusion; derived in theory/derivations/entropy.md",
 )
 def expected_entropy_limit(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> Array:
-    r"""Mean entropy (nats) after ``fits`` fits of samples too large for ``expected_entropy``; its cost does not grow with M.
+    r"""Mean entropy (nats) after ``fits`` fits of samples too large for ``expected_entropy``; its cost does not grow
+    with M.
 
     To fit N = M^(1/2) counts are branching processes, :math:`E e^{-uX} = e^{-c \varphi_n(u)}`, which covers states that
-    the sample is too small for; after that each living state but one costs 1/(2M) a fit, as in ``entropy_from_support``:
+    the sample is too small for; after that each living state but one costs 1/(2M) a fit, as in
+    ``entropy_from_support``:
 
     .. math:: E h(p_n) \approx E h(p_N) - \frac{1}{2M} \sum_{t=N}^{n-1} (E S_t - 1)
 
-    less what states of few copies cost beyond that, which falls like n^-2 from what it is at N. Followed over 30 M fits.
-    Shape of ``fits``. Error O(M^(-1/2)); 0.75 M^(-1/2) nats is the largest seen, 1% of the loss. Raises ValueError unless ``probabilities`` is a law, sample_size >= 100, fits >= 0.
+    less what states of few copies cost beyond that, which falls like n^-2 from what it is at N. Followed over 30 M
+    fits. Shape of ``fits``. Error O(M^(-1/2)); 0.75 M^(-1/2) nats is the largest seen, 1% of the loss. Raises
+    ValueError unless ``probabilities`` is a law, sample_size >= 100, fits >= 0.
     """
     count = whole("fits", fits, 0).astype(np.float64)
     return entropy_curve(probabilities, sample_size, int(count.max(initial=0)))(count)
 
 
 def entropy_curve(probabilities: ArrayLike, sample_size: int, last: int) -> Callable[[Array], Array]:
-    """``expected_entropy_limit`` as a function of an array of fits up to ``last``, for those who ask for it many times."""
+    """``expected_entropy_limit`` as a function of an array of fits up to ``last``, for many calls."""
     group, size = states(probabilities), one_whole("sample_size", sample_size, 100, "it is a large-sample law")
     start, end = entropy(probabilities), min(float(one_whole("last", last)), 30.0 * size)
     early, excess, sums = min(int(np.sqrt(size)), 10_000), 0.0, None

@@ -1,8 +1,8 @@
 """Three sources of error: finite samples act at every fit, a poor family at the first, a biased learner by a power.
 
 Finite samples are the subject of the other modules. Here: what one normal makes of a truth that is not normal
-(expressivity), what a learner that shrinks by a fixed factor does (functional approximation), and what becomes of two or three at
-once. Finite precision has a module of its own, ``precision``.
+(expressivity), what a learner that shrinks by a fixed factor does (functional approximation), and what becomes of two
+or three at once. Finite precision has a module of its own, ``precision``.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def expressivity_gap(weights: ArrayLike, means: ArrayLike, variances: ArrayLike)
 
 
 @theorem(
-    statement="One normal fitted to p0: E KL(p0 || N_n) = KL(p0 || N(mu, V)) + E KL(N(mu, V) || N_n): expressivity adds exactly, "
+    statement="One normal fitted to p0: E KL(p0 || N_n) = KL(p0 || N(mu, V)) + E KL(N(mu, V) || N_n): expressivity "
+    "adds exactly, "
     "once, and sampling comes on top",
     conditions="replace, M >= 4; p0 one normal, or two of one variance; ddof 0 or 1; refits in part, by a share r",
     order="exact (sums over labels)",
@@ -147,8 +148,9 @@ def expected_divergence(
 
     with :math:`a_n = E\sigma_n^{-2}`, :math:`b_n = E(\mu_n-\mu)^2/\sigma_n^2`. Both multiply by :math:`c = E[G^{-r}]`,
     :math:`G = \chi^2_{M-1}/(M-d)`, at every fit after the first, and b gains :math:`c\,r^2/M`. ``p0`` has components
-    ``weights`` (K,), ``means`` (K,), K at most 2, of one ``variance`` (), so that given the labels a first scatter is a noncentral
-    chi-square. ``rate`` r is that of a partial refit in mean and log deviation, of all but the first. Exact; may reach inf. M at most 10^7.
+    ``weights`` (K,), ``means`` (K,), K at most 2, of one ``variance`` (), so that given the labels a first scatter is a
+    noncentral chi-square. ``rate`` r is that of a partial refit in mean and log deviation, of all but the first. Exact;
+    may reach inf. M at most 10^7.
     """
     w, m = law("weights", weights), real("means", means)
     ddof, v = choice("ddof", ddof, (0, 1)), one_real("variance", variance, 0, open_low=True)
@@ -173,7 +175,9 @@ def expected_divergence(
 
 
 def _first_fit(w: Array, shift: Array, v: float, size: int, divisor: int) -> tuple[float, float, float]:
-    """``E 1/s^2``, ``E (mean - mu)^2/s^2`` and ``E log s^2`` of the first fit to a mixture of one or two normals of variance v."""
+    """``E 1/s^2``, ``E (mean - mu)^2/s^2`` and ``E log s^2`` of the first fit to a mixture of one or two normals of
+    variance v.
+    """
     labels = np.arange(size + 1)
     chance = stats.binom.pmf(labels, size, w[0])
     labels, chance = labels[chance > 1e-20], chance[chance > 1e-20]
@@ -196,21 +200,26 @@ def _first_fit(w: Array, shift: Array, v: float, size: int, divisor: int) -> tup
 
 
 @theorem(
-    statement="A refit that goes only the share r of the way: E log variance drifts r times as fast after the first fit",
+    statement="A refit that goes only the share r of the way: E log variance drifts r times as fast after the "
+    "first fit",
     conditions="normal, replace, M >= 2; mean and log deviation blended",
     order="exact",
     source=_OWN,
 )
 def damped_log_variance(rate: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
-    """``E log(sigma_n^2/sigma_0^2)`` after ``fits`` (at least 1), the first in full. A warm start with few steps is slower collapse. Exact."""
+    """``E log(sigma_n^2/sigma_0^2)`` after ``fits`` (at least 1), the first in full. A warm start with few steps is
+    slower collapse. Exact.
+    """
     n, rate = whole("fits", fits, 1), within("rate", rate, 0, 1)
     return (1 + rate * (n - 1)) * gaussian.expected_log_variance(sample_size, 1, ddof=ddof)
 
 
 @theorem(
-    statement="A learner biased by factors a_j on a given design: risk sum_j [s_j w_j^2 (1 - a_j^n)^2 + sigma^2/T sum_i a_j^(2i)]: "
+    statement="A learner biased by factors a_j on a given design: risk sum_j [s_j w_j^2 (1 - a_j^n)^2 + sigma^2/T "
+    "sum_i a_j^(2i)]: "
     "bias of the learner plus noise of the samples, less what the bias takes off the noise",
-    conditions="ridge, a = s/(s + l), or gradient descent stopped, a = 1 - (1 - eta s)^k; the same T rows at every fit; "
+    conditions="ridge, a = s/(s + l), or gradient descent stopped, a = 1 - (1 - eta s)^k; the same T rows at every "
+    "fit; "
     "s, w: eigenvalues of X'X/T and weights along them",
     order="exact",
     source=_OWN,
@@ -223,12 +232,14 @@ def shrunken_risk(
     sample_size: ArrayLike,
     fits: ArrayLike,
 ) -> tuple[Array, Array]:
-    r"""Mean excess risk on the design's own rows after n ``fits``: the part of the learner's bias and that of noise, each ``fits.shape``.
+    r"""Mean excess risk on the design's own rows after n ``fits``: the part of the learner's bias and that of noise,
+    each ``fits.shape``.
 
     .. math:: \sum_j s_j w_j^2 (1 - a_j^n)^2, \qquad \frac{\sigma^2}{T} \sum_j \sum_{i=1}^n a_j^{2i}
 
     ``eigenvalues``, ``weights`` and ``kept`` a are vectors (d,); ``kept`` as of :func:`ridge_shrinkage` or
-    :func:`gradient_shrinkage` at one fit. The first part is what infinitely many labels give; at a = 1 the second is n d sigma^2/T. Exact.
+    :func:`gradient_shrinkage` at one fit. The first part is what infinitely many labels give; at a = 1 the
+    second is n d sigma^2/T. Exact.
     """
     s, a = within("eigenvalues", eigenvalues, 0, np.inf), within("kept", kept, 0, 1)
     w, n = real("weights", weights), whole("fits", fits)[..., None]

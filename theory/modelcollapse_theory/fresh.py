@@ -159,8 +159,8 @@ def absent(probability: ArrayLike, sample_size: int, share: float, fits: int | N
 
     Absence is no loss here: the state comes back. Grows with n from (1 - q)^M to the stationary value. Exact to
     relative rounding, however small. O(M^2), or O(n M^2) for given ``fits``. Broadcasts over ``probability``. Raises
-    ValueError beyond M = 20,000 (4,000 for given ``fits``): there use ``fresh_limits.absent_limit``; and for share 0 without
-    ``fits``.
+    ValueError beyond M = 20,000 (4,000 for given ``fits``): there use ``fresh_limits.absent_limit``; and for share 0
+    without ``fits``.
     """
     return _presence(probability, sample_size, share, fits, present=False)
 

@@ -39,7 +39,8 @@ def _step(sample_size: int, real_size: int, ddof: int, sampling_bias: float) -> 
 def mean_error_and_variance(
     sample_size: int, real_size: int, fits: int, *, ddof: int = 1, sampling_bias: float = 1.0
 ) -> tuple[float, float]:
-    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact; may reach inf.
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` in units of the true variance, after ``fits`` fits. Exact; may reach
+    inf.
 
     ``sampling_bias`` multiplies the variance of the synthetic draws: below 1 for a model sampled at low temperature.
     """

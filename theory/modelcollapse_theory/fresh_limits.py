@@ -94,10 +94,12 @@ def _log_few(size: int, share: float, chances: Array, steps: int | None, top: in
 
 
 @theorem(
-    statement="P(absent) ~ exp(-M g q sum_{i<k} b_i) phi(A), b_0 = 1, b' = 1 - exp(-(1 - g) b), phi exact for the A ~ M b_k left",
+    statement="P(absent) ~ exp(-M g q sum_{i<k} b_i) phi(A), b_0 = 1, b' = 1 - exp(-(1 - g) b), phi exact for the "
+    "A ~ M b_k left",
     conditions="each item real with probability g, n fits or stationary; g = 0: replacement; M large",
     order="O(1/M): ln P off by less than L (1 + L) (1/M + 1/10^4), L = -ln P",
-    source="branching process with immigration, then the recursion of fresh; derived in theory/derivations/fresh-data.md",
+    source="branching process with immigration, then the recursion of fresh; derived in "
+    "theory/derivations/fresh-data.md",
 )
 def absent_limit(probability: ArrayLike, sample_size: int, share: float = 0.0, fits: int | None = None) -> Array:
     r"""P(a state of probability q is missing from the n-th fit) for samples too large for ``fresh.absent``.
@@ -107,8 +109,8 @@ def absent_limit(probability: ArrayLike, sample_size: int, share: float = 0.0, f
     with the chance :math:`\phi` of the recursion in ``fresh`` for the lineages that are left after k fits, or the
     original law's :math:`(1 - q)^A` where the n fits end before. Stationary where ``fits`` is None; share 0 is
     replacement, where the support is all that is asked for. Unlike ``fresh.absent_branching`` it holds for common
-    states too. ln P is off by less than L (1 + L) (1/M + 1/10^4), L = -ln P (half of that is the largest seen); P below 1e-300 is 0.
-    Broadcasts over ``probability``. Raises ValueError for share 0 without ``fits``.
+    states too. ln P is off by less than L (1 + L) (1/M + 1/10^4), L = -ln P (half of that is the largest seen); P below
+    1e-300 is 0. Broadcasts over ``probability``. Raises ValueError for share 0 without ``fits``.
     """
     size, g = one_whole("sample_size", sample_size, 1, "a fit needs data"), one_real("share", share, 0, 1)
     q = within("probability", probability, 0, 1)
@@ -145,10 +147,11 @@ def absent_limit(probability: ArrayLike, sample_size: int, share: float = 0.0, f
     source="theory/derivations/lineages.md",
 )
 def lineage_expectation_limit(sample_size: int, fits: int, function: Callable[[Array], Array]) -> float:
-    r"""E f(A_n) for samples too large for ``lineages.lineage_expectation``; ``function`` gives f at an array of real a >= 1.
+    r"""E f(A_n) for samples too large for ``lineages.lineage_expectation``; ``function`` gives f at an array of real a
+    >= 1.
 
-    As ``absent_limit`` at share 0, which is f(a) = (1 - q)^a, for any f that changes slowly from a to a + 1. Error O(1/M).
-    Raises ValueError unless sample_size and fits are at least 1.
+    As ``absent_limit`` at share 0, which is f(a) = (1 - q)^a, for any f that changes slowly from a to a + 1. Error
+    O(1/M). Raises ValueError unless sample_size and fits are at least 1.
     """
     size, most = one_whole("sample_size", sample_size, 1), one_whole("fits", fits, 1) - 1
     if not callable(function):

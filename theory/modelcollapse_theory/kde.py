@@ -63,11 +63,12 @@ def _widening(size: ArrayLike, constant: ArrayLike, ddof: int, dimension: ArrayL
 
 
 def rule_factor(sample_size: ArrayLike, *, constant: ArrayLike = 1.0, ddof: int = 1, dimension: ArrayLike = 1) -> Array:
-    """Factor on ``E variance`` in one fit with the kernel's deviation ``constant * s * M^(-1/(d+4))``, s that of the points.
+    """Factor on ``E variance`` in one fit with the kernel's deviation ``constant * s * M^(-1/(d+4))``, s that of the
+    points.
 
-    ``(1 - 1/M)(1 + constant^2 M^(-2/(d+4)) M/(M - ddof))``, of every coordinate and of the whole covariance alike. Scott's
-    rule is ``constant = 1``, Silverman's :func:`silverman_constant`; with ddof=1 both give a factor above 1 at every M and
-    d, and a kernel of deviation ``s / sqrt(M)`` would give exactly 1. Exact.
+    ``(1 - 1/M)(1 + constant^2 M^(-2/(d+4)) M/(M - ddof))``, of every coordinate and of the whole covariance alike.
+    Scott's rule is ``constant = 1``, Silverman's :func:`silverman_constant`; with ddof=1 both give a factor above 1 at
+    every M and d, and a kernel of deviation ``s / sqrt(M)`` would give exactly 1. Exact.
     """
     size = _sizes(sample_size)
     return 1 + (_widening(size, constant, ddof, dimension) * (size - 1) - 1) / size
@@ -91,9 +92,9 @@ def rule_bandwidth(
 ) -> tuple[Array, Array]:
     """Model variance and squared error of the mean under Scott's or Silverman's rule, see :func:`rule_factor`. Exact.
 
-    ``variance`` is that of one coordinate in ``dimension`` dimensions. It is multiplied by the factor phi in every fit, and
-    the error is ``variance/M (phi^n - 1)/(phi - 1)``: with the usual constants a kernel density explodes where a fitted
-    normal would collapse. May reach inf.
+    ``variance`` is that of one coordinate in ``dimension`` dimensions. It is multiplied by the factor phi in every fit,
+    and the error is ``variance/M (phi^n - 1)/(phi - 1)``: with the usual constants a kernel density explodes where a
+    fitted normal would collapse. May reach inf.
     """
     gap = rule_factor(sample_size, constant=constant, ddof=ddof, dimension=dimension) - 1
     size, fits, variance = _sizes(sample_size), whole("fits", fits), positive("variance", variance)
@@ -117,8 +118,8 @@ def accumulated(bandwidth: ArrayLike, sample_size: int, fits: int, *, variance: 
     .. math:: S_n = \Bigl(1-\frac1{Mn^2}\Bigr)S_{n-1} + \frac{h_{n-1}^2}n\Bigl(1-\frac1{nM}\Bigr), \qquad
               B_n = B_{n-1} + \frac{S_{n-1}+h_{n-1}^2}{Mn^2}, \qquad V_n = S_n + h_n^2
 
-    from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. ``bandwidth`` is one h, or that of each fit (n,). Exact. Accumulation slows
-    the diffusion to a logarithm, and stops it if the bandwidth shrinks like any power of the pool's size.
+    from ``S_1 = (1 - 1/M) V`` and ``B_1 = V/M``. ``bandwidth`` is one h, or that of each fit (n,). Exact. Accumulation
+    slows the diffusion to a logarithm, and stops it if the bandwidth shrinks like any power of the pool's size.
     """
     last, h = one_whole("fits", fits, 1, most=LONGEST), within("bandwidth", bandwidth, 0, SQUARABLE)
     if h.shape not in ((), (last,)):
@@ -145,8 +146,8 @@ def accumulated_rule(
 ) -> tuple[Array, Array]:
     """Model variance and squared error of the mean, two arrays (n,): Scott's or Silverman's rule on all batches so far.
 
-    As :func:`accumulated` with ``h_n^2 = w_n S_n``, ``w_n = c^2 (nM)^(-2/(d+4)) nM/(nM - ddof)``. Exact. Where replacement
-    explodes this stays finite for ever, since the sum of ``w_n / n`` does.
+    As :func:`accumulated` with ``h_n^2 = w_n S_n``, ``w_n = c^2 (nM)^(-2/(d+4)) nM/(nM - ddof)``. Exact. Where
+    replacement explodes this stays finite for ever, since the sum of ``w_n / n`` does.
     """
     last, pool = one_whole("fits", fits, 1, most=LONGEST), _one_size(sample_size)
     c, d = one_real("constant", constant, 0, SQUARABLE), one_whole("dimension", dimension, 1)
@@ -169,7 +170,8 @@ def _accumulated(sample_size: ArrayLike, square: Array, share: Array, variance: 
 
 
 @theorem(
-    statement="Kernel density with r of M rows real and fresh: variance and squared error of the mean together settle at "
+    statement="Kernel density with r of M rows real and fresh: variance and squared error of the mean together "
+    "settle at "
     "V + (M/r) h^2",
     conditions="fixed bandwidth h, r real rows anew in each fit, M >= 2; any truth with variance V, any kernel",
     order="exact",

@@ -202,7 +202,8 @@ def marginal_expectation(probability: ArrayLike, sample_size: int, fits: ArrayLi
     wanted, carried = whole("fits", fits, 1), real("values", values)
     if carried.shape not in ((size + 1,), (size + 1, q.size)):
         raise ValueError(
-            f"values must have shape ({size + 1},) or ({size + 1}, {q.size}), one row for each count, got {carried.shape}"
+            f"values must have shape ({size + 1},) or ({size + 1}, {q.size}), one row for each count, got "
+            f"{carried.shape}"
         )
     first, done = binomial_rows(size, q), 1
     distinct, back = np.unique(wanted, return_inverse=True)

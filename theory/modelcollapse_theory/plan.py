@@ -177,8 +177,8 @@ def real_items_to_keep(probability: float, failure: float) -> Answer:
 def variance_below(threshold: float, sample_size: int, confidence: float, *, ddof: int = 1) -> Answer:
     r"""The fits after which a Gaussian's variance is below ``threshold`` (relative) with probability ``confidence``.
 
-    ``achieved`` is P(sigma_n^2 < eps sigma_0^2) from the law of a sum of log chi-squares. Exact but for rounding; beyond
-    M = 10^12 by the normal law of that sum, whose error is below M^(-1/2).
+    ``achieved`` is P(sigma_n^2 < eps sigma_0^2) from the law of a sum of log chi-squares. Exact but for rounding;
+    beyond M = 10^12 by the normal law of that sum, whose error is below M^(-1/2).
     """
     depth = float(np.log(one_real("threshold", threshold, 0, 1, open_low=True, open_high=True)))
     chance = one_real("confidence", confidence, 0, 1, open_low=True, open_high=True)
@@ -248,8 +248,8 @@ def entropy_half_life(probabilities: ArrayLike, sample_size: int) -> Answer:
 def vocabulary_half_life(probabilities: ArrayLike, sample_size: int) -> Answer:
     """The fits after which E S_n <= K/2, K the number of possible states. ``achieved`` is E S_n. Exact to M = 20,000.
 
-    Beyond, by ``fresh_limits.lineage_expectation_limit``, relative error O(1/M), and ``exact`` is False. Raises ValueError
-    for K <= 2: at least one state always lives, and E S_n > 1 for ever.
+    Beyond, by ``fresh_limits.lineage_expectation_limit``, relative error O(1/M), and ``exact`` is False. Raises
+    ValueError for K <= 2: at least one state always lives, and E S_n > 1 for ever.
     """
     possible, size = np.count_nonzero(law("probabilities", probabilities)), one_whole("sample_size", sample_size, 1)
     if possible <= 2:
@@ -306,7 +306,9 @@ def growth_to_keep(kept: float, sample_size: int, fits: int) -> Answer:
 
 
 def _grown(size: int, power: float, count: int) -> float:
-    """Sum of ceil(M t^b) over t = 1..n: term by term to 10^6, then by Euler and Maclaurin, rounding up by 1/2 on average."""
+    """Sum of ceil(M t^b) over t = 1..n: term by term to 10^6, then by Euler and Maclaurin, rounding up by 1/2 on
+    average.
+    """
     first = min(count, 10**6)
     with np.errstate(over="ignore"):
         total = float(np.ceil(size * np.arange(1.0, first + 1) ** power - 1e-9).sum())
@@ -364,8 +366,8 @@ def detector_power_to_keep(
     r"""The least true-positive rate t of a detector that keeps a state, in a pool of real share gamma.
 
     :math:`1 - t = \frac{\gamma (1 - f) (1 - g)}{(1 - \gamma) g}` for the needed share g of ``share_to_keep``; 0 if
-    none is needed. ``achieved`` is the stationary P(absent). Exact where ``share_to_keep`` is. Raises ValueError for share 0 (nothing to find)
-    and as ``share_to_keep``.
+    none is needed. ``achieved`` is the stationary P(absent). Exact where ``share_to_keep`` is. Raises ValueError for
+    share 0 (nothing to find) and as ``share_to_keep``.
     """
     pool = one_real("share", share, 0, 1, open_low=True, open_high=True)
     missed = one_real("false_positive", false_positive, 0, 1, open_high=True)

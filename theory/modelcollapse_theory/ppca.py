@@ -1,9 +1,9 @@
 """A linear VAE sampled by its decoder's mean forgets the noise it explained, a fixed amount of variance at every fit.
 
-The model is ``x = W z + mu + e``, ``z`` standard normal in q dimensions, ``e`` of variance ``noise`` a coordinate.
-With the noise held fixed the best fit keeps the data's eigenvectors, and direction j with variance ``l_j`` gets
-``|w_j|^2 = max(l_j - kl_weight * noise, 0)``. First the population limit: endless data, exact optimum. Then fits by maximum
-likelihood to M draws (covariance with divisor M), where sampling takes its own share at every fit.
+The model is ``x = W z + mu + e``, ``z`` standard normal in q dimensions, ``e`` of variance ``noise`` a coordinate. With
+the noise held fixed the best fit keeps the data's eigenvectors, and direction j with variance ``l_j`` gets
+``|w_j|^2 = max(l_j - kl_weight * noise, 0)``. First the population limit: endless data, exact optimum. Then fits by
+maximum likelihood to M draws (covariance with divisor M), where sampling takes its own share at every fit.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def _log_kept(sample_size: ArrayLike) -> Array:
 
 @theorem(
     statement="Decoder means, fixed noise t, M draws: E tr falls as a^n tr_0 - t r M (1 - a^n), a = 1 - 1/M",
-    conditions="PPCA by maximum likelihood, any source of rank r <= q, replace, no direction dropped (else a lower bound)",
+    conditions="PPCA by maximum likelihood, any source of rank r <= q, replace, no direction dropped (else a lower "
+    "bound)",
     order="exact",
     source=_OWN,
 )
@@ -127,9 +128,9 @@ def finite_decoder_trace(
 
     .. math:: E\,\mathrm{tr}\,W_n W_n^T = a^n\,\mathrm{tr}\,\Sigma_0 - r\beta\sigma^2\,M (1 - a^n), \qquad a = 1 - 1/M
 
-    ``trace`` and ``rank`` r are those of the covariance of the real data, of which r <= q are kept. Exact as long as every sample eigenvalue
-    stays above the threshold :math:`\beta\sigma^2`; a dropped direction loses less than that, so it is a lower bound for ever. As
-    M goes to infinity it is r directions of :func:`decoder_mean_variance`.
+    ``trace`` and ``rank`` r are those of the covariance of the real data, of which r <= q are kept. Exact as long as
+    every sample eigenvalue stays above the threshold :math:`\beta\sigma^2`; a dropped direction loses less than that,
+    so it is a lower bound for ever. As M goes to infinity it is r directions of :func:`decoder_mean_variance`.
     """
     trace, threshold = within("trace", trace, 0, np.inf), _threshold(noise, kl_weight)
     log_kept, n = _log_kept(sample_size), whole("fits", fits).astype(np.float64)
@@ -138,7 +139,8 @@ def finite_decoder_trace(
 
 
 @theorem(
-    statement="Decoder means, fixed noise t, M draws, one direction: it lives after n fits with P(sum_k prod_{i<=k} 1/G_i < l_0/t)",
+    statement="Decoder means, fixed noise t, M draws, one direction: it lives after n fits with P(sum_k "
+    "prod_{i<=k} 1/G_i < l_0/t)",
     conditions="PPCA by maximum likelihood, rows of one number, normal source, replace; G_i = chi2_{M-1}/M",
     order="exact (quadrature, absolute error below 1e-6)",
     source=_OWN,
@@ -148,7 +150,8 @@ def alive_probability(
 ) -> Array:
     r"""Probability that the decoder still uses its one direction after n ``fits`` to M = ``sample_size`` draws each.
 
-    .. math:: F_n(x) = E\,F_{n-1}(x G - 1), \quad F_0(x) = [x > 0], \quad x = l_0 / (\beta\sigma^2), \quad G \sim \chi^2_{M-1}/M
+    .. math:: F_n(x) = E\,F_{n-1}(x G - 1), \quad F_0(x) = [x > 0], \quad x = l_0 / (\beta\sigma^2), \quad
+              G \sim \chi^2_{M-1}/M
 
     Death is final, and comes in finite time with probability 1; :func:`lifetime` is its time at M = infinity. By
     Gauss-Legendre quadrature in log G and interpolation in log x, absolute error below 1e-6.
@@ -181,7 +184,8 @@ def alive_probability(
 
 
 @theorem(
-    statement="Decoder means, fitted noise, M draws: after the first fit the decoder is a Gaussian chain (ddof 0) in q dimensions",
+    statement="Decoder means, fitted noise, M draws: after the first fit the decoder is a Gaussian chain (ddof 0) "
+    "in q dimensions",
     conditions="PPCA by maximum likelihood, q < d, replace, M >= q + 1; nothing else is lost",
     order="exact",
     source=_OWN,
@@ -191,8 +195,9 @@ def learned_noise_log_determinant(sample_size: ArrayLike, fits: ArrayLike, laten
 
     .. math:: E \log\det W_n^T W_n - E \log\det W_1^T W_1 = (n-1) \sum_{j=1}^{q} [\psi((M-j)/2) + \log 2 - \log M]
 
-    Draws :math:`\mu + W_1 z` span q dimensions and no more, so the d - q eigenvalues left over, and with them the noise, are 0
-    from the second fit on, and what remains is a normal law in q dimensions refitted by maximum likelihood. Exact.
+    Draws :math:`\mu + W_1 z` span q dimensions and no more, so the d - q eigenvalues left over, and with them the
+    noise, are 0 from the second fit on, and what remains is a normal law in q dimensions refitted by maximum
+    likelihood. Exact.
     """
     n, rank = whole("fits", fits, 1), one_whole("latent_dimension", latent_dimension, 1, most=LONGEST)
     return wishart.expected_log_determinant(sample_size, n - 1, rank, ddof=0)
@@ -207,6 +212,7 @@ def learned_noise_log_determinant(sample_size: ArrayLike, fits: ArrayLike, laten
 def sampled_trace(trace: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
     """Mean trace of the fitted covariance, noise included, after n ``fits`` to M = ``sample_size`` draws with noise.
 
-    The fit replaces the d - q small eigenvalues by their mean, which leaves their sum as it was: only the divisor M loses. Exact.
+    The fit replaces the d - q small eigenvalues by their mean, which leaves their sum as it was: only the divisor M
+    loses. Exact.
     """
     return np.exp(_log_kept(sample_size) * whole("fits", fits)) * within("trace", trace, 0, np.inf)

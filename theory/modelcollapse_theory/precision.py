@@ -1,8 +1,9 @@
 """Rounding feeds the variance it is blamed for ending: rows that are h apart add h^2/12 at every fit, as a ridge would.
 
-A program draws rows in a floating type whose numbers are h apart around the mean, and fits the rounded rows. While the deviation is not
-far below h the rounding is as good as independent noise of variance h^2/12, so ``v' = (v + h^2/12) chi2_{M-1}/(M - d)``: a Gaussian chain
-with a ridge. It stops near ``M h^2/12`` and does not go on to 0. Samples of a few rows are absorbed all the same.
+A program draws rows in a floating type whose numbers are h apart around the mean, and fits the rounded rows. While the
+deviation is not far below h the rounding is as good as independent noise of variance h^2/12, so
+``v' = (v + h^2/12) chi2_{M-1}/(M - d)``: a Gaussian chain with a ridge. It stops near ``M h^2/12`` and does not go on
+to 0. Samples of a few rows are absorbed all the same.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ BITS = {"bfloat16": 7, "float16": 10, "float32": 23, "float64": 52}
 
 
 def spacing(value: ArrayLike, dtype: str) -> Array:
-    """Distance h from a normal number of about ``value`` to the next one away from 0: ``2^(floor(log2 |value|) - bits)``.
+    """Distance h from a normal number of about ``value`` to the next one away from 0:
+    ``2^(floor(log2 |value|) - bits)``.
 
     ``dtype`` is one of ``BITS``. Raises ValueError for 0 and what is not finite.
     """
@@ -53,7 +55,8 @@ def spacing(value: ArrayLike, dtype: str) -> Array:
 def rounded_moments(mean: ArrayLike, deviation: ArrayLike, spacing: ArrayLike) -> tuple[Array, Array]:
     """Mean and variance of ``h round(X/h)`` for ``X ~ N(mean, deviation^2)``, h = ``spacing``. Exact up to rounding.
 
-    ``deviation`` may be 0. Cells out to 12 deviations are summed; beyond 10^5 deviations to a cell ValueError is raised.
+    ``deviation`` may be 0. Cells out to 12 deviations are summed; beyond 10^5 deviations to a cell ValueError is
+    raised.
     """
     mean, h = real("mean", mean), scale("spacing", spacing)
     relative = within("deviation / spacing", within("deviation", deviation, 0, np.inf) / h, 0, 1e5)
@@ -81,7 +84,8 @@ def rounded_moments(mean: ArrayLike, deviation: ArrayLike, spacing: ArrayLike) -
 def fed_variance(
     variance: ArrayLike, ridge: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1
 ) -> Array:
-    """``E v_n`` after n ``fits`` from a truth of this ``variance``, when each data set has ``ridge`` more than its law. Exact.
+    """``E v_n`` after n ``fits`` from a truth of this ``variance``, when each data set has ``ridge`` more than its law.
+    Exact.
 
     With the unbiased estimator it grows without bound, on ever rarer chains, while the law of single chains settles.
     """
@@ -103,12 +107,14 @@ def fed_variance(
 def fed_variance_cdf(
     level: ArrayLike, variance: float, ridge: float, sample_size: int, fits: int, *, ddof: int = 1
 ) -> Array:
-    r"""``P(v_n < level)`` after n ``fits`` from a truth of this ``variance``, where every data set has ``ridge`` more than its law.
+    r"""``P(v_n < level)`` after n ``fits`` from a truth of this ``variance``, where every data set has ``ridge`` more
+    than its law.
 
     .. math:: F_n(x) = E\,F_{n-1}(x/G - \epsilon), \qquad G \sim \chi^2_{M-1}/(M-d)
 
-    By Gauss-Legendre quadrature in log G and cubic interpolation in log x, on a grid up to where fewer than one chain in 10^6 ever is.
-    Raises ValueError for M below 8 or above 2000, where the grid is not fine enough. Absolute error below 1e-5.
+    By Gauss-Legendre quadrature in log G and cubic interpolation in log x, on a grid up to where fewer than one chain
+    in 10^6 ever is. Raises ValueError for M below 8 or above 2000, where the grid is not fine enough. Absolute error
+    below 1e-5.
     """
     x = positive("level", level)
     start, ridge = one_real("variance", variance, 0, open_low=True), one_real("ridge", ridge, 0, open_low=True)
@@ -128,7 +134,8 @@ def fed_variance_cdf(
     t = place - first
     # the four points of a cubic: where between 0, 1, 2 and 3 a value is asked for
     lagrange = [
-        -(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2, -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6
+        -(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2,
+        -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6,
     ]  # fmt: skip
     rows = np.broadcast_to(np.arange(grid.size)[:, None], place.shape).ravel()
     step = sum(
@@ -143,7 +150,8 @@ def fed_variance_cdf(
 
 
 @theorem(
-    statement="The deviation falls below half the spacing h of floating numbers after (2 log(2 s_0/h) + 0.5826 s)/m fits on "
+    statement="The deviation falls below half the spacing h of floating numbers after (2 log(2 s_0/h) + 0.5826 "
+    "s)/m fits on "
     "average, 2 M log(2 s_0/h) for large M",
     conditions="data sets drawn without rounding (moments); m, s drift and deviation of a step of the log variance",
     order="O(1) fits",
@@ -152,9 +160,9 @@ def fed_variance_cdf(
 def resolution_time(deviation: ArrayLike, spacing: ArrayLike, sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     """Mean number of fits until the deviation is below ``spacing / 2``: from there on the mean stands still.
 
-    A truth of ``deviation`` near a mean where numbers are ``spacing`` apart. For ``deviation`` = mean = 1: 73 M fits in float64, 33 M in
-    float32, 15 M in float16, 11 M in bfloat16, about half with ddof=0. It is not the time at which all rows are equal: if rows are rounded, the
-    variance does not get there, :func:`fed_variance_cdf`.
+    A truth of ``deviation`` near a mean where numbers are ``spacing`` apart. For ``deviation`` = mean = 1: 73 M fits in
+    float64, 33 M in float32, 15 M in float16, 11 M in bfloat16, about half with ddof=0. It is not the time at which all
+    rows are equal: if rows are rounded, the variance does not get there, :func:`fed_variance_cdf`.
     """
     half, sd = positive("spacing", spacing) / 2, within("deviation", deviation, 0, SQUARABLE, open_low=True)
     relative = within("spacing / (2 deviation)", half / sd, 1 / SQUARABLE, 1, open_high=True)
@@ -168,10 +176,12 @@ def resolution_time(deviation: ArrayLike, spacing: ArrayLike, sample_size: Array
     source=_OWN,
 )
 def pair_absorbed(deviation: float, spacing: float, fits: ArrayLike) -> Array:
-    r"""P(both rows are equal within the first n ``fits``), from a truth of ``deviation`` about a mean that is a number of the type.
+    r"""P(both rows are equal within the first n ``fits``), from a truth of ``deviation`` about a mean that is a number
+    of the type.
 
-    The rounded mean is on the grid again, so only the distance D counts: the next rows are ``round(D z_1/sqrt 2)`` and ``round(D z_2/sqrt 2)``
-    spacings away. The error of the cut is below the chance to get there, ``2 (s^2/h^2 + n/12)/1000^2`` (Markov).
+    The rounded mean is on the grid again, so only the distance D counts: the next rows are ``round(D z_1/sqrt 2)`` and
+    ``round(D z_2/sqrt 2)`` spacings away. The error of the cut is below the chance to get there,
+    ``2 (s^2/h^2 + n/12)/1000^2`` (Markov).
     """
     sd, h = one_real("deviation", deviation, 0, open_low=True), one_real("spacing", spacing, 0, open_low=True)
     start = one_real("deviation / spacing", sd / h, 0, 100)

@@ -165,7 +165,8 @@ def minimum_norm_risk(
 
 
 @theorem(
-    statement="Least squares on a given design X: excess risk sigma^2 tr(S (X'X)^-1) times n, or sum_{i<=n} 1/i^2 if all "
+    statement="Least squares on a given design X: excess risk sigma^2 tr(S (X'X)^-1) times n, or sum_{i<=n} 1/i^2 "
+    "if all "
     "labels are kept",
     conditions="the same rows X of full rank at every fit; S = E x x' of the rows it is judged on",
     order="exact",
@@ -216,7 +217,8 @@ def fresh_real_risk(
     """Excess risk after ``fits`` fits, of which all but the first share their rows between truth and last fit.
 
     The synthetic labels are shifted by the last fit's error, so each fit keeps the share ``a`` of its square (see
-    :func:`shifted_label_risk`): between ``(n2/T)^2`` for small d and 1. Exact. Without real rows it is :func:`replaced_risk`.
+    :func:`shifted_label_risk`): between ``(n2/T)^2`` for small d and 1. Exact. Without real rows it is
+    :func:`replaced_risk`.
     """
     step = shifted_label_risk(real_size, synthetic_size, dimension, noise_variance, squared_shift=0.0)
     kept = shifted_label_risk(real_size, synthetic_size, dimension, 0.0, squared_shift=1.0)
@@ -280,7 +282,8 @@ def ridge_risk(
 
 
 @theorem(
-    statement="Ridge on its own labels: risk |w|^2 (1 - 2 a^n + b^n) + v (1 - b^n)/(1 - b), a = 1 - lm, b = 1 - 2lm + l^2 m', "
+    statement="Ridge on its own labels: risk |w|^2 (1 - 2 a^n + b^n) + v (1 - b^n)/(1 - b), a = 1 - lm, b = 1 - "
+    "2lm + l^2 m', "
     "v = s^2 f (m - l m')",
     conditions="isotropic rows, fresh in every fit, d and T large with d/T = f, penalty l > 0, replace",
     order="o(1) as d grows (deterministic equivalent)",
@@ -297,8 +300,8 @@ def replaced_ridge_risk(
 ) -> Array:
     """Excess risk of ridge refitted to its own labels ``fits`` times; isotropic rows, fresh in each fit.
 
-    The penalty forgets the truth, ``E w_n = a^n w``, and bounds the noise: the risk tends to ``|w|^2 + v/(1 - b)`` where
-    that of least squares grows for ever. Deterministic equivalent as d and T grow together.
+    The penalty forgets the truth, ``E w_n = a^n w``, and bounds the noise: the risk tends to ``|w|^2 + v/(1 - b)``
+    where that of least squares grows for ever. Deterministic equivalent as d and T grow together.
     """
     dimension, size = _dimension(dimension), whole("sample_size", sample_size, 1).astype(np.float64)
     penalty, norm = scale("penalty", penalty), within("squared_norm", squared_norm, 0, np.inf)
@@ -374,7 +377,8 @@ def weighted_mean_error(
 def weighted_mean_path(
     weight: ArrayLike, ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, variance: ArrayLike = 1.0
 ) -> Array:
-    """Squared error on the way to :func:`weighted_mean_error`, after ``fits`` >= 1 fits, the first to n + n/k real draws.
+    """Squared error on the way to :func:`weighted_mean_error`, after ``fits`` >= 1 fits, the first to n + n/k real
+    draws.
 
     The distance from the limit falls by ``(1 - w)^2`` a fit. Exact.
     """

@@ -107,12 +107,14 @@ def pooled(sizes: ArrayLike, shared: ArrayLike) -> Array:
 
 @theorem(
     statement="E p_n = p_0, E mean_n = mean_0: on average a mean stays where it was",
-    conditions="any workflow that picks items without a look at their values; a family that reproduces the mean of its data",
+    conditions="any workflow that picks items without a look at their values; a family that reproduces the mean of "
+    "its data",
     order="exact",
     source=_SOURCE,
 )
 def conserved_mean(mean: ArrayLike, fits: ArrayLike) -> Array:
-    r"""E of the fitted mean, or of the fitted probabilities, after ``fits`` fits: that of the original law, ``mean`` (d,).
+    r"""E of the fitted mean, or of the fitted probabilities, after ``fits`` fits: that of the original law, ``mean``
+    (d,).
 
     Each item of a data set is marginally of the original law, whether it is real, kept or a model draw, and the fit is
     the average of the items. Shape ``fits.shape + mean.shape``. Exact.
@@ -326,7 +328,8 @@ def retain_limit(sample_size: ArrayLike, retained: ArrayLike, real: ArrayLike = 
 
 @theorem(
     statement="v' = w^2/r + (1-w)^2 [v + (1-v)/s]: r fresh real items weigh w in all, s model draws 1 - w",
-    conditions="weights on items in the fit; families that reproduce weighted mean and covariance (divisor: all weights)",
+    conditions="weights on items in the fit; families that reproduce weighted mean and covariance (divisor: all "
+    "weights)",
     order="exact",
     source="setting of arXiv 2502.18049; theory/derivations/variance-conservation.md",
 )

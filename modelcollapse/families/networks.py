@@ -1,28 +1,48 @@
 """Networks of an autoencoder: plain arrays as parameters, pure functions, and every product a matrix product.
 
-A network is a part with ``init(key, pixels, latent, dtype) -> (encoder, decoder)``, ``encode(encoder, images) -> (mean, log_variance)`` and
-``decode(decoder, latents) -> (n, pixels)``, before any output nonlinearity. Images are rows ``(n, pixels)``. Weights and offsets begin uniform on
-+-1 / sqrt(inputs), as PyTorch's do.
+Images are rows ``(n, pixels)``. Weights and offsets begin uniform on +-1 / sqrt(inputs), as PyTorch's do.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
+from jax.typing import DTypeLike
 
 from modelcollapse import arguments
 from modelcollapse.pytree import part, static
 
+Layer: TypeAlias = dict[str, jax.Array]
+"""``weights`` and ``offset``."""
+Weights: TypeAlias = Sequence[Layer]
+
+
+class Network(Protocol):
+    """Encoder and decoder of an autoencoder."""
+
+    def check(self, pixels: int) -> None:
+        """Refuse images with another number of pixels by a ValueError."""
+
+    def init(self, key: jax.Array, pixels: int, latent: int, dtype: DTypeLike) -> tuple[Weights, Weights]: ...
+
+    def encode(self, encoder: Weights, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mean and log variance of the latents, each ``(n, latent)``."""
+
+    def decode(self, decoder: Weights, latents: jax.Array) -> jax.Array:
+        """``(n, pixels)``, before any output nonlinearity."""
+
 
 @part
 class MLP:
-    """Dense layers with ReLU between them; ``hidden`` widths from pixels to latents, and back in the decoder. ``()`` is linear."""
+    """Dense layers with ReLU between them; ``hidden`` widths from pixels to latents, and back in the decoder.
+
+    ``()`` is linear.
+    """
 
     hidden: tuple[int, ...] = static(default=(256,))
 
@@ -32,24 +52,25 @@ class MLP:
     def check(self, pixels: int) -> None:
         pass
 
-    def init(self, key: jax.Array, pixels: int, latent: int, dtype: Any) -> tuple[Any, Any]:
+    def init(self, key: jax.Array, pixels: int, latent: int, dtype: DTypeLike) -> tuple[Weights, Weights]:
         inwards = (pixels, *self.hidden, 2 * latent)
         outwards = (latent, *self.hidden[::-1], pixels)
         return begun(key, [[((a, b), b, a) for a, b in itertools.pairwise(w)] for w in (inwards, outwards)], dtype)
 
-    def encode(self, encoder: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def encode(self, encoder: Weights, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return _halves(dense(encoder, images))
 
-    def decode(self, decoder: Any, latents: jax.Array) -> jax.Array:
+    def decode(self, decoder: Weights, latents: jax.Array) -> jax.Array:
         return dense(decoder, latents)
 
 
 @part
 class Convolutional:
-    """Two convolutions (4 x 4, stride 2, padding 1) with ``channels`` and twice as many channels and ReLU, one dense layer; the mirror image decodes.
+    """Two convolutions (4 x 4, stride 2, padding 1) with ReLU and one dense layer; the mirror image decodes.
 
-    64 channels and 28 x 28 pixels are the network of the code that goes with Shumailov et al. (2024): 647,081 parameters
-    at 20 latent dimensions. ``shape`` is height and width, multiples of 4.
+    The convolutions have ``channels`` and twice as many channels. 64 channels and 28 x 28 pixels are the network of the
+    code that goes with Shumailov et al. (2024): 647,081 parameters at 20 latent dimensions. ``shape`` is height and
+    width, multiples of 4.
     """
 
     channels: int = static(default=8)
@@ -69,55 +90,28 @@ class Convolutional:
     def _small(self) -> tuple[int, int, int]:
         return self.shape[0] // 4, self.shape[1] // 4, 2 * self.channels
 
-    def init(self, key: jax.Array, pixels: int, latent: int, dtype: Any) -> tuple[Any, Any]:
+    def init(self, key: jax.Array, pixels: int, latent: int, dtype: DTypeLike) -> tuple[Weights, Weights]:
         c, flat = self.channels, math.prod(self._small)
-        # weights, offsets, and the inputs that bound them: PyTorch counts those of a transposed convolution by its outputs
+        # weights, offsets, and the inputs that bound them: PyTorch counts those of a transposed convolution by outputs
         inwards = (((16, c), c, 16), ((16 * c, 2 * c), 2 * c, 16 * c), ((flat, 2 * latent), 2 * latent, flat))
         outwards = (((latent, flat), flat, latent), ((2 * c, 16 * c), c, 16 * c), ((c, 16), 1, 16))
         return begun(key, (inwards, outwards), dtype)
 
-    def encode(self, encoder: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def encode(self, encoder: Weights, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         x = images.reshape(-1, *self.shape, 1)
         for one in encoder[:2]:
             x = jax.nn.relu(convolved(one, x))
         return _halves(affine(encoder[2], x.reshape(x.shape[0], -1)))
 
-    def decode(self, decoder: Any, latents: jax.Array) -> jax.Array:
+    def decode(self, decoder: Weights, latents: jax.Array) -> jax.Array:
         x = affine(decoder[0], latents).reshape(-1, *self._small)
         x = jax.nn.relu(spread(decoder[1], x))
         return spread(decoder[2], x).reshape(latents.shape[0], -1)
 
 
-def descend(
-    loss: Callable[[Any, jax.Array], jax.Array], weights: Any, key: jax.Array, steps: int, rate: Any, decay: Any = 0.0
-) -> tuple[Any, jax.Array]:
-    """``steps`` steps of Adam on ``loss(weights, key)``, each with a key of its own: weights, and the losses ``(steps,)`` before each step.
-
-    ``decay`` times the weights is added to the gradient.
-    """
-    import optax
-
-    dtype = jax.tree.leaves(weights)[0].dtype
-    rate, decay = jnp.asarray(rate, dtype), jnp.asarray(decay, dtype)
-    adam = optax.chain(optax.add_decayed_weights(decay), optax.scale_by_adam())
-
-    # one vector: a dozen arrays would take twice as long to compile, and no less to run
-    flat, restored = ravel_pytree(weights)
-
-    def step(carry: tuple[Any, Any], index: jax.Array) -> tuple[tuple[Any, Any], jax.Array]:
-        flat, state = carry
-        here = jax.random.fold_in(key, index)
-        value, slope = jax.value_and_grad(lambda flat: loss(restored(flat), here))(flat)
-        # optax raises a float to the power of its integer counter
-        with jax.numpy_dtype_promotion("standard"):
-            move, state = adam.update(slope, state, flat)
-        return (flat - rate * move, state), value
-
-    (flat, _), losses = jax.lax.scan(step, (flat, adam.init(flat)), jnp.arange(steps, dtype=jnp.int32))
-    return restored(flat), losses
-
-
-def begun(key: jax.Array, sides: Any, dtype: Any) -> Any:
+def begun(
+    key: jax.Array, sides: Iterable[Sequence[tuple[tuple[int, ...], int, int]]], dtype: DTypeLike
+) -> tuple[Weights, Weights]:
     """Weights and offsets of layers ``(shape, offsets, inputs)``, uniform on +-1 / sqrt(inputs), from one long draw."""
     sizes = [(math.prod(shape), offsets) for layers in sides for shape, offsets, _ in layers]
     ends = iter(itertools.accumulate(itertools.chain(*sizes), initial=0))
@@ -129,31 +123,33 @@ def begun(key: jax.Array, sides: Any, dtype: Any) -> Any:
         before, start = start, next(ends)
         return bound * draw[before:start].reshape(shape)
 
-    return tuple(
+    encoder, decoder = (
         [
             {"weights": cut(shape, inputs**-0.5), "offset": cut((offsets,), inputs**-0.5)}
             for shape, offsets, inputs in layers
         ]
         for layers in sides
     )
+    return encoder, decoder
 
 
-def dense(layers: Any, x: jax.Array) -> jax.Array:
+def dense(layers: Weights, x: jax.Array) -> jax.Array:
     """Layers with ReLU between them."""
     for one in layers[:-1]:
         x = jax.nn.relu(affine(one, x))
     return affine(layers[-1], x)
 
 
-def affine(one: Any, x: jax.Array) -> jax.Array:
+def affine(one: Layer, x: jax.Array) -> jax.Array:
     return x @ one["weights"] + one["offset"][None]
 
 
-def convolved(one: Any, x: jax.Array) -> jax.Array:
-    """Convolution 4 x 4, stride 2, padding 1: ``(n, 2h, 2w, c) -> (n, h, w, k)``; weights ``(16 c, k)``, taps in order ``(row, column)``.
+def convolved(one: Layer, x: jax.Array) -> jax.Array:
+    """Convolution 4 x 4, stride 2, padding 1: ``(n, 2h, 2w, c) -> (n, h, w, k)``; weights ``(16 c, k)``.
 
     Padded, the image falls into blocks of 2 x 2, and a window is 2 x 2 of those: four slices and one product. Under
-    ``vmap`` a convolution with kernels of its own for each chain would become a grouped one, many times slower on a CPU.
+    ``vmap`` a convolution with kernels of its own for each chain would become a grouped one, many times slower on a
+    CPU.
     """
     n, height, width, c = x.shape
     h, w = height // 2, width // 2
@@ -169,8 +165,8 @@ def convolved(one: Any, x: jax.Array) -> jax.Array:
     return windows @ one["weights"] + one["offset"][None, None, None]
 
 
-def spread(one: Any, x: jax.Array) -> jax.Array:
-    """Transposed convolution 4 x 4, stride 2, padding 1: ``(n, h, w, c) -> (n, 2h, 2w, k)``; weights ``(c, 16 k)``, the same taps."""
+def spread(one: Layer, x: jax.Array) -> jax.Array:
+    """Transposed convolution 4 x 4, stride 2, padding 1: ``(n, h, w, c) -> (n, 2h, 2w, k)``; weights ``(c, 16 k)``."""
     n, h, w, _ = x.shape
     outputs = one["offset"].size
     taps = (x @ one["weights"]).reshape(n, h, w, 2, 2, 2, 2, outputs)
