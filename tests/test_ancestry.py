@@ -172,6 +172,7 @@ def test_time_to_one_ancestor():
     assert fits(time[:, None] + 1, law) < REJECT
 
 
+@pytest.mark.slow
 def test_walking_and_waiting_agree_in_the_large():
     """A size at which buffers shrink before meetings are waited for: E H = H0 (1 - 1/M)^n, exactly."""
     size, n, chains, p = 6000, 4000, 400, np.array([0.4, 0.3, 0.2, 0.1])
@@ -183,6 +184,7 @@ def test_walking_and_waiting_agree_in_the_large():
     assert abs(h.mean() - h0 * (1 - 2 / size) ** n) > 6 * h.std() / np.sqrt(chains)
 
 
+@pytest.mark.slow
 def test_stationary_heterozygosity_in_the_large():
     size, share, chains, p = 9000, 0.001, 300, np.array([0.7, 0.3])
     counts = np.asarray(ancestry.stationary_counts(sampling.key(8), p, size, share, chains))
@@ -192,6 +194,7 @@ def test_stationary_heterozygosity_in_the_large():
     assert abs(h.mean() - 0.42 * theta / (1 + theta)) < 4 * error
 
 
+@pytest.mark.slow
 def test_fixation_time_of_two_equal_states():
     """Mean 1383.5 for M = 1000 by the linear solve over two-allele states; the single ancestor takes 1997."""
     time, winner = (np.asarray(a) for a in ancestry.fixation(sampling.key(9), [0.5, 0.5], 1000, 4000))

@@ -296,31 +296,35 @@ def test_a_binomial_chain_is_that_of_two_states() -> None:
 # --- log scales -------------------------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_generations_keep_their_logarithms() -> None:
+WALKS: dict[str, tuple[Any, Any, str, Any]] = {
+    "gamma": (mc.Gamma(0.5), mc.gamma(2.0, 0.5), "log_mean", lambda m: special_families.gamma_log_mean(m, 10_000, shape=0.5)),
+    "uniform": (mc.Uniform(), mc.uniform(), "log_end", lambda m: special_families.uniform_log_end(m, 10_000)),
+    "pareto": (mc.Pareto(2.0), mc.pareto(1.5, 2.0), "log_index", lambda m: special_families.pareto_log_index(m, 10_000)),
+    "pareto, unbiased": (
+        mc.Pareto(2.0, "unbiased"), mc.pareto(1.5, 2.0), "log_index",
+        lambda m: special_families.pareto_log_index(m, 10_000, unbiased=True),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ["gamma", *(pytest.param(n, marks=pytest.mark.slow) for n in WALKS if n != "gamma")])
+def test_ten_thousand_generations_keep_their_logarithms(case: str) -> None:
     fits, size, chains = 10_000, 5, 40
-    for family, source, name, walk in (
-        (mc.Gamma(0.5), mc.gamma(2.0, 0.5), "log_mean", lambda m: special_families.gamma_log_mean(m, fits, shape=0.5)),
-        (mc.Uniform(), mc.uniform(), "log_end", lambda m: special_families.uniform_log_end(m, fits)),
-        (mc.Pareto(2.0), mc.pareto(1.5, 2.0), "log_index", lambda m: special_families.pareto_log_index(m, fits)),
-        (
-            mc.Pareto(2.0, "unbiased"), mc.pareto(1.5, 2.0), "log_index",
-            lambda m: special_families.pareto_log_index(m, fits, unbiased=True),
-        ),
-    ):  # fmt: skip
-        run = mc.simulate(
-            family, source, observe=[name, "mean"], size=size, generations=fits - 1, chains=chains, record=[fits - 1]
-        )
-        start = float(getattr(source.params, name)[0])
-        mean, variance = walk(size)
-        assert np.isfinite(run[name]).all()
-        found = run[name][:, 0, 0].mean() - start
-        assert abs(found - mean) < 5.5 * (variance / chains) ** 0.5
-        # a fit more or less would not show over so many, but another size does
-        assert abs(found - walk(size + 1)[0]) > 5.5 * (variance / chains) ** 0.5
-        (prediction,) = [p for p in run.predict() if p.observable == name]
-        assert float(prediction.values[0, 0]) == pytest.approx(start + float(mean), rel=1e-12)
-        if name != "log_index":
-            np.testing.assert_array_equal(run["mean"], 0)
+    family, source, name, walk = WALKS[case]
+    run = mc.simulate(
+        family, source, observe=[name, "mean"], size=size, generations=fits - 1, chains=chains, record=[fits - 1]
+    )
+    start = float(getattr(source.params, name)[0])
+    mean, variance = walk(size)
+    assert np.isfinite(run[name]).all()
+    found = run[name][:, 0, 0].mean() - start
+    assert abs(found - mean) < 5.5 * (variance / chains) ** 0.5
+    # a fit more or less would not show over so many, but another size does
+    assert abs(found - walk(size + 1)[0]) > 5.5 * (variance / chains) ** 0.5
+    (prediction,) = [p for p in run.predict() if p.observable == name]
+    assert float(prediction.values[0, 0]) == pytest.approx(start + float(mean), rel=1e-12)
+    if name != "log_index":
+        np.testing.assert_array_equal(run["mean"], 0)
 
 
 def test_a_pool_keeps_its_first_maximum_for_good() -> None:
@@ -413,6 +417,7 @@ def test_truths_of_other_sources() -> None:
         assert family.project(unknown) is None
 
 
+@pytest.mark.slow
 def test_a_family_is_fitted_to_tables_and_to_laws_of_another_family() -> None:
     counts = np.repeat([0, 1, 7], [10, 5, 5])
     run = mc.simulate(mc.Poisson(), mc.table(counts, replace=False), observe="mean", size=20, generations=0)
@@ -476,6 +481,7 @@ def test_damping_moves_the_mean_or_its_logarithm_by_the_rate() -> None:
     assert float(fitted.mean[0]) == pytest.approx(2.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_saving_and_extending(tmp_path: Path) -> None:
     options: dict[str, Any] = {"observe": ["mean", "extinct"], "size": 8, "chains": 5}
     whole = mc.simulate(mc.Poisson(), mc.poisson(0.5), mc.Accumulate(), generations=6, **options)

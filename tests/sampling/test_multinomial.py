@@ -62,7 +62,7 @@ def test_marginals_with_many_states(capacity):
     assert abs(covariance + 250 * p[1] * p[2]) < 5 * error
 
 
-@pytest.mark.parametrize("x64", [True, False])
+@pytest.mark.parametrize("x64", [pytest.param(True, marks=pytest.mark.slow), False])
 @pytest.mark.parametrize(("n", "capacity"), [(10**5, 10**5), (2**31 - 1, None)])
 def test_nothing_extinct_revives(x64, n, capacity):
     """A million float32 weights, half of them zero: where cumulated float32 weights would go wrong."""
@@ -123,7 +123,7 @@ def test_marginals_where_each_chain_goes_at_its_own_pace():
     np.testing.assert_array_equal(alone, counts[few])
 
 
-@pytest.mark.parametrize("capacity", [None, 60])
+@pytest.mark.parametrize("capacity", [None, pytest.param(60, marks=pytest.mark.slow)])
 def test_vmap_over_everything(capacity):
     batch = jax.random.split(sampling.key(2), 6)
     n = jnp.array([0, 1, 5, 20, 59, 60])

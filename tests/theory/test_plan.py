@@ -178,7 +178,7 @@ def stated(chance, size):
     return -np.log(chance) * (1 - np.log(chance)) * (1 / size + 1e-4) + 1e-12
 
 
-@pytest.mark.parametrize("size", [300, 700])
+@pytest.mark.parametrize("size", [300, pytest.param(700, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("q", [0.5, 0.1, 0.01, 0.002])
 def test_the_large_sample_law_of_absence_agrees_with_the_exact_one(size, q):
     """Within |ln P| (1 + |ln P|) (1/M + 1/10^4) in ln P, its stated error, for shares from 0.3/M to 1 at every stage."""
