@@ -24,11 +24,12 @@ import {libraries}
 for module in (os, signal):
     for name in windows[module.__name__]:
         vars(module).pop(name, None)
+sys.platform = "win32"
 runpy.run_path({smoke!r}, run_name="__main__")
 """
 
 
-LIBRARIES = "jax, numpy, scipy, shutil, subprocess, tempfile"
+LIBRARIES = "asyncio, jax, matplotlib, multiprocessing, numpy, optax, regex, scipy, shutil, subprocess, tempfile, tqdm"
 
 
 def test_a_run_needs_nothing_that_only_linux_has() -> None:
