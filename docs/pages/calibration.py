@@ -93,7 +93,8 @@ def text(counts: dict[str, list[Count]], seeds: int, chains: int) -> str:
         *(f"| {name} | {cells(count)} |" for name, count in zip(kinds, both, strict=True)),
         "",
         f"A rate of which no alarm was seen is below {upper[0]:.1g} ({kinds[0]}) or {upper[1]:.1g} ({kinds[1]}) with",
-        "95 % confidence, if all comparisons of a class share it. For one claim that bound is 3 divided by its comparisons.",
+        "95 % confidence, if all comparisons of a class share it. For one claim that bound is 3 divided by its "
+        "comparisons.",
         "",
         f"| claim | evidence | comparisons | {head} | p |",
         f"|---|---|---|{rule}",
