@@ -55,4 +55,5 @@ PROGRAMS: dict[str, int] = {
     "test_toy_parts.py": 150,
     "test_transport.py": 210,
     "test_vae.py": 490,
+    "test_wrapping.py": 150,
 }

@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # a variance needs rows
     "one row for a variance": (lambda: simulate(mc.Gaussian(), LINE, size=1), ValueError,
         ("size", "at least d + 1 = 2", "variance", "got 1")),
-    "three rows in three dimensions": (lambda: simulate(mc.Gaussian(0), mc.normal(np.zeros(3)), size=3), ValueError,
+    "three rows in three dimensions": (lambda: simulate(mc.Gaussian(1), mc.normal(np.zeros(3)), size=3), ValueError,
         ("size", "at least d + 1 = 4", "3 dimensions", "got 3")),
     "a schedule with too few rows": (lambda: simulate(mc.Gaussian(), PLANE, size=[9, 9, 2, 9, 9]), ValueError,
         ("size", "at least d + 1 = 3", "got 2")),

@@ -3,9 +3,10 @@
 from modelcollapse.verify.evidence import BoundedMean, ChernoffMean, Evidence, NominalMean, Proportion
 from modelcollapse.verify.formula import Formula
 from modelcollapse.verify.lab import Lab, Section
-from modelcollapse.verify.runner import REGISTRY, Claim, claim, run_claim
+from modelcollapse.verify.runner import REGISTRY, claim, run_claim
+from modelcollapse.verify.runner import Claim as Claim
 
 __all__ = [
-    "REGISTRY", "BoundedMean", "ChernoffMean", "Claim", "Evidence", "Formula", "Lab", "NominalMean", "Proportion",
+    "REGISTRY", "BoundedMean", "ChernoffMean", "Evidence", "Formula", "Lab", "NominalMean", "Proportion",
     "Section", "claim", "run_claim",
 ]  # fmt: skip
