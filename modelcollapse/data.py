@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from modelcollapse.protocols import Count, Number, Source
+from modelcollapse.protocols import Count, HasRoom, Number, Source
 from modelcollapse.pytree import part
 from modelcollapse.sampling import binomial, multivariate_hypergeometric
 
@@ -213,10 +213,10 @@ class Rows:
 
 def with_room(tree: Any, capacity: int) -> Any:
     """The same, every set of rows in it in an array of ``capacity`` or more."""
-    kept: Callable[[Any], bool] = lambda node: isinstance(node, Rows)  # noqa: E731
+    kept: Callable[[Any], bool] = lambda node: isinstance(node, HasRoom)  # noqa: E731
     return jax.tree.map(lambda node: node.with_room(capacity) if kept(node) else node, tree, is_leaf=kept)
 
 
 def room(data: Any) -> int:
     """The length of the array that holds the rows of a data set; 0 for one without."""
-    return data.capacity if isinstance(data, Rows) else 0
+    return data.present.shape[0] if isinstance(data, HasRoom) else 0

@@ -131,10 +131,10 @@ class Process:
         """``function`` of a chain, or of each of its models; generation and status are the chain's."""
         if self.models is None:
             return function(*states)
-        return stacked([function(*(_one(state, i) for state in states)) for i in range(self.models)])
+        return stacked_models([function(*(_one(state, i) for state in states)) for i in range(self.models)])
 
 
-def stacked(models: Sequence[Any]) -> Any:
+def stacked_models(models: Sequence[Any]) -> Any:
     """What each model of a chain has, as one tree with the model as first axis; of states, what is the chain's once."""
     joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
     if not isinstance(models[0], State):
@@ -155,12 +155,13 @@ def begin(key: jax.Array, process: Process) -> State:
     def one(key: jax.Array) -> tuple[Params, Memory, Any, jax.Array]:
         key = fold(key, now)
         data, memory = process.regime.start(key, real, size)
-        params = process.family.fit(fold(key, FIT), _fitted(real, data), None)
+        data = _fitted(real, data)
+        params = process.family.fit(fold(key, FIT), data, None)
         memory, data = with_room((memory, data if process.watch.needs_data else ()), process.room)
         return process.with_room(params), memory, data, _valid(process.family, params)
 
     models = process.models
-    params, memory, data, valid = one(key) if models is None else stacked([one(key[i]) for i in range(models)])
+    params, memory, data, valid = one(key) if models is None else stacked_models([one(key[i]) for i in range(models)])
     status = jnp.where(valid.all(), 0, 1).astype(jnp.int32)
     return process.started(State(params, memory, {}, now, status, data))
 
@@ -171,24 +172,26 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     size, real = process.size(now), process.stream(process.source)
 
     def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
-        params = _once(process.family.fit(fold(key, FIT), _fitted(real, data), previous))
+        params = _once(process.family.fit(fold(key, FIT), data, previous))
         return process.with_room(params), _valid(process.family, params)
 
     if isinstance(process.regime, Exchanges):
         models = range(process.regime.models)
         keys, each = [fold(key[i], now) for i in models], [_one(state.params, i) for i in models]
         streams = tuple(process.stream(Law(process.family, params)) for params in each)
-        sets, memory = process.regime.exchange(jnp.stack(keys), streams, real, state.memory, size, now)
-        params, valid = stacked([fitted(*one) for one in zip(keys, sets, each, strict=True)])
-        data = stacked([with_room(one, process.room) for one in sets])
+        drawn, memory = process.regime.exchange(jnp.stack(keys), streams, real, state.memory, size, now)
+        sets = [_fitted(real, data) for data in drawn]
+        params, valid = stacked_models([fitted(*one) for one in zip(keys, sets, each, strict=True)])
+        data = stacked_models([with_room(one, process.room) for one in sets])
     else:
         key = fold(key, now)
         model = process.stream(Law(process.family, state.params))
         data, memory = process.regime.next(key, model, real, state.memory, size, now)
+        data = _fitted(real, data)
         params, valid = fitted(key, data, state.params)
         data = with_room(data, process.room)
     data = data if process.watch.needs_data else ()
-    if isinstance(process.family, Represents):
+    if isinstance(process.family, Represents) and not _reals(params):
         status = state.status  # counts that were drawn from counts do not fail
     else:
         status = jnp.where((state.status == 0) & ~valid.all(), now + 1, state.status)

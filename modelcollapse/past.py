@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -31,6 +32,25 @@ def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: ArrayLi
             f"got {sizes[differs]}"
         )
     return sizes
+
+
+def reach(size: np.ndarray, regime: Regime, generations: int) -> int:
+    """The last generation that a run was planned for: where its schedules end, if they go on beyond ``generations``."""
+    lengths = [np.size(value) for _, value in schedules(regime) if np.ndim(value)]
+    return max(generations, size.size - 1 if size.ndim else 0, *(length - 1 for length in lengths), 0)
+
+
+def cut(regime: Any, generations: int) -> Any:
+    """The regime with schedules that end at ``generations``."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(regime) if dataclasses.is_dataclass(regime) else ():
+        value = vars(regime)[field.name]
+        shorter = (
+            value[: generations + 1] if field.metadata.get("schedule") and np.ndim(value) else cut(value, generations)
+        )
+        if shorter is not value:
+            changes[field.name] = shorter
+    return dataclasses.replace(regime, **changes) if changes else regime
 
 
 def check(run: Regime, given: Regime, generation: int) -> None:

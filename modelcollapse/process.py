@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, location, regimes, sampling
 from modelcollapse.addresses import chain_keys
-from modelcollapse.data import Rows, row_type
+from modelcollapse.data import row_type
 from modelcollapse.declarations import Observe
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, Watch, begin
@@ -108,14 +108,15 @@ def prepare(
     rows = regime.needs_items and not issubclass(family.data, HasItems)
     largest = int(np.max(needs.draw))
     capacity = largest if rows or draws_rows(family, source) else family.data.capacity_for(largest)
-    room = needs.pool if rows or issubclass(family.data, Rows) else 0
-    watched = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
+    # a class cannot be asked by `issubclass` for what its instances have beside methods
+    room = needs.pool if rows or hasattr(family.data, "present") else 0
+    each = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
     if observe is None:
         raise ValueError(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
-    process = Process(family, source, regime, Watch(seen, truth), watched, capacity, room)
+    process = Process(family, source, regime, Watch(seen, truth), each, capacity, room)
     _check_observables(process)
     return Prepared(process, sizes, observe, observables, where)
 

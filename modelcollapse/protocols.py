@@ -40,8 +40,7 @@ Count: TypeAlias = int | jax.Array
 class Data(Protocol):
     """What a family is fitted to: ``size`` draws. ``a | b`` pools two data sets; an empty one changes nothing."""
 
-    @property
-    def size(self) -> jax.Array: ...
+    size: jax.Array
 
     def __or__(self, other: Self) -> Self: ...
 
@@ -58,10 +57,12 @@ class HasItems(Protocol):
 
 
 @runtime_checkable
-class Thins(Protocol):
-    """A data set that leaves items out: each stays with ``probability``, one for all, or one for each state or row."""
+class HasRoom(Protocol):
+    """A data set kept as an array that may be longer than its rows: which are ``present``, and a longer array."""
 
-    def thinned(self, key: jax.Array, probability: Number) -> Self: ...
+    present: jax.Array
+
+    def with_room(self, capacity: int) -> Self: ...
 
 
 @runtime_checkable
@@ -324,7 +325,7 @@ class Exchanges(Protocol):
 
 @runtime_checkable
 class ChecksSizes(Protocol):
-    """A regime that refuses sample sizes ``(generations + 1,)``, by a ValueError."""
+    """A regime or source that refuses sample sizes ``(generations + 1,)``, by a ValueError."""
 
     def check(self, sizes: np.ndarray) -> None: ...
 
@@ -384,9 +385,7 @@ class HoldsRows(Protocol):
 
 @runtime_checkable
 class Saves(Protocol):
-    """A model of ``simulate_models`` that a folder or files whose names begin with ``path`` can hold; ``load`` of a new
-    model makes it what was saved, or is a class method that returns that.
-    """
+    """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
 
     def save(self, path: Path) -> Any: ...
 

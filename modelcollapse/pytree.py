@@ -56,7 +56,7 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     """Make ``cls`` a frozen dataclass whose fields are PyTree leaves, except those declared ``static(...)``.
 
     Parts compare by identity (an ``==`` over arrays has no single answer) and print all their fields. Unflattening runs
-    no checks, so ``__post_init__`` must not compare values that may be traced. A method ``completed`` of the class is
+    no checks, so ``__post_init__`` must not compare values that may be traced. A method ``_completed`` of the class is
     called at the end of both, with fields that may be placeholders.
 
     ``name`` is the name in saved runs; without it ``module:Class``, which changes when the class moves. ``formerly``
@@ -70,7 +70,7 @@ def part(cls: Any = None, *, name: str | None = None, formerly: Iterable[str] = 
     """
     if cls is None:
         return functools.partial(part, name=name, formerly=formerly)
-    completed = getattr(cls, "completed", None)
+    completed = getattr(cls, "_completed", None)
     if completed is not None:
         cls.__post_init__ = _in_turn(getattr(cls, "__post_init__", None), completed)
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)

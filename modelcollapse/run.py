@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
 from modelcollapse.declarations import Observe, Seed
+from modelcollapse.engine import checkpoint as checkpoints
 from modelcollapse.engine import devices, drive, forms, scan
-from modelcollapse.engine.batch import stacked
-from modelcollapse.engine.checkpoint import Checkpoint, identity
+from modelcollapse.engine.batch import stacked_chains
 from modelcollapse.engine.plan import planned, stages
 from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.forks import computes
@@ -101,8 +101,8 @@ def simulate(
         After the run, if a fit failed; it names the chains and generations, and its ``run`` holds everything else.
     Interrupted
         After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run
-        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another at recorded generations or not at
-        all.
+        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another at its
+        beginning and where the form of its chains changes.
     """
     regime = Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
@@ -117,8 +117,8 @@ def simulate(
     )
     how["watched"] |= checkpoint is not None
     work = planned(prepared, key, (0, chains), (-1, generations), recorded, **how)
-    folder = None if checkpoint is None else arguments.path("checkpoint", checkpoint)
-    store = None if folder is None else Checkpoint(folder, identity(history, work))
+    place, parts = checkpoints.folder(checkpoint, seed, mesh), (family, source, regime, prepared.observables)
+    store = None if place is None else checkpoints.Checkpoint(place, checkpoints.identity(history, work, *parts))
     outcome = drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store)
     run = Run(
         family=prepared.process.family,
@@ -231,15 +231,6 @@ class Run(Traces):
             return kept.moved(self.location)  # in NumPy, which has float64 whatever JAX has
         return forms.final_law(kept)
 
-    def sizes(self, generations: int | None = None) -> np.ndarray:
-        """Sample size of the data set of each generation 0, ..., ``generations``."""
-        last = self.generations if generations is None else arguments.whole("generations", generations)
-        if self.size.ndim and last >= self.size.size:
-            raise ValueError(
-                f"generations must be below {self.size.size}, where the schedule of sizes ends, got {last}"
-            )
-        return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
-
     @computes
     def extend(
         self,
@@ -283,11 +274,16 @@ class Run(Traces):
         with jax.enable_x64(host or jnp.result_type(float) == jnp.float64):  # models on the host run in float64
             history = provenance.extended(self.provenance, key, now + 1, last, **given)
         if isinstance(self.family, GoesOn):
+            if batch_size is not None or mesh is not None:
+                raise TypeError("a run of simulate_models goes on chain by chain: it takes neither batch_size nor mesh")
             longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
             return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
         work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
-        outcome = drive.drive(work, key, self.state, progress=progress, mesh=mesh)
+        try:
+            outcome = drive.drive(work, key, self.state, progress=progress, mesh=mesh)
+        except KeyboardInterrupt:
+            raise Interrupted(self) from None
         if outcome.state.status.size < self.chains:  # interrupted before all chains went on
             raise Interrupted(self)
         new = restored(outcome.trace, self.observables, self.location)
@@ -321,6 +317,8 @@ class Run(Traces):
         ValueError
             As ``extend`` for another precision or random generator. Other versions are a UserWarning.
         """
+        if isinstance(self.family, GoesOn):
+            raise TypeError("a run of simulate_models has its number of chains: call simulate_models with more of them")
         arguments.family("family", self.family)
         how = _how(batch_size, progress, mesh)
         chains, key, last = arguments.count("chains", chains), self._key(), self.generations
@@ -329,12 +327,15 @@ class Run(Traces):
             self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
         )
         work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
-        outcome = drive.drive(work, key, progress=progress, mesh=mesh)
+        try:
+            outcome = drive.drive(work, key, progress=progress, mesh=mesh)
+        except KeyboardInterrupt:
+            raise Interrupted(self) from None
         if outcome.interrupted:  # new chains that are behind the others are no part of the run
             raise Interrupted(self)
         new = restored(outcome.trace, self.observables, self.location)
         trace = {name: np.concatenate([values, new[name]]) for name, values in self.trace.items()}
-        state = stacked([self.state, outcome.state])
+        state = stacked_chains([self.state, outcome.state])
         return _sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
 
     def _key(self) -> jax.Array:

@@ -126,6 +126,15 @@ class Traces:
         """The last generation of the run."""
         return int(np.max(self.state.generation))
 
+    def sizes(self, generations: int | None = None) -> np.ndarray:
+        """Sample size of the data set of each generation 0, ..., ``generations``."""
+        last = self.generations if generations is None else arguments.whole("generations", generations)
+        if self.size.ndim and last >= self.size.size:
+            raise ValueError(
+                f"generations must be below {self.size.size}, where the schedule of sizes ends, got {last}"
+            )
+        return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
+
     def to_dataset(self) -> xarray.Dataset:
         """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
         try:

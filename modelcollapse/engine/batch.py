@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from modelcollapse.data import with_room
 from modelcollapse.engine import devices, scan
 from modelcollapse.engine.forms import changed, changes, supports
 from modelcollapse.engine.plan import Leg, Stage
@@ -71,7 +73,7 @@ class Batch:
         """The trace, and the states at generation ``last`` in the order of the chains."""
         self._leave(np.arange(self.place.size))
         order = np.argsort(np.concatenate([place for place, _ in self.resting]))
-        state = _chosen(stacked([state for _, state in self.resting]), order)
+        state = _chosen(stacked_chains([state for _, state in self.resting]), order)
         return self.trace, dataclasses.replace(state, generation=np.full_like(state.generation, last))
 
     def snapshot(self) -> Batch:
@@ -146,14 +148,23 @@ def resumed(
     place = np.arange(width)
     chosen = np.minimum(first - offset + place, first - offset + chains - 1)
     state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], mesh), states)
-    with_room = jax.vmap(process.with_room)
-    params = (jax.vmap(with_room) if process.models is not None else with_room)(state.params)
-    memory = scan.with_room_each(state.memory, process.room)
-    if jax.tree.leaves(memory):
-        memory = jax.vmap(functools.partial(common.continued, process.regime))(memory)
-    state = dataclasses.replace(state, params=params, memory=memory)
+    state = _widened(state, process)
     generation = int(np.max(np.asarray(states.generation)))
     return Batch(key, mesh, first, chains, process, state, place, {}, 0, generation)
+
+
+def _widened(state: State, process: Process) -> State:
+    """States of a shorter run with room for what this one holds."""
+
+    def each(function: Callable[[Any], Any], tree: Any) -> Any:
+        if not jax.tree.leaves(tree):
+            return tree
+        return jax.vmap(function if process.models is None else jax.vmap(function))(tree)
+
+    wider = functools.partial(with_room, capacity=process.room)
+    memory = each(functools.partial(common.continued, process.regime), each(wider, state.memory))
+    params, data = each(process.with_room, state.params), each(wider, state.data)
+    return dataclasses.replace(state, params=params, memory=memory, data=data)
 
 
 def with_trace(batch: Batch, process: Process, records: int) -> Batch:
@@ -176,7 +187,7 @@ def merged(batches: list[Batch], most: int) -> list[Batch]:
 def _joined(batches: list[Batch], width: int) -> Batch:
     """Neighbours as one batch of ``width`` places; those beyond its own chains are surplus."""
     one = batches[0]
-    state = stacked([batch.state for batch in batches])
+    state = stacked_chains([batch.state for batch in batches])
     real = [np.where(b.place < b.chains, b.first + b.place, -1) for b in batches]
     index = np.concatenate([*real, np.full(width - sum(map(len, real)), -1)])
     chains = sum(batch.chains for batch in batches)
@@ -189,7 +200,7 @@ def _joined(batches: list[Batch], width: int) -> Batch:
     )
 
 
-def stacked(states: list[Any]) -> Any:
+def stacked_chains(states: list[Any]) -> Any:
     """States of several batches as one, lists of different length filled up with zeros."""
 
     def join(*leaves: np.ndarray) -> np.ndarray:

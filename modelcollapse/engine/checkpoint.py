@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import time
+import types
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from modelcollapse import files, serial
+from modelcollapse import arguments, files, serial
 from modelcollapse.engine import devices
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.plan import Plan
@@ -94,11 +97,50 @@ class Checkpoint:
         return Batch(key=key, mesh=mesh, process=process, state=state, **held), legs
 
 
-def identity(history: dict[str, Any], work: Plan) -> dict[str, Any]:
+def folder(path: Any, seed: Any, mesh: Mesh | None) -> Path | None:
+    """The folder of a checkpoint, if there is to be one, for a run that can have one."""
+    if path is None:
+        return None
+    if seed is None:
+        raise ValueError("seed must be given with checkpoint: a new seed, None, would be another run at the next call")
+    if mesh is not None and mesh.is_multi_process:
+        raise ValueError("checkpoint must be None for a mesh of several processes, which would write the same files")
+    return Path(arguments.path("checkpoint", path))
+
+
+def identity(history: dict[str, Any], plan: Plan, *parts: Any) -> dict[str, Any]:
     """What must be the same in two calls of ``simulate`` for one to go on with the other's checkpoint."""
-    parts = {name: content["sha256"] for name, content in history["parts"].items()}
-    span = {"chains": work.chains, "generations": work.last, "record": work.recorded.tolist(), "batch_size": work.batch}
-    sizes = work.opening.sizes
-    return {**parts, "size": np.asarray(sizes).tolist(), **span} | {
-        k: history[k] for k in ("key", "dtype", "generator")
-    }
+    hashes = {name: content["sha256"] for name, content in history["parts"].items()}
+    span = {"chains": plan.chains, "generations": plan.last, "record": plan.recorded.tolist(), "batch_size": plan.batch}
+    same = {name: history[name] for name in ("key", "dtype", "generator")}
+    # a function is saved by its name; one that was edited is another
+    code = [_code(function) for function in _functions(parts)]
+    return {**hashes, "size": np.asarray(plan.opening.sizes).tolist(), **span, **same, "code of functions": code}
+
+
+def _functions(value: Any) -> Iterator[types.FunctionType]:
+    """The functions that parts hold."""
+    if isinstance(value, types.FunctionType):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _functions(inner)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from _functions([vars(value)[field.name] for field in dataclasses.fields(value)])
+
+
+def _code(function: types.FunctionType) -> str:
+    """A hash of what a function does: its code, defaults, and the plain values and functions that it closes over."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, types.CodeType):
+            return value.co_code.hex(), value.co_names, [said(constant) for constant in value.co_consts]
+        if isinstance(value, types.FunctionType):
+            return said(value.__code__)
+        if isinstance(value, np.ndarray | jax.Array):
+            return np.asarray(value).tolist()
+        return value if isinstance(value, int | float | str | bytes | bool | None) else type(value).__qualname__
+
+    closed = [cell.cell_contents for cell in function.__closure__ or ()]
+    content = [said(value) for value in (function.__code__, *(function.__defaults__ or ()), *closed)]
+    return hashlib.sha256(repr(content).encode()).hexdigest()

@@ -22,12 +22,11 @@ from modelcollapse.loop import State
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a plan: trace ``(chain, record, ...)``, final states, and the generation that all chains reached."""
+    """What came of a plan: trace ``(chain, record, ...)``, final states, and the recorded generations."""
 
     trace: dict[str, np.ndarray]
     state: Any
     recorded: np.ndarray
-    generation: int
     interrupted: bool = False
 
 
@@ -52,7 +51,7 @@ def drive(
             for number, stage in enumerate(plan.stages):
                 work.run(number, stage, bar)
         except KeyboardInterrupt:
-            running = work.settled()
+            running = work.stopped()
             if not running:
                 raise
             return _outcome(running, plan, interrupted=True)
@@ -72,7 +71,7 @@ class _Work:
     ) -> None:
         self.plan, self.key, self.states, self.mesh, self.checkpoint = plan, key, states, mesh, checkpoint
         self.running: list[Batch] = []
-        self.before: dict[int, Batch] = {}  # as they were at the last stop that all have reached
+        self.stop: list[Batch] = []  # as they were at the last stop that all have reached
         self.stage, self.legs = -1, [0]  # where a checkpoint was left
 
     def begin(self) -> None:
@@ -80,6 +79,7 @@ class _Work:
         left = self.checkpoint.load(plan, self.key, self.mesh) if self.checkpoint else None
         if left is not None:
             self.stage, self.running, self.legs = left
+            self._stand()
             return
         for offset in range(0, plan.chains, plan.batch):
             first, chains = plan.first + offset, min(plan.batch, plan.chains - offset)
@@ -88,6 +88,8 @@ class _Work:
                 self.running.append(batches.started(*common))
             else:
                 self.running.append(batches.resumed(*common, self.states, plan.first))
+            if self.states is None:  # others may go on, and these are begun
+                self._stand()
 
     def run(self, number: int, stage: Stage, bar: tqdm) -> None:
         if number < self.stage:
@@ -99,20 +101,25 @@ class _Work:
             if self.checkpoint:
                 self.checkpoint.save_stage(number, self.running)
         for done, leg in enumerate(stage.legs):
+            if done:  # before the first leg the form may just have changed
+                self._stand()
             for i, batch in enumerate(self.running):
                 if done >= self.legs[i]:
-                    self.before[i] = batch.snapshot()
                     batch.advance(stage, leg)
                     if self.checkpoint:
                         self.checkpoint.save(number, i, batch, done + 1, last=leg is stage.legs[-1])
                 bar.update(batch.chains * leg.generations)
-            self.before.clear()
+        self._stand()
 
-    def settled(self) -> list[Batch]:
+    def _stand(self) -> None:
+        """Note where all batches stand."""
+        self.stop = [batch.snapshot() for batch in self.running]
+
+    def stopped(self) -> list[Batch]:
         """All batches as they were at the last stop that all have reached."""
-        at_stop = [self.before.get(i, batch) for i, batch in enumerate(self.running)]
         # after a checkpoint some may be a leg ahead, and chains are numbered without gaps
-        return list(itertools.takewhile(lambda batch: batch.generation == at_stop[0].generation, at_stop))
+        reached = itertools.takewhile(lambda batch: batch.generation == self.stop[0].generation, self.stop)
+        return [batch for batch in reached if batch.trace]
 
     def _enter(self, stage: Stage) -> None:
         for batch in self.running:
@@ -129,8 +136,8 @@ def _outcome(running: list[Batch], plan: Plan, *, interrupted: bool = False) -> 
     recorded = plan.recorded[plan.recorded <= generation] if interrupted else plan.recorded
     finished = [batch.finish(generation) for batch in running]
     trace = {name: np.concatenate([t[name][:, : recorded.size] for t, _ in finished]) for name in finished[0][0]}
-    state = jax.tree.map(_own, batches.stacked([state for _, state in finished]))
-    return Outcome(masked(trace, state.status, recorded, np), state, recorded, generation, interrupted)
+    state = jax.tree.map(_own, batches.stacked_chains([state for _, state in finished]))
+    return Outcome(masked(trace, state.status, recorded, np), state, recorded, interrupted)
 
 
 def _own(leaf: np.ndarray) -> np.ndarray:

@@ -200,8 +200,8 @@ def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
     change no form before them, so that a run may go on with any.
     """
     family, truth, regime = process.family, process.watch.truth, process.regime
-    closed = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
-    if not closed or type(family) is not Discrete or truth is None:
+    contained = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
+    if not contained or type(family) is not Discrete or truth is None:
         return [(0, process)]
     found = _forms(family, truth.size, sizes)
     out = []

@@ -104,6 +104,8 @@ def stages(
     edges = [now, *(start for start, _ in forms(process, sizes) if now < start < last), last]
     out = []
     for begin, end in itertools.pairwise(edges):
+        if begin == end:  # generation 0 alone
+            continue
         form = form_at(process, sizes, begin)
         wanted = recorded[(recorded > begin) & (recorded <= end)]
         pauses = _pauses(form, sizes, begin, end, watched)

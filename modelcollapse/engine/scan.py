@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.addresses import chain_keys
-from modelcollapse.data import with_room
 from modelcollapse.loop import Process, State, begin, step
 from modelcollapse.protocols import Rests, SelfContained, marks
 from modelcollapse.sampling import axis_of_chains
@@ -152,8 +151,3 @@ def _over_devices(function: Callable[..., Any], mesh: jax.sharding.Mesh | None, 
     specs = (*(whole,) * count, *(parts,) * split)
     # what varies over devices is declared here, not traced through every loop of a family
     return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
-
-
-def with_room_each(tree: Any, capacity: int) -> Any:
-    """``with_room`` for every chain of a batch."""
-    return jax.vmap(lambda one: with_room(one, capacity))(tree) if jax.tree.leaves(tree) else tree

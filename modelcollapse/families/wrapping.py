@@ -97,7 +97,7 @@ def _restored(wrapper: Any, state: dict[str, Any]) -> None:
     _completed(wrapper)
 
 
-_INSTANCE = {"completed": _completed, "__getstate__": _state, "__setstate__": _restored}
+_INSTANCE = {"_completed": _completed, "__getstate__": _state, "__setstate__": _restored}
 
 
 def described(family: Family) -> str:

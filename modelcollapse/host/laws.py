@@ -125,6 +125,10 @@ class Laws:
         return self.drawn[address]
 
     def _real(self, key: jax.Array, n: int) -> np.ndarray:
+        if n > self.capacity:
+            raise ValueError(
+                f"the regime drew {n} rows at once, more than the {self.capacity} that its plan(sizes) says"
+            )
         points = np.asarray(self.source.draw_rows(key, n, self.capacity).points[:n])
         points = points.astype(np.float64) if points.dtype.kind == "f" else points
         return points.reshape(n, -1)

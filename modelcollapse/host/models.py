@@ -213,9 +213,11 @@ class _Host:
         self, family: FitSample, source: Source, regime: Regime, observables: dict[str, Any], sizes: np.ndarray
     ) -> None:
         check_schedules(regime, len(sizes) - 1)
-        for one in (regime, source):
-            if isinstance(one, ChecksSizes):
-                one.check(sizes)
+        common.check(regime, sizes)
+        needs = common.plan(regime, sizes)
+        if isinstance(source, ChecksSizes):
+            source.check(needs.draw)
+        self.most = int(needs.draw.max())
         self.make = maker(family.make_model)
         used(family.make_model)
         self.sizes, self.source = sizes, jax.tree.map(_wide, exactly(source))
@@ -230,7 +232,7 @@ class _Host:
         self.regime = common.prepared(regime, laws, Law(laws, laws.only(0)), sizes)
 
     def laws(self) -> Laws:
-        return Laws(self.source, int(self.sizes.max()), len(self.sizes) - 1)
+        return Laws(self.source, self.most, len(self.sizes) - 1)
 
     def new(self) -> Model:
         """A model without a past, to load another into."""

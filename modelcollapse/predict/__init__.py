@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse import arguments, regimes
+from modelcollapse import arguments, past, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import decoder, discrete, gaussian, kernels, one_parameter, registry, regression
 from modelcollapse.predict.prediction import Prediction, Predictions
@@ -90,4 +90,8 @@ _nothing.shifts = False  # type: ignore[attr-defined]
 
 def of_run(run: Observed) -> Predictions:
     """The closed forms that apply to a run."""
-    return registry.predict(run.family, run.source, run.regime, run.observables, np.asarray(run.sizes()), run.recorded)
+    if not run.recorded.size:
+        return Predictions()
+    sizes = np.asarray(run.sizes())
+    regime = past.cut(run.regime, len(sizes) - 1)  # an interrupted run has schedules for more generations
+    return registry.predict(run.family, run.source, regime, run.observables, sizes, run.recorded)

@@ -52,7 +52,7 @@ class Mixture:
 
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Mixture:
         """The same regime with the depth that this run needs."""
-        if self.depth is not None or _closed(family, source):
+        if self.depth is not None or _mixes(family, source):
             return self
         beta = float(np.max(np.asarray(self.beta)))
         models = len(sizes) - 1
@@ -75,7 +75,7 @@ class Mixture:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data = real.draw(fold(key, REAL), size)
-        if _closed(real.family, real.law):
+        if _mixes(real.family, real.law):
             return data, outcome(real.law).params
         if self.depth is None:
             raise ValueError("a mixture outside `simulate` needs its depth: Mixture(alpha, beta, gamma, depth=D)")
@@ -90,7 +90,7 @@ class Mixture:
         alpha, beta, gamma = (
             jnp.asarray(at(w, generation), jnp.result_type(float)) for w in (self.alpha, self.beta, self.gamma)
         )
-        if _closed(model.family, real.law):
+        if _mixes(model.family, real.law):
             newest, truth = outcome(model.law), outcome(real.law)
             laws = jnp.stack([newest.params, memory, truth.params])
             mixed = newest.family.mix(jnp.stack([alpha, beta, gamma]).astype(laws.dtype), laws)
@@ -141,6 +141,6 @@ class Past:
         return Past(models, jnp.pad(self.weights, (0, more)), self.real)
 
 
-def _closed(family: Family, source: Source) -> bool:
+def _mixes(family: Family, source: Source) -> bool:
     """Whether the mixture of a fit and the truth is again a law of the family."""
     return isinstance(source, Law) and isinstance(family, Mixes) and source.family.data is family.data
