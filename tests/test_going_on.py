@@ -176,3 +176,76 @@ def test_memory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan.memory() is None or plan.memory() > 2**28
     monkeypatch.setattr(plan, "memory", lambda: None)
     assert run(generations=1, chains=2).chains == 2  # a system that does not say refuses nothing
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6, 7])
+def test_ctrl_c_where_the_form_changes(calls: int, whole: mc.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches, each of one call as items and then some as survivors."""
+    with monkeypatch.context() as patch:
+        stopping(patch, calls, KeyboardInterrupt)
+        with pytest.raises(mc.Interrupted) as caught:
+            run()
+    kept = caught.value.run
+    assert kept.chains == 20
+    more = kept.more(2)
+    assert more.chains == 22
+    assert_same(whole, kept.extend(60 - kept.generations))
+
+
+def test_ctrl_c_while_the_form_changes(whole: mc.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, made = batches.changed, []
+
+    def changing(*args: Any) -> Any:
+        made.append(None)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return change(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "changed", changing)
+        with pytest.raises(mc.Interrupted) as caught:
+            run()
+    assert_same(whole, caught.value.run.extend(60 - caught.value.run.generations))
+
+
+def test_an_interrupted_run_with_schedules_is_completed_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, share = np.arange(10, 31), np.linspace(0, 1, 21)
+
+    def begun() -> mc.Run:
+        return mc.simulate(
+            mc.KernelDensity(0.5), mc.normal(), mc.FreshReal(share), "mean", size=sizes, generations=20, chains=6,
+            batch_size=3, progress=True,
+        )  # fmt: skip
+
+    whole = begun()
+    with monkeypatch.context() as patch:
+        stopping(patch, 9, KeyboardInterrupt)
+        with pytest.raises(mc.Interrupted) as caught:
+            begun()
+    kept = caught.value.run
+    assert 0 < kept.generations < 20
+    assert kept.predict()["mean"].values.shape == (kept.generations + 1, 1)
+    assert_same(whole, kept.extend(20 - kept.generations))
+    larger = kept.more(2)
+    assert_same(whole, larger.extend(20 - kept.generations), slice(0, 6))
+    assert_same(whole.more(2), larger.extend(20 - kept.generations))
+
+
+def test_a_checkpoint_knows_the_code_of_functions(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"generations": 2, "chains": 2, "checkpoint": tmp_path}
+    first = run(observe={"q": lambda p: p.max()}, **options)
+    with pytest.raises(ValueError, match="code of functions"):
+        run(observe={"q": lambda p: p.min()}, **options)
+    np.testing.assert_array_equal(run(observe={"q": lambda p: p.max()}, **options)["q"], first["q"])
+
+
+def test_a_checkpoint_needs_a_seed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seed must be given with checkpoint"):
+        run(seed=None, checkpoint=tmp_path)
+
+
+def test_generation_0_alone() -> None:
+    given: dict[str, Any] = {"observe": "entropy", "size": 9, "generations": 0, "chains": 3}
+    run, pure = (f(mc.Discrete(), mc.categorical(LAW), **given)["entropy"] for f in (mc.simulate, mc.trace))
+    assert run.shape == pure.shape == (3, 1)
+    np.testing.assert_array_equal(run, pure)

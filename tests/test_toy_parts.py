@@ -213,6 +213,46 @@ def test_an_observable_that_needs_the_data_sees_each_generation() -> None:
             assert (run.extend(1)["n"][:, -1] == items[1] - items[0] + items[2]).all()
 
 
+@mc.part
+class Pool(Islands):
+    """Islands that keep every row that they ever had."""
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return Needs(sizes, int(sizes.sum()), np.cumsum(sizes))
+
+    def start(self, key: Any, real: Any, size: Any) -> Any:
+        data = real.draw(fold(key, REAL), size)
+        return data, data
+
+    def exchange(self, keys: Any, models: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
+        sets, _ = super().exchange(keys, models, real, memory, size, generation)
+        kept = [jax.tree.map(lambda leaf, i=i: leaf[i], memory) | data for i, data in enumerate(sets)]
+        return tuple(kept), jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
+
+
+def test_rows_of_several_models_have_room_when_a_run_goes_on() -> None:
+    def run(generations: int) -> mc.Run:
+        return mc.simulate(
+            mc.KernelDensity(0.5), mc.normal(), Pool(), {"mean": "mean", "n": DataSize()}, size=5, chains=3,
+            generations=generations,
+        )  # fmt: skip
+
+    short = run(2).extend(2)
+    np.testing.assert_array_equal(short["n"], np.full((3, 5, 2), np.arange(5, 26, 5)[:, None]))
+    np.testing.assert_allclose(short["mean"], run(4)["mean"], rtol=1e-12)
+
+
+def test_data_are_what_was_fitted_under_every_regime() -> None:
+    @mc.part
+    class Spread(DataSize):
+        def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+            return state.data.mean - state.params.mean
+
+    for regime in (mc.Replace(), mc.Retain(0.5), mc.AccumulateSubsample()):
+        run = mc.simulate(mc.Gaussian(), mc.normal(), regime, {"gap": Spread()}, size=9, generations=2, chains=2)
+        assert (run["gap"] == 0).all()
+
+
 def test_names_of_the_engine_are_free() -> None:
     run = mc.simulate(Levels(), mc.normal(), observe=level, size=3, generations=3, chains=2)
     assert (run["level"] == run["level"][:, :1]).all()

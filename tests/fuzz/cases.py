@@ -101,6 +101,7 @@ def _runs() -> dict[str, Case]:
         "Decomposition.table": Case(split.table, {"generation": 1}),
         "Decomposition.to_dataset": Case(split.to_dataset, {}, lambda answer: None),
         "Run.extend": Case(run.extend, extend, _traced),
+        "Run.more": Case(run.more, {"chains": 2, "batch_size": 2, "progress": False, "mesh": None}, _traced),
         "Run.save": Case(_saved, {"path": FOLDER / "saved.npz"}, raises=(OSError,)),
         "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
         "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
