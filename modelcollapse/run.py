@@ -323,9 +323,9 @@ class Run(Traces):
         how = _how(batch_size, progress, mesh)
         chains, key, last = arguments.count("chains", chains), self._key(), self.generations
         history = provenance.enlarged(self.provenance, key, self.chains, self.chains + chains)
-        prepared = prepare(
-            self.family, self.source, self.regime, self.observables, self.sizes(), last, about=self.location
-        )
+        # for as many generations as the run was planned for, as room and forms depend on them
+        sizes = self.sizes(end := past.reach(self.size, self.regime, last))
+        prepared = prepare(self.family, self.source, self.regime, self.observables, sizes, end, about=self.location)
         work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
         try:
             outcome = drive.drive(work, key, progress=progress, mesh=mesh)

@@ -172,5 +172,5 @@ def test_fashion_mnist_refuses_what_it_cannot_read(tmp_path):
         gzip.compress(gzip.decompress(idx(np.zeros((2, 3, 4))))[:-1]),
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is no idx file of bytes in 3 dimensions"):
+        with pytest.raises(ValueError, match="is not an idx file of bytes in 3 dimensions"):
             datasets.fashion_mnist(folder=tmp_path)

@@ -178,7 +178,7 @@ def test_memory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(generations=1, chains=2).chains == 2  # a system that does not say refuses nothing
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5, 6])
 def test_ctrl_c_where_the_form_changes(calls: int, whole: mc.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three batches, each of one call as items and then some as survivors."""
     with monkeypatch.context() as patch:

@@ -1,11 +1,9 @@
-"""A discrete law ends at one state, with the probability that it had at first; the time and the loss on the way are
-exact.
+"""A discrete law ends at one state, with the probability that it had at first; the time and the loss on the way are exact.
 
-After the section on discrete distributions of the Nature article, which proves convergence to a delta and gives no
-numbers: five states with q = (.02, .08, .2, .3, .4), M = 50 draws a fit. "The probability of losing information is 1 -
-q" is right for losing a state some day, whatever M; at one fit it is (1 - q)^M. Diversity, sum p^2, grows as 1 - H_0 (1
-- 1/M)^n. The time until one state is left has a known law; its mean by diffusion, -2M sum (1 - q) ln(1 - q), is 2% too
-large at M = 50.
+After the section on discrete distributions of the Nature article, which proves convergence to a delta and gives no numbers: five states
+with q = (.02, .08, .2, .3, .4), M = 50 draws a fit. "The probability of losing information is 1 - q" is right for losing a state
+some day, whatever M; at one fit it is (1 - q)^M. Diversity, sum p^2, grows as 1 - H_0 (1 - 1/M)^n. The time until one state is left has a known law;
+its mean by diffusion, -2M sum (1 - q) ln(1 - q), is 2% too large at M = 50.
 """
 
 import sys

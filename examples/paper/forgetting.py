@@ -1,11 +1,10 @@
 """How fast a rare event is forgotten: the published bounds hold, and between them lies an exact law.
 
-After arXiv 2412.17646 (Suresh, Thangaraj and Khandavally) and the notebook with it, at its parameters and 5,000 chains:
-an event of probability p_0 among n draws, n p_0 = 10 and 1; the same for not yet being certain or gone, with the bounds
-of arXiv 2404.05090; 25 paths of one Bernoulli law; a Poisson law; the words of a text (here the 64,000 of Python's help
-topics in the place of wikitext2); and the deviation of a normal law at 10 draws. With g_1 = 1, g_{k+1} = 1 - exp(-g_k)
-the first two bounds are 1 - exp(-n p_0 g_k) from below and 1 - (1 - 3 n p_0^2 - 3 k p_0) exp(-n p_0 g_k) from above;
-the Poisson law is exact; the words sum the bounds up. k counts data sets: the first is drawn from the truth.
+After arXiv 2412.17646 (Suresh, Thangaraj and Khandavally) and the notebook with it, at its parameters and 5,000 chains: an event of probability p_0 among n draws,
+n p_0 = 10 and 1; the same for not yet being certain or gone, with the bounds of arXiv 2404.05090; 25 paths of one Bernoulli law; a Poisson law; the words of a
+text (here the 64,000 of Python's help topics in the place of wikitext2); and the deviation of a normal law at 10 draws. With g_1 = 1, g_{k+1} = 1 - exp(-g_k) the first two bounds
+are 1 - exp(-n p_0 g_k) from below and 1 - (1 - 3 n p_0^2 - 3 k p_0) exp(-n p_0 g_k) from above; the Poisson law is exact; the words sum the bounds up.
+k counts data sets: the first is drawn from the truth.
 """
 
 import functools

@@ -1,13 +1,12 @@
 """A mixture of two refitted to its own draws ends as two dots, and only the ridge that the software adds stops it.
 
-After figure 7 and the L2 figure of arXiv 2305.17493 with its notebook: two components with full covariances fitted by
-EM to N draws (1,000 for the snapshots), tolerance 1e-5, at most 2,000 steps, reg_covar 1e-6, 2,050 refits, nothing else
-kept. The text speaks of two Gaussians; the code draws one blob, N(0, I), which the fit cuts in two, and so do we. Fresh
-starts by k-means, as in scikit-learn; the start matters: from k-means++ seeds alone, N = 10,000 stays well below the
-published curve. Squared L2 distances are between the fit of generation 0 and that of generation n. Whatever EM does,
-its last step keeps mean and covariance of the data (plus the ridge), so the variance of the whole obeys E V_n = (1 -
-1/N)^n + reg_covar N (1 - (1 - 1/N)^n) exactly, and in one dimension with one component it settles at InvGamma(2, N
-reg_covar) for large N. N = 200,000 stops at generation 200, for time.
+After figure 7 and the L2 figure of arXiv 2305.17493 with its notebook: two components with full covariances fitted by EM to N draws (1,000 for the snapshots), tolerance 1e-5, at most
+2,000 steps, reg_covar 1e-6, 2,050 refits, nothing else kept. The text speaks of two Gaussians; the code draws one blob, N(0, I), which the fit cuts in two, and so
+do we. Fresh starts by k-means, as in scikit-learn; the start matters: from k-means++ seeds alone, N = 10,000 stays well below the published curve.
+Squared L2 distances are between the fit of generation 0 and that of generation n.
+Whatever EM does, its last step keeps mean and covariance of the data (plus the ridge), so the variance of the whole obeys
+E V_n = (1 - 1/N)^n + reg_covar N (1 - (1 - 1/N)^n) exactly, and in one dimension with one component it settles at InvGamma(2, N reg_covar) for large N. N = 200,000 stops at
+generation 200, for time.
 """
 
 import sys
@@ -33,9 +32,7 @@ READ_OFF = {500: 700.0, 1000: 190.0, 10_000: 0.42, 50_000: 1.3e-3, 200_000: 5e-4
 """Squared L2 distance at the end, from the published figure."""
 BEFORE = {50_000: 0.035}
 DROPS = 1980
-"""Value and generation before which the published curve suddenly drops. Our chains do not, and the paper does not say
-why its own does.
-"""
+"""Value and generation before which the published curve suddenly drops. Our chains do not, and the paper does not say why its own does."""
 PRINTED_L2, PRINTED_DEVIATION, FIRST_DEVIATION = 536.28, (0.010001, 0.011150), (0.9024, 0.8875)
 TESTED = 30, 3
 """N and fits of the many chains that test the moments."""

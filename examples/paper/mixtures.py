@@ -1,13 +1,11 @@
 """Any share of original data bounds the error of the Gaussian; keeping the previous law only slows it.
 
-The paper's process, p_{i+1} = alpha p_model + beta p_i + gamma p_0, for which the Nature article and arXiv 2305.17493
-(figures 5 and 6) show runs and no formula: N(0, 1), M = 10, unbiased estimators, three settings of (alpha, beta,
-gamma). Exactly, for the law p_n with variance V and squared error B of its mean, B' = (alpha + beta)^2 B + alpha^2 V/M
-and V' + B' = (1 - gamma)(V + B) + gamma + alpha V/M. With gamma > 0 both have a limit, with gamma = 0 they grow without
-bound. ("alpha = gamma = 0", as printed for the fully synthetic loop, leaves p_0 for ever; that loop is alpha = 1.) A
-run observes fits, whose mean has V/M more; the lines are those of the fits. At M = 10 and a tenth real the fitted
-variance has no fourth moment in the long run, so means over chains are tested early, and at alpha = 1 late means rest
-on chains too rare to be seen.
+The paper's process, p_{i+1} = alpha p_model + beta p_i + gamma p_0, for which the Nature article and arXiv 2305.17493 (figures 5 and 6) show runs and no
+formula: N(0, 1), M = 10, unbiased estimators, three settings of (alpha, beta, gamma). Exactly, for the law p_n with variance V and squared error B of its mean,
+B' = (alpha + beta)^2 B + alpha^2 V/M and V' + B' = (1 - gamma)(V + B) + gamma + alpha V/M. With gamma > 0 both have a limit, with gamma = 0 they
+grow without bound. ("alpha = gamma = 0", as printed for the fully synthetic loop, leaves p_0 for ever; that loop is alpha = 1.) A run observes fits, whose mean has
+V/M more; the lines are those of the fits. At M = 10 and a tenth real the fitted variance has no fourth moment in the long run, so means over chains are
+tested early, and at alpha = 1 late means rest on chains too rare to be seen.
 """
 
 import sys

@@ -1,11 +1,9 @@
-"""Keeping all data stops the drift: the error of a thousand fits stays near that of the first, and a fixed budget of it
-does nearly as well.
+"""Keeping all data stops the drift: the error of a thousand fits stays near that of the first, and a fixed budget of it does nearly as well.
 
-After figures 5 and 6 of arXiv 2305.17493 and its notebook: N(0, 1), M = 100 to 10,000 new draws at each of 1,000 fits,
-all of them kept, mean and np.std (ddof = 0) of the whole pool. Exactly, E (mean - truth)^2 rises from 1/M to 1 -
-sin(pi/sqrt M)/(pi/sqrt M), about pi^2/(6 M), where replacement takes it to 1 - (1 - 1/M)^n. With a fit to M random
-items of the pool (figure 5, "parameters jump") the estimates are as noisy as one fit and the mean still drifts at
-first, but this has a plateau too, at (pi^2/2 - 2)/M of the squared error. No numbers are printed there.
+After figures 5 and 6 of arXiv 2305.17493 and its notebook: N(0, 1), M = 100 to 10,000 new draws at each of 1,000 fits, all of them kept, mean
+and np.std (ddof = 0) of the whole pool. Exactly, E (mean - truth)^2 rises from 1/M to 1 - sin(pi/sqrt M)/(pi/sqrt M), about pi^2/(6 M), where
+replacement takes it to 1 - (1 - 1/M)^n. With a fit to M random items of the pool (figure 5, "parameters jump") the estimates are as noisy as
+one fit and the mean still drifts at first, but this has a plateau too, at (pi^2/2 - 2)/M of the squared error. No numbers are printed there.
 """
 
 import sys

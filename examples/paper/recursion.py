@@ -1,10 +1,9 @@
 """A normal law refitted a thousand times: one run of the paper is one draw from a wide law, whose band is exact.
 
-After figure 4 of arXiv 2305.17493 and its notebook: N(0, 1), 1,000 fits, M = 100 to 1e7, one run for each M; the
-estimator there is np.std, ddof = 0. The published curves are read off by eye [F] and lie in the exact 10 to 90% band of
-|sigma - 1|, which follows from products of chi-squares. With the unbiased estimator of the paper's theory (ddof = 1)
-the deviation is lost more slowly and the mean goes further. For the mean the law is known given the path of sigma:
-normal with variance A = sum sigma_i^2 / M, the sum over all earlier models; the line is its root mean square.
+After figure 4 of arXiv 2305.17493 and its notebook: N(0, 1), 1,000 fits, M = 100 to 1e7, one run for each M; the estimator there is np.std,
+ddof = 0. The published curves are read off by eye [F] and lie in the exact 10 to 90% band of |sigma - 1|, which follows from products of
+chi-squares. With the unbiased estimator of the paper's theory (ddof = 1) the deviation is lost more slowly and the mean goes further. For the mean the
+law is known given the path of sigma: normal with variance A = sum sigma_i^2 / M, the sum over all earlier models; the line is its root mean square.
 """
 
 import sys

@@ -1,11 +1,9 @@
-"""In two dimensions the mean wanders by tr Sigma n/M, the determinant dies, and the distance to the truth keeps above
-its bound.
+"""In two dimensions the mean wanders by tr Sigma n/M, the determinant dies, and the distance to the truth keeps above its bound.
 
-After theorem 3.1 of the Nature article and the lower bound of arXiv 2305.17493: N(0, diag(1, 4)), M = 50, unbiased
-estimators, so that Sigma_{n+1} is Wishart with M - 1 degrees of freedom about Sigma_n. The bound E W2^2 >= tr Sigma sum
-1/M_i counts the mean alone and holds at every n; the exact one-dimensional term for the shrinking spread makes it
-sharper. Where the truth is not normal the bound of Gelbrich still counts means and covariances only: what the family
-cannot express comes on top, at the first fit and for good.
+After theorem 3.1 of the Nature article and the lower bound of arXiv 2305.17493: N(0, diag(1, 4)), M = 50, unbiased estimators, so that
+Sigma_{n+1} is Wishart with M - 1 degrees of freedom about Sigma_n. The bound E W2^2 >= tr Sigma sum 1/M_i counts the mean alone and holds at
+every n; the exact one-dimensional term for the shrinking spread makes it sharper. Where the truth is not normal the bound of Gelbrich
+still counts means and covariances only: what the family cannot express comes on top, at the first fit and for good.
 """
 
 import sys

@@ -1,10 +1,8 @@
-"""One fit of a normal law errs by 1/sqrt(2M) in its deviation and 1/sqrt(M) in its mean, at every M from 10 to ten
-million.
+"""One fit of a normal law errs by 1/sqrt(2M) in its deviation and 1/sqrt(M) in its mean, at every M from 10 to ten million.
 
-After figure 2 of arXiv 2305.17493 and the notebook released with it: N(0, 1), M from 10 to 1e7, 10,000 repeats (the
-notebook has 1,000). Axis and title there say mean; what the notebook computes and prints is the standard deviation with
-ddof = 0, as np.std gives it. Its expectation is c4(M) sqrt(1 - 1/M), below 1. All the printed numbers agree with that
-law. The mean, of which the text gives |mean| at M = 1e7, is half-normal.
+After figure 2 of arXiv 2305.17493 and the notebook released with it: N(0, 1), M from 10 to 1e7, 10,000 repeats (the notebook has 1,000). Axis and
+title there say mean; what the notebook computes and prints is the standard deviation with ddof = 0, as np.std gives it. Its expectation is
+c4(M) sqrt(1 - 1/M), below 1. All the printed numbers agree with that law. The mean, of which the text gives |mean| at M = 1e7, is half-normal.
 """
 
 import sys

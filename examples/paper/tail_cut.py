@@ -1,13 +1,11 @@
-"""What is rarer than one in M is lost, they say; each fit loses it by chance, and two laws that differ in their tails
-look alike.
+"""What is rarer than one in M is lost, they say; each fit loses it by chance, and two laws that differ in their tails look alike.
 
-After figure 3 of arXiv 2305.17493: two laws with modes at -4 and 4 and variance 1, one of them with fatter tails (here
-20% of it has deviation 4), in 40 bins from -10 to 10; sample size M = 50, log M = 3.91. Cutting all bins below 1/M
-("only assuming the expected behaviour") makes the two nearly the same. What happens to a bin of probability q is
-softer: one fit loses it with probability (1 - q)^M, at q = 1/M with 0.36 and not 1. And what is left of the tails keeps
-their whole mass on average: they are lost bin by bin, not in mean. Above, counts of M^2 = 2,500 draws, of which a bin
-at the line has M (our reading of the figure); below, the share of 20,000 chains in which a bin is still there, beside
-its exact probability.
+After figure 3 of arXiv 2305.17493: two laws with modes at -4 and 4 and variance 1, one of them with fatter tails (here 20% of it has
+deviation 4), in 40 bins from -10 to 10; sample size M = 50, log M = 3.91. Cutting all bins below 1/M ("only assuming the expected
+behaviour") makes the two nearly the same. What happens to a bin of probability q is softer: one fit loses it with probability (1 - q)^M, at
+q = 1/M with 0.36 and not 1. And what is left of the tails keeps their whole mass on average: they are lost bin by bin, not in mean.
+Above, counts of M^2 = 2,500 draws, of which a bin at the line has M (our reading of the figure); below, the share of 20,000 chains
+in which a bin is still there, beside its exact probability.
 """
 
 import sys

@@ -1,15 +1,11 @@
-"""A variational autoencoder trained on its own mean images narrows by about an eighth a generation, until all digits
-are one blot.
+"""A variational autoencoder trained on its own mean images narrows by about an eighth a generation, until all digits are one blot.
 
-After figures 8 and 9 of arXiv 2305.17493 and its notebook: each generation is a new network, trained on decoder means
-of the last; latent 20, Adam at 1e-3, weight decay 1e-5, no original data. Scaled to a CPU: 5,000 digits of MNIST for
-60,000; dense layers of 256 for the convolutions of 647,081 parameters; 2,000 steps of 128 for 7,050 of 256; 20,000
-decoder images drawn once a generation for fresh ones in every batch; three chains for five runs. Spread: the encoder of
-generation 0 reads 100 images of each generation, and all its latent means count. The level depends on how many latents
-a network uses, so what to compare is the ratio from one generation to the next; whether the notebook's generation 0 has
-seen real digits is not clear to us, and ratios hardly depend on that. The dashed line is the linear VAE on the same
-digits, in closed form: it loses an amount of variance, not a share, and far less. So most of the narrowing here comes
-from the approximation, not from the loss itself. For the linear model many small chains are held against theory.
+After figures 8 and 9 of arXiv 2305.17493 and its notebook: each generation is a new network, trained on decoder means of the last; latent 20, Adam at 1e-3, weight decay
+1e-5, no original data. Scaled to a CPU: 5,000 digits of MNIST for 60,000; dense layers of 256 for the convolutions of 647,081 parameters; 2,000 steps of 128 for 7,050 of 256;
+20,000 decoder images drawn once a generation for fresh ones in every batch; three chains for five runs. Spread: the encoder of generation 0 reads 100 images of each
+generation, and all its latent means count. The level depends on how many latents a network uses, so what to compare is the ratio from one generation to the next; whether the notebook's
+generation 0 has seen real digits is not clear to us, and ratios hardly depend on that. The dashed line is the linear VAE on the same digits, in closed form: it loses an amount of variance, not a
+share, and far less. So most of the narrowing here comes from the approximation, not from the loss itself. For the linear model many small chains are held against theory.
 """
 
 import sys
@@ -37,9 +33,7 @@ LINEAR, TRIAL, TRIAL_NOISE = 20, (100, 5), 0.2
 
 
 def linear(pixels, generations):
-    """Root mean square of the latent means under the first encoder by theory, each generation; noise as fitted to the
-    real digits.
-    """
+    """Root mean square of the latent means under the first encoder by theory, each generation; noise as fitted to the real digits."""
     rows = pixels.reshape(len(pixels), -1)
     spectrum = np.linalg.eigvalsh(np.cov(rows, rowvar=False))[::-1]
     noise = spectrum[LINEAR:].mean()

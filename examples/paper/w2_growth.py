@@ -1,11 +1,10 @@
 """The expected distance to the truth grows as theorem 3.1 says, but not as the expansions printed with it.
 
-After theorem 3.1 and equations 7 and 8 of arXiv 2305.17493: N(0, 1), M = 100, unbiased estimators. Left: E W2^2 = n/M +
-2 (1 - c4(M)^n) exactly; equation 7 leaves out how sigma drifts at all fits but the last, and is a third too small after
-many. The median lies far below the mean, which rare chains carry. Middle: the variance of W2^2, (5/2)(n/M)^2 to leading
-order; equation 8 has 3/M^2 at the first fit. Right: what a sample size M_i must do for the mean to stay: constant, the
-squared error grows linearly; growing linearly, like a logarithm; quadratically, it is bounded by pi^2/(6 c). The paper
-says superlinear; the condition is sum 1/M_i < infinity.
+After theorem 3.1 and equations 7 and 8 of arXiv 2305.17493: N(0, 1), M = 100, unbiased estimators. Left: E W2^2 = n/M + 2 (1 - c4(M)^n)
+exactly; equation 7 leaves out how sigma drifts at all fits but the last, and is a third too small after many. The median lies far below the mean,
+which rare chains carry. Middle: the variance of W2^2, (5/2)(n/M)^2 to leading order; equation 8 has 3/M^2 at the first fit. Right: what a sample
+size M_i must do for the mean to stay: constant, the squared error grows linearly; growing linearly, like a logarithm; quadratically, it is
+bounded by pi^2/(6 c). The paper says superlinear; the condition is sum 1/M_i < infinity.
 """
 
 import sys

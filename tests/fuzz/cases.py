@@ -266,6 +266,7 @@ def cases() -> dict[str, Case]:
 
 RECORDS = {
     "ChainFailure": "raised with a run, never made by a user",
+    "Interrupted": "raised with a run, never made by a user",
     "Decomposition": "what decompose returns",
     "Prediction": "what predictions holds",
     "Predictions": "what predictions returns",
