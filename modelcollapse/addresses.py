@@ -18,6 +18,11 @@ MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
 """A regime's draws: of the newest model, real data, data that stay, a subset or counts, and older models (by age)."""
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
+# within a draw or a fit, folded into the key that the family was given
+CLASS_LABEL, CLASS_MODEL = range(2)
+MIXTURE_COMPONENT, MIXTURE_NOISE = range(2)
+PPCA_LATENT, PPCA_PIXELS = range(2)
+VAE_INIT, VAE_TRAIN, VAE_BATCH, VAE_LATENT, VAE_PIXELS = range(5)
 
 
 def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, protocols
+from modelcollapse.addresses import CLASS_LABEL, CLASS_MODEL
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.wrapping import Wrapper, inherits
 from modelcollapse.laws import Table, rows_of
 from modelcollapse.protocols import Count, Family, Params, Source
 from modelcollapse.pytree import part, static
-
-LABEL, MODEL = range(2)
 
 
 @part
@@ -57,7 +56,7 @@ class Conditional(Wrapper):
         self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: Rows | None = None
     ) -> Rows:
         classes, n = jnp.arange(self.classes, dtype=jnp.int32), jnp.asarray(n, jnp.int32)
-        chosen = Discrete().draw_rows(jax.random.fold_in(key, LABEL), params.frequencies, n, capacity).points
+        chosen = Discrete().draw_rows(jax.random.fold_in(key, CLASS_LABEL), params.frequencies, n, capacity).points
         one = lambda k, model: self.family.draw_rows(_address(key, k), model, n, capacity).points  # noqa: E731
         each = jax.vmap(one)(classes, params.models)
         points = each[chosen, jnp.arange(capacity, dtype=jnp.int32)]
@@ -173,4 +172,4 @@ def _filled(leaf: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _address(key: jax.Array, k: jax.Array) -> jax.Array:
-    return jax.random.fold_in(jax.random.fold_in(key, MODEL), k)
+    return jax.random.fold_in(jax.random.fold_in(key, CLASS_MODEL), k)

@@ -10,6 +10,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
+from modelcollapse.addresses import MIXTURE_COMPONENT, MIXTURE_NOISE
 from modelcollapse.data import Rows
 from modelcollapse.families.checks import check_spanned, dimension
 from modelcollapse.families.gaussian import Normal
@@ -120,11 +121,11 @@ class GaussianMixture:
     def draw_rows(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         dtype, d = params.means.dtype, params.means.shape[1]
         upper = jnp.cumsum(params.weights)
-        uniform = jax.random.uniform(jax.random.fold_in(key, 0), (capacity,), dtype) * upper[-1]
+        uniform = jax.random.uniform(jax.random.fold_in(key, MIXTURE_COMPONENT), (capacity,), dtype) * upper[-1]
         # no row passes the last component that has any weight, however the product rounds
         passed = (uniform[None] >= upper[:, None]) & (upper < upper[-1])[:, None]
         label = passed.sum(0, dtype=jnp.int32)
-        noise = sampling.normal(jax.random.fold_in(key, 1), (d, capacity), dtype)
+        noise = sampling.normal(jax.random.fold_in(key, MIXTURE_NOISE), (d, capacity), dtype)
         each = jnp.einsum("kij,jn->kin", params.factors, noise, precision=_EXACT) + params.means[:, :, None]
         chosen = label[None] == jnp.arange(upper.size, dtype=jnp.int32)[:, None]
         points = jnp.where(chosen[:, None], each, 0.0).sum(0)

@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, sampling
+from modelcollapse.addresses import PPCA_LATENT, PPCA_PIXELS
 from modelcollapse.data import Rows
 from modelcollapse.families.checks import dimension
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
-
-LATENT, PIXELS = range(2)
 
 
 @part
@@ -113,9 +112,9 @@ class PPCA:
 
     def draw_rows(self, key: jax.Array, params: LinearDecoder, n: Count, capacity: int) -> Rows:
         dtype, (d, q) = params.mean.dtype, params.weights.shape
-        points = params.decode(sampling.normal(jax.random.fold_in(key, LATENT), (capacity, q), dtype))
+        points = params.decode(sampling.normal(jax.random.fold_in(key, PPCA_LATENT), (capacity, q), dtype))
         if self.output == "sampled":
-            noise = sampling.normal(jax.random.fold_in(key, PIXELS), (capacity, d), dtype)
+            noise = sampling.normal(jax.random.fold_in(key, PPCA_PIXELS), (capacity, d), dtype)
             points = points + jnp.sqrt(params.noise) * noise
         return Rows(points, jnp.asarray(n, jnp.int32))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, sampling
+from modelcollapse.addresses import VAE_BATCH, VAE_INIT, VAE_LATENT, VAE_PIXELS, VAE_TRAIN
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.networks import MLP, Convolutional, Network, Weights
 from modelcollapse.families.training import descend
@@ -19,8 +20,6 @@ from modelcollapse.pytree import part, static
 from modelcollapse.sampling import keys
 
 __all__ = ["MLP", "VAE", "Autoencoder", "Convolutional"]
-
-INIT, TRAIN, BATCH, LATENT, PIXELS = range(5)
 
 
 @part
@@ -134,10 +133,10 @@ class VAE:
         return self.draw_rows(key, params, n, capacity)
 
     def draw_rows(self, key: jax.Array, params: Autoencoder, n: Count, capacity: int) -> Rows:
-        latents = sampling.normal(jax.random.fold_in(key, LATENT), (capacity, self.latent), params.loss.dtype)
+        latents = sampling.normal(jax.random.fold_in(key, VAE_LATENT), (capacity, self.latent), params.loss.dtype)
         points = params.decode(latents)
         if self.output == "sampled":
-            pixels = jax.random.fold_in(key, PIXELS)
+            pixels = jax.random.fold_in(key, VAE_PIXELS)
             if self.noise is None:
                 points = (jax.random.uniform(pixels, points.shape, points.dtype) < points).astype(points.dtype)
             else:
@@ -153,14 +152,14 @@ class VAE:
         if previous is not None and self.start == "warm":
             weights, steps = (previous.encoder, previous.decoder), self.warm_steps or self.steps
         else:
-            init = jax.random.fold_in(key, INIT)
+            init = jax.random.fold_in(key, VAE_INIT)
             weights, steps = self.network.init(init, data.points.shape[1], self.latent, dtype), self.steps
         kl_weight = jnp.asarray(self.kl_weight, dtype)
         noise = None if self.noise is None else jnp.asarray(self.noise, dtype)
 
         def loss(weights: tuple[Weights, Weights], key: jax.Array) -> jax.Array:
-            words, _ = keys.words(key, (self.batch,), BATCH)
-            normals = sampling.normal(key, (self.batch, self.latent), dtype, LATENT)
+            words, _ = keys.words(key, (self.batch,), VAE_BATCH)
+            normals = sampling.normal(key, (self.batch, self.latent), dtype, VAE_LATENT)
             # the remainder favours some rows by a fraction count / 2^32
             chosen = words % data.count.astype(jnp.uint32)
             encoder, decoder = weights
@@ -168,7 +167,7 @@ class VAE:
             likelihood, divergence = model.bound(data.points[chosen], normals)
             return (kl_weight * divergence - likelihood).sum()
 
-        train = jax.random.fold_in(key, TRAIN)
+        train = jax.random.fold_in(key, VAE_TRAIN)
         (encoder, decoder), losses = descend(
             loss, weights, train, steps, options={"rate": self.rate, "decay": self.weight_decay}
         )
