@@ -97,11 +97,11 @@ def test_one_step_follows_the_gradient_by_finite_differences() -> None:
     family = mc.VAE(latent=1, network=MLP((3,)), steps=1, batch=4, rate=1e-3, kl_weight=2.0, noise=0.5)
     key = jax.random.key(5)
     rows = Rows(jnp.asarray(bars(4).reshape(4, PIXELS)), jnp.int32(4))
-    before = jax.tree.leaves(family.network.init(jax.random.fold_in(key, vae.INIT), PIXELS, 1, jnp.float64))
+    before = jax.tree.leaves(family.network.init(jax.random.fold_in(key, vae.VAE_INIT), PIXELS, 1, jnp.float64))
     after = jax.tree.leaves(((found := fit(family, key, rows)).encoder, found.decoder))
-    here = jax.random.fold_in(jax.random.fold_in(key, vae.TRAIN), 0)  # the first step's own address
-    chosen = np.asarray(sampling.keys.words(here, (4,), vae.BATCH)[0]) % 4
-    normals = np.asarray(sampling.normal(here, (4, 1), jnp.float64, vae.LATENT))
+    here = jax.random.fold_in(jax.random.fold_in(key, vae.VAE_TRAIN), 0)  # the first step's own address
+    chosen = np.asarray(sampling.keys.words(here, (4,), vae.VAE_BATCH)[0]) % 4
+    normals = np.asarray(sampling.normal(here, (4, 1), jnp.float64, vae.VAE_LATENT))
     images = np.asarray(rows.points)[chosen]
 
     def loss(flat: np.ndarray) -> float:
