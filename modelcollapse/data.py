@@ -213,10 +213,12 @@ class Rows:
 
 def with_room(tree: Any, capacity: int) -> Any:
     """The same, every set of rows in it in an array of ``capacity`` or more."""
-    kept: Callable[[Any], bool] = lambda node: isinstance(node, HasRoom)  # noqa: E731
+    kept: Callable[[Any], bool] = lambda node: isinstance(node, Rows | HasRoom)  # noqa: E731
     return jax.tree.map(lambda node: node.with_room(capacity) if kept(node) else node, tree, is_leaf=kept)
 
 
 def room(data: Any) -> int:
     """The length of the array that holds the rows of a data set; 0 for one without."""
+    if isinstance(data, Rows):  # first, as rows of which only shapes are known have no ``present``
+        return data.capacity
     return data.present.shape[0] if isinstance(data, HasRoom) else 0
