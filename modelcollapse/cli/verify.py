@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from modelcollapse.claims import registry
 from modelcollapse.cli import options as shared
 from modelcollapse.verify import runner
 
@@ -39,6 +38,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the claims, print one table, and exit with 0 only if every prediction holds and every near miss is rejected;
     1 if a prediction is rejected, 3 if the budget was too small to reject a near miss.
     """
+    # here, as claims make their sources when they are imported, in the precision that was asked for
+    from modelcollapse.claims import registry
+
     shared.check_files(json=options.json)
     chosen = _selected(options.claims, registry(), options.tier)
     if options.list:
