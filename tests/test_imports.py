@@ -161,3 +161,11 @@ def test_what_is_needed_to_write_a_call_is_in_its_namespace() -> None:
 def returns_source(function: object) -> bool:
     own = getattr(function, "__module__", "") == "modelcollapse.sources" and not function.__name__.startswith("_")
     return own and function.__annotations__.get("return") in ("Law", "Table", "Sampler")
+
+
+def test_the_command_line_imports_no_claim_before_its_precision_is_set() -> None:
+    """Claims make their sources when they are imported: in float32 where 64 bits were asked for, if that is too early."""
+    code = "import sys, modelcollapse.__main__; print(sorted(m for m in sys.modules if m.startswith('modelcollapse.claims')))"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
