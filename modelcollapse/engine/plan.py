@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 from typing import Any
@@ -160,6 +161,7 @@ def check_memory(process: Process, state: State, chains: int, batch: int, record
         )
 
 
+@functools.cache
 def memory() -> int | None:
     """Bytes of memory that this machine has, or that its control group allows; None where the system does not say."""
     found = []
