@@ -171,15 +171,15 @@ class Stream:
             return self.law.draw_rows(key, n, self.capacity)
         return self.law.family.draw_rows(key, self.law.params, n, self.capacity, **_continuing(self.law, given))
 
-    def split(self, key: jax.Array, n: jax.Array, shares: jax.Array) -> jax.Array:
-        """How many of ``n`` draws come from each component of a mixture of weights ``shares`` ``(k,)``: multinomial
+    def split(self, key: jax.Array, n: jax.Array, weights: jax.Array) -> jax.Array:
+        """How many of ``n`` draws come from each component of a mixture with ``weights`` ``(k,)``: multinomial
         counts.
 
-        A family that sees laws gets the expected counts ``n * shares`` instead.
+        A family that sees laws gets the expected counts ``n * weights`` instead.
         """
         if isinstance(self.family, SeesLaws):
-            return n.astype(shares.dtype) * shares
-        return multinomial(key, n, shares)
+            return n.astype(weights.dtype) * weights
+        return multinomial(key, n, weights)
 
 
 def _continuing(law: Any, given: Rows | None) -> dict[str, Rows]:

@@ -26,12 +26,13 @@ class Known:
     def moments(self) -> tuple[jax.Array, jax.Array]:
         return self.mean, self.covariance
 
-    def mixed(self, other: Known, share: jax.Array) -> Known:
-        """The mixture in which this law weighs ``share`` and the other the rest."""
+    def mixed(self, other: Known, weight: jax.Array) -> Known:
+        """The mixture in which this law weighs ``weight`` and the other the rest."""
         gap = other.mean - self.mean
-        covariance = share * self.covariance + (1 - share) * other.covariance
+        covariance = weight * self.covariance + (1 - weight) * other.covariance
         return Known(
-            share * self.mean + (1 - share) * other.mean, covariance + share * (1 - share) * gap[:, None] * gap[None]
+            weight * self.mean + (1 - weight) * other.mean,
+            covariance + weight * (1 - weight) * gap[:, None] * gap[None],
         )
 
 
@@ -39,14 +40,14 @@ class Known:
 class KnownLaw(Law):
     """A law of a family, as data."""
 
-    def mixed(self, other: KnownLaw, share: jax.Array) -> KnownLaw:
+    def mixed(self, other: KnownLaw, weight: jax.Array) -> KnownLaw:
         """As for ``Known``, where the mixture is a law of the family."""
         if not isinstance(self.family, protocols.Mixes):
             raise TypeError(
                 f"endless data of {type(self.family).__name__} cannot be pooled: what it would be fitted to by a "
                 "mixture of two laws is not known; use Replace"
             )
-        weights = jnp.stack([share, 1 - share])
+        weights = jnp.stack([weight, 1 - weight])
         return KnownLaw(self.family, self.family.mix(weights, jnp.stack([self.params, other.params])))
 
 
@@ -60,8 +61,8 @@ class Endless:
     def __or__(self, other: Endless) -> Endless:
         total = self.size + other.size
         dtype = jnp.result_type(float)
-        share = self.size.astype(dtype) / jnp.where(total > 0, total, 1).astype(dtype)
-        return Endless(total, self.law.mixed(other.law, share))  # type: ignore[arg-type]
+        weight = self.size.astype(dtype) / jnp.where(total > 0, total, 1).astype(dtype)
+        return Endless(total, self.law.mixed(other.law, weight))  # type: ignore[arg-type]
 
     def mixed(self, other: Endless, weight: Number) -> Endless:
         """The pool in which these draws weigh ``weight`` in all and the other's the rest."""

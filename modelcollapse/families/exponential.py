@@ -75,9 +75,9 @@ class LogMean:
     def __or__(self, other: LogMean) -> LogMean:
         dtype = self.log_mean.dtype
         total = self.count + other.count
-        shares = [jnp.log(d.count.astype(dtype) / jnp.maximum(total, 1).astype(dtype)) for d in (self, other)]
+        logs = [jnp.log(d.count.astype(dtype) / jnp.maximum(total, 1).astype(dtype)) for d in (self, other)]
         # an empty set weighs nothing, and log 1 is 0: pooling with it returns the very same mean
-        pooled = jnp.logaddexp(self.log_mean + shares[0], other.log_mean + shares[1])
+        pooled = jnp.logaddexp(self.log_mean + logs[0], other.log_mean + logs[1])
         return type(self)(total, pooled)
 
     @staticmethod
