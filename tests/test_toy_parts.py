@@ -273,3 +273,53 @@ def test_an_array_that_is_no_schedule_is_data() -> None:
         run.extend(1, regime=Filtered(jnp.array([1.0, 1.0, 0.5])))
     with pytest.raises(ValueError, match=r"the schedule FreshReal.share needs one entry for each generation"):
         mc.simulate(mc.Discrete(), mc.categorical(LAW), mc.FreshReal([0.1] * 3), "entropy", size=5, generations=1)
+
+
+@mc.part
+class Halved:
+    """Twice as many rows as are needed, real ones too, of which half are taken."""
+
+    needs_items = True
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return Needs(2 * sizes, 2 * int(sizes.max()), sizes)
+
+    def start(self, key: Any, real: Any, size: Any) -> Any:
+        return real.draw(fold(key, REAL), 2 * size).take(fold(key, CHOICE), size, int(size)), ()
+
+    def next(self, key: Any, model: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
+        return model.draw(fold(key, MODEL), 2 * size).take(fold(key, CHOICE), size, int(size)), ()
+
+
+class Echo:
+    """A model on the host that gives back the rows that it was fitted to, over and over."""
+
+    def fit(self, rows: np.ndarray) -> None:
+        self.rows = rows
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self.rows[rng.integers(len(self.rows), size=n)]
+
+
+def test_a_model_on_the_host_gets_what_a_regime_plans_for() -> None:
+    source = mc.table(np.c_[np.arange(40.0), 100 + np.arange(40.0)])
+    shape = {"shape": lambda fitted: np.array(fitted.rows.shape)}
+    run = mc.simulate_models(Echo, source, Halved(), shape, size=3, generations=2, chains=2)
+    np.testing.assert_array_equal(run["shape"], np.broadcast_to([3, 2], (2, 3, 2)))
+
+
+@mc.part
+class Broken(mc.families.Gaussian):
+    """A family whose fits fail, with a method of a name that the engine knows."""
+
+    def represented(self, params: Any, labelled: bool = True) -> Any:
+        return params
+
+    def fit(self, key: Any, data: Any, previous: Any) -> Any:
+        fitted = super().fit(key, data, previous)
+        return fitted if previous is None else jax.tree.map(lambda leaf: leaf * jnp.nan, fitted)
+
+
+def test_a_family_fails_whatever_its_methods_are_called() -> None:
+    with pytest.raises(mc.ChainFailure, match="chain 0 at generation 1"):
+        mc.simulate(Broken(), mc.normal(), observe="mean", size=5, generations=2, chains=1)

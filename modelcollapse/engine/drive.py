@@ -86,10 +86,9 @@ class _Work:
             common = (self.key, self.mesh, first, chains, plan.opening, plan.batch, plan.recorded)
             if self.states is None:
                 self.running.append(batches.started(*common))
+                self._stand()  # these are begun, whatever becomes of the others
             else:
                 self.running.append(batches.resumed(*common, self.states, plan.first))
-            if self.states is None:  # others may go on, and these are begun
-                self._stand()
 
     def run(self, number: int, stage: Stage, bar: tqdm) -> None:
         if number < self.stage:
