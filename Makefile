@@ -18,7 +18,7 @@ verify: $(VENV)/installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 15
 
-# with the tests that are marked slow: half an hour
+# with the tests that are marked slow
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 25 -m "not soak"
 

@@ -18,12 +18,7 @@ CHOSEN = {
 }  # fmt: skip
 
 
-QUICK = {"discrete, probabilities", "discrete, accumulate", "gaussian, ddof 0, replace", "binomial, replace"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CHOSEN]
-)
+@pytest.mark.parametrize("name", CHOSEN)
 def test_a_cell_holds_and_rejects_its_near_misses(name):
     with jax.enable_x64(CHOSEN[name] == 64):
         found = list(compared(name, Lab(0, 20_000)))

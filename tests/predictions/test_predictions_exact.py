@@ -44,13 +44,7 @@ def answers(kind, bits):
         return {name: predictions_of(cell) for name, cell in CELLS[kind].items()}
 
 
-SINGLE = {"three states", "gaussian, ddof 1", "plane, ddof 0", "bernoulli", "poisson", "regression", "kernels"}
-"""Processes whose predictions are computed in float32 by default too; for the others that is slow."""
-TABLE = [
-    pytest.param(kind, bits, marks=() if bits == 64 or kind in SINGLE else pytest.mark.slow)
-    for kind in PROCESSES
-    for bits in (64, 32)
-]
+TABLE = [(kind, bits) for kind in PROCESSES for bits in (64, 32)]
 
 
 @pytest.mark.parametrize(("kind", "bits"), TABLE)
