@@ -12,7 +12,7 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows
 from modelcollapse.families.checks import check_spanned, dimension
-from modelcollapse.laws import law_of
+from modelcollapse.laws import law_of, own_params
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
@@ -168,6 +168,9 @@ class Gaussian:
     def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
         divisor = (data.count - self.ddof).astype(data.mean.dtype)
         return Normal(data.mean, data.unit, data.log_scale - 0.5 * jnp.log(divisor))
+
+    def before(self, source: Source) -> Normal | None:
+        return own_params(source, self)
 
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""
