@@ -1,4 +1,4 @@
-"""What parts say of themselves: the marks of an observable, the needs of a regime, what parameters know of their law."""
+"""What parts say of themselves: marks of an observable, needs of a regime, what parameters know of their law."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ from modelcollapse.protocols import (
     marks,
 )
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import axis_of_chains, key as sampling_key, materialise
+from modelcollapse.sampling import axis_of_chains, materialise
+from modelcollapse.sampling import key as sampling_key
 
 
 @part

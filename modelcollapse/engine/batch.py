@@ -176,8 +176,7 @@ def _widened(state: State, process: Process) -> State:
 
 
 def _words(key: jax.Array, index: np.ndarray, process: Process, mesh: Mesh | None) -> Any:
-    words = chain_words(key, index.astype(np.uint32), process.models)
-    return words if mesh is None else devices.place(words, mesh)
+    return devices.place(chain_words(key, index.astype(np.uint32), process.models), mesh)
 
 
 def with_trace(batch: Batch, process: Process, records: int) -> Batch:
@@ -228,7 +227,7 @@ def stacked_chains(states: list[Any]) -> Any:
 
 
 def _room(record: Any, process: Process, chains: int, records: int) -> dict[str, np.ndarray]:
-    """Arrays for the trace ``(chains, records, ...)`` of what is read ``(places, ...)``, in the order of the process."""
+    """Arrays for the trace ``(chains, records, ...)`` of what is read ``(places, ...)``, in the order given."""
     shapes = {name: record[name] for name in process.watch.observables}
     return {name: np.empty((chains, records, *leaf.shape[1:]), leaf.dtype) for name, leaf in shapes.items()}
 

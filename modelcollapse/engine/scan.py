@@ -29,6 +29,7 @@ STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
 Records = dict[str, jax.Array]
+_Go = Callable[[State, jax.Array], State]
 
 
 def settles(process: Process) -> bool:
@@ -89,10 +90,8 @@ def advance(
 
     def record(i: jax.Array, carry: tuple[State, Records]) -> tuple[State, Records]:
         states, room = carry
-        if chains.rests:
-            states = _until_rest(several, chains, states, gaps[i])
-        else:
-            states = several(states, gaps[i])
+        go = _until_rest(several, chains) if chains.rests else several
+        states = go(states, gaps[i])
         put = lambda whole, now: lax.dynamic_update_index_in_dim(whole, now, i, 0)  # noqa: E731
         return states, jax.tree.map(put, room, chains.read(states))
 
@@ -102,7 +101,9 @@ def advance(
     return chains.back(states), room, chains.at_rest(states)
 
 
-def _until_rest(several: Callable[[State, jax.Array], State], chains: _Chains, states: State, gap: jax.Array) -> State:
+def _until_rest(several: _Go, chains: _Chains) -> _Go:
+    """``several``, which only counts from where every chain has come to rest."""
+
     def stretch(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         left, states = carry
         count = jnp.minimum(left, STRETCH)
@@ -111,8 +112,7 @@ def _until_rest(several: Callable[[State, jax.Array], State], chains: _Chains, s
     def goes_on(carry: tuple[jax.Array, State]) -> jax.Array:
         return (carry[0] > 0) & ~chains.at_rest(carry[1]).all()
 
-    left, states = lax.while_loop(goes_on, stretch, (gap, states))
-    return _later(left, states)
+    return lambda states, gap: _later(*lax.while_loop(goes_on, stretch, (gap, states)))
 
 
 def _later(generations: int | jax.Array, states: State) -> State:

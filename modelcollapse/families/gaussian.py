@@ -13,6 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows
 from modelcollapse.families.checks import check_spanned, dimension
 from modelcollapse.laws import law_of, own_params
+from modelcollapse.numeric import namespace
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
@@ -34,7 +35,8 @@ class Normal:
     @property
     def factor(self) -> jax.Array:
         """Lower triangular ``(d, d)``, covariance = factor @ factor.T; its small columns may underflow to 0."""
-        return self.unit * jnp.exp(self.log_scale)[None, :]
+        xp = namespace(self.unit, self.log_scale)
+        return self.unit * xp.exp(self.log_scale)[None, :]
 
     covariance_factor = factor
 

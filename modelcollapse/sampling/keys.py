@@ -150,7 +150,8 @@ def wrap(key: jax.Array | np.ndarray) -> jax.Array:
             raise TypeError(
                 f"key must be a typed JAX key or a raw uint32 key of shape (..., 2), got {key.dtype}{key.shape}"
             )
-        key = jax.random.wrap_key_data(jnp.asarray(key), impl="threefry2x32")
+        impl = unrolled() if jax.default_backend() == "cpu" else "threefry2x32"
+        return jax.random.wrap_key_data(jax.device_put(key), impl=impl)
     typed = cast(jax.Array, key)
     if jax.default_backend() == "cpu" and jax.random.key_impl(typed) == "threefry2x32":
         return jax.random.wrap_key_data(jax.random.key_data(typed), impl=unrolled())
