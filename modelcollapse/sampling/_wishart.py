@@ -56,7 +56,7 @@ def mean_and_factor(
     z = draws(key, d + d * (d + 1) // 2, dtype)
     centre, pivot, below = z[:d], z[d : 2 * d], z[2 * d :]
     left = dof[None] - jnp.arange(d, dtype=dof.dtype)[:, None]
-    log_pivots = 0.5 * (per_dof_from(key, pivot, left, many) + jnp.log(jnp.maximum(left, 1).astype(dtype)))
+    log_pivots = 0.5 * (per_dof_from(pivot, left, many) + jnp.log(jnp.maximum(left, 1).astype(dtype)))
     unit = jnp.ones((1, 1, 1), dtype)
     if d > 1:
         there = (left > 0)[None] & np.tri(d, k=-1, dtype=bool)[:, :, None]
