@@ -13,10 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse.addresses import FIT, fold
 from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
+from modelcollapse.numeric import traced
 from modelcollapse.protocols import (
     Carry,
     Exchanges,
@@ -24,7 +26,9 @@ from modelcollapse.protocols import (
     KeepsRows,
     Memory,
     Observable,
+    Opens,
     Params,
+    Precedes,
     Represents,
     Source,
     Truth,
@@ -33,6 +37,7 @@ from modelcollapse.protocols import (
 )
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
+from modelcollapse.sampling import key as sampling_key
 
 
 @part
@@ -98,6 +103,7 @@ class Process:
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
     many: bool = static(default=False)  # no draw is so small that a family would have to draw it another way
+    opens: bool = static(default=False)  # whether `step` makes generation 0, from the state `before` it
 
     @property
     def models(self) -> int | None:
@@ -108,7 +114,7 @@ class Process:
         return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
-        return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
+        return self.sizes if jnp.ndim(self.sizes) == 0 else jnp.asarray(self.sizes)[generation]
 
     def with_room(self, params: Params) -> Params:
         """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
@@ -148,6 +154,47 @@ def _one(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[i] if jnp.ndim(leaf) else leaf, tree)
 
 
+def opened(process: Process) -> Process:
+    """The process, which ``opens`` if its regime and its family allow it."""
+    family, regime = process.family, process.regime
+    opens = (
+        isinstance(regime, Opens)
+        and regime.opens
+        and isinstance(family, Precedes)
+        and not traced(process)
+        and family.before(process.source) is not None
+    )
+    return dataclasses.replace(process, opens=opens)
+
+
+def before(process: Process) -> State:
+    """The state of one chain before its first generation, number -1, for a process that ``opens``, in NumPy.
+
+    Its model draws what is real; its memory, data and carries are zeros, which generation 0 replaces.
+    """
+
+    params = process.with_room(process.family.before(process.source))
+    memory, data = _zeros(jax.eval_shape(_memory_and_data, process.observing({})))
+    state = State(params, memory, {}, np.int32(-1), np.int32(0), data if process.watch.needs_data else ())
+    return dataclasses.replace(state, carries=_zeros(jax.eval_shape(_carries, process, state)))
+
+
+@jax.jit
+def _memory_and_data(process: Process) -> tuple[Memory, Any]:
+    size = jnp.asarray(process.size(0))
+    data, memory = process.regime.start(sampling_key(0), process.stream(process.source), size)
+    return with_room((memory, data), process.room)
+
+
+@jax.jit
+def _carries(process: Process, state: State) -> dict[str, Carry]:
+    return process.started(state).carries
+
+
+def _zeros(shapes: Any) -> Any:
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+
 def begin(key: jax.Array, process: Process) -> State:
     """Generation 0 of one chain: a fit to real data. ``key`` is the chain's, or ``(models,)`` keys."""
     now, size = jnp.int32(0), process.size(jnp.int32(0))
@@ -168,8 +215,12 @@ def begin(key: jax.Array, process: Process) -> State:
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
-    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on."""
+    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on.
+
+    Where the process ``opens`` and nothing has been yet, that is generation 0.
+    """
     now = state.generation + 1
+    first = now == 0 if process.opens else None
     size, real = process.size(now), process.stream(process.source)
 
     def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
@@ -196,11 +247,20 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         status = state.status  # counts that were drawn from counts do not fail
     else:
         status = jnp.where((state.status == 0) & ~valid.all(), now + 1, state.status)
-    new = process.updated(state, State(params, memory, state.carries, now, status, data))
+    fresh = State(params, memory, state.carries, now, status, data)
+    new = process.updated(state, fresh)
+    if first is not None:
+        started = process.started(fresh).carries
+        new = dataclasses.replace(new, carries=_chosen(first, started, new.carries))
     if status is state.status:
         return new
     frozen = dataclasses.replace(state, generation=now, status=status)
-    return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
+    # a failed fit at generation 0 is shown: there is none before it
+    return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
+
+
+def _chosen(condition: jax.Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _fitted(stream: Stream, data: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
+from modelcollapse.addresses import chain_keys
 from modelcollapse.declarations import Observe, Seed
 from modelcollapse.engine import checkpoint as checkpoints
 from modelcollapse.engine import devices, drive, forms, scan
@@ -162,14 +163,15 @@ def trace(
     chains = arguments.count("chains", chains)
     key, _ = seeds.keyed(seed)
     prepared = prepare(family, source, regime, observe, size, generations, host=False)
-    process, sizes, index = prepared.process, prepared.sizes, np.arange(chains, dtype=np.uint32)
-    state, first = scan.start_within(key, index, forms.forms(process, sizes)[0][1])
+    process, sizes = prepared.process, prepared.sizes
+    keys = chain_keys(key, np.arange(chains, dtype=np.uint32), process.models)
+    state, first = scan.start_within(keys, forms.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
     everything = np.arange(generations + 1)
-    for stage in stages(process, sizes, 0, everything, generations, False):
+    for stage in stages(process, sizes, 0, everything, generations, False, generations):
         if forms.changes(state, stage.process):
             state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
-        state, out = scan.advance_within(key, index, state, stage.process, stage.legs[0].gaps, True)
+        state, out = scan.follow_within(keys, state, stage.process, generations=sum(l.generations for l in stage.legs))
         records.append(out)
     whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
     return drive.masked(whole, state.status, jnp.asarray(everything, jnp.int32), jnp)

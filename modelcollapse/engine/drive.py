@@ -44,7 +44,7 @@ def drive(
     After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached.
     """
     work = _Work(plan, key, states, mesh, checkpoint)
-    chain_generations = plan.chains * (plan.last - max(plan.now, 0))
+    chain_generations = plan.chains * sum(leg.generations for stage in plan.stages for leg in stage.legs)
     with tqdm(total=chain_generations, disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
         try:
             work.begin()
@@ -104,7 +104,7 @@ class _Work:
                 self._stand()
             for i, batch in enumerate(self.running):
                 if done >= self.legs[i]:
-                    batch.advance(stage, leg)
+                    batch.advance(stage, leg, self.plan.quick)
                     if self.checkpoint:
                         self.checkpoint.save(number, i, batch, done + 1, last=leg is stage.legs[-1])
                 bar.update(batch.chains * leg.generations)
@@ -127,7 +127,8 @@ class _Work:
             self.running = [batches.with_trace(b, stage.process, self.plan.recorded.size) for b in self.running]
         if self.plan.merges:
             state = self.running[0].state
-            self.running = batches.merged(self.running, plans.most(stage.process, state, self.plan.recorded.size))
+            cost = plans.costs(stage.process, plans.single(state))
+            self.running = batches.merged(self.running, plans.most(cost, self.plan.recorded.size))
 
 
 def _outcome(running: list[Batch], plan: Plan, *, interrupted: bool = False) -> Outcome:

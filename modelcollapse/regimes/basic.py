@@ -16,7 +16,7 @@ from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
 from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, parted, share, shares
+from modelcollapse.regimes.common import at, counted, counts_of, parted, role, share, shares
 
 
 @part
@@ -26,6 +26,7 @@ class Replace:
     needs_items = False
     equivariant = True
     self_contained = True
+    opens = True
 
     def plan(self, sizes: np.ndarray) -> Needs:
         return Needs(sizes, int(sizes.max()), sizes, int(sizes.min()))
@@ -36,7 +37,7 @@ class Replace:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        return model.draw(fold(key, MODEL), size), ()
+        return model.draw(fold(key, role(generation)), size), ()
 
 
 @part
@@ -47,6 +48,7 @@ class FreshReal:
 
     needs_items = False
     equivariant = True
+    opens = True
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
@@ -64,7 +66,7 @@ class FreshReal:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = counted(self.share, size, generation)
+        fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
         return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
 
 
@@ -160,6 +162,7 @@ class Weighted:
 
     needs_items = False
     equivariant = True
+    opens = True
 
     def __post_init__(self) -> None:
         converted(self, weight=arguments.shares, share=shares)
@@ -185,6 +188,8 @@ class Weighted:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = counted(self.share, size, generation)
+        first = generation == 0
+        fresh = jnp.where(first, size, counted(self.share, size, generation))
         drawn = real.draw(fold(key, REAL), fresh)
-        return drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation)), ()
+        mixed = drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation))
+        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), drawn, mixed), ()
