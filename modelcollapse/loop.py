@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +38,8 @@ from modelcollapse.protocols import (
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
 from modelcollapse.sampling import key as sampling_key
+
+Tree = TypeVar("Tree")
 
 
 @part
@@ -191,7 +193,7 @@ def _carries(process: Process, state: State) -> dict[str, Carry]:
     return process.started(state).carries
 
 
-def _zeros(shapes: Any) -> Any:
+def _zeros(shapes: Tree) -> Tree:
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
@@ -243,23 +245,24 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         params, valid = fitted(key, data, state.params)
         data = with_room(data, process.room)
     data = data if process.watch.needs_data else ()
-    if isinstance(process.family, Represents) and not _reals(params):
-        status = state.status  # counts that were drawn from counts do not fail
-    else:
-        status = jnp.where((state.status == 0) & ~valid.all(), now + 1, state.status)
+    fails = (state.status == 0) & ~valid.all()
+    from_counts = isinstance(process.family, Represents) and not _reals(params)
+    if from_counts:  # these do not fail; those of generation 0 are drawn from weights
+        fails = jnp.bool_(False) if first is None else fails & first
+    status = jnp.where(fails, now + 1, state.status)
     fresh = State(params, memory, state.carries, now, status, data)
     new = process.updated(state, fresh)
     if first is not None:
         started = process.started(fresh).carries
         new = dataclasses.replace(new, carries=_chosen(first, started, new.carries))
-    if status is state.status:
+    if from_counts:
         return new
     frozen = dataclasses.replace(state, generation=now, status=status)
     # a failed fit at generation 0 is shown: there is none before it
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
 
 
-def _chosen(condition: jax.Array, yes: Any, no: Any) -> Any:
+def _chosen(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 

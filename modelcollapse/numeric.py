@@ -90,7 +90,7 @@ def in_force(value: ArrayLike) -> np.ndarray:
     return np.asarray(value, np.dtype(jnp.result_type(float)))
 
 
-def namespace(*arrays: Any) -> ModuleType:
+def namespace(*arrays: ArrayLike) -> ModuleType:
     """NumPy for arrays of NumPy, whose arithmetic compiles nothing; ``jax.numpy`` for any other."""
     return np if all(isinstance(array, np.ndarray | np.generic) for array in arrays) else jnp
 

@@ -167,14 +167,13 @@ def trace(
     keys = chain_keys(key, np.arange(chains, dtype=np.uint32), process.models)
     state, first = scan.start_within(keys, forms.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
-    everything = np.arange(generations + 1)
-    for stage in stages(process, sizes, 0, everything, generations, False, generations):
+    for stage in stages(process, sizes, 0, np.arange(1), generations, False, 1):
         if forms.changes(state, stage.process):
             state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
-        state, out = scan.follow_within(keys, state, stage.process, generations=sum(l.generations for l in stage.legs))
+        state, out = scan.follow_within(keys, state, stage.process, generations=stage.generations)
         records.append(out)
     whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
-    return drive.masked(whole, state.status, jnp.asarray(everything, jnp.int32), jnp)
+    return drive.masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
 def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None) -> dict[str, Any]:

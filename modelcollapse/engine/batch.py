@@ -63,9 +63,10 @@ class Batch:
         if not self.place.size:
             self.column += int(leg.kept.sum())
             return
-        run = scan.advance_quickly if quick else scan.advance_chains
-        stops, impl = np.int32(len(leg.kept)), jax.random.key_impl(self.key)
-        self.state, out, rest = run(self.words, self.state, stage.process, leg.gaps, stops, impl=impl, mesh=self.mesh)
+        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "mesh": self.mesh, "quick": quick}
+        self.state, out, rest = scan.advance_chains(
+            self.words, self.state, stage.process, leg.gaps, len(leg.kept), **how
+        )
         kept = np.flatnonzero(leg.kept)
         self.write({name: leaf[kept].swapaxes(0, 1) for name, leaf in devices.collect(out, self.mesh).items()})
         if stage.last and self.mesh is None and scan.settles(stage.process):
@@ -226,7 +227,7 @@ def stacked_chains(states: list[Any]) -> Any:
     return jax.tree.map(join, *states) if len(states) > 1 else states[0]
 
 
-def _room(record: Any, process: Process, chains: int, records: int) -> dict[str, np.ndarray]:
+def _room(record: scan.Records, process: Process, chains: int, records: int) -> dict[str, np.ndarray]:
     """Arrays for the trace ``(chains, records, ...)`` of what is read ``(places, ...)``, in the order given."""
     shapes = {name: record[name] for name in process.watch.observables}
     return {name: np.empty((chains, records, *leaf.shape[1:]), leaf.dtype) for name, leaf in shapes.items()}

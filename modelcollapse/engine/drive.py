@@ -44,7 +44,7 @@ def drive(
     After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached.
     """
     work = _Work(plan, key, states, mesh, checkpoint)
-    chain_generations = plan.chains * sum(leg.generations for stage in plan.stages for leg in stage.legs)
+    chain_generations = plan.chains * sum(stage.generations for stage in plan.stages)
     with tqdm(total=chain_generations, disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
         try:
             work.begin()
@@ -92,7 +92,7 @@ class _Work:
 
     def run(self, number: int, stage: Stage, bar: tqdm) -> None:
         if number < self.stage:
-            bar.update(self.plan.chains * sum(leg.generations for leg in stage.legs))
+            bar.update(self.plan.chains * stage.generations)
             return
         if number > self.stage:
             self._enter(stage)
@@ -118,7 +118,7 @@ class _Work:
         """All batches as they were at the last stop that all have reached."""
         # after a checkpoint some may be a leg ahead, and chains are numbered without gaps
         reached = itertools.takewhile(lambda batch: batch.generation == self.stop[0].generation, self.stop)
-        return [batch for batch in reached if batch.trace]
+        return [batch for batch in reached if batch.trace and batch.generation >= 0]
 
     def _enter(self, stage: Stage) -> None:
         for batch in self.running:

@@ -60,6 +60,10 @@ class Stage:
     legs: list[Leg]
     last: bool  # no other form follows
 
+    @property
+    def generations(self) -> int:
+        return sum(leg.generations for leg in self.legs)
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -92,10 +96,10 @@ def planned(
 
     ``watched`` says that the run is to stop on its way. MemoryError if it cannot fit into this machine's memory.
     """
-    (first, chains), (now, last), on = span, way, devices.count(mesh)
+    (begun, chains), (now, last), on = span, way, devices.count(mesh)
     process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
-    cost = costs(begin, _one(begin, key))
+    cost = costs(begin, first(begin, key))
     work = chains * max(last - now, 1) * cost.working
     even = _width(chains, most(cost, recorded.size), cost, work) * on
     batch = even if batch_size is None else batch_size
@@ -107,7 +111,7 @@ def planned(
     since = now if now >= 0 or opening.opens else 0
     ahead = stages(process, sizes, since, recorded, last, watched, room)
     merges = batch_size is None and mesh is None
-    return Plan(first, chains, now, last, recorded, opening, ahead, batch, merges, work < LONG)
+    return Plan(begun, chains, now, last, recorded, opening, ahead, batch, merges, work < LONG)
 
 
 def _width(chains: int, most: int, cost: Cost, work: int) -> int:
@@ -228,7 +232,7 @@ def memory() -> int | None:
     return min(found, default=None)
 
 
-def _one(process: Process, key: jax.Array) -> State:
+def first(process: Process, key: jax.Array) -> State:
     """The shapes of one chain's first state, with an axis of length 1 for the chain."""
     if process.opens:
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), before(process))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from modelcollapse.loop import Process, State, begin, step
@@ -143,7 +144,9 @@ def start(keys: jax.Array, process: Process) -> tuple[State, Records]:
     return states, jax.vmap(process.read)(states)
 
 
-def _started(words: jax.Array, process: Process, impl: Any, mesh: jax.sharding.Mesh | None) -> tuple[State, Records]:
+def _started(
+    words: jax.Array, process: Process, impl: Hashable, mesh: jax.sharding.Mesh | None
+) -> tuple[State, Records]:
     """``start`` for chains whose keys have these ``words``, equally many on each device of the mesh."""
 
     def each(words: jax.Array, process: Process) -> tuple[State, Records]:
@@ -158,7 +161,7 @@ def _advanced(
     process: Process,
     gaps: jax.Array,
     stops: jax.Array,
-    impl: Any,
+    impl: Hashable,
     mesh: jax.sharding.Mesh | None,
 ) -> tuple[State, Records, jax.Array]:
     """``advance`` for chains whose keys have these ``words``, equally many on each device of the mesh."""
@@ -174,9 +177,32 @@ def _advanced(
 
 _STATIC = ("impl", "mesh")
 start_chains = jax.jit(_started, static_argnames=_STATIC, compiler_options=QUICK)
-advance_quickly = jax.jit(_advanced, static_argnames=_STATIC, compiler_options=QUICK)
-"""For runs that are over before a better program would be compiled."""
-advance_chains = jax.jit(_advanced, static_argnames=_STATIC, compiler_options=FAST)
+_ADVANCE = {
+    quick: jax.jit(_advanced, static_argnames=_STATIC, compiler_options=QUICK if quick else FAST)
+    for quick in (True, False)
+}
+
+
+def advance_chains(
+    words: jax.Array,
+    states: State,
+    process: Process,
+    gaps: np.ndarray,
+    stops: int,
+    *,
+    impl: Hashable,
+    mesh: jax.sharding.Mesh | None,
+    quick: bool,
+) -> tuple[State, Records, jax.Array]:
+    """``advance`` for chains whose keys have these ``words``; ``quick`` for a run that is soon over."""
+    return _ADVANCE[quick](words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
+
+
+def programs() -> int:
+    """How many programs ``advance_chains`` has compiled."""
+    return sum(compiled._cache_size() for compiled in _ADVANCE.values())
+
+
 start_within = jax.jit(start)
 """``start`` and ``follow`` for use inside other compiled functions, which alone may have options."""
 follow_within = jax.jit(follow, static_argnames=("generations",))
