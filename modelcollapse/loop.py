@@ -104,6 +104,7 @@ class Process:
     sizes: jax.Array | np.ndarray  # (), or (generations + 1,): sample size of each data set
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
+    many: bool = static(default=False)  # no draw is so small that a family would have to draw it another way
     opens: bool = static(default=False)  # whether `step` makes generation 0, from the state `before` it
 
     @property
@@ -112,7 +113,7 @@ class Process:
         return self.regime.models if isinstance(self.regime, Exchanges) else None
 
     def stream(self, law: Source) -> Stream:
-        return Stream(law, self.family, self.capacity, self.regime.needs_items)
+        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
         sizes = jnp.asarray(self.sizes)

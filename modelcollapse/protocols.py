@@ -41,6 +41,7 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
+Streams: TypeAlias = "tuple[Stream, ...]"
 
 
 @runtime_checkable
@@ -114,6 +115,14 @@ class Continues(Protocol):
     def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Any: ...
 
     def continued_rows(self, rows: Rows) -> Rows: ...
+
+
+@runtime_checkable
+class DrawsMany(Protocol):
+    """A family with a shorter way to draw many rows: ``draw_many`` is ``draw`` for no rows, or ``many`` and more."""
+
+    def many(self, source: Source) -> int: ...
+    def draw_many(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Any: ...
 
 
 @runtime_checkable
@@ -284,13 +293,7 @@ class Exchanges(Protocol):
     models: int
 
     def exchange(
-        self,
-        keys: jax.Array,
-        models: tuple[Stream, ...],
-        real: Stream,
-        memory: Memory,
-        size: jax.Array,
-        generation: jax.Array,
+        self, keys: jax.Array, models: Streams, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[tuple[Any, ...], Memory]:
         """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
 
@@ -335,9 +338,7 @@ class Observable(Protocol):
     """What is kept of a chain. Every generation passes through ``update``; only recorded ones are read."""
 
     def start(self, truth: Truth, first: State) -> Carry: ...
-
     def update(self, carry: Carry, state: State, truth: Truth) -> Carry: ...
-
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array: ...
 
 
@@ -360,7 +361,6 @@ class Saves(Protocol):
     """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
 
     def save(self, path: Path) -> Any: ...
-
     def load(self, path: Path) -> Any: ...
 
 

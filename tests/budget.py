@@ -12,7 +12,7 @@ PROGRAMS: dict[str, int] = {
     "fuzz/test_fuzz.py": 240,
     "predictions/test_predictions_exact.py": 560,
     "predictions/test_predictions_large.py": 100,
-    "sampling/test_chi_square.py": 380,
+    "sampling/test_chi_square.py": 320,
     "sampling/test_closed_chains.py": 210,
     "sampling/test_gamma.py": 90,
     "sampling/test_keys.py": 160,

@@ -14,9 +14,9 @@ from modelcollapse.arguments import converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
-from modelcollapse.protocols import CanWeigh, Family, Memory, Source
+from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, role, share, shares
+from modelcollapse.regimes.common import at, counted, counts_of, parted, role, share, shares
 
 
 @part
@@ -27,6 +27,9 @@ class Replace:
     equivariant = True
     self_contained = True
     opens = True
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return Needs(sizes, int(sizes.max()), sizes, int(sizes.min()))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         return real.draw(fold(key, REAL), size), ()
@@ -49,6 +52,9 @@ class FreshReal:
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return parted(self.share, sizes)
 
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> FreshReal:
         """The same regime with the counts of this run."""

@@ -57,6 +57,15 @@ def plan(regime: Regime, sizes: np.ndarray) -> Needs:
     return regime.plan(sizes) if isinstance(regime, Plans) else Needs(sizes, int(sizes.max()), sizes)
 
 
+def parted(share: Number | Portion, sizes: np.ndarray) -> Needs:
+    """The needs of a regime that draws a share of each data set, and the rest, from different laws."""
+    if arguments.traced(share):
+        return Needs(sizes, int(sizes.max()), sizes)
+    part = np.broadcast_to(share.counts if isinstance(share, Portion) else portion(share, sizes), sizes.shape)
+    drawn = np.concatenate([sizes[:1], part, sizes - part])
+    return Needs(sizes, int(sizes.max()), sizes, int(drawn[drawn > 0].min()))
+
+
 def prepared(regime: Regime, family: Family, source: Source, sizes: np.ndarray) -> Any:
     """The regime as a run carries it, with its counts and the room that it needs; a traced one as it is."""
     if arguments.traced(regime) or not isinstance(regime, Prepares):

@@ -28,7 +28,7 @@ class Accumulate:
 
     def plan(self, sizes: np.ndarray) -> Needs:
         """The pool holds every item ever drawn, and all of them are fitted."""
-        return Needs(sizes, int(sizes.sum()), np.cumsum(sizes))
+        return Needs(sizes, int(sizes.sum()), np.cumsum(sizes), int(sizes.min()))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         pool = real.draw(fold(key, REAL), size)
