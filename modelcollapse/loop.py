@@ -113,7 +113,7 @@ class Process:
         return self.regime.models if isinstance(self.regime, Exchanges) else None
 
     def stream(self, law: Source) -> Stream:
-        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many)
+        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many, self.opens)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
         sizes = jnp.asarray(self.sizes)

@@ -16,7 +16,7 @@ from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
 from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, parted, role, share, shares
+from modelcollapse.regimes.common import at, counted, counts_of, drawn, parted, role, share, shares
 
 
 @part
@@ -67,7 +67,8 @@ class FreshReal:
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
         fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
-        return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        return own | new, ()
 
 
 @part
@@ -190,6 +191,6 @@ class Weighted:
     ) -> tuple[Any, Memory]:
         first = generation == 0
         fresh = jnp.where(first, size, counted(self.share, size, generation))
-        drawn = real.draw(fold(key, REAL), fresh)
-        mixed = drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation))
-        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), drawn, mixed), ()
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        mixed = new.mixed(own, at(self.weight, generation))
+        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), new, mixed), ()

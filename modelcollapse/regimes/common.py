@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -9,9 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.addresses import MODEL, REAL
+from modelcollapse.addresses import MODEL, REAL, fold
+from modelcollapse.laws import Law, Stream
 from modelcollapse.portions import Portion, portion, traced_portion
-from modelcollapse.protocols import ChecksSizes, Family, Memory, Needs, Number, Plans, Prepares, Regime, Resumes, Source
+from modelcollapse.protocols import (
+    ChecksSizes,
+    Count,
+    Family,
+    Memory,
+    Needs,
+    Number,
+    Params,
+    Plans,
+    Prepares,
+    Regime,
+    Resumes,
+    Source,
+)
 
 
 def at(value: Number, generation: int | jax.Array) -> Any:
@@ -22,6 +37,26 @@ def at(value: Number, generation: int | jax.Array) -> Any:
 def role(generation: int | jax.Array) -> int | jax.Array:
     """The role of the newest model's draw; at generation 0, where the model is what is real, that of a real draw."""
     return jnp.where(generation == 0, REAL, MODEL)
+
+
+def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tuple[Any, Any]:
+    """``n`` draws of the newest model and ``m`` real ones, as two data sets.
+
+    Where both laws are of one kind, the two are turns of one loop, so that their kernel is compiled once.
+    """
+    if not model.alike:
+        return model.draw(fold(key, MODEL), n), real.draw(fold(key, REAL), m)
+
+    def one(_: None, turn: tuple[jax.Array, Params, jax.Array]) -> tuple[None, Any]:
+        role, params, count = turn
+        stream = dataclasses.replace(model, law=Law(model.family, params))
+        return None, stream.draw(fold(key, role), count)
+
+    pair = lambda first, second: jnp.stack([jnp.asarray(first), jnp.asarray(second)])  # noqa: E731
+    turns = pair(MODEL, REAL), jax.tree.map(pair, model.law.params, real.law.params), pair(n, m).astype(jnp.int32)
+    _, sets = jax.lax.scan(one, None, turns)
+    own, fresh = (jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(2))
+    return own, fresh
 
 
 def counted(share: Number | Portion, size: jax.Array, generation: int | jax.Array) -> jax.Array:
