@@ -23,6 +23,7 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 os.environ.setdefault("NPROC", "1")
 
 import cores
+import device
 import first
 import numpy as np
 import rows
@@ -52,7 +53,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
     names = [*(name for name, _ in rows.rows()), *(name for name, *_ in rows.growth()), "devices", "first", "cores"]
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", action="store_true", help="the accelerator that JAX finds, in under six minutes")
     options = parser.parse_args(None if arguments is None else list(arguments))
+    if options.device:
+        print("\n".join(device.main()))
+        return
     unknown = [name for name in options.only if not any(known.startswith(name) for known in names)]
     if unknown:
         parser.error(f"no row is named {unknown[0]!r}; the names are {', '.join(names)}")
