@@ -48,7 +48,7 @@ def test_a_folder_or_off(tmp_path: Path) -> None:
 
 def test_the_command_line_keeps_programs(tmp_path: Path) -> None:
     code = "from modelcollapse.__main__ import main; import sys; sys.exit(main({!r}))"
-    command = ["simulate", "gaussian", "--size", "9", "--generations", "2", "--chains", "2"]
+    command = ["simulate", "--family", "gaussian", "--size", "9", "--generations", "2", "--chains", "2"]
     python(code.format(command), MODELCOLLAPSE_CACHE=str(tmp_path / "kept"))
     assert list((tmp_path / "kept").iterdir())
 

@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[Any, Any, Any, Any, bool]] = {
     "kernels": (mc.KernelDensity(0.5), mc.normal(), mc.Replace(), "variance", False),
     "scaled kernels": (mc.KernelDensity(rule="scott"), mc.normal(), mc.Replace(), "variance", True),
     "normal mixture": (
-        mc.GaussianMixture(2), mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]), mc.Replace(), "mean", True,
+        mc.GaussianMixture(2, reg_covar=0.1), mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]), mc.Replace(), "mean", True,
     ),
     "regression": (mc.linear([1.0, 2.0]).family, mc.linear([1.0, 2.0]), mc.Replace(), "squared_error", True),
     "poisson": (mc.Poisson(), mc.poisson(3.0), mc.Replace(), "mean", False),
