@@ -110,7 +110,7 @@ class Plan:
     @property
     def quick(self) -> bool:
         """Whether the run is too short for the better of the two kinds of programs."""
-        return self.work < LONG
+        return self.work < LONG and jax.default_backend() == "cpu"
 
 
 def planned(
@@ -132,8 +132,8 @@ def planned(
     begin = forms(process, sizes)[0][1]
     cost = costs(begin, first(begin, key))
     work = chains * max(last - now, 1) * cost.working
-    even = _width(chains, most(cost, recorded.size), cost, work) * on
-    batch = even if how.batch_size is None else how.batch_size
+    even = _width(-(-chains // on), most(cost, recorded.size), cost, work) * on
+    batch = even if how.batch_size is None else min(how.batch_size, chains)
     # as many on each device; the last may run surplus chains
     batch = -(-batch // on) * on
     check_memory(cost, chains, batch, recorded.size)
@@ -151,12 +151,8 @@ def _width(chains: int, most: int, cost: Cost, work: int) -> int:
     It depends on the arguments of a run alone.
     """
     largest = max((width for width in WIDTHS if width <= 1.5 * most), default=0)
-    if not cost.rows and largest and work < LONG:
+    if not cost.rows and largest and work < LONG and jax.default_backend() == "cpu":
         return next((width for width in WIDTHS if width >= min(chains, largest)), largest)
-    parts = -(-chains // most)
-    if work >= SHARED:  # a number that does not depend on the machine, so that no result does
-        parts = max(parts, min(PARTS, chains // FEWEST))
-    # the last one would otherwise run surplus chains
     parts = -(-chains // most)
     if work >= SHARED:  # a number that does not depend on the machine, so that no result does
         parts = max(parts, min(PARTS, chains // FEWEST))
