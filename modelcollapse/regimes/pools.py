@@ -25,6 +25,7 @@ class Accumulate:
     needs_items = False
     equivariant = True
     opens = True
+    appends = True
 
     def plan(self, sizes: np.ndarray) -> Needs:
         """The pool holds every item ever drawn, and all of them are fitted."""
