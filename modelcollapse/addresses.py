@@ -41,7 +41,7 @@ def chain_words(key: jax.Array, index: np.ndarray, models: int | None = None) ->
     return keys.fold_on_host(np.asarray(jax.random.key_data(key)), numbers)
 
 
-def chain_keys(key: jax.Array, index: jax.Array, models: int | None = None) -> jax.Array:
+def chain_keys(key: jax.Array, index: jax.Array | np.ndarray, models: int | None = None) -> jax.Array:
     """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` where each has so many models."""
     numbers = jnp.asarray(index, jnp.uint32)
     if models is not None:

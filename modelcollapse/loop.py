@@ -103,7 +103,7 @@ class Process:
     source: Any
     regime: Any
     watch: Watch
-    sizes: jax.Array  # (), or (generations + 1,): sample size of each data set
+    sizes: jax.Array | np.ndarray  # (), or (generations + 1,): sample size of each data set
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
     many: bool = static(default=False)  # no draw is so small that a family would have to draw it another way
@@ -123,7 +123,8 @@ class Process:
         return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
-        return self.sizes if jnp.ndim(self.sizes) == 0 else jnp.asarray(self.sizes)[generation]
+        sizes = jnp.asarray(self.sizes)
+        return sizes if sizes.ndim == 0 else sizes[generation]
 
     def with_room(self, params: Params) -> Params:
         """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
@@ -185,7 +186,8 @@ def before(process: Process) -> State:
 
     params = process.with_room(process.family.before(process.source))
     memory, data = _zeros(jax.eval_shape(_memory_and_data, process.observing({})))
-    state = State(params, memory, {}, np.int32(-1), np.int32(0), data if process.watch.needs_data else ())
+    generation, status = _NOTHING
+    state = State(params, memory, {}, generation, status, data if process.watch.needs_data else ())
     return dataclasses.replace(state, carries=_zeros(jax.eval_shape(_carries, process, state)))
 
 
@@ -199,6 +201,10 @@ def _memory_and_data(process: Process) -> tuple[Memory, Any]:
 @jax.jit
 def _carries(process: Process, state: State) -> dict[str, Carry]:
     return process.started(state).carries
+
+
+_NOTHING: tuple[Any, Any] = np.int32(-1), np.int32(0)
+"""Generation and status before the first generation."""
 
 
 def _zeros(shapes: Tree) -> Tree:

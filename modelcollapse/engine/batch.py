@@ -63,14 +63,19 @@ class Batch:
         if not self.place.size:
             self.column += int(leg.kept.sum())
             return
-        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "mesh": self.mesh, "quick": quick}
+        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "quick": quick}
         self.state, out, rest = scan.advance_chains(
-            self.words, self.state, stage.process, leg.gaps, len(leg.kept), **how
+            self.words, self.state, stage.process, leg.gaps, len(leg.kept), mesh=self.mesh, **how
         )
         kept = np.flatnonzero(leg.kept)
         self.write({name: leaf[kept].swapaxes(0, 1) for name, leaf in devices.collect(out, self.mesh).items()})
         if stage.last and self.mesh is None and scan.settles(stage.process):
             self._let_rest(rest)
+
+    def calls_lapack(self, stage: Stage, quick: bool) -> bool:
+        """Whether the program of a stage does."""
+        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "quick": quick}
+        return scan.calls_lapack(self.words, self.state, stage.process, stage.legs[0].gaps, **how)
 
     def finish(self, last: int) -> tuple[dict[str, np.ndarray], Any]:
         """The trace, and the states at generation ``last`` in the order of the chains."""

@@ -11,8 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from modelcollapse import arguments
 from modelcollapse.addresses import chain_keys
 from modelcollapse.engine import devices, scan
+from modelcollapse.engine import workers as threads
 from modelcollapse.engine.forms import form_at, forms
 from modelcollapse.loop import Process, State, before
 from modelcollapse.process import Prepared, draws_rows
@@ -42,6 +44,27 @@ LONG = 2**33
 """Bytes that the chains of a long run work with in all their generations: from here on, about a second or two of work,
 better programs repay the half to one second that compiling them takes more.
 """
+SHARED = 2**28
+"""The same for a run whose batches may run at once: some 50 milliseconds of work, against one for the threads."""
+PARTS = 8
+"""Batches that such a run is cut into at least."""
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """The arguments of a run that change no number."""
+
+    batch_size: int | None
+    progress: bool
+    mesh: jax.sharding.Mesh | None
+    threads: int
+
+    @staticmethod
+    def checked(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None, workers: int | None) -> How:
+        """As they were given by a user; by default as many threads as there are processors."""
+        devices.check(mesh)
+        batch = None if batch_size is None else arguments.count("batch_size", batch_size)
+        return How(batch, arguments.flag("progress", progress), mesh, threads.count(workers))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +105,12 @@ class Plan:
     stages: list[Stage]
     batch: int  # chains that run at once, a multiple of the devices
     merges: bool  # whether later forms may run more at once
-    quick: bool  # whether the run is too short for the slower of the two compilers
+    work: int  # bytes that the chains work with in all their generations, by estimate
+
+    @property
+    def quick(self) -> bool:
+        """Whether the run is too short for the better of the two kinds of programs."""
+        return self.work < LONG
 
 
 def planned(
@@ -91,31 +119,30 @@ def planned(
     span: tuple[int, int],
     way: tuple[int, int],
     recorded: np.ndarray,
+    how: How,
     *,
-    batch_size: int | None = None,
-    mesh: jax.sharding.Mesh | None = None,
-    watched: bool = False,
+    saved: bool = False,
 ) -> Plan:
     """The plan for ``span`` (first chain, chains) on its ``way`` (generation now, -1 for new chains, and last).
 
-    ``watched`` says that the run is to stop on its way. MemoryError if it cannot fit into this machine's memory.
+    A run that is shown or ``saved`` stops on its way. MemoryError if it cannot fit into this machine's memory.
     """
-    (begun, chains), (now, last), on = span, way, devices.count(mesh)
+    (begun, chains), (now, last), on = span, way, devices.count(how.mesh)
     process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
     cost = costs(begin, first(begin, key))
     work = chains * max(last - now, 1) * cost.working
     even = _width(chains, most(cost, recorded.size), cost, work) * on
-    batch = even if batch_size is None else batch_size
+    batch = even if how.batch_size is None else how.batch_size
     # as many on each device; the last may run surplus chains
     batch = -(-batch // on) * on
     check_memory(cost, chains, batch, recorded.size)
     opening = begin if now < 0 else form_at(process, sizes, now)
     room = _room(recorded.size, batch * cost.read, work)
     since = now if now >= 0 or opening.opens else 0
-    ahead = stages(process, sizes, since, recorded, last, watched, room)
-    merges = batch_size is None and mesh is None
-    return Plan(begun, chains, now, last, recorded, opening, ahead, batch, merges, work < LONG)
+    ahead = stages(process, sizes, since, recorded, last, how.progress or saved, room)
+    merges = how.batch_size is None and how.mesh is None
+    return Plan(begun, chains, now, last, recorded, opening, ahead, batch, merges, work)
 
 
 def _width(chains: int, most: int, cost: Cost, work: int) -> int:
@@ -126,8 +153,11 @@ def _width(chains: int, most: int, cost: Cost, work: int) -> int:
     largest = max((width for width in WIDTHS if width <= 1.5 * most), default=0)
     if not cost.rows and largest and work < LONG:
         return next((width for width in WIDTHS if width >= min(chains, largest)), largest)
+    parts = -(-chains // most)
+    if work >= SHARED:  # a number that does not depend on the machine, so that no result does
+        parts = max(parts, min(PARTS, chains // FEWEST))
     # the last one would otherwise run surplus chains
-    width = -(-chains // -(-chains // most))
+    width = -(-chains // parts)
     return width if width < 256 or width % 128 else width + 16
 
 
@@ -146,7 +176,7 @@ def stages(
 
     ``now`` is -1 before generation 0 of a process that ``opens``; ``room`` is how many stops a leg has at most.
     """
-    edges = [now, *(start for start, _ in forms(process, sizes) if now < start < last), last]
+    edges = [now, *(start for start, _ in forms(process, sizes) if max(now, 0) < start < last), last]
     out = []
     for begin, end in itertools.pairwise(edges):
         if begin == end:  # generation 0 alone

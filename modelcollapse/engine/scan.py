@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from modelcollapse.engine import workers
 from modelcollapse.loop import Process, State, begin, step
 from modelcollapse.protocols import Rests, SelfContained, marks
 from modelcollapse.sampling import axis_of_chains
@@ -177,14 +178,14 @@ def _advanced(
 
 _STATIC = ("impl", "mesh")
 start_chains = jax.jit(_started, static_argnames=_STATIC, compiler_options=QUICK)
-_ADVANCE = {
+_ADVANCE: dict[bool, Any] = {
     quick: jax.jit(_advanced, static_argnames=_STATIC, compiler_options=QUICK if quick else FAST)
     for quick in (True, False)
 }
 
 
 def advance_chains(
-    words: jax.Array,
+    words: jax.Array | np.ndarray,
     states: State,
     process: Process,
     gaps: np.ndarray,
@@ -196,6 +197,14 @@ def advance_chains(
 ) -> tuple[State, Records, jax.Array]:
     """``advance`` for chains whose keys have these ``words``; ``quick`` for a run that is soon over."""
     return _ADVANCE[quick](words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
+
+
+def calls_lapack(
+    words: jax.Array | np.ndarray, states: State, process: Process, gaps: np.ndarray, *, impl: Hashable, quick: bool
+) -> bool:
+    """Whether the program of ``advance_chains`` does, which is traced for it."""
+    traced = _ADVANCE[quick].trace(words, states, process, gaps, np.int32(1), impl=impl, mesh=None)
+    return workers.calls_lapack(traced.jaxpr.jaxpr)
 
 
 def programs() -> int:
