@@ -199,6 +199,16 @@ class KeepsRows(Protocol):
 
 
 @runtime_checkable
+class HoldsData(Protocol):
+    """A family whose parameters hold the data set of the fit, so that a regime that ``Appends`` needs no memory."""
+
+    def held(self, params: Params) -> Any: ...
+
+    def shortened(self, params: Params, before: Params) -> Params:
+        """The fit ``before``, in the array of ``params``, to which rows were only appended since."""
+
+
+@runtime_checkable
 class Works(Protocol):
     """A family that says how many numbers a fit or draw holds for each item; the default is 4."""
 
@@ -324,6 +334,13 @@ class Resumes(Protocol):
     """A regime whose memory has another shape in a longer run: ``continued`` makes it of that of a shorter one."""
 
     def continued(self, memory: Memory) -> Memory: ...
+
+
+@runtime_checkable
+class Appends(Protocol):
+    """A regime whose memory is the last data set, and whose next one is that with new rows after it."""
+
+    appends: bool
 
 
 @runtime_checkable

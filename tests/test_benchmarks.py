@@ -51,6 +51,16 @@ def test_the_rivals_solve_the_same_problem() -> None:
         assert abs(times.mean() - mean) < 5.5 * (variance / 2000) ** 0.5
 
 
+def test_the_rivals_of_the_kernel_density_have_one_law() -> None:
+    """Two ways of the same chain, by a z of the mean variance: 4e-7 for a false alarm; another bandwidth shows."""
+    _, pooled = rivals.kernel_pool(0, 20, 4000, 6)
+    plain = rivals.kernel_pool_of_scipy(1, 20, 600, 6)
+    error = np.hypot(pooled.std() / len(pooled) ** 0.5, plain.std() / len(plain) ** 0.5)
+    assert abs(pooled.mean() - plain.mean()) < 5 * error
+    _, early = rivals.kernel_pool(2, 20, 4000, 2)
+    assert abs(early.mean() - plain.mean()) > 5 * error
+
+
 def test_an_exponent_is_a_slope_of_logarithms() -> None:
     sizes = np.array([10.0, 100.0, 1000.0])
     assert timing.exponent(sizes, 3 * sizes**1.5) == pytest.approx(1.5)

@@ -16,7 +16,7 @@ from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
 from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, drawn, parted, role, share, shares
+from modelcollapse.regimes.common import at, at_first, counted, counts_of, drawn, parted, role, share, shares
 
 
 @part
@@ -66,7 +66,7 @@ class FreshReal:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
+        fresh = at_first(generation, size, counted(self.share, size, generation))
         own, new = drawn(key, model, real, size - fresh, fresh)
         return own | new, ()
 
@@ -189,8 +189,7 @@ class Weighted:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        first = generation == 0
-        fresh = jnp.where(first, size, counted(self.share, size, generation))
+        fresh = at_first(generation, size, counted(self.share, size, generation))
         own, new = drawn(key, model, real, size - fresh, fresh)
         mixed = new.mixed(own, at(self.weight, generation))
-        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), new, mixed), ()
+        return at_first(generation, new, mixed), ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import operator
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -28,15 +29,24 @@ from modelcollapse.protocols import (
     Source,
 )
 
+T = TypeVar("T")
+
 
 def at(value: Number, generation: int | jax.Array) -> Any:
     """A number as it is; of a schedule, the entry of ``generation``."""
     return value if jnp.ndim(value) == 0 else value[generation]  # type: ignore[index]
 
 
+def at_first(generation: int | jax.Array, first: T, later: T) -> T:
+    """``first`` at generation 0, and ``later`` from then on; trees of arrays of one shape, or anything on the host."""
+    if not isinstance(generation, jax.Array):
+        return first if generation == 0 else later
+    return jax.tree.map(lambda one, other: jnp.where(generation == 0, one, other), first, later)
+
+
 def role(generation: int | jax.Array) -> int | jax.Array:
     """The role of the newest model's draw; at generation 0, where the model is what is real, that of a real draw."""
-    return jnp.where(generation == 0, REAL, MODEL)
+    return at_first(generation, REAL, MODEL)
 
 
 def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tuple[Any, Any]:
@@ -55,7 +65,7 @@ def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tu
     pair = lambda first, second: jnp.stack([jnp.asarray(first), jnp.asarray(second)])  # noqa: E731
     turns = pair(MODEL, REAL), jax.tree.map(pair, model.law.params, real.law.params), pair(n, m).astype(jnp.int32)
     _, sets = jax.lax.scan(one, None, turns)
-    own, fresh = (jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(2))
+    own, fresh = (jax.tree.map(operator.itemgetter(i), sets) for i in range(2))
     return own, fresh
 
 
