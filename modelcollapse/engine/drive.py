@@ -103,6 +103,9 @@ class _Work:
         together = workers.pool is not None and self._together(stage)
         for done, leg in enumerate(stage.legs):
             if done:  # before the first leg the form may just have changed
+                if self.plan.merges and not self.checkpoint:
+                    self.running = batches.regrouped(self.running)
+                    self.legs = [0] * len(self.running)
                 self._stand()
 
             def advance(i: int, done: int = done, leg: Leg = leg) -> int:

@@ -28,8 +28,9 @@ _BITS = 61
 _FEW_STATES = 64
 # up to so many items per state, drawing items costs less than splitting counts
 _ITEMS_A_STATE = 32
-# what drawing an item costs, and comparing it with one threshold, in parts of a binomial
-_ITEM, _COMPARISON = 1 / 32, 1 / 500
+# what drawing an item costs, and comparing it with one threshold, in parts of a binomial; and what splitting costs
+# beside its binomials: the loop, whose program also takes twice as long to compile
+_ITEM, _COMPARISON, _LOOP = 1 / 64, 1 / 450, 3
 # blocks of two words that are drawn and compared at once
 _AT_ONCE = 10
 
@@ -64,7 +65,7 @@ def multinomial(key: jax.Array, n: ArrayLike, p: ArrayLike, capacity: int | None
 def _draw(key: jax.Array, n: jax.Array, p: jax.Array, capacity: int | None) -> jax.Array:
     size = jnp.maximum(n, 0).astype(jnp.int32)
     if p.size <= _FEW_STATES:
-        by_items = capacity is not None and capacity * (_ITEM + _COMPARISON * p.size) < p.size
+        by_items = capacity is not None and capacity * (_ITEM + _COMPARISON * p.size) < p.size + _LOOP
         kernel = _below_thresholds if by_items else _one_after_another
         return over_lanes(kernel)(keys.materialised(key), size, p)
     weights, sound = integer_weights(p)

@@ -186,6 +186,34 @@ def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> 
     assert sizes[-1] <= 4
 
 
+def test_batches_that_have_emptied_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"generations": 800, "chains": 64, "record": [2, 60, 120, 800]}
+    whole = run(**options)
+    alive = (whole["support_size"] > 1).sum(0)
+    assert 64 > alive[1] > alive[2] > alive[3] == 0
+    costs = plan.costs
+    small = lambda *given: dataclasses.replace(costs(*given), working=plan.MEMORY // 16, read=0)  # noqa: E731
+    monkeypatch.setattr(plan, "costs", small)
+    monkeypatch.setattr(plan, "FEWEST", 1000)
+    legs = []
+    advance = batch.Batch.advance
+
+    def counting(one: batch.Batch, *rest: Any) -> None:
+        legs.append((one.generation, one.place.size))
+        advance(one, *rest)
+
+    monkeypatch.setattr(batch.Batch, "advance", counting)
+    found = run(**options)
+    # a sum over states may round otherwise in another width
+    for name in {*OBSERVE} - {"heterozygosity"}:
+        np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
+    np.testing.assert_array_equal(found.params, whole.params)
+    assert {places for _, places in legs} == {16}
+    # four batches at first, one at the end
+    at = [generation for generation, _ in legs]
+    assert [at.count(generation) for generation in (at[0], at[-1])] == [4, 1]
+
+
 def test_saved_and_loaded(tmp_path: Any) -> None:
     """As survivors; as items in the test of a run that may stop anywhere, which saves what it goes on with."""
     whole = run(generations=CHANGE + 9)
