@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from typing import Any, TypeVar
 
 import jax
@@ -65,8 +64,7 @@ def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tu
     pair = lambda first, second: jnp.stack([jnp.asarray(first), jnp.asarray(second)])  # noqa: E731
     turns = pair(MODEL, REAL), jax.tree.map(pair, model.law.params, real.law.params), pair(n, m).astype(jnp.int32)
     _, sets = jax.lax.scan(one, None, turns)
-    own, fresh = (jax.tree.map(operator.itemgetter(i), sets) for i in range(2))
-    return own, fresh
+    return jax.tree.map(lambda leaf: leaf[0], sets), jax.tree.map(lambda leaf: leaf[1], sets)
 
 
 def counted(share: Number | Portion, size: jax.Array, generation: int | jax.Array) -> jax.Array:

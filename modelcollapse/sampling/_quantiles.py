@@ -64,4 +64,4 @@ def _composed(row: np.ndarray, orders: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    np.savez(FILE, **fitted())
+    np.savez(FILE, **fitted())  # type: ignore[arg-type]
