@@ -56,7 +56,7 @@ def test_the_first_generation_is_that_of_a_program_of_its_own(family: Any, sourc
     process = prepare(family, source, regime, observe, given["size"], 3).process
     assert process.opens
     run = mc.simulate(family, source, regime, observe, **given)
-    pure = mc.trace(family, source, regime, observe, **given)
+    pure = jax.jit(lambda: mc.trace(family, source, regime, observe, **given))()
     for name in observe:
         np.testing.assert_allclose(run[name], pure[name], rtol=1e-12, atol=1e-12)
     assert np.unique(run["params"][:, 0].reshape(4, -1), axis=0).shape[0] > 1
@@ -122,9 +122,8 @@ def test_more_records_than_one_call_has_room_for() -> None:
             mc.Gaussian(), mc.normal(), observe=["mean"], size=20, generations=200, chains=5, seed=1, **options
         )
 
-    whole, pure = run(), mc.trace(
-        mc.Gaussian(), mc.normal(), observe=["mean"], size=20, generations=200, chains=5, seed=1
-    )  # fmt: skip
+    given: dict[str, Any] = {"observe": ["mean"], "size": 20, "generations": 200, "chains": 5, "seed": 1}
+    whole, pure = run(), jax.jit(lambda: mc.trace(mc.Gaussian(), mc.normal(), **given))()
     assert whole.recorded.size > 3 * plan.RECORDS
     np.testing.assert_allclose(whole["mean"], pure["mean"], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(run(record=np.arange(100, 201))["mean"], whole["mean"][:, 100:])

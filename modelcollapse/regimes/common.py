@@ -61,7 +61,9 @@ def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tu
         stream = dataclasses.replace(model, law=Law(model.family, params))
         return None, stream.draw(fold(key, role), count)
 
-    pair = lambda first, second: jnp.stack([jnp.asarray(first), jnp.asarray(second)])  # noqa: E731
+    def pair(first: Count, second: Count) -> jax.Array:
+        return jnp.stack([jnp.asarray(first), jnp.asarray(second)])
+
     turns = pair(MODEL, REAL), jax.tree.map(pair, model.law.params, real.law.params), pair(n, m).astype(jnp.int32)
     _, sets = jax.lax.scan(one, None, turns)
     return jax.tree.map(lambda leaf: leaf[0], sets), jax.tree.map(lambda leaf: leaf[1], sets)
