@@ -116,6 +116,40 @@ def test_another_run_needs_no_program(kind: str) -> None:
         np.testing.assert_array_equal(extended[name], longer[name])
 
 
+@pytest.mark.parametrize("x64", [False, True])
+def test_few_states_share_a_program_and_none_is_added_to_what_is_seen(x64: bool, tmp_path: Any) -> None:
+    """Runs of 5 to 8 states, of observables that cannot tell whose a probability is; beside one that can."""
+
+    def run(states: int, *more: str, generations: int = 20, **options: Any) -> mc.Run:
+        p = np.arange(1, states + 1) / (states * (states + 1) / 2)
+        observe = ["heterozygosity", "support_size", *more]
+        return mc.simulate(
+            mc.Discrete(), mc.categorical(p), observe=observe, size=12, generations=generations, chains=10, **options
+        )
+
+    with jax.enable_x64(x64):
+        run(8)
+        before = scan.programs()
+        found = {states: run(states) for states in (5, 6, 8)}
+        assert scan.programs() == before
+        for states, alone in found.items():
+            beside = run(states, "probabilities")
+            for name in alone.trace:
+                np.testing.assert_array_equal(alone[name], beside[name])
+            assert alone.params.shape == (10, states)
+            np.testing.assert_array_equal(alone.params, beside["probabilities"][:, -1])
+        # in both forms: the counts of generation 5, the survivors of generation 20
+        for short in (run(5, generations=5), run(5, generations=15)):
+            short.save(tmp_path / "run.npz")
+            for begun in (short, mc.Run.load(tmp_path / "run.npz")):
+                gone_on = begun.extend(20 - begun.generations)
+                np.testing.assert_array_equal(gone_on["heterozygosity"], found[5]["heterozygosity"])
+                assert gone_on.params.shape == (10, 5)
+        np.testing.assert_array_equal(
+            run(5, checkpoint=tmp_path / "kept")["heterozygosity"], found[5]["heterozygosity"]
+        )
+
+
 def test_more_records_than_one_call_has_room_for() -> None:
     def run(**options: Any) -> mc.Run:
         return mc.simulate(

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from modelcollapse.addresses import chain_words
 from modelcollapse.data import with_room
 from modelcollapse.engine import devices, scan
-from modelcollapse.engine.forms import changed, changes, supports
+from modelcollapse.engine.forms import changed, changes, padded, supports
 from modelcollapse.engine.plan import Leg, Stage
 from modelcollapse.loop import Process, State, before
 from modelcollapse.regimes import common
@@ -167,7 +167,7 @@ def resumed(
     offset: int,
 ) -> Batch:
     """Chains ``first``, ... of a run that ended, whose ``states`` begin with chain ``offset``."""
-    place = np.arange(width)
+    states, place = padded(states, process), np.arange(width)
     chosen = np.minimum(first - offset + place, first - offset + chains - 1)
     state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], mesh), states)
     state = _widened(state, process)

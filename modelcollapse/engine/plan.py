@@ -96,6 +96,7 @@ class Stage:
 class Plan:
     """How ``chains`` chains from ``first`` on go from generation ``now`` (-1 for new chains) to ``last``."""
 
+    whole: Process  # as it was prepared, in no form
     first: int
     chains: int
     now: int
@@ -142,7 +143,7 @@ def planned(
     since = now if now >= 0 or opening.opens else 0
     ahead = stages(process, sizes, since, recorded, last, how.progress or saved, room)
     merges = how.batch_size is None and how.mesh is None
-    return Plan(begun, chains, now, last, recorded, opening, ahead, batch, merges, work)
+    return Plan(process, begun, chains, now, last, recorded, opening, ahead, batch, merges, work)
 
 
 def _width(chains: int, most: int, cost: Cost, work: int) -> int:
