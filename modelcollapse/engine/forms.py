@@ -39,7 +39,10 @@ from modelcollapse.sampling import (
 
 @part
 class Copied:
-    """The states of a data set: ``points`` ``(capacity,)`` int32, of which the first ``count`` are there."""
+    """The states of a data set: ``points`` ``(capacity,)``, of which the first ``count`` are there.
+
+    Up to 2**16 - 1 states they are uint16: half the memory, which copying waits for.
+    """
 
     points: jax.Array
     count: jax.Array
@@ -74,7 +77,11 @@ class Items:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
-        return Copied(data.points, data.count, states=self.states)
+        return Copied(self._small(data.points), data.count, states=self.states)
+
+    def _small(self, points: jax.Array) -> jax.Array:
+        """-1, which is no state, becomes the largest number."""
+        return points.astype(jnp.uint16) if self.states < 2**16 else points
 
     def represented(self, params: Copied, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
@@ -82,7 +89,7 @@ class Items:
 
     def valid(self, params: Copied) -> jax.Array:
         """Whether these are states: weights that make no sense give items of -1."""
-        return (params.points >= 0).all()
+        return ((params.points >= 0) & (params.points < self.states)).all()
 
     def at_rest(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
@@ -91,7 +98,8 @@ class Items:
         return 1
 
     def with_room(self, params: Copied, capacity: int) -> Copied:
-        return Copied(jnp.pad(params.points, (0, capacity - len(params.points))), params.count, states=self.states)
+        points = jnp.pad(self._small(params.points), (0, capacity - len(params.points)))
+        return Copied(points, params.count, states=self.states)
 
     def capacity(self, largest: int) -> int:
         """A little more, so that nearby sample sizes share one compilation."""

@@ -14,6 +14,7 @@ from scipy import stats
 
 import modelcollapse as mc
 from modelcollapse import sampling
+from modelcollapse.data import Rows
 from modelcollapse.engine import batch, plan, scan
 from modelcollapse.engine import forms as _resampled
 from modelcollapse.process import prepare
@@ -49,6 +50,21 @@ def test_the_forms_of_this_run() -> None:
     # few states are drawn as counts at first; many items per state always are
     assert forms(np.full(200, 50), states=3) == [(0, "Tallies"), (49, "Survivors")]
     assert forms(np.full(200, 10**7)) == [(0, "Tallies")]
+
+
+@pytest.mark.parametrize(("states", "kind"), [(2**16 - 1, np.uint16), (2**16, np.int32)])
+def test_items_take_as_little_room_as_their_states_allow(states: int, kind: type) -> None:
+    family, points = _resampled.Items(states), jnp.array([0, states - 1, 5], jnp.int32)
+    kept = family.fit(sampling.key(0), Rows(points, jnp.int32(3)), None)
+    assert kept.points.dtype == kind
+    np.testing.assert_array_equal(kept.points, points)
+    assert family.valid(kept)
+    # as a run was saved before states took two bytes
+    wider = family.with_room(_resampled.Copied(points, jnp.int32(3), states=states), 4)
+    assert wider.points.dtype == kind
+    np.testing.assert_array_equal(wider.points, [*points, 0])
+    failed = family.fit(sampling.key(0), Rows(points.at[1].set(-1), jnp.int32(3)), None)
+    assert not family.valid(failed)
 
 
 def test_every_item_is_as_likely_a_parent() -> None:
