@@ -224,16 +224,16 @@ def whole_law(size: int) -> Row:
 
 def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     """Names for ``--only``, and what makes each row."""
-    yield "discrete-10", lambda: discrete(10, 100, 4000, 100, 40, "2.5x")
-    yield "discrete-1000", lambda: discrete(1000, 1000, 1000, 100, 50, "4x")
-    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 100, 50, "4x")
+    yield "discrete-10", lambda: discrete(10, 100, 20_000, 250, 100, "4x")
+    yield "discrete-1000", lambda: discrete(1000, 1000, 4000, 100, 50, "6x")
+    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 1000, 100, "6x")
     yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")
     yield "fixation", lambda: fixation_draw(10**6, 1)
     yield "stationary", lambda: stationary(10**5, 50_000)
-    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 1000, "3x")
-    yield "gaussian-10", lambda: gaussian(10, 100, 1000, 100, "2x")
+    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 1500, "4x")
+    yield "gaussian-10", lambda: gaussian(10, 100, 4000, 600, "4x")
     yield "kernel-density", lambda: kernel_density(1000, 1000, 101, 4)
     yield "mixture-2", lambda: mixture(2, 500, 1000, 50, 20)
     yield "mixture-3", lambda: mixture(3, 1000, 1000, 50, 20)

@@ -151,7 +151,8 @@ class Stream:
     If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
     summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family
     with ``population(law, n)`` sees the law itself. ``many`` says that no data set is small: where the law's family
-    ``DrawsMany``, it may be drawn in the shorter way.
+    ``DrawsMany``, it may be drawn in the shorter way. ``alike`` says that the newest model and what is real are laws of
+    one kind.
     """
 
     law: Any
@@ -159,6 +160,7 @@ class Stream:
     capacity: int = static()
     items: bool = static(default=False)
     many: bool = static(default=False)
+    alike: bool = static(default=False)
 
     @property
     def rows(self) -> bool:

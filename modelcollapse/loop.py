@@ -120,7 +120,7 @@ class Process:
         return isinstance(self.regime, Appends) and self.regime.appends and isinstance(self.family, HoldsData)
 
     def stream(self, law: Source) -> Stream:
-        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many)
+        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many, self.opens)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
         sizes = jnp.asarray(self.sizes)

@@ -12,7 +12,10 @@ from modelcollapse_theory import fixation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import cores
+import device
 import figure
+import first
 import rivals
 import rows
 import run
@@ -67,3 +70,18 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.main(["--only", "nonsense"])
     assert "no row is named 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_script_for_a_device_runs_on_a_cpu() -> None:
+    lines = device.main(small=True)
+    assert not [line for line in lines if "FAILED" in line or "left out" in line], lines
+    assert "equal to the CPU's in 6 of 6" in "".join(lines)
+
+
+@pytest.mark.slow
+def test_the_first_result_and_the_cores_are_lines_of_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = first.first_result(repeats=1, names=["Gaussian, Replace"])
+    assert [line.count("|") for line in lines] == [11] * 4
+    monkeypatch.setattr(cores, "CASES", {name: case for name, case in cores.CASES.items() if "short" in name})
+    assert [line.count("|") for line in cores.cores(repeats=1)] == [8] * 3

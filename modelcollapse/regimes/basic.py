@@ -16,7 +16,7 @@ from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
 from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, parted, role, share, shares
+from modelcollapse.regimes.common import at, at_first, counted, counts_of, drawn, parted, role, share, shares
 
 
 @part
@@ -66,8 +66,9 @@ class FreshReal:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
-        return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
+        fresh = at_first(generation, size, counted(self.share, size, generation))
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        return own | new, ()
 
 
 @part
@@ -188,8 +189,7 @@ class Weighted:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        first = generation == 0
-        fresh = jnp.where(first, size, counted(self.share, size, generation))
-        drawn = real.draw(fold(key, REAL), fresh)
-        mixed = drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation))
-        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), drawn, mixed), ()
+        fresh = at_first(generation, size, counted(self.share, size, generation))
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        mixed = new.mixed(own, at(self.weight, generation))
+        return at_first(generation, new, mixed), ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
@@ -15,7 +14,7 @@ from modelcollapse.data import room
 from modelcollapse.laws import Stream
 from modelcollapse.protocols import Memory, Needs
 from modelcollapse.pytree import part, static
-from modelcollapse.regimes.common import role
+from modelcollapse.regimes.common import at_first, role
 
 
 @part
@@ -41,7 +40,7 @@ class Accumulate:
         new = model.draw(fold(key, role(generation)), size)
         pool = memory | new
         if not room(pool):  # nothing was kept before generation 0, and zeros need not be an empty set
-            pool = jax.tree.map(lambda old, own: jnp.where(generation == 0, own, old), pool, new)
+            pool = at_first(generation, new, pool)
         return pool, pool
 
 

@@ -11,6 +11,7 @@ from modelcollapse.sampling._multinomial import (
     integer_weights,
     multinomial,
     multivariate_hypergeometric,
+    padded_states,
     pick_states,
 )
 from modelcollapse.sampling._normal import normal
@@ -46,6 +47,7 @@ __all__ = [
     "multivariate_hypergeometric",
     "normal",
     "over_lanes",
+    "padded_states",
     "pick_states",
     "poisson",
     "wishart_factor",
