@@ -216,6 +216,13 @@ class Works(Protocol):
 
 
 @runtime_checkable
+class Labours(Protocol):
+    """A family whose fit is far more work than its size tells: how many products of a number and a weight it takes."""
+
+    def labour(self, params: Params) -> int: ...
+
+
+@runtime_checkable
 class SeesLaws(Protocol):
     """A family that is fitted to laws: ``population`` is what infinitely many draws give, weighing ``n`` in a pool."""
 

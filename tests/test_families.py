@@ -12,7 +12,7 @@ from scipy import special, stats
 
 import modelcollapse as mc
 from modelcollapse.data import Counts, Rows
-from modelcollapse.families.gaussian import normal_params
+from modelcollapse.families.gaussian import lower_product, normal_params
 from modelcollapse.families.mixture import NormalMixture
 
 DRAWS, SIZE = 20_000, 8
@@ -261,3 +261,16 @@ def test_a_state_that_is_left_alone_has_probability_one_exactly(bits: int) -> No
         counts = np.stack([np.arange(1, 200), np.zeros(199)], axis=1).astype(np.int32)
         fit = jax.jit(jax.vmap(lambda n: mc.Discrete().fit(jax.random.key(0), Counts(n), None)))
         np.testing.assert_array_equal(fit(counts), np.broadcast_to([1.0, 0.0], (199, 2)))
+
+
+def test_the_product_of_two_triangles_is_that_of_their_matrices() -> None:
+    """In the three ways in which it is computed: few rows, two halves of some, many."""
+    rng = np.random.default_rng(0)
+    for d in (1, 3, 5, 10, 17):
+        units = np.tril(rng.normal(size=(2, 7, d, d)), -1) + np.eye(d)
+        scales = rng.normal(size=(2, 7, d))
+        laned = [jnp.asarray(np.moveaxis(a, 0, -1)) for a in (units[0], scales[0], units[1], scales[1])]
+        unit, log_scale = (np.moveaxis(np.asarray(a), -1, 0) for a in jax.jit(lower_product)(*laned))
+        first, second = units * np.exp(scales)[:, :, None, :]
+        np.testing.assert_allclose(unit * np.exp(log_scale)[:, None, :], first @ second, rtol=1e-10, atol=1e-12)
+        assert np.array_equal(np.triu(unit), np.broadcast_to(np.eye(d), unit.shape))

@@ -15,10 +15,12 @@ from scipy import integrate, special, stats
 import modelcollapse as mc
 from modelcollapse import sampling
 from modelcollapse.data import Rows
+from modelcollapse.engine import plan
 from modelcollapse.families import vae
 from modelcollapse.families.networks import MLP, Convolutional, convolved, spread
 from modelcollapse.families.vae import Autoencoder
 from modelcollapse.observables import images as io
+from modelcollapse.process import prepare
 from modelcollapse.pytree import part
 
 PIXELS, LATENT = 16, 2
@@ -441,3 +443,13 @@ def test_refused_runs() -> None:
             mc.simulate(family, source, observe="training_loss", size=size, generations=1)
     with pytest.raises(TypeError, match="source must give images as rows of real numbers"):
         mc.simulate(SMALL, mc.categorical([1.0]), observe="training_loss", size=9, generations=1)
+
+
+def test_the_plan_of_a_run_counts_its_training() -> None:
+    """By the bytes of its rows a refit of over a second would be run by the programs of runs that are soon over."""
+    images = mc.images(np.zeros((128, 28, 28)))
+    process = prepare(mc.VAE(), images, mc.Replace(), "training_loss", 128, 1).process
+    cost = plan.costs(process, plan.first(process, sampling.key(0)))
+    weights = 2 * 784 * 256 + 256 * (40 + 20) + 256 + 40 + 256 + 784
+    assert cost.labour == 3 * 400 * 128 * weights
+    assert cost.working < plan.LONG < cost.labour

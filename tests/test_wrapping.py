@@ -21,7 +21,7 @@ from modelcollapse.pytree import part, static
 ABILITIES = {
     name: getattr(protocols, name)
     for name in (
-        "Bounded", "Blends", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Limits", "Mixes",
+        "Bounded", "Blends", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours", "Limits", "Mixes",
         "Observed", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip

@@ -18,7 +18,7 @@ from modelcollapse.engine import workers as threads
 from modelcollapse.engine.forms import form_at, forms
 from modelcollapse.loop import Process, State, before
 from modelcollapse.process import Prepared, draws_rows
-from modelcollapse.protocols import Works
+from modelcollapse.protocols import Labours, Works
 
 MEMORY = 2**31
 """Bytes that one batch of chains may take, by estimate, where ``batch_size`` is not given."""
@@ -132,7 +132,7 @@ def planned(
     process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
     cost = costs(begin, first(begin, key))
-    work = chains * max(last - now, 1) * cost.working
+    work = chains * max(last - now, 1) * max(cost.working, cost.labour)
     even = _width(-(-chains // on), most(cost, recorded.size), cost, work) * on
     batch = even if how.batch_size is None else min(how.batch_size, chains)
     # as many on each device; the last may run surplus chains
@@ -217,6 +217,7 @@ class Cost:
     state: int
     draws: int  # of the rows that it draws, by a low estimate
     rows: bool  # whether it holds rows at all
+    labour: int  # products of a fit, of which one takes about as long as a byte
 
 
 def costs(process: Process, one: State) -> Cost:
@@ -227,7 +228,8 @@ def costs(process: Process, one: State) -> Cost:
         floats = 4
     state, rows = _size(one), floats * process.capacity
     draws = 4 * process.capacity * bool(process.room)
-    return Cost(TEMPORARY + 4 * state + 8 * rows, _size(read), state, draws, bool(rows or draws))
+    labour = process.family.labour(single(one).params) if isinstance(process.family, Labours) else 0
+    return Cost(TEMPORARY + 4 * state + 8 * rows, _size(read), state, draws, bool(rows or draws), labour)
 
 
 def most(cost: Cost, records: int) -> int:

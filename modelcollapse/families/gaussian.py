@@ -72,7 +72,7 @@ def lower_product(
     # not the difference of two infinities
     ratio = log_scale[:, None] - jnp.where(spanned, log_scale, 0.0)[None]
     column = materialise(jnp.where(right == 0, 0.0, jnp.exp(jnp.where(right == 0, 0.0, ratio)) * right))
-    product = _applied(unit, column)
+    product = _lower_applied(unit, column)
     below = np.tri(d, k=-1, dtype=bool)[:, :, None] & (spanned & jnp.isfinite(log_right))[None]
     return jnp.where(below, product, jnp.eye(d, dtype=unit.dtype)[:, :, None]), log_scale + log_right
 
@@ -96,15 +96,25 @@ def _read(key: jax.Array, params: Normal) -> Any:
     return keys.address(key) if params.mean.size == 1 else materialised(key)
 
 
+def _lower_applied(lower: jax.Array, right: jax.Array) -> jax.Array:
+    """The product of two lower triangles ``(d, d, lanes)``: of the upper half of the rows, the left half alone."""
+    d, half = len(lower), len(lower) // 2
+    if not 4 < d <= 16:
+        return _applied(lower, right)
+    above = _applied(lower[:half, :half], right[:half, :half])
+    above = jnp.pad(above, ((0, 0), (0, d - half), (0, 0)))
+    return jnp.concatenate([above, _applied(lower[half:], right)])
+
+
 def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """``matrix`` (d, d, lanes) times a vector ``(d, lanes)`` or matrix ``(d, k, lanes)``.
 
     A sum of terms is one loop along the lanes up to some size; XLA's own product of many small matrices is several.
     """
-    d = len(matrix)
+    rows, d = matrix.shape[:2]
     if d > 16:
         return jnp.einsum("ijl,j...l->i...l", matrix, right, precision=jax.lax.Precision.HIGHEST)
-    shape = (d, *(1,) * (right.ndim - 2), matrix.shape[-1])
+    shape = (rows, *(1,) * (right.ndim - 2), matrix.shape[-1])
     terms = [matrix[:, k].reshape(shape) * right[None, k] for k in range(d)]
     return functools.reduce(jnp.add, terms)
 

@@ -185,6 +185,11 @@ class VAE:
         )
         return Autoencoder(self.network, encoder, decoder, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
 
+    def labour(self, params: Autoencoder) -> int:
+        """Each step multiplies a batch by every weight, and the slopes back twice."""
+        steps = max(self.steps, self.warm_steps or 0)
+        return 3 * steps * self.batch * sum(leaf.size for leaf in jax.tree.leaves((params.encoder, params.decoder)))
+
     def workspace(self, params: Autoencoder) -> int:
         """Floats that are held for each row: the row itself, its logits and means."""
         image = jax.vmap(lambda one: one.decode(jnp.zeros((1, self.latent), one.loss.dtype)))

@@ -18,6 +18,7 @@ Rests         yes: old = new    no: may move off  no                no          
 Validates     yes               own: 0 is legal   yes               own, each class   yes
 DrawsMany     yes               no: unwritten     no: no draws      no: draws rows    no: what comes out
 HoldsData     no: none blends   no: rounds        no: no rows       no: each class    no: not needed
+Labours       yes               no: written form  no: fits no rows  no: each class    yes
 KeepsRows     yes               own, as written   no: no rows       own, each class   yes
 Works         yes               own, as read      no: no rows       own, always       yes
 SeesLaws      yes               yes, if no rows   own, always       no: needs rows    own: laws that come out
@@ -142,7 +143,7 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
     protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
-    protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+    protocols.Labours, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
 )  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.

@@ -64,4 +64,5 @@ def _composed(row: np.ndarray, orders: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    np.savez(FILE, **fitted())  # type: ignore[arg-type]
+    tables = fitted()
+    np.savez(FILE, single=tables["single"], double=tables["double"], few=tables["few"])

@@ -67,6 +67,6 @@ def mean_and_factor(
 
 
 def _rows(packed: jax.Array, d: int) -> jax.Array:
-    """``(d (d - 1) / 2, lanes)`` as the rows below the diagonal of ``(d, d, lanes)``, zeros elsewhere."""
-    rows = (packed[i * (i - 1) // 2 : i * (i + 1) // 2] for i in range(d))
-    return jnp.stack([jnp.pad(row, ((0, d - len(row)), (0, 0))) for row in rows])
+    """``(d (d - 1) / 2, lanes)`` as the rows below the diagonal of ``(d, d, lanes)``; elsewhere are copies."""
+    i, j = np.indices((d, d))
+    return packed.at[np.where(j < i, i * (i - 1) // 2 + j, 0)].get(mode="promise_in_bounds")
