@@ -47,7 +47,9 @@ better programs repay the half to one second that compiling them takes more.
 SHARED = 2**28
 """The same for a run whose batches may run at once: some 50 milliseconds of work, against one for the threads."""
 PARTS = 8
-"""Batches that such a run is cut into at least."""
+"""Batches that such a run is cut into at least, unless these would be small."""
+NARROW = 2**10
+"""The least such batch of chains that are a few numbers each: smaller ones spend their time between kernels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _width(chains: int, most: int, cost: Cost, work: int) -> int:
         return next((width for width in WIDTHS if width >= min(chains, largest)), largest)
     parts = -(-chains // most)
     if work >= SHARED:  # a number that does not depend on the machine, so that no result does
-        parts = max(parts, min(PARTS, chains // FEWEST))
+        parts = max(parts, min(PARTS, chains // (FEWEST if cost.rows else NARROW)))
     # the last one would otherwise run surplus chains
     width = -(-chains // parts)
     return width if width < 256 or width % 128 else width + 16
