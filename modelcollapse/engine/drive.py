@@ -141,7 +141,7 @@ class _Work:
             batch.change_form(stage.process)
         if not self.running[0].trace:
             self.running = [batches.with_trace(b, stage.process, self.plan.recorded.size) for b in self.running]
-        if self.plan.merges:
+        if self.plan.merges and len(self.running) > 1:
             state = self.running[0].state
             cost = plans.costs(stage.process, plans.single(state))
             self.running = batches.merged(self.running, plans.most(cost, self.plan.recorded.size))
