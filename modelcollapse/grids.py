@@ -90,7 +90,7 @@ def _axis(name: str, values: Iterable[Any] | Mapping[str, Any]) -> Axis:
         raise ValueError(f"axes must have names that make can take as arguments, got {name!r}")
     where = f"axes[{name!r}]"
     if isinstance(values, Mapping):
-        texts, found = arguments.texts(where, values), list(values.values())
+        texts, found = arguments.texts(where, values.keys()), list(values.values())
         labels = np.array(texts)
     else:
         found = [_plain(value) for value in arguments.listed(where, values)]

@@ -230,7 +230,7 @@ def read_text(path: Path, name: str, index: Index, variable: Variable) -> str:
 
 def read_texts(path: Path, name: str) -> np.ndarray:
     """What a variable of texts has for each cell."""
-    return np.asarray(_zarr().open_group(path, mode="r")[name][...])  # type: ignore[index]
+    return np.asarray(_zarr().open_group(path, mode="r")[name][...])
 
 
 def _chunk(variable: Variable, value: object) -> bytes:

@@ -290,6 +290,9 @@ def _in_pools(
             except Exception as error:
                 if not _broke(error):
                     raise
+                for future in [one for one, cell in futures.items() if cell in left and _succeeded(one)]:
+                    del left[futures[future]]
+                    seen(futures[future], future.result())
                 broken += 1
                 if broken > retries:
                     raise RuntimeError(
@@ -304,6 +307,10 @@ def _in_pools(
         waiting = list(left)
 
 
+def _succeeded(future: Future[Report]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
 def _broke(error: Exception) -> bool:
     """Whether workers are gone, through no fault that the cell could report."""
     # dask says so by a class of its own, which is not imported here
@@ -315,7 +322,8 @@ def _pool(executor: Callable[[], Executor]) -> Executor:
     if not isinstance(pool, Executor):
         raise TypeError(f"executor must make a concurrent.futures.Executor, and it made {shown(pool)}")
     # nobody else knows how a pool starts its workers
-    if isinstance(pool, ProcessPoolExecutor) and pool._mp_context.get_start_method() == "fork":
+    context = pool._mp_context if isinstance(pool, ProcessPoolExecutor) else None
+    if context is not None and context.get_start_method() == "fork":
         pool.shutdown()
         raise ValueError(
             "executor must not fork, which JAX does not survive: start processes by the spawn method, with "
