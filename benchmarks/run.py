@@ -24,6 +24,7 @@ os.environ.setdefault("NPROC", "1")
 
 import numpy as np
 import rows
+import sweeping
 from timing import Row, Timed, exponent, timed
 
 HERE = Path(__file__).resolve().parent
@@ -47,7 +48,7 @@ print(time.perf_counter() - start)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*(name for name, _ in rows.rows()), *(name for name, *_ in rows.growth()), "devices"]
+    names = [*(name for name, _ in rows.rows()), *(name for name, *_ in rows.growth()), "devices", "sweep"]
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(None if arguments is None else list(arguments))
@@ -73,8 +74,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if wanted("devices"):
         grown.append(devices())
         print(grown[-1], flush=True)
+    swept = sweeping.rows(options.repeats) if wanted("sweep") else []
+    if swept:
+        print("\n".join(swept), flush=True)
     if not options.only:
-        write_page(results, grown, time.perf_counter() - start)
+        write_page(results, grown, swept, time.perf_counter() - start)
 
 
 def table(result: Timed) -> list[str]:
@@ -137,7 +141,7 @@ def machine() -> str:
     )
 
 
-def write_page(results: list[Timed], grown: list[str], seconds: float) -> None:
+def write_page(results: list[Timed], grown: list[str], swept: list[str], seconds: float) -> None:
     from figure import bars, draw
 
     draw(bars(results), DOCS / "images" / "benchmarks.png")
@@ -165,6 +169,15 @@ CPU-milliseconds of a run, and the exponent fitted to them.
 | what grows | value: CPU-ms | exponent |
 |---|---|---|
 {chr(10).join(grown)}
+
+## Sweeps
+
+What a sweep of {sweeping.CELLS} cells costs beyond their runs, milliseconds a cell: CPU time one after another, wall time by
+{sweeping.WORKERS} workers that have started.
+
+| by | ms a cell | goal |
+|---|---|---|
+{chr(10).join(swept)}
 """
     (DOCS / "benchmarks.md").write_text(text)
 

@@ -156,7 +156,7 @@ def _contents(run: Run, job: Job) -> Iterator[tuple[str, object]]:
     for said in [p for p in run.predict() if p.kind == "mean"] if wanted else []:
         yield filled(f"{said.observable}_prediction", said.values)
         yield f"{said.observable}_theorem", f"{said.formula} ({said.conditions}; {said.order}; {said.function})"
-    yield "chains", run.chains
+    yield "number_of_chains", run.chains
     if job.until is not None:
         yield "standard_error_reached", job.until.standard_error(run)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 STATISTICS = ("mean", "standard_error", "median", "lower", "upper")
 PENDING, DONE, FAILED = "pending", "done", "failed"
-RESERVED = ("status", "message", "chains", "standard_error_reached", "generation", "statistic", "chain")
+RESERVED = ("status", "message", "number_of_chains", "standard_error_reached", "generation", "statistic", "chain")
 """Names of a dataset that no axis and no observable may have."""
 UNFINISHED = ".unfinished"
 PARTS = Path("status", UNFINISHED)
@@ -101,7 +101,7 @@ def layout(
             whole = ("generation", *dims)
             variables[f"{name}_prediction"] = Variable(whole, tuple(lengths[d] for d in whole), attributes=units)
             variables[f"{name}_theorem"] = Variable(dtype="str", fill="")
-    variables["chains"] = Variable(dtype="<i8", fill=0)
+    variables["number_of_chains"] = Variable(dtype="<i8", fill=0)
     if adaptive:
         variables["standard_error_reached"] = Variable()
     names = {form.names for form in forms}

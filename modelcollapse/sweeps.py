@@ -99,7 +99,7 @@ def sweep(
         observable, as in ``run.summary()``, ``(*axes, statistic, generation, ...)``. ``name_prediction``: the closed
         form of its mean ``(*axes, generation, ...)``, NaN where there is none, and ``name_theorem``: the formula, its
         conditions, the order of its error and the theorem. ``name_trace``: ``(*axes, chain, generation, ...)``.
-        ``chains`` and, with ``until``, ``standard_error_reached``; ``status``: pending, done or failed, and
+        ``number_of_chains`` and, with ``until``, ``standard_error_reached``; ``status``: pending, done or failed, and
         ``message``: why.
 
     Raises
@@ -119,7 +119,7 @@ def sweep(
     stores.check_installed()
     arguments.function("make", make)
     path = Path(arguments.path("store", store)).absolute()
-    seed, retries = arguments.whole("seed", seed), arguments.whole("retries", retries)
+    seed, retries = arguments.whole("seed", seed, maximum=2**4096), arguments.whole("retries", retries)
     on_error = arguments.choice("on_error", on_error, ["record", "raise"])
     options = {"traces": arguments.flag("traces", traces), "predict": arguments.flag("predict", predict)}
     options["pad"], again = arguments.flag("pad", pad), arguments.flag("retry_failed", retry_failed)

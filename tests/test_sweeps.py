@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -63,7 +64,7 @@ def test_every_number_is_that_of_simulate(bits: int, tmp_path: Path) -> None:
                 cell = swept.sel(regime=label, size=size)
                 run = mc.simulate(**words(AXES["regime"][label], size), seed=[0, i, j])
                 summary, predicted = run.summary(), run.predict()
-                assert cell.chains == run.chains
+                assert cell.number_of_chains == run.chains
                 for name in run:
                     np.testing.assert_array_equal(cell[f"{name}_trace"], run[name])
                     for statistic in stores.STATISTICS:
@@ -230,7 +231,7 @@ def test_status_is_written_last_so_that_half_a_cell_runs_again(pretended: list[A
         patch.setattr(stores, "write", dying)
         with pytest.raises(KeyboardInterrupt):
             mc.sweep(walk, {"a": [1, 2, 3]}, store=tmp_path / "store", traces=True)
-    assert written[:4] == ["place", "place_trace", "chains", "status"]
+    assert written[:4] == ["place", "place_trace", "number_of_chains", "status"]
     swept = mc.sweep(walk, {"a": [1, 2, 3]}, store=tmp_path / "store", traces=True)
     assert [given["seed"] for given in pretended] == [[0, 0], [0, 1], [0, 2], [0, 2]]
     assert (swept.status == "done").all()
@@ -312,7 +313,7 @@ def test_chains_are_added_until_the_standard_error_is_small(tmp_path: Path) -> N
     swept = mc.sweep(make, {"spread": [0.0, 1.0]}, store=tmp_path / "store", until=until)
     for i in range(2):
         cell = swept.isel(spread=i)
-        chains = int(cell.chains)
+        chains = int(cell.number_of_chains)
         reached = float(cell.standard_error_reached)
         assert reached <= 0.3 or chains == 40
         assert chains in (4, 8, 16, 32, 40)
@@ -549,36 +550,31 @@ def check_numbers(dataset: Any) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it looks at processes as Linux shows them")
-@pytest.mark.parametrize(("kills", "workers"), [(5, 1), pytest.param(100, 2, marks=pytest.mark.soak)])
-def test_workers_and_parent_may_be_killed_at_any_time(kills: int, workers: int, tmp_path: Path) -> None:
-    """Every second time the parent; nothing is lost, nothing is run twice, and the numbers are those of one process."""
-    rng, number, done = np.random.default_rng(kills), 0, {}
-    store = tmp_path / "0"
-    for kill in range(kills):
-        with sweeping(store, "processes", workers) as process:
+@pytest.mark.parametrize("number", [0, *(pytest.param(i, marks=pytest.mark.soak) for i in range(1, 21))])
+def test_workers_and_parent_may_be_killed_at_any_time(number: int, tmp_path: Path) -> None:
+    """Five times the parent, and before that, every second time, a worker: nothing is lost, nothing is run twice, and
+    the numbers are those of one process.
+    """
+    rng, store, done = np.random.default_rng(number), tmp_path / "store", {}
+    for kill in range(5):
+        with sweeping(store, "processes", 2 if number else 1) as process:
             assert process.stdout is not None
-            seen = {int(process.stdout.readline() or 0)}
-            for _ in range(rng.integers(8)):
-                seen.add(int(process.stdout.readline() or 0))
+            # a worker says its number at the end of each of its cells
+            some = itertools.islice(process.stdout, int(rng.integers(1, 9)))
+            seen = {int(line) for line in some}
             threading.Event().wait(rng.uniform(0, 0.02))
-            if kill % 2:
+            if kill % 2 and seen:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(max(seen), signal.SIGKILL)
-                for line in process.stdout:
-                    seen.add(int(line))
-                process.wait()
+                # some more lines from before, and some of a new worker
+                seen |= {int(line) for line in itertools.islice(process.stdout, int(rng.integers(1, 20)))}
             process.kill()
-        while not all(ended(worker) for worker in seen - {0}):
+        while not all(ended(worker) for worker in seen):
             threading.Event().wait(0.01)
         now = written(store)
         assert {path: now[path] for path in done} == done
         done = now
-        with stores.opened(store, ["status"]) as found:
-            whole = bool((found.status == "done").all())
-        if whole:
-            check_numbers(mc.sweep(swept.sized, swept.REPLICATES, store=store, traces=True))
-            number, done = number + 1, {}
-            store = tmp_path / str(number)
+    assert done
     check_numbers(mc.sweep(swept.sized, swept.REPLICATES, store=store, traces=True))
     now = written(store)
     assert {path: now[path] for path in done} == done
