@@ -17,7 +17,6 @@ import _common
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.colors import BoundaryNorm
-from scipy.interpolate import PchipInterpolator
 
 import modelcollapse as mc
 from modelcollapse import plot
@@ -50,11 +49,11 @@ def cell(regime, size, share, generations, chains):
 
 
 def frontier(shares, left, kept):
-    """The least share that keeps a part ``kept``, between exact values ``left`` at the ``shares``; NaN beyond them."""
-    rising = np.concatenate([[True], np.diff(np.maximum.accumulate(left)) > 0])
-    if not left[0] <= kept <= left.max():
+    """The least share that keeps a part ``kept``, between two shares with exact values; NaN where it lies beyond them."""
+    enough = int(np.argmax(left >= kept))
+    if enough == 0:  # the least share is enough, or none is
         return np.nan
-    return float(np.exp(PchipInterpolator(left[rising], np.log(shares[rising]))(kept)))
+    return float(np.exp(np.interp(kept, left[enough - 1 : enough + 1], np.log(shares[enough - 1 : enough + 1]))))
 
 
 def panel(ax, cells, truth, norm):
@@ -109,7 +108,7 @@ def main(argv=None):
     last = swept.isel(generation=-1)
     rows = []
     for regime in REGIMES:
-        at = last.sel(regime=regime, size=sizes[1]).isel(share=1)
+        at = last.sel(regime=regime, size=sizes[1]).isel(share=shares.size // 2)
         mean, error = (float(at.heterozygosity.sel(statistic=name)) / truth for name in ("mean", "standard_error"))
         label = f"{regime}, share {float(at.share):.3g}, M = {sizes[1]}"
         rows.append((label, float(at.heterozygosity_prediction) / truth, mean, error))
