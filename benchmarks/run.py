@@ -172,11 +172,11 @@ CPU-milliseconds of a run, and the exponent fitted to them.
 
 ## Sweeps
 
-What a sweep of {sweeping.CELLS} cells costs beyond their runs, milliseconds a cell: CPU time one after another, wall time by
-{sweeping.WORKERS} workers that have started.
+What a sweep of {sweeping.CELLS} cells costs beyond their runs, summaries and predictions, in milliseconds a cell, without the
+start of its {sweeping.WORKERS} workers: CPU time of all processes, and wall time. Median and range.
 
-| by | ms a cell | goal |
-|---|---|---|
+| by | CPU | wall | goal |
+|---|---|---|---|
 {chr(10).join(swept)}
 """
     (DOCS / "benchmarks.md").write_text(text)

@@ -34,7 +34,7 @@ PENDING, DONE, FAILED = "pending", "done", "failed"
 RESERVED = ("status", "message", "number_of_chains", "standard_error_reached", "generation", "statistic", "chain")
 """Names of a dataset that no axis and no observable may have."""
 UNFINISHED = ".unfinished"
-PARTS = Path("status", UNFINISHED)
+PARTS = os.path.join("status", UNFINISHED)
 """Where chunks are written before they are moved: within an array, as zarr looks at every other folder."""
 HOUR = 3600
 
@@ -210,20 +210,23 @@ def attributes(path: Path) -> dict[str, Any] | None:
 
 def write(path: Path, name: str, index: Index, variable: Variable, value: object) -> None:
     """One chunk, in one step."""
-    temporary = path / PARTS / secrets.token_hex(8)
-    temporary.write_bytes(_chunk(variable, value))
+    temporary = os.path.join(path, PARTS, secrets.token_hex(8))
+    with open(temporary, "wb") as file:
+        file.write(_chunk(variable, value))
     os.replace(temporary, _place(path, name, index, variable))
 
 
 def erase(path: Path, name: str, index: Index, variable: Variable) -> None:
     """Make one chunk what it was in the beginning."""
-    _place(path, name, index, variable).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_place(path, name, index, variable))
 
 
 def read_text(path: Path, name: str, index: Index, variable: Variable) -> str:
     """What a variable of texts has for one cell."""
     try:
-        return _place(path, name, index, variable).read_bytes()[8:].decode()
+        with open(_place(path, name, index, variable), "rb", buffering=0) as file:
+            return file.read()[8:].decode()
     except FileNotFoundError:
         return str(variable.fill)
 
@@ -240,8 +243,8 @@ def _chunk(variable: Variable, value: object) -> bytes:
     return np.ascontiguousarray(value, variable.dtype).tobytes()
 
 
-def _place(path: Path, name: str, index: Index, variable: Variable) -> Path:
-    return path / name / ".".join(map(str, ("c", *index, *(0 for _ in variable.shape))))
+def _place(path: Path, name: str, index: Index, variable: Variable) -> str:
+    return os.path.join(path, name, ".".join(map(str, ("c", *index, *(0 for _ in variable.shape)))))
 
 
 def tidy(path: Path) -> None:
