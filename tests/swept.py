@@ -44,10 +44,11 @@ def pool(workers: int) -> Callable[[], Executor]:
 
 
 class Told(logging.Handler):
-    """Prints the process that ran a cell."""
+    """Prints the process that ran a cell; of one that was done already there is none."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.args[-1], flush=True)  # type: ignore[index]
+        if process := record.args[-1]:  # type: ignore[index]
+            print(process, flush=True)
 
 
 if __name__ == "__main__":  # what workers must be told: they do not run this
