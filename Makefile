@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# compiled programs are kept between runs
-export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.2
+# Compiled programs are kept between runs, in the user's cache folder; MODELCOLLAPSE_CACHE is another folder, or off.
+
+KEPT = export JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -m modelcollapse.cache)"
 
 .PHONY: verify test test-all soak lint examples figures bench wheel clean
 
@@ -34,11 +34,11 @@ lint: $(VENV)/installed-test
 	.ci/whitespace
 
 examples: $(VENV)/installed
-	for script in examples/*.py; do $(BIN)/python $$script || exit 1; done
+	$(KEPT); for script in examples/*.py; do $(BIN)/python $$script || exit 1; done
 
 # `make figures SMALL=1` takes a minute or two
 figures: $(VENV)/installed-test
-	$(BIN)/python examples/paper/make.py $(if $(SMALL),--small)
+	$(KEPT); $(BIN)/python examples/paper/make.py $(if $(SMALL),--small)
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py

@@ -14,6 +14,7 @@ generation sees) and *observables* (what is kept). The everyday names are listed
 from typing import TYPE_CHECKING, Any
 
 from modelcollapse import decomposition, families, observables, regimes, sources
+from modelcollapse.cache import keep_programs
 from modelcollapse.decomposition import decompose
 from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.families import Discrete, Gaussian, GaussianMixture, KernelDensity, Regression
@@ -44,6 +45,7 @@ __all__ = [
     "decompose",
     "families",
     "first_below",
+    "keep_programs",
     "labels",
     "normal",
     "normal_mixture",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jax
 
 import modelcollapse
+from modelcollapse.cache import keep_programs
 from modelcollapse.cli import options as shared
 from modelcollapse.cli import plan, simulate, verify
 
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (a claim or chain failed), 2 (usage) or 3 (underpowered)."""
     shared.write_anywhere(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
-    # the command is the application, so this choice is its own to make; the library never makes it
+    # the command is the application, so these choices are its own to make; the library never makes them
+    keep_programs()
     with jax.enable_x64(options.precision == 64):
         try:
             return options.run(options)

@@ -11,6 +11,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse.sampling import keys
 
@@ -30,7 +31,17 @@ def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:
     return jax.random.fold_in(key, role)
 
 
-def chain_keys(key: jax.Array, index: jax.Array, models: int | None = None) -> jax.Array:
+def chain_words(key: jax.Array, index: np.ndarray, models: int | None = None) -> np.ndarray:
+    """The data of ``chain_keys``, ``(chain, 2)`` or ``(chain, models, 2)`` words, found without a program."""
+    if not keys.is_threefry(key):
+        return np.asarray(jax.random.key_data(chain_keys(key, index, models)))
+    numbers = np.asarray(index, np.uint32)
+    if models is not None:
+        numbers = numbers[:, None] * np.uint32(models) + np.arange(models, dtype=np.uint32)[None]
+    return keys.fold_on_host(np.asarray(jax.random.key_data(key)), numbers)
+
+
+def chain_keys(key: jax.Array, index: jax.Array | np.ndarray, models: int | None = None) -> jax.Array:
     """The keys of the chains of these numbers ``(chain,)``; ``(chain, models)`` where each has so many models."""
     numbers = jnp.asarray(index, jnp.uint32)
     if models is not None:

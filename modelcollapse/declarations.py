@@ -1,10 +1,10 @@
-"""What parts say of themselves before a run: the marks of an observable, the needs of a regime."""
+"""What parts say of themselves: marks of an observable, needs of a regime, what parameters know of their law."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
@@ -60,3 +60,55 @@ class Needs:
     """The most items that a data set or memory of it holds."""
     fitted: np.ndarray
     """``(generations + 1,)``: how many items the family is fitted to."""
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """Parameters of a law that has a location: ``moved`` gives the law of rows moved by ``by`` ``(d,)``."""
+
+    mean: jax.Array
+
+    def moved(self, by: np.ndarray | jax.Array) -> Self: ...
+
+
+@runtime_checkable
+class Moments(Protocol):
+    """Parameters of a law with a mean ``(d,)`` and a covariance ``(d, d)``."""
+
+    mean: jax.Array
+    covariance: jax.Array
+
+
+@runtime_checkable
+class HasLogVariance(Protocol):
+    """Parameters that know the logarithms of their variances ``(d,)``, and so do not underflow."""
+
+    log_variance: jax.Array
+
+
+@runtime_checkable
+class HasVariance(Protocol):
+    """Parameters that know their variances ``(d,)`` without a covariance."""
+
+    variance: jax.Array
+
+
+@runtime_checkable
+class HasLogMean(Protocol):
+    """Parameters that know the logarithm of their mean ``(d,)``."""
+
+    log_mean: jax.Array
+
+
+@runtime_checkable
+class HasFactor(Protocol):
+    """Parameters that know a factor F ``(d, d)`` of their covariance, which is ``F @ F.T``."""
+
+    covariance_factor: jax.Array
+
+
+@runtime_checkable
+class HasDensity(Protocol):
+    """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
+
+    def log_density(self, points: jax.Array) -> jax.Array: ...

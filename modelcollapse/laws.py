@@ -13,7 +13,18 @@ from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.names import Names
 from modelcollapse.numeric import shown
-from modelcollapse.protocols import Continues, Count, GivesOut, HasItems, Moments, Movable, Params, SeesLaws, Source
+from modelcollapse.protocols import (
+    Continues,
+    Count,
+    Family,
+    GivesOut,
+    HasItems,
+    Moments,
+    Movable,
+    Params,
+    SeesLaws,
+    Source,
+)
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import multinomial
 
@@ -227,6 +238,14 @@ def law_of(source: Source, kind: type) -> Params | None:
     """The parameters of a source that is a law of a family of this ``kind``, or comes out as one; else None."""
     law = outcome(source)
     return law.params if isinstance(law, Law) and isinstance(law.family, kind) else None
+
+
+def own_params(source: Source, family: Family) -> Params | None:
+    """The parameters of a law of just this kind of family, in the floats that a fit has; else None."""
+    if type(source) is not Law or type(source.family) is not type(family) or arguments.traced(source):
+        return None
+    floats = (leaf for leaf in jax.tree.leaves(source.params) if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return source.params if all(leaf.dtype == jnp.result_type(float) for leaf in floats) else None
 
 
 def rows_of(source: Source) -> jax.Array | None:

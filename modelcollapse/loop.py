@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse.addresses import FIT, fold
 from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
+from modelcollapse.numeric import traced
 from modelcollapse.protocols import (
     Carry,
     Exchanges,
@@ -24,7 +26,9 @@ from modelcollapse.protocols import (
     KeepsRows,
     Memory,
     Observable,
+    Opens,
     Params,
+    Precedes,
     Represents,
     Source,
     Truth,
@@ -33,6 +37,9 @@ from modelcollapse.protocols import (
 )
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
+from modelcollapse.sampling import key as sampling_key
+
+Tree = TypeVar("Tree")
 
 
 @part
@@ -94,9 +101,10 @@ class Process:
     source: Any
     regime: Any
     watch: Watch
-    sizes: jax.Array  # (), or (generations + 1,): sample size of each data set
+    sizes: jax.Array | np.ndarray  # (), or (generations + 1,): sample size of each data set
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
+    opens: bool = static(default=False)  # whether `step` makes generation 0, from the state `before` it
 
     @property
     def models(self) -> int | None:
@@ -107,7 +115,8 @@ class Process:
         return Stream(law, self.family, self.capacity, self.regime.needs_items)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
-        return self.sizes if jnp.ndim(self.sizes) == 0 else self.sizes[generation]
+        sizes = jnp.asarray(self.sizes)
+        return sizes if sizes.ndim == 0 else sizes[generation]
 
     def with_room(self, params: Params) -> Params:
         """The same parameters in the shape that those of the largest pool have, if a fit keeps its rows."""
@@ -147,6 +156,52 @@ def _one(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[i] if jnp.ndim(leaf) else leaf, tree)
 
 
+def opened(process: Process) -> Process:
+    """The process, which ``opens`` if its regime and its family allow it."""
+    family, regime = process.family, process.regime
+    opens = (
+        isinstance(regime, Opens)
+        and regime.opens
+        and isinstance(family, Precedes)
+        and not traced(process)
+        and family.before(process.source) is not None
+    )
+    return dataclasses.replace(process, opens=opens)
+
+
+def before(process: Process) -> State:
+    """The state of one chain before its first generation, number -1, for a process that ``opens``, in NumPy.
+
+    Its model draws what is real; its memory, data and carries are zeros, which generation 0 replaces.
+    """
+
+    params = process.with_room(process.family.before(process.source))
+    memory, data = _zeros(jax.eval_shape(_memory_and_data, process.observing({})))
+    generation, status = _NOTHING
+    state = State(params, memory, {}, generation, status, data if process.watch.needs_data else ())
+    return dataclasses.replace(state, carries=_zeros(jax.eval_shape(_carries, process, state)))
+
+
+@jax.jit
+def _memory_and_data(process: Process) -> tuple[Memory, Any]:
+    size = jnp.asarray(process.size(0))
+    data, memory = process.regime.start(sampling_key(0), process.stream(process.source), size)
+    return with_room((memory, data), process.room)
+
+
+@jax.jit
+def _carries(process: Process, state: State) -> dict[str, Carry]:
+    return process.started(state).carries
+
+
+_NOTHING: tuple[Any, Any] = np.int32(-1), np.int32(0)
+"""Generation and status before the first generation."""
+
+
+def _zeros(shapes: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+
 def begin(key: jax.Array, process: Process) -> State:
     """Generation 0 of one chain: a fit to real data. ``key`` is the chain's, or ``(models,)`` keys."""
     now, size = jnp.int32(0), process.size(jnp.int32(0))
@@ -167,8 +222,12 @@ def begin(key: jax.Array, process: Process) -> State:
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
-    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on."""
+    """The next generation of one chain, whose key this is. A fit that fails leaves the chain as it was from then on.
+
+    Where the process ``opens`` and nothing has been yet, that is generation 0.
+    """
     now = state.generation + 1
+    first = now == 0 if process.opens else None
     size, real = process.size(now), process.stream(process.source)
 
     def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
@@ -191,15 +250,25 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         params, valid = fitted(key, data, state.params)
         data = with_room(data, process.room)
     data = data if process.watch.needs_data else ()
-    if isinstance(process.family, Represents) and not _reals(params):
-        status = state.status  # counts that were drawn from counts do not fail
-    else:
-        status = jnp.where((state.status == 0) & ~valid.all(), now + 1, state.status)
-    new = process.updated(state, State(params, memory, state.carries, now, status, data))
-    if status is state.status:
+    fails = (state.status == 0) & ~valid.all()
+    from_counts = isinstance(process.family, Represents) and not _reals(params)
+    if from_counts:  # these do not fail; those of generation 0 are drawn from weights
+        fails = jnp.bool_(False) if first is None else fails & first
+    status = jnp.where(fails, now + 1, state.status)
+    fresh = State(params, memory, state.carries, now, status, data)
+    new = process.updated(state, fresh)
+    if first is not None:
+        started = process.started(fresh).carries
+        new = dataclasses.replace(new, carries=_chosen(first, started, new.carries))
+    if from_counts:
         return new
     frozen = dataclasses.replace(state, generation=now, status=status)
-    return jax.tree.map(lambda a, b: jnp.where(status == 0, a, b), new, frozen)
+    # a failed fit at generation 0 is shown: there is none before it
+    return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
+
+
+def _chosen(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _fitted(stream: Stream, data: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import numbers
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -82,6 +83,16 @@ def _floats(found: np.ndarray) -> np.ndarray:
 def real(name: str, value: ArrayLike, wanted: str, booleans: bool = False) -> np.ndarray:
     found = plain(name, value, wanted, booleans)
     return _floats(found) if found.dtype == object else found.astype(np.float64)
+
+
+def in_force(value: ArrayLike) -> np.ndarray:
+    """``value`` as an array of NumPy in the floats that JAX has in force: no program is compiled to convert it."""
+    return np.asarray(value, np.dtype(jnp.result_type(float)))
+
+
+def namespace(*arrays: ArrayLike) -> ModuleType:
+    """NumPy for arrays of NumPy, whose arithmetic compiles nothing; ``jax.numpy`` for any other."""
+    return np if all(isinstance(array, np.ndarray | np.generic) for array in arrays) else jnp
 
 
 def holds_booleans(value: ArrayLike) -> bool:

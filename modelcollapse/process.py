@@ -15,7 +15,7 @@ from modelcollapse.addresses import chain_keys
 from modelcollapse.data import row_type
 from modelcollapse.declarations import Observe
 from modelcollapse.laws import Law
-from modelcollapse.loop import Process, Watch, begin
+from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
 from modelcollapse.observables import named
 from modelcollapse.protocols import (
@@ -110,13 +110,14 @@ def prepare(
     capacity = largest if rows or draws_rows(family, source) else family.data.capacity_for(largest)
     # a class cannot be asked by `issubclass` for what its instances have beside methods
     room = needs.pool if rows or hasattr(family.data, "present") else 0
-    each = jnp.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, jnp.int32)
+    each = np.asarray(sizes[0] if (sizes == sizes[0]).all() else sizes, np.int32)
     if observe is None:
         raise ValueError(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
     process = Process(family, source, regime, Watch(seen, truth), each, capacity, room)
+    process = opened(process) if host else process
     _check_observables(process)
     return Prepared(process, sizes, observe, observables, where)
 
@@ -147,7 +148,6 @@ def _check_law(source: Source) -> None:
         return
     try:
         row_type(source)
-        jax.eval_shape(lambda law: law.family.draw(sampling.key(0), law.params, 1, 1), source)
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise TypeError(
             f"params of the source must be parameters of its family {type(source.family).__name__}, got "
@@ -162,13 +162,11 @@ def _check_observables(process: Process) -> None:
                 f"the observable {name!r} compares with the truth, and what {type(process.family).__name__} would be "
                 f"fitted to by infinitely many draws of this {type(process.source).__name__} is not known"
             )
-    keys = jax.eval_shape(lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0])
-    bare = process.observing({})
-    state = jax.eval_shape(_begin, keys, bare)
+    state = _first(process.observing({}))
     for name, observable in process.watch.observables.items():
         alone = process.observing({name: observable})
         if alone.watch.needs_data:
-            state = jax.eval_shape(_begin, keys, alone)
+            state = _first(alone)
         try:
             seen = jax.eval_shape(lambda state: _one_model(process, state), state)
             if isinstance(observable, ChecksParams):
@@ -181,6 +179,14 @@ def _check_observables(process: Process) -> None:
                 f"the observable {name!r} cannot be read from the parameters of {type(process.family).__name__}: "
                 f"{error}"
             ) from error
+
+
+def _first(process: Process) -> State:
+    """The shapes of a chain's first state."""
+    if process.opens:
+        return before(process)
+    keys = jax.eval_shape(lambda: chain_keys(sampling.key(0), jnp.zeros(1, jnp.uint32), process.models)[0])
+    return jax.eval_shape(_begin, keys, process)
 
 
 def _one_model(process: Process, state: Any) -> Any:

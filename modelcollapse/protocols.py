@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import HasDensity as HasDensity
+from modelcollapse.declarations import HasFactor as HasFactor
+from modelcollapse.declarations import HasLogMean as HasLogMean
+from modelcollapse.declarations import HasLogVariance as HasLogVariance
+from modelcollapse.declarations import HasVariance as HasVariance
 from modelcollapse.declarations import Marks as Marks
+from modelcollapse.declarations import Moments as Moments
+from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import marks as marks
 
@@ -107,6 +114,16 @@ class Continues(Protocol):
     def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Any: ...
 
     def continued_rows(self, rows: Rows) -> Rows: ...
+
+
+@runtime_checkable
+class Precedes(Protocol):
+    """A family whose fit does not look at ``previous``; ``before`` is a model that draws as ``source`` does, or None.
+
+    Where a regime opens, too, generation 0 is made by the program of all others.
+    """
+
+    def before(self, source: Source) -> Params | None: ...
 
 
 @runtime_checkable
@@ -238,58 +255,6 @@ class Observed(Protocol):
 
 
 @runtime_checkable
-class Movable(Protocol):
-    """Parameters of a law that has a location: ``moved`` gives the law of rows moved by ``by`` ``(d,)``."""
-
-    mean: jax.Array
-
-    def moved(self, by: np.ndarray | jax.Array) -> Self: ...
-
-
-@runtime_checkable
-class Moments(Protocol):
-    """Parameters of a law with a mean ``(d,)`` and a covariance ``(d, d)``."""
-
-    mean: jax.Array
-    covariance: jax.Array
-
-
-@runtime_checkable
-class HasLogVariance(Protocol):
-    """Parameters that know the logarithms of their variances ``(d,)``, and so do not underflow."""
-
-    log_variance: jax.Array
-
-
-@runtime_checkable
-class HasVariance(Protocol):
-    """Parameters that know their variances ``(d,)`` without a covariance."""
-
-    variance: jax.Array
-
-
-@runtime_checkable
-class HasLogMean(Protocol):
-    """Parameters that know the logarithm of their mean ``(d,)``."""
-
-    log_mean: jax.Array
-
-
-@runtime_checkable
-class HasFactor(Protocol):
-    """Parameters that know a factor F ``(d, d)`` of their covariance, which is ``F @ F.T``."""
-
-    covariance_factor: jax.Array
-
-
-@runtime_checkable
-class HasDensity(Protocol):
-    """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
-
-    def log_density(self, points: jax.Array) -> jax.Array: ...
-
-
-@runtime_checkable
 class Regime(Protocol):
     """Which data the next generation learns from. ``needs_items`` says that it takes subsets of data sets."""
 
@@ -303,6 +268,13 @@ class Regime(Protocol):
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
         """The data set of ``generation`` (1, 2, ...) and the memory after it; ``model`` is the newest fit."""
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A regime whose ``next`` also makes generation 0: there ``model`` is what is real, and the memory is zeros."""
+
+    opens: bool
 
 
 @runtime_checkable

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, provenance, sampling, saved, seeds
+from modelcollapse.addresses import chain_keys
 from modelcollapse.declarations import Observe, Seed
 from modelcollapse.engine import checkpoint as checkpoints
-from modelcollapse.engine import devices, drive, forms, scan
+from modelcollapse.engine import drive, forms, scan
 from modelcollapse.engine.batch import stacked_chains
-from modelcollapse.engine.plan import planned, stages
+from modelcollapse.engine.plan import How, planned, stages
 from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
@@ -46,6 +47,7 @@ def simulate(
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     mesh: jax.sharding.Mesh | None = None,
+    workers: int | None = None,
 ) -> Run:
     """Run ``chains`` independent chains of recursive training.
 
@@ -85,6 +87,9 @@ def simulate(
         ``jax.make_mesh((n,), ("chain",), axis_types=(AxisType.Auto,))``. Default one device. Every process of a
         ``jax.distributed`` job makes the same call and gets the whole result. The numbers are those of one device: keys
         and counts bit for bit, floats within a few ulp.
+    workers
+        Threads that share the chains on a CPU, in the same numbers; at most as many as the environment variable
+        ``MODELCOLLAPSE_WORKERS`` says, by default as this process may use processors.
 
     Returns
     -------
@@ -101,25 +106,25 @@ def simulate(
         After the run, if a fit failed; it names the chains and generations, and its ``run`` holds everything else.
     Interrupted
         After Ctrl-C; its ``run`` holds the chains that were begun, to the last stop that all of them reached. A run
-        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another at its
-        beginning and where the form of its chains changes.
+        with ``progress`` or ``checkpoint`` stops some fifty times on its way, another after some dozens of records and
+        where the form of its chains changes. Before the first stop there is nothing to hold, and KeyboardInterrupt
+        goes on.
     """
     regime = Replace() if regime is None else regime
     generations = arguments.whole("generations", generations)
     chains = arguments.count("chains", chains)
     recorded = arguments.recorded(record, 0, generations)
-    how = _how(batch_size, progress, mesh)
+    how = How.checked(batch_size, progress, mesh, workers)
     key, number = seeds.keyed(seed)
     source = read_by(family, source)
     prepared = prepare(family, source, regime, observe, size, generations)
     history = provenance.made(
         number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
     )
-    how["watched"] |= checkpoint is not None
-    work = planned(prepared, key, (0, chains), (-1, generations), recorded, **how)
+    work = planned(prepared, key, (0, chains), (-1, generations), recorded, how, saved=checkpoint is not None)
     place, parts = checkpoints.folder(checkpoint, seed, mesh), (family, source, regime, prepared.observables)
     store = None if place is None else checkpoints.Checkpoint(place, checkpoints.identity(history, work, *parts))
-    outcome = drive.drive(work, key, progress=progress, mesh=mesh, checkpoint=store)
+    outcome = drive.drive(work, key, how, checkpoint=store)
     run = Run(
         family=prepared.process.family,
         source=source,
@@ -162,24 +167,17 @@ def trace(
     chains = arguments.count("chains", chains)
     key, _ = seeds.keyed(seed)
     prepared = prepare(family, source, regime, observe, size, generations, host=False)
-    process, sizes, index = prepared.process, prepared.sizes, np.arange(chains, dtype=np.uint32)
-    state, first = scan.start_within(key, index, forms.forms(process, sizes)[0][1])
+    process, sizes = prepared.process, prepared.sizes
+    keys = chain_keys(key, np.arange(chains, dtype=np.uint32), process.models)
+    state, first = scan.start_within(keys, forms.forms(process, sizes)[0][1])
     records = [jax.tree.map(lambda leaf: leaf[:, None], first)]
-    everything = np.arange(generations + 1)
-    for stage in stages(process, sizes, 0, everything, generations, False):
+    for stage in stages(process, sizes, 0, np.arange(1), generations, False, 1):
         if forms.changes(state, stage.process):
             state = forms.changed(state, stage.process, stage.process.family.room(int(sizes.max())))
-        state, out = scan.advance_within(key, index, state, stage.process, stage.legs[0].gaps, True)
+        state, out = scan.follow_within(keys, state, stage.process, generations=stage.generations)
         records.append(out)
     whole = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *records)
-    return drive.masked(whole, state.status, jnp.asarray(everything, jnp.int32), jnp)
-
-
-def _how(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None) -> dict[str, Any]:
-    """The arguments of a plan that change no number, checked."""
-    devices.check(mesh)
-    batch = None if batch_size is None else arguments.count("batch_size", batch_size)
-    return {"batch_size": batch, "mesh": mesh, "watched": arguments.flag("progress", progress)}
+    return drive.masked(whole, state.status, jnp.arange(generations + 1, dtype=jnp.int32), jnp)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -242,14 +240,16 @@ class Run(Traces):
         batch_size: int | None = None,
         progress: bool = False,
         mesh: jax.sharding.Mesh | None = None,
+        workers: int | None = None,
     ) -> Run:
         """Go on for ``generations`` more, as if the run had never stopped; a new ``Run``.
 
         The past is never run again, and never rewritten. ``size`` may be a number for the new generations alone. A
         schedule, of sizes or within ``regime``, must reach from generation 0 to the new end and begin with what was
         run; ``regime`` is needed only for that. New sizes beyond all that were run need longer arrays of draws, which
-        may then hold other numbers than those of one long run, of the same law. ``mesh`` as for ``simulate``; a run may
-        be continued on other devices. ``provenance["extended"]`` has a record of each extension.
+        may then hold other numbers than those of one long run, of the same law. ``mesh`` and
+        ``workers`` as for ``simulate``; a run may be continued on other devices. ``provenance["extended"]`` has a
+        record of each extension.
 
         Raises
         ------
@@ -261,7 +261,7 @@ class Run(Traces):
         host = isinstance(self.family, GoesOn)
         if not host:
             arguments.family("family", self.family)
-        how = _how(batch_size, progress, mesh)
+        how = How.checked(batch_size, progress, mesh, workers)
         generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
         sizes = past.extended_sizes(self.size, self.sizes(), last, size)
@@ -279,9 +279,9 @@ class Run(Traces):
             longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
             return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)
-        work = planned(prepared, key, (0, self.chains), (now, last), recorded, **how)
+        work = planned(prepared, key, (0, self.chains), (now, last), recorded, how)
         try:
-            outcome = drive.drive(work, key, self.state, progress=progress, mesh=mesh)
+            outcome = drive.drive(work, key, how, self.state)
         except KeyboardInterrupt:
             raise Interrupted(self) from None
         if outcome.state.status.size < self.chains:  # interrupted before all chains went on
@@ -306,6 +306,7 @@ class Run(Traces):
         batch_size: int | None = None,
         progress: bool = False,
         mesh: jax.sharding.Mesh | None = None,
+        workers: int | None = None,
     ) -> Run:
         """The run with ``chains`` more of the same process, as if it had been begun with all of them; a new ``Run``.
 
@@ -320,15 +321,15 @@ class Run(Traces):
         if isinstance(self.family, GoesOn):
             raise TypeError("a run of simulate_models has its number of chains: call simulate_models with more of them")
         arguments.family("family", self.family)
-        how = _how(batch_size, progress, mesh)
+        how = How.checked(batch_size, progress, mesh, workers)
         chains, key, last = arguments.count("chains", chains), self._key(), self.generations
         history = provenance.enlarged(self.provenance, key, self.chains, self.chains + chains)
         # for as many generations as the run was planned for, as room and forms depend on them
         sizes = self.sizes(end := past.reach(self.size, self.regime, last))
         prepared = prepare(self.family, self.source, self.regime, self.observables, sizes, end, about=self.location)
-        work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, **how)
+        work = planned(prepared, key, (self.chains, chains), (-1, last), self.recorded, how)
         try:
-            outcome = drive.drive(work, key, progress=progress, mesh=mesh)
+            outcome = drive.drive(work, key, how)
         except KeyboardInterrupt:
             raise Interrupted(self) from None
         if outcome.interrupted:  # new chains that are behind the others are no part of the run

@@ -23,6 +23,7 @@ from modelcollapse.forks import computes
 from modelcollapse.laws import Law, Sampler, Table
 from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
+from modelcollapse.numeric import in_force
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
 
@@ -106,7 +107,7 @@ def counts(mapping: ArrayLike | Mapping[Hashable, float]) -> Law:
 
 
 def _categorical(p: np.ndarray, names: tuple | None) -> Law:
-    return Law(Discrete(), jnp.asarray(p, jnp.result_type(float)), named=Names.of(names))
+    return Law(Discrete(), in_force(p), named=Names.of(names))
 
 
 @computes
@@ -154,8 +155,8 @@ def normal_mixture(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
             f"covariances must have shape (k, d, d) = {(*mu.shape, mu.shape[1])}, got {np.shape(covariances)}"
         )
     parts = [_normal(mu[i], f"covariances[{i}]", sigma[i], "means") for i in range(p.size)]
-    factors = jnp.stack([c.factor for c in parts])
-    params = NormalMixture(p, jnp.stack([c.mean for c in parts]), factors)
+    factors = np.stack([c.factor for c in parts])
+    params = NormalMixture(p, np.stack([c.mean for c in parts]), factors)  # type: ignore[arg-type]
     far = loses(*_of_mixture(np.asarray(p, np.float64), mu, sigma))
     return Law(GaussianMixture(p.size), params, exact=NormalMixture(p, mu, factors) if far else None)  # type: ignore[arg-type]
 
@@ -201,10 +202,9 @@ def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) ->
     spectrum = np.linalg.eigvalsh(covariance)
     if spectrum[0] <= 0 or spectrum[0] < 1e-14 * spectrum[-1]:
         raise ValueError(f"{name} must be positive definite, got eigenvalues {spectrum}")
-    dtype = jnp.result_type(float)
     lower = np.linalg.cholesky((covariance + covariance.T) / 2)
     pivot = np.diagonal(lower)
-    return Normal(jnp.asarray(mean, dtype), jnp.asarray(lower / pivot, dtype), jnp.asarray(np.log(pivot), dtype))
+    return Normal(in_force(mean), in_force(lower / pivot), in_force(np.log(pivot)))  # type: ignore[arg-type]
 
 
 def bernoulli(chance: float) -> Law:
@@ -272,7 +272,10 @@ def pareto(index: float, minimum: float = 1.0) -> Law:
 
 
 def _log(name: str, value: float) -> jax.Array:
-    return jnp.log(jnp.asarray([arguments.positive(name, value)], jnp.result_type(float)))
+    positive = arguments.positive(name, value)
+    if arguments.traced(positive):
+        return jnp.log(jnp.asarray(positive, jnp.result_type(float))[None])
+    return in_force(np.log([positive]))  # type: ignore[return-value]
 
 
 @computes
@@ -294,13 +297,13 @@ def table(rows: ArrayLike, *, replace: bool = True) -> Table:
     points, names = _containers.rows(rows)
     replace, named = arguments.flag("replace", replace), Names.of(names)
     if points.dtype.kind == "i":
-        return Table(jnp.asarray(points, jnp.int32), replace, named)
+        return Table(jnp.asarray(points.astype(np.int32)), replace, named)
     return _measurements(points, replace, named)
 
 
 def _measurements(points: np.ndarray, replace: bool, named: Names | None) -> Table:
     far = loses(*mean_and_spread(points))
-    return Table(jnp.asarray(points, jnp.result_type(float)), replace, named, exact=points if far else None)
+    return Table(jnp.asarray(in_force(points)), replace, named, exact=points if far else None)
 
 
 def read_by(family: Family, source: Source) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import statistics
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,8 @@ class Summary:
             return [("no generation is recorded",)]
         band = f"{100 * self.level:g}% of chains"
         out: Cells = [(f"generation {self.recorded[-1]}", "mean", "std. error", "median", band)]
-        for name, statistics in self.statistics.items():
-            last = {key: np.asarray(values[-1]) for key, values in statistics.items()}
+        for name, found in self.statistics.items():
+            last = {key: np.asarray(values[-1]) for key, values in found.items()}
             mean = last["mean"]
             if mean.size > SHOWN:
                 out.append((name, f"array of shape {mean.shape}"))
@@ -231,8 +232,6 @@ def _html(cells: Cells) -> str:
 
 
 def _statistics(values: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    from scipy.special import ndtri
-
     values = values.astype(np.float64)
     chains = values.shape[0]
     tail = (1 - level) / 2
@@ -240,7 +239,7 @@ def _statistics(values: np.ndarray, level: float) -> dict[str, np.ndarray]:
         mean = values.mean(0)
         spread = values.std(0, ddof=1) if chains > 1 else np.full(mean.shape, np.nan)
     error = spread / np.sqrt(chains)
-    width = ndtri(1 - tail) * error
+    width = statistics.NormalDist().inv_cdf(1 - tail) * error
     # order statistics, not interpolation: times may be infinite
     lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0, method="inverted_cdf")
     return {

@@ -69,6 +69,9 @@ except ModuleNotFoundError:  # the theory package alone needs no JAX
 else:
     import jax.monitoring
 
+    from modelcollapse.cache import keep_programs
+
+    keep_programs()
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,9 +21,9 @@ def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.
     taken = []
     start = scan.start_chains
 
-    def counting(key: Any, index: Any, process: Any, *rest: Any) -> Any:
-        taken.append(index.size)
-        return start(key, index, process, *rest)
+    def counting(words: Any, *rest: Any, **how: Any) -> Any:
+        taken.append(len(words))
+        return start(words, *rest, **how)
 
     monkeypatch.setattr(scan, "start_chains", counting)
     monkeypatch.setattr(plan, "MEMORY", 4 * plan.TEMPORARY)
@@ -38,8 +37,7 @@ def test_batches_follow_the_memory_bound_and_change_nothing(monkeypatch: pytest.
 def test_rows_of_a_table_take_room_where_counts_would_not() -> None:
     def most(source: Any) -> int:
         process = prepare(mc.Discrete(10), source, mc.FreshReal(0.5), "heterozygosity", 10**6, 2).process
-        state, _ = jax.eval_shape(scan.start_within, mc.sampling.key(0), np.zeros(1, np.uint32), process)
-        return plan.most(process, state, 1)
+        return plan.most(plan.costs(process, plan.first(process, mc.sampling.key(0))), 1)
 
     # a word, a row and a copy of it for each of a million draws
     assert most(mc.table(np.arange(10))) * 10**6 * 12 <= plan.MEMORY

@@ -36,11 +36,11 @@ def stopping(monkeypatch: pytest.MonkeyPatch, calls: int, error: type[BaseExcept
     """Let call number ``calls`` of the compiled loop end with ``error``."""
     advance, made = scan.advance_chains, []
 
-    def advancing(*args: Any) -> Any:
+    def advancing(*args: Any, **how: Any) -> Any:
         made.append(None)
         if len(made) == calls:
             raise error
-        return advance(*args)
+        return advance(*args, **how)
 
     monkeypatch.setattr(scan, "advance_chains", advancing)
 
@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
         with pytest.raises(Stopped):
             run(checkpoint=tmp_path / "run")
     begun, start = [], scan.start_chains
-    monkeypatch.setattr(scan, "start_chains", lambda *args: begun.append(args) or start(*args))
+    monkeypatch.setattr(scan, "start_chains", lambda *args, **how: begun.append(args) or start(*args, **how))
     assert_same(whole, run(checkpoint=tmp_path / "run"))
     assert not begun, "chains that were saved began again"
     # and once more, from the end
@@ -113,11 +113,11 @@ def test_ctrl_c_keeps_the_chains_that_were_begun(
 def test_ctrl_c_while_chains_begin(whole: mc.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     start, made = scan.start_chains, []
 
-    def starting(*args: Any) -> Any:
+    def starting(*args: Any, **how: Any) -> Any:
         made.append(None)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return start(*args)
+        return start(*args, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(scan, "start_chains", starting)

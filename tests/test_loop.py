@@ -14,6 +14,7 @@ from modelcollapse import sampling
 from modelcollapse.addresses import chain_keys
 from modelcollapse.engine import scan
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.loop import before as state_before
 from modelcollapse.process import prepare
 
 STATES = [0.4, 0.3, 0.2, 0.1]
@@ -149,16 +150,16 @@ def test_other_coefficients_and_sizes_cost_no_compilation() -> None:
         mc.simulate(Walk(), origin(), regime, place, size=size, generations=3, chains=2)
 
     run(mc.FreshReal(0.1), 6)
-    before = scan.advance_chains._cache_size()
+    before = scan.programs()
     for share in (0.2, 0.3):
         run(mc.FreshReal(share), 6)
-    assert scan.advance_chains._cache_size() == before
+    assert scan.programs() == before
     run(mc.Mixture(1.0), 6)
-    assert scan.advance_chains._cache_size() == before + 1
+    assert scan.programs() == before + 1
     discrete(size=20)
-    before = scan.advance_chains._cache_size()
+    before = scan.programs()
     discrete(size=27)
-    assert scan.advance_chains._cache_size() == before
+    assert scan.programs() == before
 
 
 def test_grad_goes_through_a_run() -> None:
@@ -193,11 +194,9 @@ def test_a_million_generations_are_cheap_to_record_and_stay_finite() -> None:
     assert abs(run["log_variance"][0, -1, 0] + 0.1151 * 10**6) < 5.5 * np.sqrt(0.2487e6) + 100
     # a million entries anywhere in the compiled program would show in its buffers
     process = prepare(run.family, run.source, run.regime, ["log_variance"], 10, 10**6).process
-    index = np.zeros(1, np.uint32)
-    states, _ = scan.start_chains(sampling.key(0), index, process)
-    program = scan.advance_chains.lower(
-        sampling.key(0), index, states, process, jnp.full(50, 20_000, jnp.int32), False
-    ).compile()
+    states = jax.tree.map(lambda leaf: np.asarray(leaf)[None], state_before(process))
+    gaps, keys = np.full(50, 20_000, np.int32), sampling.key(0)[None]
+    program = jax.jit(scan.advance).lower(keys, states, process, gaps, np.int32(50)).compile()
     assert program.memory_analysis().temp_size_in_bytes < 10**5
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import modelcollapse as mc
 from modelcollapse import sampling
+from modelcollapse.addresses import chain_keys
 from modelcollapse.engine import scan
 from modelcollapse.process import prepare
 from modelcollapse.pytree import part
@@ -69,11 +71,11 @@ def test_only_what_can_rest_does() -> None:
 def test_a_long_rest_costs_nothing() -> None:
     """Two billion generations would take a day."""
     process = prepare(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Replace(), ["absorption_time"], 4, 10).process
-    key = sampling.key(0)
-    index = np.arange(3, dtype=np.uint32)
-    states, _ = scan.start_chains(key, index, process)
-    states, out = scan.advance_chains(key, index, states, process, np.array([2**31 - 2], np.int32), False)
+    keys = chain_keys(sampling.key(0), np.arange(3, dtype=np.uint32))
+    states, _ = scan.start_within(keys, process)
+    states, out, rest = jax.jit(scan.advance)(keys, states, process, np.array([2**31 - 2, 0], np.int32), np.int32(1))
     np.testing.assert_array_equal(states.generation, 2**31 - 2)
+    assert rest.all()
     assert (out["absorption_time"] < 200).all()
 
 

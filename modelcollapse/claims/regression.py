@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelcollapse import regimes
 from modelcollapse.claims.selection import E
@@ -65,8 +65,8 @@ def regression_first_fit(lab: Lab) -> Iterator[Evidence]:
     source, size, level = linear([1.0, -2.0, 0.5], 2.0), 8, 0.6
     below = Formula(regression.step_risk_cdf, level, size, FEATURES)
     wrong = {
-        "T - d for T - d + 1": stats.f(FEATURES, size - FEATURES).cdf(level * (size - FEATURES) / FEATURES),
-        "fixed design, chi-square / T": stats.chi2(FEATURES).cdf(level * size),
+        "T - d for T - d + 1": scipy.stats.f(FEATURES, size - FEATURES).cdf(level * (size - FEATURES) / FEATURES),
+        "fixed design, chi-square / T": scipy.stats.chi2(FEATURES).cdf(level * size),
         "one row more": below(sample_size=size + 1),
     }
     # rows, because retention needs items
@@ -127,7 +127,7 @@ def regression_fixed_design(lab: Lab) -> Iterator[Evidence]:
         accumulate = what == "accumulated"
         mean = Formula(regression.fixed_design_risk, design, fits, accumulate=accumulate)
         level = mean()
-        below = lambda m, level=level: stats.chi2(FEATURES).cdf(level / m * FEATURES)  # noqa: E731
+        below = lambda m, level=level: scipy.stats.chi2(FEATURES).cdf(level / m * FEATURES)  # noqa: E731
         wrong = {
             "new normal rows, d/(T - d - 1)": below(fits * FEATURES / (size - FEATURES - 1)),
             "the other regime": below(mean(accumulate=not accumulate)),
@@ -223,7 +223,7 @@ def golden_ratio(lab: Lab) -> Iterator[Evidence]:
         share, best = ratio / (1 + ratio), float(regression.best_weight(ratio))
         weight = share if name == "pooled" else best
         level = 1.5**2 * best / real
-        below = lambda error, level=level: stats.chi2(1).cdf(level / error)  # noqa: E731
+        below = lambda error, level=level: scipy.stats.chi2(1).cdf(level / error)  # noqa: E731
         at = Formula(regression.weighted_mean_error, ratio=ratio, sample_size=real, read=below)
         wrong = {"real data only": below(1 / real), "weight 0.3": at(weight=0.3)}
         if name == "pooled":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import zeta
+import scipy
 
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
 from modelcollapse_theory import selection, tails
@@ -32,7 +32,7 @@ def zipf_tails(lab: Lab) -> Iterator[Evidence]:
             data = np.take_along_axis(data, random.integers(size, size=data.shape), axis=1)
         ordered = np.sort(data, axis=1)
         new = np.concatenate([np.ones((lab.chains, 1), bool), np.diff(ordered, axis=1) > 0], axis=1)
-        missed = BoundedMean(1 - np.where(new, ordered**-exponent, 0.0).sum(1) / zeta(exponent), 0, 1)
+        missed = BoundedMean(1 - np.where(new, ordered**-exponent, 0.0).sum(1) / scipy.special.zeta(exponent), 0, 1)
         lost = Formula(tails.lost_mass, exponent, size, n)
         wrong = {"exponent 1.8": lost(exponent=1.8), "half the sample": lost(sample_size=size // 2)}
         if n > 1:
@@ -40,7 +40,10 @@ def zipf_tails(lab: Lab) -> Iterator[Evidence]:
         yield lost.against(missed, f"mass lost, {n} fits", wrong, early=int(n > 1), slack=lost() * n / size)
         if n == 1:
             states = Formula(tails.distinct_states, exponent, size)
-            wrong = {"exponent 1.8": states(exponent=1.8), "Heaps with 1 for Gamma": np.sqrt(size / zeta(2)) - 0.5}
+            wrong = {
+                "exponent 1.8": states(exponent=1.8),
+                "Heaps with 1 for Gamma": np.sqrt(size / scipy.special.zeta(2)) - 0.5,
+            }
             counted = BoundedMean(new.sum(1), 1, size)
             yield states.against(counted, "distinct states, one fit", wrong, slack=size ** (1 / exponent - 1))
 

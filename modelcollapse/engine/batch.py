@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from modelcollapse.addresses import chain_words
 from modelcollapse.data import with_room
 from modelcollapse.engine import devices, scan
 from modelcollapse.engine.forms import changed, changes, supports
 from modelcollapse.engine.plan import Leg, Stage
-from modelcollapse.loop import Process, State
+from modelcollapse.loop import Process, State, before
 from modelcollapse.regimes import common
 
 FEWER = 64
@@ -41,8 +42,9 @@ class Batch:
     resting: list[tuple[np.ndarray, Any]] = dataclasses.field(default_factory=list)
 
     @property
-    def index(self) -> np.ndarray:
-        return (self.first + self.place).astype(np.uint32)
+    def words(self) -> np.ndarray:
+        """The words of the chains' keys."""
+        return _words(self.key, self.first + self.place, self.process, self.mesh)
 
     @property
     def records(self) -> int:
@@ -55,19 +57,25 @@ class Batch:
             self.state = changed(self.state, process, process.family.room(int(largest)))
         self.process = process
 
-    def advance(self, stage: Stage, leg: Leg) -> None:
+    def advance(self, stage: Stage, leg: Leg, quick: bool) -> None:
         """Run one leg, and let chains that have come to rest step aside."""
         self.generation += leg.generations
         if not self.place.size:
             self.column += int(leg.kept.sum())
             return
-        self.state, out = scan.advance_chains(
-            self.key, self.index, self.state, stage.process, leg.gaps, stage.single, self.mesh
+        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "quick": quick}
+        self.state, out, rest = scan.advance_chains(
+            self.words, self.state, stage.process, leg.gaps, len(leg.kept), mesh=self.mesh, **how
         )
         kept = np.flatnonzero(leg.kept)
-        self.write({name: leaf[:, kept] for name, leaf in devices.collect(out, self.mesh).items()})
+        self.write({name: leaf[kept].swapaxes(0, 1) for name, leaf in devices.collect(out, self.mesh).items()})
         if stage.last and self.mesh is None and scan.settles(stage.process):
-            self._let_rest()
+            self._let_rest(rest)
+
+    def calls_lapack(self, stage: Stage, quick: bool) -> bool:
+        """Whether the program of a stage does."""
+        how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "quick": quick}
+        return scan.calls_lapack(self.words, self.state, stage.process, stage.legs[0].gaps, **how)
 
     def finish(self, last: int) -> tuple[dict[str, np.ndarray], Any]:
         """The trace, and the states at generation ``last`` in the order of the chains."""
@@ -87,16 +95,16 @@ class Batch:
             self.trace[name][self.place[real], self.column : self.column + leaf.shape[1]] = leaf[real]
         self.column += next(iter(records.values())).shape[1]
 
-    def _let_rest(self) -> None:
+    def _let_rest(self, rest: jax.Array) -> None:
         """Once three quarters of the chains are at rest, the others go on alone, in a quarter of the places."""
         fewer = self.place.size // 4
         if fewer < FEWER:
             return
-        rest = np.asarray(scan.at_rest(self.state, self.process))
-        live = np.flatnonzero(~rest)
+        resting = np.asarray(rest)
+        live = np.flatnonzero(~resting)
         if live.size > fewer:
             return
-        self._leave(np.flatnonzero(rest))
+        self._leave(np.flatnonzero(resting))
         # places that are left over run surplus chains
         stay = np.resize(live, fewer) if live.size else live
         self.place = np.where(np.arange(stay.size) < live.size, self.place[stay], self.chains + np.arange(stay.size))
@@ -124,10 +132,16 @@ def started(
     width: int,
     recorded: np.ndarray,
 ) -> Batch:
-    """New chains at generation 0, in ``width`` places."""
+    """New chains at generation 0, or before it for a process that ``opens``, in ``width`` places."""
     place = np.arange(width)
-    state, record = scan.start_chains(key, (first + place).astype(np.uint32), process, mesh)
-    batch = Batch(key, mesh, first, chains, process, state, place, _room(record, chains, recorded.size))
+    if process.opens:
+        one = before(process)
+        state = jax.tree.map(lambda leaf: devices.place(np.broadcast_to(leaf, (width, *leaf.shape)), mesh), one)
+        batch = Batch(key, mesh, first, chains, process, state, place, {}, generation=-1)
+        return with_trace(batch, process, recorded.size)
+    words = _words(key, first + place, process, mesh)
+    state, record = scan.start_chains(words, process, impl=jax.random.key_impl(key), mesh=mesh)
+    batch = Batch(key, mesh, first, chains, process, state, place, _room(record, process, chains, recorded.size))
     if recorded.size and recorded[0] == 0:
         batch.write({name: leaf[:, None] for name, leaf in devices.collect(record, mesh).items()})
     return batch
@@ -167,10 +181,14 @@ def _widened(state: State, process: Process) -> State:
     return dataclasses.replace(state, params=params, memory=memory, data=data)
 
 
+def _words(key: jax.Array, index: np.ndarray, process: Process, mesh: Mesh | None) -> Any:
+    return devices.place(chain_words(key, index.astype(np.uint32), process.models), mesh)
+
+
 def with_trace(batch: Batch, process: Process, records: int) -> Batch:
-    """A resumed batch with room for the records of its first stage."""
+    """A batch with room for the records of its first stage."""
     record = jax.eval_shape(scan.read_chains, batch.state, process)
-    return dataclasses.replace(batch, trace=_room(record, batch.chains, records))
+    return dataclasses.replace(batch, trace=_room(record, process, batch.chains, records))
 
 
 def merged(batches: list[Batch], most: int) -> list[Batch]:
@@ -214,9 +232,10 @@ def stacked_chains(states: list[Any]) -> Any:
     return jax.tree.map(join, *states) if len(states) > 1 else states[0]
 
 
-def _room(record: Any, chains: int, records: int) -> dict[str, np.ndarray]:
-    """Arrays for the trace ``(chains, records, ...)`` of what is read ``(places, ...)``."""
-    return {name: np.empty((chains, records, *leaf.shape[1:]), leaf.dtype) for name, leaf in record.items()}
+def _room(record: scan.Records, process: Process, chains: int, records: int) -> dict[str, np.ndarray]:
+    """Arrays for the trace ``(chains, records, ...)`` of what is read ``(places, ...)``, in the order given."""
+    shapes = {name: record[name] for name in process.watch.observables}
+    return {name: np.empty((chains, records, *leaf.shape[1:]), leaf.dtype) for name, leaf in shapes.items()}
 
 
 def _chosen(state: Any, which: np.ndarray) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 
@@ -30,10 +29,12 @@ def count(mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.size
 
 
-def place(leaf: Any, mesh: Mesh | None) -> jax.Array:
-    """An array over chains on one device, or split over those of the mesh, which may belong to other processes."""
-    if mesh is None:
-        return jnp.asarray(leaf)
+def place(leaf: Any, mesh: Mesh | None) -> Any:
+    """An array over chains, for a program on one device, or split over those of the mesh, which may belong to other
+    processes.
+    """
+    if mesh is None:  # the program takes it from there
+        return leaf
     whole = np.asarray(leaf)
     return jax.make_array_from_callback(
         whole.shape, NamedSharding(mesh, jax.P(mesh.axis_names[0])), lambda part: whole[part]

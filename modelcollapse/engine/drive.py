@@ -16,7 +16,8 @@ from modelcollapse.engine import batch as batches
 from modelcollapse.engine import plan as plans
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.checkpoint import Checkpoint
-from modelcollapse.engine.plan import Plan, Stage
+from modelcollapse.engine.plan import How, Leg, Plan, Stage
+from modelcollapse.engine.workers import Workers
 from modelcollapse.loop import State
 
 
@@ -33,23 +34,23 @@ class Outcome:
 def drive(
     plan: Plan,
     key: jax.Array,
+    how: How,
     states: State | None = None,
     *,
-    progress: bool = False,
-    mesh: Mesh | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Carry out ``plan``; ``states`` are those of the chains that it goes on with, None for new ones.
 
     After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached.
     """
-    work = _Work(plan, key, states, mesh, checkpoint)
-    chain_generations = plan.chains * (plan.last - max(plan.now, 0))
-    with tqdm(total=chain_generations, disable=not progress, unit="chain-gen", unit_scale=True, smoothing=0) as bar:
+    work = _Work(plan, key, states, how.mesh, checkpoint)
+    chain_generations = plan.chains * sum(stage.generations for stage in plan.stages)
+    bar = tqdm(total=chain_generations, disable=not how.progress, unit="chain-gen", unit_scale=True, smoothing=0)
+    with bar, Workers(how.threads) as workers:
         try:
             work.begin()
             for number, stage in enumerate(plan.stages):
-                work.run(number, stage, bar)
+                work.run(number, stage, bar, workers)
         except KeyboardInterrupt:
             running = work.stopped()
             if not running:
@@ -90,25 +91,36 @@ class _Work:
             else:
                 self.running.append(batches.resumed(*common, self.states, plan.first))
 
-    def run(self, number: int, stage: Stage, bar: tqdm) -> None:
+    def run(self, number: int, stage: Stage, bar: tqdm, workers: Workers) -> None:
         if number < self.stage:
-            bar.update(self.plan.chains * sum(leg.generations for leg in stage.legs))
+            bar.update(self.plan.chains * stage.generations)
             return
         if number > self.stage:
             self._enter(stage)
             self.legs = [0] * len(self.running)
             if self.checkpoint:
                 self.checkpoint.save_stage(number, self.running)
+        together = workers.pool is not None and self._together(stage)
         for done, leg in enumerate(stage.legs):
             if done:  # before the first leg the form may just have changed
                 self._stand()
-            for i, batch in enumerate(self.running):
+
+            def advance(i: int, done: int = done, leg: Leg = leg) -> int:
+                batch = self.running[i]
                 if done >= self.legs[i]:
-                    batch.advance(stage, leg)
+                    batch.advance(stage, leg, self.plan.quick)
                     if self.checkpoint:
                         self.checkpoint.save(number, i, batch, done + 1, last=leg is stage.legs[-1])
-                bar.update(batch.chains * leg.generations)
+                return batch.chains * leg.generations
+
+            for generations in workers.map(advance, range(len(self.running)), together):
+                bar.update(generations)
         self._stand()
+
+    def _together(self, stage: Stage) -> bool:
+        """Whether batches may run at once: on a CPU, where that repays the threads, and none waits for another."""
+        several = len(self.running) > 1 and self.mesh is None and jax.default_backend() == "cpu"
+        return several and self.plan.work >= plans.SHARED and not self.running[0].calls_lapack(stage, self.plan.quick)
 
     def _stand(self) -> None:
         """Note where all batches stand."""
@@ -118,7 +130,7 @@ class _Work:
         """All batches as they were at the last stop that all have reached."""
         # after a checkpoint some may be a leg ahead, and chains are numbered without gaps
         reached = itertools.takewhile(lambda batch: batch.generation == self.stop[0].generation, self.stop)
-        return [batch for batch in reached if batch.trace]
+        return [batch for batch in reached if batch.trace and batch.generation >= 0]
 
     def _enter(self, stage: Stage) -> None:
         for batch in self.running:
@@ -127,7 +139,8 @@ class _Work:
             self.running = [batches.with_trace(b, stage.process, self.plan.recorded.size) for b in self.running]
         if self.plan.merges:
             state = self.running[0].state
-            self.running = batches.merged(self.running, plans.most(stage.process, state, self.plan.recorded.size))
+            cost = plans.costs(stage.process, plans.single(state))
+            self.running = batches.merged(self.running, plans.most(cost, self.plan.recorded.size))
 
 
 def _outcome(running: list[Batch], plan: Plan, *, interrupted: bool = False) -> Outcome:

@@ -20,8 +20,8 @@ import numpy as np
 
 from modelcollapse.data import Counts, Rows
 from modelcollapse.families.discrete import Discrete
-from modelcollapse.loop import Process, State
-from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained
+from modelcollapse.loop import Process, State, opened
+from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import float64, in_turn, keys, materialise_pair, materialised, multinomial, over_lanes
 
@@ -97,20 +97,32 @@ class Tally:
 
 @part
 class Tallies:
-    """K states by their counts; what ``family`` does with probabilities, in integers."""
+    """K states by their counts; what ``family`` does with probabilities, in integers.
+
+    Counts that are all 0 stand for the ``truth`` ``(K,)``: nothing was drawn yet.
+    """
 
     family: Discrete
+    truth: jax.Array | None = None
 
     data = Counts
 
     def draw(self, key: jax.Array, params: Tally, n: int | jax.Array, capacity: int) -> Counts:
-        return Counts(multinomial(key, n, params.counts, capacity=capacity))
+        with float64():
+            weights = params.counts.astype(jnp.float64)
+            if self.truth is not None:
+                weights = jnp.where((params.counts == 0).all(), jnp.asarray(self.truth).astype(jnp.float64), weights)
+            return Counts(multinomial(key, n, weights, capacity=capacity))
 
     def summarise(self, rows: Rows) -> Counts:
         return self.family.summarise(rows)
 
     def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
         return Tally(data.n)
+
+    def before(self, source: Source) -> Tally | None:
+        truth = self.family.before(source)
+        return None if truth is None else Tally(np.zeros(truth.size, np.int32))  # type: ignore[arg-type]
 
     def represented(self, params: Tally, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
@@ -203,28 +215,30 @@ def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
     contained = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
     if not contained or type(family) is not Discrete or truth is None:
         return [(0, process)]
-    found = _forms(family, truth.size, sizes)
+    found = _forms(family, truth, sizes)
     out = []
     for i, (first, form) in enumerate(found):
         # the largest data set while it is kept so
         until = found[i + 1][0] + 1 if i + 1 < len(found) else len(sizes)
         capacity = form.capacity(int(sizes[:until].max()))
         room = capacity if isinstance(form, KeepsRows) else process.room
-        out.append((first, dataclasses.replace(process, family=form, capacity=capacity, room=room)))
+        out.append((first, opened(dataclasses.replace(process, family=form, capacity=capacity, room=room))))
     return out
 
 
 def form_at(process: Process, sizes: np.ndarray, generation: int) -> Process:
     """The process in the form that follows ``generation``."""
-    return [form for start, form in forms(process, sizes) if start <= generation][-1]
+    return [form for start, form in forms(process, sizes) if start <= max(generation, 0)][-1]
 
 
-def _forms(family: Discrete, states: int, sizes: np.ndarray) -> list[tuple[int, Form]]:
+def _forms(family: Discrete, truth: jax.Array, sizes: np.ndarray) -> list[tuple[int, Form]]:
+    states = truth.size
     by_items = states > _FEW_STATES and sizes[0] <= _ITEMS_PER_STATE * states
     late = np.flatnonzero(np.cumsum(1 / sizes) >= (_SOON if by_items else _LATE))[:1]
     if by_items:  # before the first data set that is too large to copy
         late = np.sort(np.concatenate([late, np.flatnonzero(sizes > _ITEMS_PER_STATE * states) - 1]))[:1]
-    return [(0, Items(states) if by_items else Tallies(family)), *((int(first), Survivors(states)) for first in late)]
+    opening = Items(states) if by_items else Tallies(family, truth)
+    return [(0, opening), *((int(first), Survivors(states)) for first in late)]
 
 
 def changes(state: State, process: Process) -> bool:

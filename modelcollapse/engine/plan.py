@@ -11,9 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from modelcollapse import arguments
+from modelcollapse.addresses import chain_keys
 from modelcollapse.engine import devices, scan
+from modelcollapse.engine import workers as threads
 from modelcollapse.engine.forms import form_at, forms
-from modelcollapse.loop import Process, State
+from modelcollapse.loop import Process, State, before
 from modelcollapse.process import Prepared, draws_rows
 from modelcollapse.protocols import Works
 
@@ -29,13 +32,42 @@ PAUSES = 16
 """Looks at who has come to rest, half a sample size of generations apart."""
 STOPS = 50
 """Pauses of a run that is watched: to report its progress, to save it."""
+WIDTHS = 16, 64, 256, 1024
+"""Numbers of chains that run at once in a short run, so that runs of many numbers of chains share a program."""
+RECORDS = 64
+"""Records for which one call has room, so that runs of many numbers of records share a program."""
+LONG = 2**33
+"""Bytes that the chains of a long run work with in all their generations: from here on, about a second or two of work,
+better programs repay the half to one second that compiling them takes more.
+"""
+SHARED = 2**28
+"""The same for a run whose batches may run at once: some 50 milliseconds of work, against one for the threads."""
+PARTS = 8
+"""Batches that such a run is cut into at least."""
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """The arguments of a run that change no number."""
+
+    batch_size: int | None
+    progress: bool
+    mesh: jax.sharding.Mesh | None
+    threads: int
+
+    @staticmethod
+    def checked(batch_size: int | None, progress: bool, mesh: jax.sharding.Mesh | None, workers: int | None) -> How:
+        """As they were given by a user; by default as many threads as there are processors."""
+        devices.check(mesh)
+        batch = None if batch_size is None else arguments.count("batch_size", batch_size)
+        return How(batch, arguments.flag("progress", progress), mesh, threads.count(workers))
 
 
 @dataclasses.dataclass(frozen=True)
 class Leg:
     """What one call runs: gaps between stops, some of which are recorded."""
 
-    gaps: np.ndarray  # (stops,) int32
+    gaps: np.ndarray  # (room,) int32, of which the first are there
     kept: np.ndarray  # (stops,) booleans
 
     @property
@@ -49,8 +81,11 @@ class Stage:
 
     process: Process
     legs: list[Leg]
-    single: bool  # all gaps are 1
     last: bool  # no other form follows
+
+    @property
+    def generations(self) -> int:
+        return sum(leg.generations for leg in self.legs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +101,12 @@ class Plan:
     stages: list[Stage]
     batch: int  # chains that run at once, a multiple of the devices
     merges: bool  # whether later forms may run more at once
+    work: int  # bytes that the chains work with in all their generations, by estimate
+
+    @property
+    def quick(self) -> bool:
+        """Whether the run is too short for the better of the two kinds of programs."""
+        return self.work < LONG
 
 
 def planned(
@@ -74,35 +115,63 @@ def planned(
     span: tuple[int, int],
     way: tuple[int, int],
     recorded: np.ndarray,
+    how: How,
     *,
-    batch_size: int | None = None,
-    mesh: jax.sharding.Mesh | None = None,
-    watched: bool = False,
+    saved: bool = False,
 ) -> Plan:
     """The plan for ``span`` (first chain, chains) on its ``way`` (generation now, -1 for new chains, and last).
 
-    ``watched`` says that the run is to stop on its way. MemoryError if it cannot fit into this machine's memory.
+    A run that is shown or ``saved`` stops on its way. MemoryError if it cannot fit into this machine's memory.
     """
-    (first, chains), (now, last), on = span, way, devices.count(mesh)
+    (begun, chains), (now, last), on = span, way, devices.count(how.mesh)
     process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
-    one = _one(begin, key)
-    # equal batches: the last one would otherwise run surplus chains
-    even = -(-chains // -(-chains // most(begin, one, recorded.size))) * on
-    batch = even if batch_size is None else batch_size
+    cost = costs(begin, first(begin, key))
+    work = chains * max(last - now, 1) * cost.working
+    even = _width(chains, most(cost, recorded.size), cost, work) * on
+    batch = even if how.batch_size is None else how.batch_size
     # as many on each device; the last may run surplus chains
-    batch = -(-min(batch, chains) // on) * on
-    check_memory(begin, one, chains, batch, recorded.size)
+    batch = -(-batch // on) * on
+    check_memory(cost, chains, batch, recorded.size)
     opening = begin if now < 0 else form_at(process, sizes, now)
-    ahead = stages(process, sizes, max(now, 0), recorded, last, watched)
-    return Plan(first, chains, now, last, recorded, opening, ahead, batch, batch_size is None and mesh is None)
+    room = _room(recorded.size, batch * cost.read, work)
+    since = now if now >= 0 or opening.opens else 0
+    ahead = stages(process, sizes, since, recorded, last, how.progress or saved, room)
+    merges = how.batch_size is None and how.mesh is None
+    return Plan(begun, chains, now, last, recorded, opening, ahead, batch, merges, work)
+
+
+def _width(chains: int, most: int, cost: Cost, work: int) -> int:
+    """Chains that run at once: a width that many runs share where idle chains cost next to nothing, else equal parts.
+
+    It depends on the arguments of a run alone.
+    """
+    largest = max((width for width in WIDTHS if width <= 1.5 * most), default=0)
+    if not cost.rows and largest and work < LONG:
+        return next((width for width in WIDTHS if width >= min(chains, largest)), largest)
+    parts = -(-chains // most)
+    if work >= SHARED:  # a number that does not depend on the machine, so that no result does
+        parts = max(parts, min(PARTS, chains // FEWEST))
+    # the last one would otherwise run surplus chains
+    return -(-chains // parts)
+
+
+def _room(records: int, each: int, work: int) -> int:
+    """Records for which one call has room, ``each`` of so many bytes: one number for most runs."""
+    whole = 1 << max(records - 1, 0).bit_length()
+    if RECORDS * each > CACHE:
+        return max(min(whole, RECORDS, MEMORY // 16 // max(each, 1)), 1)
+    return RECORDS if work < LONG else max(RECORDS, min(whole, 2**10))
 
 
 def stages(
-    process: Process, sizes: np.ndarray, now: int, recorded: np.ndarray, last: int, watched: bool
+    process: Process, sizes: np.ndarray, now: int, recorded: np.ndarray, last: int, watched: bool, room: int
 ) -> list[Stage]:
-    """The way from generation ``now`` to ``last``: stops at recorded generations, and pauses in between."""
-    edges = [now, *(start for start, _ in forms(process, sizes) if now < start < last), last]
+    """The way from generation ``now`` to ``last``: stops at recorded generations, and pauses in between.
+
+    ``now`` is -1 before generation 0 of a process that ``opens``; ``room`` is how many stops a leg has at most.
+    """
+    edges = [now, *(start for start, _ in forms(process, sizes) if max(now, 0) < start < last), last]
     out = []
     for begin, end in itertools.pairwise(edges):
         if begin == end:  # generation 0 alone
@@ -112,19 +181,16 @@ def stages(
         pauses = _pauses(form, sizes, begin, end, watched)
         stops = np.union1d(wanted, [*pauses, end]).astype(np.int64)
         gaps = np.diff(np.concatenate([[begin], stops])).astype(np.int32)
-        if not gaps.size:
-            continue
         kept = np.isin(stops, wanted)
-        if single := bool((gaps == 1).all()) and not watched:
-            out.append(Stage(form, [Leg(gaps, kept)], single, end == last))
-            continue
         cuts = np.searchsorted(stops, pauses, side="right")
-        parts = [(g, k) for g, k in zip(np.split(gaps, cuts), np.split(kept, cuts), strict=True) if g.size]
-        length = max(len(g) for g, _ in parts)
-        # filled up with gaps of 0: one compilation for all
-        filled = [Leg(*(np.pad(a, (0, length - len(a))) for a in part)) for part in parts]
-        out.append(Stage(form, filled, single, end == last))
+        parts = [p for g, k in zip(np.split(gaps, cuts), np.split(kept, cuts), strict=True) for p in _parts(g, k, room)]
+        out.append(Stage(form, parts, end == last))
     return out
+
+
+def _parts(gaps: np.ndarray, kept: np.ndarray, room: int) -> list[Leg]:
+    cuts = range(0, len(gaps), room)
+    return [Leg(np.pad(g := gaps[i : i + room], (0, room - len(g))), kept[i : i + room]) for i in cuts]
 
 
 def _pauses(process: Process, sizes: np.ndarray, begin: int, end: int, watched: bool) -> np.ndarray:
@@ -136,20 +202,40 @@ def _pauses(process: Process, sizes: np.ndarray, begin: int, end: int, watched: 
     return np.arange(begin + step, end, step)[:PAUSES]
 
 
-def most(process: Process, state: State, records: int) -> int:
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Bytes of one chain, by estimate."""
+
+    working: int  # what it works with in one generation
+    read: int  # of one record
+    state: int
+    draws: int  # of the rows that it draws, by a low estimate
+    rows: bool  # whether it holds rows at all
+
+
+def costs(process: Process, one: State) -> Cost:
+    """What a chain costs whose state, with an axis of length 1 for the chain, is ``one``."""
+    read = jax.eval_shape(scan.read_chains, one, process)
+    floats = process.family.workspace(one.params) if isinstance(process.family, Works) else 4
+    if not floats and draws_rows(process.family, process.source):
+        floats = 4
+    state, rows = _size(one), floats * process.capacity
+    draws = 4 * process.capacity * bool(process.room)
+    return Cost(TEMPORARY + 4 * state + 8 * rows, _size(read), state, draws, bool(rows or draws))
+
+
+def most(cost: Cost, records: int) -> int:
     """Chains whose state, draws and trace fit into ``MEMORY`` by a generous estimate, and on a CPU into its cache."""
-    working, read = _bytes(process, state)
-    found = MEMORY // (working + read * records)
+    found = MEMORY // (cost.working + cost.read * records)
     if jax.default_backend() == "cpu":
-        found = min(found, max(FEWEST, CACHE // working))
+        found = min(found, max(FEWEST, CACHE // cost.working))
     return max(found, 1)
 
 
-def check_memory(process: Process, state: State, chains: int, batch: int, records: int) -> None:
+def check_memory(cost: Cost, chains: int, batch: int, records: int) -> None:
     """Refuse a run that cannot fit into memory, by a low estimate: its trace, its states, the draws of one batch."""
     available = memory()
-    trace = chains * _bytes(process, state)[1] * records
-    states, draws = chains * _size(_single(state)), batch * 4 * process.capacity * bool(process.room)
+    trace, states, draws = chains * cost.read * records, chains * cost.state, batch * cost.draws
     needed = trace + states + draws
     if available is not None and needed > available:
         gib = 2**30
@@ -176,24 +262,18 @@ def memory() -> int | None:
     return min(found, default=None)
 
 
-def _one(process: Process, key: jax.Array) -> State:
-    """The shapes of one chain's state, with an axis of length 1 for the chain."""
-    state, _ = jax.eval_shape(scan.start_within, key, np.zeros(1, np.uint32), process)
-    return _single(state)
+def first(process: Process, key: jax.Array) -> State:
+    """The shapes of one chain's first state, with an axis of length 1 for the chain."""
+    if process.opens:
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), before(process))
+    return jax.eval_shape(
+        lambda: scan.start_within(chain_keys(key, np.zeros(1, np.uint32), process.models), process)[0]
+    )
 
 
-def _single(state: State) -> Any:
+def single(state: State) -> State:
+    """The shapes of the first of many chains, with an axis of length 1."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), state)
-
-
-def _bytes(process: Process, state: State) -> tuple[int, int]:
-    """Bytes that a chain works with in one generation, and those of one record of it."""
-    one = _single(state)
-    read = jax.eval_shape(scan.read_chains, one, process)
-    floats = process.family.workspace(one.params) if isinstance(process.family, Works) else 4
-    if not floats and draws_rows(process.family, process.source):
-        floats = 4
-    return TEMPORARY + 4 * _size(one) + 8 * floats * process.capacity, _size(read)
 
 
 def _size(tree: Any) -> int:

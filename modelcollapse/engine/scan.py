@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from modelcollapse.addresses import chain_keys
+from modelcollapse.engine import workers
 from modelcollapse.loop import Process, State, begin, step
 from modelcollapse.protocols import Rests, SelfContained, marks
 from modelcollapse.sampling import axis_of_chains
@@ -25,10 +25,13 @@ FAST = {
 would wait for each other a thousand times a millisecond; and operations one after another: two factorisations of many
 matrices that run at once in one process may deadlock (jaxlib 0.10.2).
 """
+QUICK = {**FAST, "xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+"""The same for a short run: compiled in a third to two thirds of the time, up to twice as slow; the same numbers."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
 Records = dict[str, jax.Array]
+_Go = Callable[[State, jax.Array], State]
 
 
 def settles(process: Process) -> bool:
@@ -42,112 +45,190 @@ def settles(process: Process) -> bool:
     )
 
 
-def advance(
-    keys: jax.Array, states: State, process: Process, gaps: jax.Array, *, single: bool
-) -> tuple[State, Records]:
-    """Go on by ``gaps[0]``, ``gaps[1]``, ... generations and read the observables after each; leaves
-    ``(chain, record, ...)``.
-
-    ``single`` says that all gaps are 1: then nothing but scans is used, and the trace has a reverse derivative. Where
-    every chain has come to rest, what is left of a gap is only counted.
+class _Chains:
+    """Chains of one process side by side; what is a few numbers per chain has the chains as last axis, so that vector
+    instructions run along them.
     """
 
-    def every(states: State) -> State:
-        return jax.vmap(step, (0, axes, None), axes)(keys, states, process)
+    def __init__(self, keys: jax.Array, states: State, process: Process) -> None:
+        self.keys, self.process, self.rests = keys, process, settles(process)
+        self.axes = jax.tree.map(lambda leaf: axis_of_chains(leaf.shape[1:]), states)
+
+    def laid(self, states: State) -> State:
+        return jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, 0, axis), states, self.axes)
+
+    def back(self, states: State) -> State:
+        return jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, axis, 0), states, self.axes)
+
+    def next(self, states: State) -> State:
+        return jax.vmap(step, (0, self.axes, None), self.axes)(self.keys, states, self.process)
+
+    def read(self, states: State) -> Records:
+        return jax.vmap(self.process.read, (self.axes,))(states)
+
+    def at_rest(self, states: State) -> jax.Array:
+        """Which chains ``(chain,)`` can only reproduce themselves, or have failed."""
+        if not self.rests:
+            return jnp.zeros(states.status.shape, bool)
+        resting = jax.vmap(self.process.family.at_rest, (self.axes.params,))(states.params)
+        return (states.generation >= 0) & ((states.status > 0) | resting)
+
+
+def advance(
+    keys: jax.Array, states: State, process: Process, gaps: jax.Array, stops: jax.Array
+) -> tuple[State, Records, jax.Array]:
+    """Go on by ``gaps[0]``, ``gaps[1]``, ... generations, the first ``stops`` of these, and read the observables after
+    each.
+
+    Neither the gaps nor their number is part of the program, only the room for them. Where every chain has come to
+    rest, what is left of a gap is only counted. Returns the states, records ``(record, chain, ...)`` and which chains
+    are at rest.
+    """
+    chains = _Chains(keys, states, process)
+    states = chains.laid(states)
 
     def several(states: State, count: jax.Array) -> State:
-        return every(states) if single else jax.lax.fori_loop(0, count, lambda _, s: every(s), states)
+        return lax.fori_loop(0, count, lambda _, s: chains.next(s), states)
 
-    def record(states: State, gap: jax.Array) -> tuple[State, Records]:
-        if rests and single:
-            states = jax.lax.cond(resting(states), functools.partial(_later, gap), every, states)
-        elif rests:
-            states = _until_rest(several, resting, states, gap)
-        else:
-            states = several(states, gap)
-        return states, jax.vmap(process.read, (axes,))(states)
+    def record(i: jax.Array, carry: tuple[State, Records]) -> tuple[State, Records]:
+        states, room = carry
+        go = _until_rest(several, chains) if chains.rests else several
+        states = go(states, gaps[i])
+        put = lambda whole, now: lax.dynamic_update_index_in_dim(whole, now, i, 0)  # noqa: E731
+        return states, jax.tree.map(put, room, chains.read(states))
 
-    def resting(states: State) -> jax.Array:
-        return ((states.status > 0) | jax.vmap(process.family.at_rest, (axes.params,))(states.params)).all()
-
-    rests = settles(process)
-    # what is a few numbers per chain is carried with the chains as last axis, so that vector instructions run along
-    # them
-    axes = jax.tree.map(lambda leaf: axis_of_chains(leaf.shape[1:]), states)
-    states = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, 0, axis), states, axes)
-    states, records = jax.lax.scan(record, states, gaps)
-    states = jax.tree.map(lambda leaf, axis: jnp.moveaxis(leaf, axis, 0), states, axes)
-    return states, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
+    shapes = jax.eval_shape(chains.read, states)
+    room = jax.tree.map(lambda leaf: jnp.zeros((len(gaps), *leaf.shape), leaf.dtype), shapes)
+    states, room = lax.fori_loop(0, stops, record, (states, room))
+    return chains.back(states), room, chains.at_rest(states)
 
 
-@jax.jit
-def at_rest(states: State, process: Process) -> jax.Array:
-    """Which chains ``(chain,)`` can only reproduce themselves, or have failed."""
-    return (states.status > 0) | jax.vmap(process.family.at_rest)(states.params)
+def _until_rest(several: _Go, chains: _Chains) -> _Go:
+    """``several``, which only counts from where every chain has come to rest."""
 
-
-def _later(generations: jax.Array, states: State) -> State:
-    return dataclasses.replace(states, generation=states.generation + generations)
-
-
-def _until_rest(
-    several: Callable[[State, jax.Array], State], resting: Callable[[State], jax.Array], states: State, gap: jax.Array
-) -> State:
     def stretch(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         left, states = carry
         count = jnp.minimum(left, STRETCH)
         return left - count, several(states, count)
 
-    left, states = jax.lax.while_loop(lambda carry: (carry[0] > 0) & ~resting(carry[1]), stretch, (gap, states))
-    return _later(left, states)
+    def goes_on(carry: tuple[jax.Array, State]) -> jax.Array:
+        return (carry[0] > 0) & ~chains.at_rest(carry[1]).all()
+
+    return lambda states, gap: _later(*lax.while_loop(goes_on, stretch, (gap, states)))
 
 
-def start(
-    key: jax.Array, index: jax.Array, process: Process, mesh: jax.sharding.Mesh | None = None
+def _later(generations: int | jax.Array, states: State) -> State:
+    return dataclasses.replace(states, generation=states.generation + generations)
+
+
+def follow(keys: jax.Array, states: State, process: Process, generations: int) -> tuple[State, Records]:
+    """``advance`` by one generation at a time, ``generations`` times; leaves ``(chain, record, ...)``.
+
+    Nothing but scans is used, so that the trace has a reverse derivative.
+    """
+    chains = _Chains(keys, states, process)
+
+    def record(states: State, _: None) -> tuple[State, Records]:
+        if chains.rests:
+            states = lax.cond(chains.at_rest(states).all(), lambda s: _later(1, s), chains.next, states)
+        else:
+            states = chains.next(states)
+        return states, chains.read(states)
+
+    states, records = lax.scan(record, chains.laid(states), length=generations)
+    return chains.back(states), jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), records)
+
+
+def start(keys: jax.Array, process: Process) -> tuple[State, Records]:
+    """Generation 0 of the chains with these keys, and its record."""
+    states = jax.vmap(begin, (0, None))(keys, process)
+    return states, jax.vmap(process.read)(states)
+
+
+def _started(
+    words: jax.Array, process: Process, impl: Hashable, mesh: jax.sharding.Mesh | None
 ) -> tuple[State, Records]:
-    """Generation 0 of the chains of these numbers, equally many on each device of the mesh, and its record."""
+    """``start`` for chains whose keys have these ``words``, equally many on each device of the mesh."""
 
-    def each(key: jax.Array, process: Process, index: jax.Array) -> tuple[State, Records]:
-        states = jax.vmap(begin, (0, None))(chain_keys(key, index, process.models), process)
-        return states, jax.vmap(process.read)(states)
+    def each(words: jax.Array, process: Process) -> tuple[State, Records]:
+        return start(jax.random.wrap_key_data(words, impl=impl), process)
 
-    return _over_devices(each, mesh, 1)(key, process, index)
+    return _over_devices(each, mesh, (True, False), (0, 0))(words, process)
 
 
-def resume(
-    key: jax.Array,
-    index: jax.Array,
+def _advanced(
+    words: jax.Array,
     states: State,
     process: Process,
     gaps: jax.Array,
-    single: bool,
-    mesh: jax.sharding.Mesh | None = None,
-) -> tuple[State, Records]:
-    """``advance`` for the chains of these numbers."""
+    stops: jax.Array,
+    impl: Hashable,
+    mesh: jax.sharding.Mesh | None,
+) -> tuple[State, Records, jax.Array]:
+    """``advance`` for chains whose keys have these ``words``, equally many on each device of the mesh."""
 
     def each(
-        key: jax.Array, process: Process, gaps: jax.Array, index: jax.Array, states: State
-    ) -> tuple[State, Records]:
-        return advance(chain_keys(key, index, process.models), states, process, gaps, single=single)
+        words: jax.Array, states: State, process: Process, gaps: jax.Array, stops: jax.Array
+    ) -> tuple[State, Records, jax.Array]:
+        return advance(jax.random.wrap_key_data(words, impl=impl), states, process, gaps, stops)
 
-    return _over_devices(each, mesh, 2)(key, process, gaps, index, states)
+    split = _over_devices(each, mesh, (True, True, False, False, False), (0, 1, 0))
+    return split(words, states, process, gaps, stops)
 
 
-start_chains = jax.jit(start, static_argnames=("mesh",), compiler_options=FAST)
-advance_chains = jax.jit(resume, static_argnames=("single", "mesh"), compiler_options=FAST)
-start_within = jax.jit(start, static_argnames=("mesh",))
-"""``start_chains`` and ``advance_chains`` for use inside other compiled functions, which alone may have options."""
-advance_within = jax.jit(resume, static_argnames=("single", "mesh"))
+_STATIC = ("impl", "mesh")
+start_chains = jax.jit(_started, static_argnames=_STATIC, compiler_options=QUICK)
+_ADVANCE: dict[bool, Any] = {
+    quick: jax.jit(_advanced, static_argnames=_STATIC, compiler_options=QUICK if quick else FAST)
+    for quick in (True, False)
+}
+
+
+def advance_chains(
+    words: jax.Array | np.ndarray,
+    states: State,
+    process: Process,
+    gaps: np.ndarray,
+    stops: int,
+    *,
+    impl: Hashable,
+    mesh: jax.sharding.Mesh | None,
+    quick: bool,
+) -> tuple[State, Records, jax.Array]:
+    """``advance`` for chains whose keys have these ``words``; ``quick`` for a run that is soon over."""
+    return _ADVANCE[quick](words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
+
+
+def calls_lapack(
+    words: jax.Array | np.ndarray, states: State, process: Process, gaps: np.ndarray, *, impl: Hashable, quick: bool
+) -> bool:
+    """Whether the program of ``advance_chains`` does, which is traced for it."""
+    traced = _ADVANCE[quick].trace(words, states, process, gaps, np.int32(1), impl=impl, mesh=None)
+    return workers.calls_lapack(traced.jaxpr.jaxpr)
+
+
+def programs() -> int:
+    """How many programs ``advance_chains`` has compiled."""
+    return sum(compiled._cache_size() for compiled in _ADVANCE.values())
+
+
+start_within = jax.jit(start)
+"""``start`` and ``follow`` for use inside other compiled functions, which alone may have options."""
+follow_within = jax.jit(follow, static_argnames=("generations",))
 read_chains = jax.jit(lambda states, process: jax.vmap(process.read)(states))
 """The record ``(chain, ...)`` of states as they are."""
 
 
-def _over_devices(function: Callable[..., Any], mesh: jax.sharding.Mesh | None, split: int) -> Callable[..., Any]:
-    """``function`` on each device's chains, which its last ``split`` arguments hold, without communication."""
+def _over_devices(
+    function: Callable[..., Any], mesh: jax.sharding.Mesh | None, given: tuple[bool, ...], got: tuple[int, ...]
+) -> Callable[..., Any]:
+    """``function`` on each device's chains, without communication: of its arguments those ``given`` are split over
+    them; ``got`` is which axis of each result the chains are.
+    """
     if mesh is None:
         return function
-    whole, parts = jax.P(), jax.P(mesh.axis_names[0])
-    count = len(inspect.signature(function).parameters) - split
-    specs = (*(whole,) * count, *(parts,) * split)
+    whole, first, second = jax.P(), jax.P(mesh.axis_names[0]), jax.P(None, mesh.axis_names[0])
+    into = tuple(first if split else whole for split in given)
+    out = tuple((first, second)[axis] for axis in got)
     # what varies over devices is declared here, not traced through every loop of a family
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)
+    return jax.shard_map(function, mesh=mesh, in_specs=into, out_specs=out, check_vma=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Counts, Rows, row_type
-from modelcollapse.laws import Table, law_of
+from modelcollapse.laws import Table, law_of, own_params
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import categories, multinomial
@@ -56,6 +56,9 @@ class Discrete:
         frequencies = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
         # counts of -1 come from weights that make no sense, or states out of range
         return jnp.where((data.n >= 0).all(), frequencies, jnp.nan)
+
+    def before(self, source: Source) -> jax.Array | None:
+        return own_params(source, self)
 
     def at_rest(self, params: jax.Array) -> jax.Array:
         """Whether one state is left, boolean ``()``: then a refit gives the same law bit for bit."""

@@ -27,8 +27,8 @@ from jax.typing import ArrayLike
 from modelcollapse import arguments
 from modelcollapse.data import Rows, row_type
 from modelcollapse.families.checks import check_one_column, check_table
-from modelcollapse.laws import Law, law_of, rows_of
-from modelcollapse.protocols import Count, HasLogMean, Number, Source
+from modelcollapse.laws import Law, law_of, own_params, rows_of
+from modelcollapse.protocols import Count, Family, HasLogMean, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import binomial, log_gamma, poisson
 
@@ -176,6 +176,9 @@ class OfCounts(abc.ABC):
     def at_rest(self, params: Mean) -> jax.Array:
         """Whether all draws are the same, boolean ``()``: a refit to them is the same law bit for bit."""
         return (params.variance == 0).all()
+
+    def before(self, source: Source) -> Mean | None:
+        return own_params(source, self) if _same_law(self, source) else None
 
     def blend(self, previous: Mean, fitted: Mean, rate: Number) -> Mean:
         """Linear in the mean."""
@@ -343,6 +346,9 @@ class Gamma:
     def fit(self, key: jax.Array, data: LogMean, previous: LogScale | None) -> LogScale:
         return self.law(data.log_mean)
 
+    def before(self, source: Source) -> LogScale | None:
+        return own_params(source, self) if _same_law(self, source) else None
+
     def blend(self, previous: LogScale, fitted: LogScale, rate: Number) -> LogScale:
         """Linear in the logarithm of the mean."""
         return self.law(previous.log_mean + rate * (fitted.log_mean - previous.log_mean))
@@ -361,6 +367,11 @@ class Gamma:
         return None if mean is None else self.law(jnp.log(mean))
 
     limit = project
+
+
+def _same_law(family: Family, source: Source) -> bool:
+    """Whether a law of ``source`` draws as ``family`` does: number of trials, of successes, shape."""
+    return isinstance(source, Law) and repr(source.family) == repr(family)
 
 
 def source_mean(source: Source) -> jax.Array | None:

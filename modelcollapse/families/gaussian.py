@@ -12,7 +12,8 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows
 from modelcollapse.families.checks import check_spanned, dimension
-from modelcollapse.laws import law_of
+from modelcollapse.laws import law_of, own_params
+from modelcollapse.numeric import namespace
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
@@ -34,7 +35,8 @@ class Normal:
     @property
     def factor(self) -> jax.Array:
         """Lower triangular ``(d, d)``, covariance = factor @ factor.T; its small columns may underflow to 0."""
-        return self.unit * jnp.exp(self.log_scale)[None, :]
+        xp = namespace(self.unit, self.log_scale)
+        return self.unit * xp.exp(self.log_scale)[None, :]
 
     covariance_factor = factor
 
@@ -168,6 +170,9 @@ class Gaussian:
     def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
         divisor = (data.count - self.ddof).astype(data.mean.dtype)
         return Normal(data.mean, data.unit, data.log_scale - 0.5 * jnp.log(divisor))
+
+    def before(self, source: Source) -> Normal | None:
+        return own_params(source, self)
 
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""

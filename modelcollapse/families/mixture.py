@@ -15,6 +15,7 @@ from modelcollapse.data import Rows
 from modelcollapse.families.checks import check_spanned, dimension
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.laws import law_of
+from modelcollapse.numeric import namespace
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 
@@ -35,7 +36,7 @@ class NormalMixture:
     @property
     def covariances(self) -> jax.Array:
         """Covariances of the components, ``(k, d, d)``."""
-        return self.factors @ jnp.swapaxes(self.factors, -1, -2)
+        return self.factors @ self.factors.swapaxes(-1, -2)
 
     @property
     def mean(self) -> jax.Array:
@@ -46,7 +47,7 @@ class NormalMixture:
     def covariance(self) -> jax.Array:
         """Covariance of the whole mixture, ``(d, d)``: within components and between their means."""
         gap = self.means - self.mean[None, :]
-        within = jnp.tensordot(self.weights, self.covariances, 1)
+        within = namespace(self.weights, self.factors).tensordot(self.weights, self.covariances, 1)
         return within + (self.weights[:, None] * gap).T @ gap
 
     def moved(self, by: np.ndarray | jax.Array) -> NormalMixture:

@@ -11,7 +11,7 @@ from modelcollapse.data import Rows
 from modelcollapse.families.checks import check_apart, check_one_column, check_table
 from modelcollapse.families.exponential import LogMean, log_mean_of
 from modelcollapse.families.uniform import estimator
-from modelcollapse.laws import Law, law_of, rows_of
+from modelcollapse.laws import Law, law_of, own_params, rows_of
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential, log_gamma
@@ -106,6 +106,9 @@ class Pareto:
         if self.estimator == "mle":
             return self.law(-data.log_mean)
         return self.law(jnp.log1p(-1 / data.count.astype(data.log_mean.dtype)) - data.log_mean)
+
+    def before(self, source: Source) -> PowerLaw | None:
+        return own_params(source, self)
 
     def blend(self, previous: PowerLaw, fitted: PowerLaw, rate: Number) -> PowerLaw:
         """Linear in the logarithm of the index."""

@@ -9,7 +9,7 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.data import Rows
 from modelcollapse.families.checks import check_apart, check_one_column, check_table
-from modelcollapse.laws import law_of, rows_of
+from modelcollapse.laws import law_of, own_params, rows_of
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import exponential
@@ -104,6 +104,9 @@ class Uniform:
         if self.estimator == "mle":
             return Interval(data.log_max)
         return Interval(data.log_max + jnp.log1p(1 / data.count.astype(data.log_max.dtype)))
+
+    def before(self, source: Source) -> Interval | None:
+        return own_params(source, self)
 
     def blend(self, previous: Interval, fitted: Interval, rate: Number) -> Interval:
         """Linear in the logarithm of the end."""

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import entr, gammaln, xlogy
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import Discrete
@@ -116,7 +116,7 @@ def of_law(s: Setting, theorem: Function) -> ArrayLike:
 
 
 def less_entropy(s: Setting, entropy: Function) -> ArrayLike:
-    return entr(s.law).sum() - entropy(s.law, s.size, s.fits)
+    return scipy.special.entr(s.law).sum() - entropy(s.law, s.size, s.fits)
 
 
 def each_state(s: Setting, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -207,7 +207,7 @@ def _hypergeometric(rows: int, chances: np.ndarray, size: int) -> np.ndarray:
 
     def choose(n: ArrayLike, k: ArrayLike) -> np.ndarray:
         n, k = np.asarray(n), np.asarray(k)
-        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+        return scipy.special.gammaln(n + 1) - scipy.special.gammaln(k + 1) - scipy.special.gammaln(n - k + 1)
 
     at = np.where(inside, j, np.maximum(size - (rows - kind), 0))
     law = np.where(inside, np.exp(choose(kind, at) + choose(rows - kind, size - at) - choose(rows, size)), 0.0)
@@ -215,14 +215,14 @@ def _hypergeometric(rows: int, chances: np.ndarray, size: int) -> np.ndarray:
 
 
 def _relative_entropy(x: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return np.where(p > 0, xlogy(x, x / np.where(p > 0, p, 1.0)) - x + p, 0.0)
+    return np.where(p > 0, scipy.special.xlogy(x, x / np.where(p > 0, p, 1.0)) - x + p, 0.0)
 
 
 # what is summed over the states, and its formula
 SUMMED: dict[Function, tuple[Value, str]] = {
     observables.support_size: (lambda x, p: x > 0, "E S_n = sum_i P(X_n(i) > 0)"),
     observables.absorbed: (lambda x, p: x == 1, "sum_i P(X_n(i) = M_n)"),
-    observables.entropy: (lambda x, p: entr(x), "E h(p_n) = sum_i E entr(X_n(i)/M_n)"),
+    observables.entropy: (lambda x, p: scipy.special.entr(x), "E h(p_n) = sum_i E entr(X_n(i)/M_n)"),
     observables.kl_divergence: (_relative_entropy, f"{KL} by the law of each count"),
     observables.total_variation: (lambda x, p: np.abs(x - p) / 2, "(1/2) sum_i E |X_n(i)/M_n - p_0(i)|"),
 }

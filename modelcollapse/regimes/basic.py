@@ -16,7 +16,7 @@ from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
 from modelcollapse.protocols import CanWeigh, Family, Memory, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, share, shares
+from modelcollapse.regimes.common import at, counted, counts_of, role, share, shares
 
 
 @part
@@ -26,6 +26,7 @@ class Replace:
     needs_items = False
     equivariant = True
     self_contained = True
+    opens = True
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         return real.draw(fold(key, REAL), size), ()
@@ -33,7 +34,7 @@ class Replace:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        return model.draw(fold(key, MODEL), size), ()
+        return model.draw(fold(key, role(generation)), size), ()
 
 
 @part
@@ -44,6 +45,7 @@ class FreshReal:
 
     needs_items = False
     equivariant = True
+    opens = True
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
@@ -58,7 +60,7 @@ class FreshReal:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = counted(self.share, size, generation)
+        fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
         return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
 
 
@@ -154,6 +156,7 @@ class Weighted:
 
     needs_items = False
     equivariant = True
+    opens = True
 
     def __post_init__(self) -> None:
         converted(self, weight=arguments.shares, share=shares)
@@ -179,6 +182,8 @@ class Weighted:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = counted(self.share, size, generation)
+        first = generation == 0
+        fresh = jnp.where(first, size, counted(self.share, size, generation))
         drawn = real.draw(fold(key, REAL), fresh)
-        return drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation)), ()
+        mixed = drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation))
+        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), drawn, mixed), ()

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.addresses import MODEL, REAL
 from modelcollapse.portions import Portion, portion, traced_portion
 from modelcollapse.protocols import ChecksSizes, Family, Memory, Needs, Number, Plans, Prepares, Regime, Resumes, Source
 
@@ -16,6 +17,11 @@ from modelcollapse.protocols import ChecksSizes, Family, Memory, Needs, Number, 
 def at(value: Number, generation: int | jax.Array) -> Any:
     """A number as it is; of a schedule, the entry of ``generation``."""
     return value if jnp.ndim(value) == 0 else value[generation]  # type: ignore[index]
+
+
+def role(generation: int | jax.Array) -> int | jax.Array:
+    """The role of the newest model's draw; at generation 0, where the model is what is real, that of a real draw."""
+    return jnp.where(generation == 0, REAL, MODEL)
 
 
 def counted(share: Number | Portion, size: jax.Array, generation: int | jax.Array) -> jax.Array:

@@ -36,6 +36,7 @@ class Mixture:
 
     needs_items = False
     equivariant = True
+    opens = True
     DEEPEST = 256
 
     def __post_init__(self) -> None:
@@ -87,8 +88,10 @@ class Mixture:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
+        # all is real at generation 0
         alpha, beta, gamma = (
-            jnp.asarray(at(w, generation), jnp.result_type(float)) for w in (self.alpha, self.beta, self.gamma)
+            jnp.where(generation == 0, opening, jnp.asarray(at(w, generation), jnp.result_type(float)))
+            for w, opening in ((self.alpha, 0.0), (self.beta, 0.0), (self.gamma, 1.0))
         )
         if _mixes(model.family, real.law):
             newest, truth = outcome(model.law), outcome(real.law)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, MODEL, REAL, fold
 from modelcollapse.arguments import converted, optional
+from modelcollapse.data import room
 from modelcollapse.laws import Stream
 from modelcollapse.protocols import Memory, Needs
 from modelcollapse.pytree import part, static
+from modelcollapse.regimes.common import role
 
 
 @part
@@ -21,6 +24,7 @@ class Accumulate:
 
     needs_items = False
     equivariant = True
+    opens = True
 
     def plan(self, sizes: np.ndarray) -> Needs:
         """The pool holds every item ever drawn, and all of them are fitted."""
@@ -33,7 +37,10 @@ class Accumulate:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        pool = memory | model.draw(fold(key, MODEL), size)
+        new = model.draw(fold(key, role(generation)), size)
+        pool = memory | new
+        if not room(pool):  # nothing was kept before generation 0, and zeros need not be an empty set
+            pool = jax.tree.map(lambda old, own: jnp.where(generation == 0, own, old), pool, new)
         return pool, pool
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple, TypeAlias, cast, overload
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast, overload
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,8 @@ from jax.typing import ArrayLike
 from modelcollapse.sampling._xla import materialise_pair
 
 __all__ = ["fold", "key", "materialise_keys", "materialised", "raw", "threefry2x32", "words", "wrap"]
+
+Word = TypeVar("Word", jax.Array, np.ndarray)
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _UNSIGNED = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
@@ -32,6 +34,11 @@ def threefry2x32(first: jax.Array, second: jax.Array, high: jax.Array, low: jax.
     All four arguments are uint32 and broadcast like scalars against arrays. Source: Salmon, Moraes, Dror and Shaw,
     "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
+    return _rounds(first, second, high, low)
+
+
+def _rounds(first: Word, second: Word, high: Word, low: Word) -> tuple[Word, Word]:
+    """Arrays of JAX or of NumPy."""
     schedule = (first, second, first ^ second ^ np.uint32(0x1BD11BDA))
     x, y = high + schedule[0], low + schedule[1]
     for group in range(5):
@@ -41,6 +48,14 @@ def threefry2x32(first: jax.Array, second: jax.Array, high: jax.Array, low: jax.
         x = x + schedule[(group + 1) % 3]
         y = y + (schedule[(group + 2) % 3] + np.uint32(group + 1))
     return x, y
+
+
+def fold_on_host(key_data: np.ndarray, addresses: np.ndarray) -> np.ndarray:
+    """The words ``(..., 2)`` of a threefry key folded with each of ``addresses`` ``(...)`` uint32, in NumPy."""
+    with np.errstate(over="ignore"):
+        first, second = (key_data[i : i + 1] for i in range(2))
+        words = _rounds(first, second, np.zeros(1, np.uint32), addresses.reshape(-1))
+    return np.stack(words, axis=-1).reshape(*addresses.shape, 2)
 
 
 def _counters(shape: tuple[int, ...]) -> jax.Array:
@@ -135,7 +150,8 @@ def wrap(key: jax.Array | np.ndarray) -> jax.Array:
             raise TypeError(
                 f"key must be a typed JAX key or a raw uint32 key of shape (..., 2), got {key.dtype}{key.shape}"
             )
-        key = jax.random.wrap_key_data(jnp.asarray(key), impl="threefry2x32")
+        impl = unrolled() if jax.default_backend() == "cpu" else "threefry2x32"
+        return jax.random.wrap_key_data(jax.device_put(key), impl=impl)
     typed = cast(jax.Array, key)
     if jax.default_backend() == "cpu" and jax.random.key_impl(typed) == "threefry2x32":
         return jax.random.wrap_key_data(jax.random.key_data(typed), impl=unrolled())

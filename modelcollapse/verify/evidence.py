@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, Self, SupportsFloat
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_ndtr
-from scipy.stats import binom
+import scipy
 
 ROUNDINGS = 64
 """How far beyond the bounds of its law a value may lie, in roundings: more than the sum of any observable makes."""
@@ -59,7 +57,7 @@ class Proportion:
         if not 0 <= value <= 1:
             return -np.inf
         k, n, x = self.successes, self.trials, self.estimate
-        lower, upper = binom.logcdf(k, n, value), binom.logsf(k - 1, n, value)
+        lower, upper = scipy.stats.binom.logcdf(k, n, value), scipy.stats.binom.logsf(k - 1, n, value)
         exact = min(float(lower), float(upper))
         if np.isfinite(exact):
             return min(0.0, np.log(2) + exact)
@@ -161,7 +159,7 @@ class ChernoffMean(_Mean):
         # the optimum lies near gap / variance; a bracket of its size keeps the search well scaled
         reach = 20 * abs(gap) / float(np.var(self.samples)) + 1e-12
         low, high = max(low, -reach), min(high, reach)
-        best = minimize_scalar(
+        best = scipy.optimize.minimize_scalar(
             lambda t: self.cgf(t) - t * gap, bounds=(low, high), method="bounded", options={"xatol": 1e-10}
         )
         return float(min(0.0, np.log(2) + self.samples.size * min(best.fun, 0.0)))
@@ -174,7 +172,7 @@ class NominalMean(_Mean):
     certain = False
 
     def log_p(self, value: float, level: float) -> float:
-        return float(np.log(2) + log_ndtr(-abs(self.estimate - value) / self.standard_error))
+        return float(np.log(2) + scipy.special.log_ndtr(-abs(self.estimate - value) / self.standard_error))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)

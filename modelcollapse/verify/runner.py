@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from scipy.special import ndtri_exp
+import scipy
 
 from modelcollapse.verify.evidence import Evidence
 
@@ -198,7 +198,7 @@ def judge(evidence: Evidence, level: float) -> Row:
         log_p = observed.log_p(value, level)
         return Comparison(value, evidence.z(value), log_p, bool(log_p < np.log(level)))
 
-    threshold = -ndtri_exp(np.log(level / 2))
+    threshold = -scipy.special.ndtri_exp(np.log(level / 2))
     scale = abs(evidence.predicted)
     return Row(
         evidence.what,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -134,15 +135,23 @@ def test_batches_and_records_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     alone = run(chains=1)
     np.testing.assert_array_equal(alone["probabilities"], whole["probabilities"][:1])
     # batches of eight chains run alone while they are items, and are merged as survivors
-    most = lambda many: lambda process, *rest: 8 if isinstance(process.family, _resampled.Items) else many  # noqa: E731
-    monkeypatch.setattr(plan, "most", most(1000))
+    costs = plan.costs
+    room = {True: 8, False: 1000}
+
+    def costly(process: Any, *rest: Any) -> Any:
+        """So many bytes that ``most`` finds the ``room``."""
+        many = room[isinstance(process.family, _resampled.Items)]
+        return dataclasses.replace(costs(process, *rest), working=plan.MEMORY // many, read=0)
+
+    monkeypatch.setattr(plan, "costs", costly)
+    monkeypatch.setattr(plan, "FEWEST", 1000)
     assert_same(whole, run())
     # in pairs, the last of which lacks its second: surplus chains run in its place
-    monkeypatch.setattr(plan, "most", most(16))
+    room[False] = 16
     widths = []
     advance = scan.advance_chains
     monkeypatch.setattr(
-        scan, "advance_chains", lambda key, index, *r: widths.append(index.size) or advance(key, index, *r)
+        scan, "advance_chains", lambda words, *r, **how: widths.append(len(words)) or advance(words, *r, **how)
     )
     assert_same(whole, run())
     assert set(widths) == {8, 16}
@@ -168,9 +177,9 @@ def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> 
     sizes = []
     advance = scan.advance_chains
 
-    def counting(key: Any, index: Any, *rest: Any) -> Any:
-        sizes.append(index.size)
-        return advance(key, index, *rest)
+    def counting(words: Any, *rest: Any, **how: Any) -> Any:
+        sizes.append(len(words))
+        return advance(words, *rest, **how)
 
     monkeypatch.setattr(scan, "advance_chains", counting)
     assert_same(whole, run(**options))

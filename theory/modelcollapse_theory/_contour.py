@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from modelcollapse_theory._domain import NotCovered
 
@@ -69,6 +69,6 @@ def _saddle(
         if outer == edge:
             return inner
         if (slope(outer) - x) * (1 if lower else -1) <= 0:
-            return float(optimize.brentq(lambda t: slope(t) - x, *sorted((inner, outer)), xtol=1e-300, rtol=1e-8))
+            return float(scipy.optimize.brentq(lambda t: slope(t) - x, *sorted((inner, outer)), xtol=1e-300, rtol=1e-8))
         inner = outer
     return inner

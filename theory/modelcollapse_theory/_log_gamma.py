@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 _SHIFT = 20  # from here on the two asymptotic series below are right to the last bit
 _BINET = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
@@ -67,4 +67,4 @@ def digamma_excess(x: ArrayLike) -> NDArray[np.float64]:
     x = np.asarray(x, dtype=np.float64)
     far = np.maximum(x, _SHIFT)
     square = 1 / far**2
-    return np.where(x < _SHIFT, special.psi(x) - np.log(x), -0.5 / far + square * _series(square, _DIGAMMA))
+    return np.where(x < _SHIFT, scipy.special.psi(x) - np.log(x), -0.5 / far + square * _series(square, _DIGAMMA))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 
 def least(meets: Callable[[int], bool], low: int, guess: int, high: int) -> int:
@@ -45,4 +45,4 @@ def least_share(absent: Callable[[float], float], delta: float) -> float:
     low = -1.0
     while excess(low) < 0:
         low *= 2
-    return float(np.exp(brentq(excess, low, 0.0, xtol=1e-13, rtol=1e-13)))
+    return float(np.exp(scipy.optimize.brentq(excess, low, 0.0, xtol=1e-13, rtol=1e-13)))

@@ -9,8 +9,8 @@ theory/derivations/accumulation.md.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, loggamma, xlog1py, zeta
 
 from modelcollapse_theory._domain import LONGEST, Array, choice, law, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
@@ -32,8 +32,8 @@ def _log_square_product(square: Array, count: Array) -> Array:
     """
     tail = np.zeros(np.broadcast(square, count).shape)
     for k in range(26, 0, -1):
-        tail = tail - square**k / k * (zeta(2 * k, 2.0) - zeta(2 * k, count + 1.0))
-    return xlog1py(1.0, -square) + tail
+        tail = tail - square**k / k * (scipy.special.zeta(2 * k, 2.0) - scipy.special.zeta(2 * k, count + 1.0))
+    return scipy.special.xlog1py(1.0, -square) + tail
 
 
 @theorem(
@@ -86,7 +86,7 @@ def accumulate_sizes(sizes: ArrayLike) -> Array:
     size = whole("sizes", sizes, 1, "a batch needs items").astype(np.float64)
     if size.ndim != 1:
         raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    return np.concatenate([[0.0], -np.expm1(np.cumsum(xlog1py(1.0, -size / np.cumsum(size) ** 2)))])
+    return np.concatenate([[0.0], -np.expm1(np.cumsum(scipy.special.xlog1py(1.0, -size / np.cumsum(size) ** 2)))])
 
 
 @theorem(
@@ -114,9 +114,11 @@ def accumulate_subsample(sample_size: int, fits: int, subsample: int | None = No
     pooled = np.arange(1.0, count + 1) * size
     unlike = (pooled - m) / (m * np.maximum(pooled - 1, 1))
     step = -((size / (pooled + size)) ** 2) * (unlike + (1 - unlike) / size)
-    log_pool = np.cumsum(np.concatenate([xlog1py(1.0, np.full(min(count, 1), -1 / size)), np.log1p(step[:-1])]))
+    log_pool = np.cumsum(
+        np.concatenate([scipy.special.xlog1py(1.0, np.full(min(count, 1), -1 / size)), np.log1p(step[:-1])])
+    )
     pool = np.concatenate([[0.0], -np.expm1(log_pool)])
-    model = np.concatenate([[0.0], -np.expm1(log_pool + xlog1py(1.0, -unlike))])
+    model = np.concatenate([[0.0], -np.expm1(log_pool + scipy.special.xlog1py(1.0, -unlike))])
     return model, pool
 
 
@@ -145,7 +147,9 @@ def accumulate_subsample_limit(sample_size: int, subsample: int | None = None) -
         return 1.0, 1.0
     slope = 1 / size + (1 - 1 / size) / m
     roots = np.roots([1, 2 - 1 / size, 1 - 2 / size - slope, -1 / size + 1 / size**2 + (1 - 1 / size) / size])
-    log_kept = np.log1p(-1 / size) + gammaln(1 - 1 / size) - np.sum(loggamma(1 - roots + 0j)).real
+    log_kept = (
+        np.log1p(-1 / size) + scipy.special.gammaln(1 - 1 / size) - np.sum(scipy.special.loggamma(1 - roots + 0j)).real
+    )
     pool = -np.expm1(log_kept)
     return float(1 / m + (1 - 1 / m) * pool), float(pool)
 
@@ -197,7 +201,9 @@ def unbiased_variance_limit(sample_size: ArrayLike) -> Array:
     size = whole("sample_size", sample_size, 2, "an unbiased variance needs two draws").astype(np.float64)
     root = np.sqrt(1 + 4 * size)
     high, low = (1 + root) / (2 * size), (1 - root) / (2 * size)
-    return np.exp(gammaln(2 - 1 / size) - gammaln(2 - high) - gammaln(2 - low))
+    return np.exp(
+        scipy.special.gammaln(2 - 1 / size) - scipy.special.gammaln(2 - high) - scipy.special.gammaln(2 - low)
+    )
 
 
 @theorem(
@@ -213,7 +219,7 @@ def first_order_loss(fits: ArrayLike) -> Array:
     pays this factor to first order. The limit is exact; M v_n differs from it by O(1/M).
     """
     count = whole("fits", fits).astype(np.float64)
-    return np.where(count == 0, 0.0, 1 + zeta(2.0, 2.0) - zeta(2.0, count + 1))
+    return np.where(count == 0, 0.0, 1 + scipy.special.zeta(2.0, 2.0) - scipy.special.zeta(2.0, count + 1))
 
 
 @theorem(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import Array, choice, positive, whole, within
@@ -60,7 +60,9 @@ def mean_tail_index(sample_size: ArrayLike, *, ddof: int = 1) -> Array:
 
     def root(m: float) -> float:
         return 2 * float(
-            optimize.brentq(lambda s: float(gaussian.log_variance_cgf(s, m, 1, ddof=0)) / s, 1.5, 10.0, xtol=1e-13)
+            scipy.optimize.brentq(
+                lambda s: float(gaussian.log_variance_cgf(s, m, 1, ddof=0)) / s, 1.5, 10.0, xtol=1e-13
+            )
         )
 
     return np.vectorize(root, otypes=[np.float64])(size)[()]
@@ -101,7 +103,7 @@ def regularised_variance_cdf(
     """
     ddof = choice("ddof", ddof, (0, 1))
     scale = positive("regularisation", regularisation) * whole("sample_size", sample_size, 2)
-    return special.gammaincc(2 - ddof, scale / positive("variance", variance))
+    return scipy.special.gammaincc(2 - ddof, scale / positive("variance", variance))
 
 
 def regularised_variance_quantile(
@@ -111,4 +113,4 @@ def regularised_variance_quantile(
     ddof = choice("ddof", ddof, (0, 1))
     scale = positive("regularisation", regularisation) * whole("sample_size", sample_size, 2)
     probability = within("probability", probability, 0, 1, open_low=True, open_high=True)
-    return scale / special.gammainccinv(2 - ddof, probability)
+    return scale / scipy.special.gammainccinv(2 - ddof, probability)

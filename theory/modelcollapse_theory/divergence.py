@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import integrate
-from scipy.interpolate import CubicSpline
-from scipy.special import entr, gammaln, xlog1py, xlogy
 
 from ._domain import Array, NotCovered, law, one_whole, whole, within
 from ._register import theorem
@@ -98,7 +96,10 @@ def expected_entropy(probabilities: ArrayLike, sample_size: int, fits: ArrayLike
     ``fits``. Exact. Raises ValueError unless ``probabilities`` is a law, 1 <= sample_size <= 2000 and fits >= 1.
     """
     group, size = states(probabilities), marginal_size(sample_size)
-    return marginal_expectation(group.probability, size, fits, entr(np.arange(size + 1) / size)) @ group.multiplicity
+    return (
+        marginal_expectation(group.probability, size, fits, scipy.special.entr(np.arange(size + 1) / size))
+        @ group.multiplicity
+    )
 
 
 @theorem(
@@ -120,7 +121,7 @@ def expected_kl(probabilities: ArrayLike, sample_size: int, fits: ArrayLike) -> 
     group, size = states(probabilities), marginal_size(sample_size)
     p = group.probability
     ratio = np.arange(size + 1)[:, None] / (size * p)
-    cost = p * (xlogy(ratio, ratio) - (ratio - 1))
+    cost = p * (scipy.special.xlogy(ratio, ratio) - (ratio - 1))
     return marginal_expectation(p, size, fits, cost) @ group.multiplicity
 
 
@@ -160,8 +161,10 @@ def mean_absolute_deviation(probability: ArrayLike, sample_size: ArrayLike) -> A
         raise NotCovered(f"sample_size must be at most 2**40, got {size.max():.6g}: rounding leaves no digits beyond")
     # at q = 1 the factor (1 - q) makes it 0 whatever k
     k = np.minimum(np.floor(size * q) + 1, size)
-    choose = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    return np.where(q == 1, 0.0, 2 * k * np.exp(choose + xlogy(k, q) + xlog1py(size - k + 1, -q)) / size)
+    choose = scipy.special.gammaln(size + 1) - scipy.special.gammaln(k + 1) - scipy.special.gammaln(size - k + 1)
+    return np.where(
+        q == 1, 0.0, 2 * k * np.exp(choose + scipy.special.xlogy(k, q) + scipy.special.xlog1py(size - k + 1, -q)) / size
+    )
 
 
 @theorem(
@@ -241,10 +244,10 @@ def _support_sums(group: States, size: int, start: int, last: float) -> Callable
         return -np.expm1(np.multiply.outer(lineages, group.log_complement)) @ group.multiplicity - 1
 
     extra = [lineage_expectation_limit(size, int(t), more) for t in fits]
-    curve = CubicSpline(np.log(fits), np.log(np.maximum(extra, 1e-12)))
+    curve = scipy.interpolate.CubicSpline(np.log(fits), np.log(np.maximum(extra, 1e-12)))
     grid = np.linspace(np.log(start - 0.5), np.log(fits[-1]), 4001)
-    rest = integrate.cumulative_simpson(np.exp(curve(grid) + grid), x=grid, initial=0)  # over d ln t
-    later = CubicSpline(grid, rest)
+    rest = scipy.integrate.cumulative_simpson(np.exp(curve(grid) + grid), x=grid, initial=0)  # over d ln t
+    later = scipy.interpolate.CubicSpline(grid, rest)
     return lambda count: later(np.log(np.maximum(count, start) - 0.5))
 
 

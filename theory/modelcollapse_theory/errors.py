@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import integrate, special, stats
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import (
@@ -114,12 +114,12 @@ def expressivity_gap(weights: ArrayLike, means: ArrayLike, variances: ArrayLike)
 
     def integrand(x: float) -> float:
         parts = -0.5 * (x - means) ** 2 / variances - np.log(sds) + np.log(np.maximum(weights, 1e-300))
-        mixed = float(special.logsumexp(parts))
+        mixed = float(scipy.special.logsumexp(parts))
         normal = -0.5 * (x - mean) ** 2 / variance - 0.5 * np.log(variance)
         return float(np.exp(mixed) * (mixed - normal)) / np.sqrt(2 * np.pi)
 
     cuts = np.unique(np.concatenate([means + k * sds for k in (-39, -8, -3, 0, 3, 8, 39)]))
-    pieces = [integrate.quad(integrand, a, b, epsabs=1e-13, limit=200)[0] for a, b in pairwise(cuts)]
+    pieces = [scipy.integrate.quad(integrand, a, b, epsabs=1e-13, limit=200)[0] for a, b in pairwise(cuts)]
     return float(max(0.0, np.sum(pieces)))
 
 
@@ -164,7 +164,7 @@ def expected_divergence(
     mean, whole_variance, _ = mixture_moments(w, m, np.full(w.size, v))
     drift = float(gaussian.expected_log_variance(size, 1, ddof=ddof))
     inverse, gap, log = _first_fit(w, m - mean, v, size, divisor)
-    factor = np.exp(r * np.log(divisor / 2) + special.gammaln(half - r) - special.gammaln(half))
+    factor = np.exp(r * np.log(divisor / 2) + scipy.special.gammaln(half - r) - scipy.special.gammaln(half))
     power = factor ** (n - 1)
     with np.errstate(invalid="ignore"):
         added = r**2 / size * np.where(factor == 1, n - 1, factor * (power - 1) / (factor - 1 if factor != 1 else 1.0))
@@ -179,7 +179,7 @@ def _first_fit(w: Array, shift: Array, v: float, size: int, divisor: int) -> tup
     variance v.
     """
     labels = np.arange(size + 1)
-    chance = stats.binom.pmf(labels, size, w[0])
+    chance = scipy.stats.binom.pmf(labels, size, w[0])
     labels, chance = labels[chance > 1e-20], chance[chance > 1e-20]
     gap = shift[0] - shift[-1]
     centre = shift[-1] + labels / size * gap
@@ -188,9 +188,9 @@ def _first_fit(w: Array, shift: Array, v: float, size: int, divisor: int) -> tup
     for i, load in enumerate(loads):  # a noncentral chi-square is a central one with a Poisson number of pairs more
         width = 12 * np.sqrt(load) + 40
         pairs = np.arange(max(0, int(load - width)), int(load + width) + 1)
-        weight = stats.poisson.pmf(pairs, load)
+        weight = scipy.stats.poisson.pmf(pairs, load)
         inverse[i] = weight @ (0.5 / (half - 1 + pairs))
-        log[i] = weight @ (special.digamma(half + pairs) + np.log(2))
+        log[i] = weight @ (scipy.special.digamma(half + pairs) + np.log(2))
     scale = divisor / v
     return (
         float(chance @ inverse * scale),

@@ -10,8 +10,8 @@ import itertools
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import entr, eval_legendre, spence
 
 from ._domain import Array, NotCovered, law, one_whole, whole, within
 from ._register import theorem
@@ -89,7 +89,9 @@ def fixation_time_second_moment_limit(probabilities: ArrayLike, sample_size: Arr
     # Li2(q) = spence(1 - q), which rounds away a small q; q + q^2/4 + q^3/9 + ... does not
     k = np.arange(1.0, 9.0)
     small = q < 1e-2
-    dilogarithm = np.where(small, np.where(small, q, 0.0)[:, None] ** k @ k**-2.0, spence(np.where(small, 0.5, p)))
+    dilogarithm = np.where(
+        small, np.where(small, q, 0.0)[:, None] ** k @ k**-2.0, scipy.special.spence(np.where(small, 0.5, p))
+    )
     inside = q * group.log_complement + p * (group.log * group.log_complement + dilogarithm)
     return 8 * size**2 * float(group.multiplicity @ inside)
 
@@ -128,7 +130,7 @@ def conditional_loss_mean_refined(probability: ArrayLike, sample_size: ArrayLike
     """
     q = within("probability", probability, 0.0, 1.0, open_low=True, open_high=True)
     size = whole("sample_size", sample_size, 1).astype(np.float64)
-    return 2 * size * entr(q) / (1 - q) - (np.log(size) + np.log(q)) / 3 + FIXATION_CONSTANT
+    return 2 * size * scipy.special.entr(q) / (1 - q) - (np.log(size) + np.log(q)) / 3 + FIXATION_CONSTANT
 
 
 @theorem(
@@ -156,7 +158,7 @@ def states_left_time_limit(probabilities: ArrayLike, sample_size: int, states_le
         kept = np.zeros((math.comb(p.size, s), p.size), dtype=bool)
         np.put_along_axis(kept, np.array(list(itertools.combinations(range(p.size), s))), True, axis=1)
         others = np.where(kept, 0.0, p).sum(axis=1)
-        total += (-1) ** (left - s) * math.comb(p.size - s - 1, left - s) * float(entr(others).sum())
+        total += (-1) ** (left - s) * math.comb(p.size - s - 1, left - s) * float(scipy.special.entr(others).sum())
     return float(2 * size * total)
 
 
@@ -181,5 +183,9 @@ def fixation_probability_by_limit(probability: ArrayLike, sample_size: int, fits
         raise NotCovered(f"fits / sample_size must be one number of at least 1e-4, got {fits!r} / {sample_size!r}")
     k = np.arange(1.0, math.sqrt(80 / time) + 3)
     r = (1 - 2 * p)[..., None]
-    terms = (eval_legendre(k - 1, r) - eval_legendre(k + 1, r)) * (1 - 2 * (k % 2)) * np.exp(-k * (k + 1) * time / 2)
+    terms = (
+        (scipy.special.eval_legendre(k - 1, r) - scipy.special.eval_legendre(k + 1, r))
+        * (1 - 2 * (k % 2))
+        * np.exp(-k * (k + 1) * time / 2)
+    )
     return p + terms.sum(axis=-1) / 2

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from modelcollapse_theory._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, whole, within
 from modelcollapse_theory._log_gamma import log_gamma_increment
@@ -301,4 +301,4 @@ def minimal_share(probability: float, sample_size: int, failure: float) -> float
     low = -1.0
     while excess(low) < 0:
         low *= 2
-    return 1.0 if excess(0.0) >= 0 else float(np.exp(brentq(excess, low, 0.0, xtol=1e-13, rtol=1e-13)))
+    return 1.0 if excess(0.0) >= 0 else float(np.exp(scipy.optimize.brentq(excess, low, 0.0, xtol=1e-13, rtol=1e-13)))

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 
 from modelcollapse_theory._domain import Array, NotCovered, one_real, one_whole, within
 from modelcollapse_theory._register import theorem
@@ -135,7 +135,7 @@ def absent_limit(probability: ArrayLike, sample_size: int, share: float = 0.0, f
         left, found = None if fits is None else int(most - steps), np.empty(chance.size)
         for first in range(0, chance.size, 4096):
             part = slice(first, first + 4096)
-            logs = CubicSpline(np.arange(top + 1), _log_few(size, g, 1 - chance[part], left, top))(at)
+            logs = scipy.interpolate.CubicSpline(np.arange(top + 1), _log_few(size, g, 1 - chance[part], left, top))(at)
             found[part] = np.exp(early[part]) * ((weights / weights.sum()) @ np.exp(logs))
     return np.where(q == 0, 1.0, np.minimum(found, 1.0).reshape(q.shape))
 
@@ -166,5 +166,5 @@ def lineage_expectation_limit(sample_size: int, fits: int, function: Callable[[A
         number, scale = np.arange(1.0, top + 1), max(size / _CLOCK, 1.0)
         table = _step(round(size / scale), 0.0, 0.0, top)[1:, 1:]
         power = np.linalg.matrix_power(table, round((most - steps) / scale))
-        values = CubicSpline(number, power @ function(number))(at)
+        values = scipy.interpolate.CubicSpline(number, power @ function(number))(at)
     return float(weights @ values / weights.sum())

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from modelcollapse_theory import _contour
 from modelcollapse_theory._domain import Array, choice, real, whole
@@ -83,7 +83,7 @@ def variance_log_variance(sample_size: ArrayLike, fits: ArrayLike) -> Array:
 
     Exact for every M >= 2; ValueError outside. Source: the variance of a log chi-square.
     """
-    return _fits(fits) * special.polygamma(1, (_sizes(sample_size) - 1) / 2)
+    return _fits(fits) * scipy.special.polygamma(1, (_sizes(sample_size) - 1) / 2)
 
 
 @theorem(
@@ -240,7 +240,7 @@ def _law(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, ddof: in
         return _contour.tails(
             lambda theta: n * _step_cgf(theta, np.asarray(size), ddof),
             lambda t: n * float(digamma_excess(half + t) + np.log1p(t / half) + drift),
-            lambda t: n * float(special.polygamma(1, half + t)),
+            lambda t: n * float(scipy.special.polygamma(1, half + t)),
             -half,
             x,
         )[side]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import Array, whole, within
@@ -83,4 +83,4 @@ def hitting_time_cdf(fits: ArrayLike, threshold: ArrayLike, sample_size: ArrayLi
     depth, drift, sd = _barrier(threshold, sample_size, ddof)
     fits = whole("fits", fits)
     shape = (depth / sd) ** 2
-    return stats.invgauss.cdf(fits, depth / drift / shape, scale=shape)
+    return scipy.stats.invgauss.cdf(fits, depth / drift / shape, scale=shape)

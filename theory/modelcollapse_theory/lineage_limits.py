@@ -9,8 +9,8 @@ on a clock that the sequence sets. Derived in theory/derivations/lineages.md.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 
 from ._domain import Array, NotCovered, whole
 from ._register import theorem
@@ -129,6 +129,12 @@ def lineage_law_limit(sample_size: int, fits: int, lineages: ArrayLike) -> Array
     k = np.arange(1.0, 40.0)
     # j_(k-1) = Gamma(j+k-1)/Gamma(j); k < j does not contribute
     gap = np.maximum(k - j, 0)
-    logs = gammaln(j + k - 1) - gammaln(j) - gammaln(j + 1) - gammaln(gap + 1) - k * (k - 1) * time / 2
+    logs = (
+        scipy.special.gammaln(j + k - 1)
+        - scipy.special.gammaln(j)
+        - scipy.special.gammaln(j + 1)
+        - scipy.special.gammaln(gap + 1)
+        - k * (k - 1) * time / 2
+    )
     terms = np.where(k >= j, (2 * k - 1) * np.exp(logs) * (1 - 2 * (gap % 2)), 0.0)
     return terms.sum(axis=-1)

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import eval_jacobi
 
 from ._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, real, whole, within
 from ._register import theorem
@@ -131,8 +131,8 @@ def transient_density(frequency: ArrayLike, probability: float, sample_size: int
     if time < 1e-4:
         raise NotCovered(f"fits / sample_size must be at least 1e-4, got {fits!r} / {sample_size!r}")
     i = np.arange(1.0, math.sqrt(80 / time) + 3)
-    there = eval_jacobi(i - 1, 1, 1, 1 - 2 * x[..., None])
-    here = eval_jacobi(i - 1, 1, 1, 1 - 2 * q)
+    there = scipy.special.eval_jacobi(i - 1, 1, 1, 1 - 2 * x[..., None])
+    here = scipy.special.eval_jacobi(i - 1, 1, 1, 1 - 2 * q)
     return q * (1 - q) * (there @ ((i + 1) * (2 * i + 1) / i * here * np.exp(-i * (i + 1) * time / 2)))
 
 

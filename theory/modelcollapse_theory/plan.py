@@ -12,9 +12,8 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 
 from modelcollapse_theory import (
     accumulation,
@@ -189,9 +188,9 @@ def variance_below(threshold: float, sample_size: int, confidence: float, *, ddo
         spread = float(np.sqrt(gaussian.variance_log_variance(size, 1)))
 
         def near(fits: float) -> float:
-            return float(ndtr((depth + fits * drift) / (spread * np.sqrt(fits))))
+            return float(scipy.special.ndtr((depth + fits * drift) / (spread * np.sqrt(fits))))
 
-        score = spread * float(ndtri(chance)) / (2 * drift)  # of sqrt(n): n m + depth = z s sqrt(n)
+        score = spread * float(scipy.special.ndtri(chance)) / (2 * drift)  # of sqrt(n): n m + depth = z s sqrt(n)
         return _beyond((score + np.sqrt(score**2 - depth / drift)) ** 2, near, _REPLACE, *what, "normal law")
 
     def below(fits: int) -> float:
@@ -300,7 +299,9 @@ def growth_to_keep(kept: float, sample_size: int, fits: int) -> Answer:
     if left(lowest) >= target:  # no number of float64 lies between 1 and the answer
         return Answer(lowest, left(lowest), None, None, _REPLACE, what, exact=False, cost=_grown(size, lowest, count))
     # near b = 1 the product is e^(-1/(M (b - 1))): the logarithm of the gap is the good scale
-    root = brentq(lambda x: left(1 + np.exp(x)) - target, np.log(lowest - 1), np.log(high - 1), xtol=1e-12)
+    root = scipy.optimize.brentq(
+        lambda x: left(1 + np.exp(x)) - target, np.log(lowest - 1), np.log(high - 1), xtol=1e-12
+    )
     power, aside = float(1 + np.exp(root)), float(1 + np.exp(root) * (1 - _ASIDE))
     return Answer(power, left(power), aside, left(aside), _REPLACE, what, cost=_grown(size, power, count))
 

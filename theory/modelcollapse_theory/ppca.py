@@ -9,8 +9,8 @@ maximum likelihood to M draws (covariance with divisor M), where sampling takes 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import interpolate, stats
 
 from modelcollapse_theory import wishart
 from modelcollapse_theory._domain import LONGEST, Array, NotCovered, one_whole, positive, whole, within
@@ -165,7 +165,7 @@ def alive_probability(
         )
     if n == 0:
         return (x > 0).astype(np.float64)[()]
-    law = stats.chi2(size - 1)
+    law = scipy.stats.chi2(size - 1)
     low, high = np.log(law.ppf(1e-14) / size), np.log(law.isf(1e-16) / size)
     nodes, weights = np.polynomial.legendre.leggauss(256)
     nodes = 0.5 * (high - low) * nodes + 0.5 * (high + low)
@@ -176,9 +176,9 @@ def alive_probability(
     left = np.expm1(grid[:, None] + nodes)
     there = left > np.exp(grid[0])
     moved = np.minimum(np.log(np.where(there, left, 1.0)), grid[-1])
-    chance = interpolate.CubicSpline(grid, law.sf(size * np.exp(-grid)))
+    chance = scipy.interpolate.CubicSpline(grid, law.sf(size * np.exp(-grid)))
     for _ in range(n - 1):
-        chance = interpolate.CubicSpline(grid, np.where(there, chance(moved), 0.0) @ weights)
+        chance = scipy.interpolate.CubicSpline(grid, np.where(there, chance(moved), 0.0) @ weights)
     start = np.clip(np.log(np.maximum(x, np.exp(grid[0]))), grid[0], grid[-1])
     return np.where(x > np.exp(grid[0]), np.clip(chance(start), 0, 1), 0.0)[()]
 

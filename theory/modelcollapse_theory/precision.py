@@ -9,8 +9,8 @@ to 0. Samples of a few rows are absorbed all the same.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import interpolate, signal, sparse, special, stats
 
 from modelcollapse_theory import gaussian, hitting
 from modelcollapse_theory._domain import (
@@ -67,7 +67,7 @@ def rounded_moments(mean: ArrayLike, deviation: ArrayLike, spacing: ArrayLike) -
     with np.errstate(divide="ignore", invalid="ignore"):
         edges = (cells[:-1] + 0.5 - mean[..., None]) / relative[..., None]
     edges = np.where(relative[..., None] > 0, edges, np.where(cells[:-1] + 0.5 > mean[..., None], np.inf, -np.inf))
-    below = np.concatenate([np.zeros((*mean.shape, 1)), special.ndtr(edges), np.ones((*mean.shape, 1))], -1)
+    below = np.concatenate([np.zeros((*mean.shape, 1)), scipy.special.ndtr(edges), np.ones((*mean.shape, 1))], -1)
     chance = np.diff(below, axis=-1)
     first = chance @ cells
     second = (chance * (cells - first[..., None]) ** 2).sum(-1)
@@ -120,7 +120,7 @@ def fed_variance_cdf(
     start, ridge = one_real("variance", variance, 0, open_low=True), one_real("ridge", ridge, 0, open_low=True)
     size = one_whole("sample_size", sample_size, 8, "the grid is fine enough from 8 to 2000", 2000)
     n, ddof = one_whole("fits", fits, 1, most=LONGEST), choice("ddof", ddof, (0, 1))
-    law, divisor = stats.chi2(size - 1), size - ddof
+    law, divisor = scipy.stats.chi2(size - 1), size - ddof
     low, high = np.log(law.ppf(1e-14) / divisor), np.log(law.isf(1e-14) / divisor)
     nodes, weights = np.polynomial.legendre.leggauss(128)
     nodes = 0.5 * (high - low) * nodes + 0.5 * (high + low)
@@ -139,13 +139,15 @@ def fed_variance_cdf(
     ]  # fmt: skip
     rows = np.broadcast_to(np.arange(grid.size)[:, None], place.shape).ravel()
     step = sum(
-        sparse.csr_array((np.where(there, c * weights, 0.0).ravel(), (rows, (first + k).ravel())), (grid.size,) * 2)
+        scipy.sparse.csr_array(
+            (np.where(there, c * weights, 0.0).ravel(), (rows, (first + k).ravel())), (grid.size,) * 2
+        )
         for k, c in enumerate(lagrange)
     )
     chance = law.cdf(divisor * np.exp(grid) / (start + ridge))
     for _ in range(n - 1):
         chance = step @ chance
-    found = interpolate.CubicSpline(grid, chance)(np.clip(np.log(x), grid[0], grid[-1]))
+    found = scipy.interpolate.CubicSpline(grid, chance)(np.clip(np.log(x), grid[0], grid[-1]))
     return np.where(np.log(x) < grid[0], 0.0, np.clip(found, 0, 1))[()]
 
 
@@ -191,8 +193,8 @@ def pair_absorbed(deviation: float, spacing: float, fits: ArrayLike) -> Array:
     def distances(sd: float) -> Array:
         reach = int(np.ceil(9 * sd)) + 1
         cells = np.arange(-reach, reach + 1)
-        chance = np.diff(special.ndtr((np.append(cells, reach + 1) - 0.5) / sd))
-        pair = signal.fftconvolve(chance, chance[::-1])[2 * reach :]  # lags 0, 1, ...
+        chance = np.diff(scipy.special.ndtr((np.append(cells, reach + 1) - 0.5) / sd))
+        pair = scipy.signal.fftconvolve(chance, chance[::-1])[2 * reach :]  # lags 0, 1, ...
         pair[1:] *= 2
         out = np.zeros(most + 1)
         out[: min(pair.size, most)] = pair[:most]

@@ -8,8 +8,8 @@ error on a fresh noiseless label. It is free of S wherever a docstring does not 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from modelcollapse_theory._domain import Array, NotCovered, flag, positive, real, scale, whole, within
 from modelcollapse_theory._register import theorem
@@ -68,7 +68,7 @@ def step_risk_cdf(
     if np.any(size < d):
         raise NotCovered(f"sample_size must be at least dimension, got {sample_size!r} at dimension {dimension!r}")
     left = size - d + 1
-    return special.fdtr(
+    return scipy.special.fdtr(
         d, left, within("risk", risk, 0, np.inf) / positive("noise_variance", noise_variance) * left / d
     )
 
@@ -84,7 +84,7 @@ def accumulated_risk_same_rows(
 ) -> Array:
     """Excess risk when ``fits`` batches of labels for the same rows accumulate; under pi^2/6 of the first. Exact."""
     fits = whole("fits", fits)
-    total = np.pi**2 / 6 - special.zeta(2, fits + 1.0)
+    total = np.pi**2 / 6 - scipy.special.zeta(2, fits + 1.0)
     return replaced_risk(sample_size, 1, dimension, noise_variance) * total
 
 
@@ -128,7 +128,7 @@ def _digamma_gap(x: ArrayLike, c: Array) -> Array:
         total = total + 1 / ((x + k) * (x + k - c))
     y = x + 40
     for k in range(1, 9):
-        total = total + (-c) ** (k - 1) * special.polygamma(k, y) / special.factorial(k)
+        total = total + (-c) ** (k - 1) * scipy.special.polygamma(k, y) / scipy.special.factorial(k)
     return total[()]
 
 
@@ -194,7 +194,7 @@ def fixed_design_risk(
     if moment.shape != (rows.shape[1],) * 2:
         raise ValueError(f"second_moment must be a square matrix over the {rows.shape[1]} columns, got {moment.shape}")
     fits = whole("fits", fits)
-    times = np.pi**2 / 6 - special.zeta(2, fits + 1.0) if accumulate else fits
+    times = np.pi**2 / 6 - scipy.special.zeta(2, fits + 1.0) if accumulate else fits
     corner = np.linalg.qr(rows)[1]
     half = np.linalg.solve(corner.T, moment)
     return _noise(noise_variance) * np.trace(np.linalg.solve(corner.T, half.T)) * times

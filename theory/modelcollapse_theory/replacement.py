@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import zeta
 
 from ._domain import Array, law, real, whole, within
 from ._register import theorem
@@ -189,7 +189,7 @@ def heterozygosity_limit(probabilities: ArrayLike, sample_size: ArrayLike, growt
     grows = np.where(power > 1, power, 2.0)
     # M = 1 has a first factor of 0; for M >= 2 sixty terms leave less than 2^-60
     with np.errstate(over="ignore"):  # 1/M^k may be 0
-        terms = zeta(k * grows[..., None]) / (k * np.maximum(size, 2).astype(np.float64)[..., None] ** k)
+        terms = scipy.special.zeta(k * grows[..., None]) / (k * np.maximum(size, 2).astype(np.float64)[..., None] ** k)
     return np.where((power > 1) & (size > 1), start * np.exp(-terms.sum(axis=-1)), 0.0)
 
 

@@ -8,9 +8,8 @@ compete. Derived in theory/derivations/selection.md.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp, softmax
-from scipy.stats import binom
 
 from modelcollapse_theory._domain import Array, NotCovered, law, one_real, one_whole, real, whole, within
 from modelcollapse_theory._register import theorem
@@ -41,7 +40,7 @@ def tempered(probabilities: ArrayLike, temperature: float, generations: int) -> 
         power = np.exp(-steps * np.log(tau))
         np.multiply(relative, power, out=exponent, where=relative < 0)
     result = np.zeros(p.size)
-    result[alive] = softmax(exponent)
+    result[alive] = scipy.special.softmax(exponent)
     return result
 
 
@@ -83,10 +82,10 @@ def fixation_probability_exact(probability: float, sample_size: int, advantage: 
     s = one_real("advantage", advantage, -1, np.inf, open_low=True)
     count = np.arange(size + 1)
     share = count / size
-    step = binom.pmf(count[None], size, ((1 + s) * share / (1 + s * share))[:, None])
+    step = scipy.stats.binom.pmf(count[None], size, ((1 + s) * share / (1 + s * share))[:, None])
     inner = slice(1, size)
     fixed = np.concatenate([[0.0], np.linalg.solve(np.eye(size - 1) - step[inner, inner], step[inner, -1]), [1.0]])
-    return float(binom.pmf(count, size, x) @ fixed)
+    return float(scipy.stats.binom.pmf(count, size, x) @ fixed)
 
 
 @theorem(
@@ -138,7 +137,7 @@ def tilted(probabilities: ArrayLike, reward: ArrayLike, generations: int) -> Arr
     alive = p > 0
     logs = np.log(p[alive]) + one_whole("generations", generations) * (r[alive] - r[alive].max())
     result = np.zeros(p.size)
-    result[alive] = np.exp(logs - logsumexp(logs))
+    result[alive] = np.exp(logs - scipy.special.logsumexp(logs))
     return result
 
 

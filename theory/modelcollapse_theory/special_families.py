@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from modelcollapse_theory._domain import Array, flag, positive, real, whole
 from modelcollapse_theory._log_gamma import digamma_excess, log_gamma_increment
@@ -43,7 +43,7 @@ def gamma_log_mean(sample_size: ArrayLike, fits: ArrayLike, *, shape: ArrayLike 
     Exact: the mean itself is a martingale, its logarithm sinks. Raises ValueError unless M >= 1 and shape > 0.
     """
     total = whole("sample_size", sample_size, 1) * positive("shape", shape)
-    return _fits(fits) * digamma_excess(total), _fits(fits) * special.polygamma(1, total)
+    return _fits(fits) * digamma_excess(total), _fits(fits) * scipy.special.polygamma(1, total)
 
 
 @theorem(
@@ -88,7 +88,7 @@ def uniform_end_cdf(log_ratio: ArrayLike, sample_size: ArrayLike, fits: ArrayLik
     unbiased = flag("unbiased", unbiased)
     size, fits = whole("sample_size", sample_size, 1).astype(np.float64), whole("fits", fits, 1).astype(np.float64)
     top = fits * np.log1p(1 / size) if unbiased else np.zeros_like(size)
-    return special.gammaincc(fits, size * np.maximum(top - real("log_ratio", log_ratio), 0.0))
+    return scipy.special.gammaincc(fits, size * np.maximum(top - real("log_ratio", log_ratio), 0.0))
 
 
 @theorem(
@@ -108,7 +108,7 @@ def pareto_log_index(sample_size: ArrayLike, fits: ArrayLike, *, unbiased: bool 
     """
     size = _index_sizes(sample_size, unbiased)
     drift = -digamma_excess(size) + (np.log1p(-1 / size) if unbiased else 0.0)
-    return _fits(fits) * drift, _fits(fits) * special.polygamma(1, size)
+    return _fits(fits) * drift, _fits(fits) * scipy.special.polygamma(1, size)
 
 
 @theorem(

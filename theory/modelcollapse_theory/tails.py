@@ -8,8 +8,8 @@ exp(-a_n), so a_n ~ 2/n. Derived in theory/derivations/tails.md.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import gamma, zeta
 
 from modelcollapse_theory._domain import LONGEST, Array, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
@@ -36,7 +36,7 @@ def tail_mass(exponent: ArrayLike, rank: ArrayLike) -> Array:
     Exact; about k^(1-b)/((b-1) zeta(b)): the loss of a vocabulary cut at k, which no amount of data makes good.
     """
     b, k = _exponent("exponent", exponent), whole("rank", rank)
-    return zeta(b, k + 1.0) / zeta(b)
+    return scipy.special.zeta(b, k + 1.0) / scipy.special.zeta(b)
 
 
 @theorem(
@@ -60,7 +60,7 @@ def unseen_mass(exponent: ArrayLike, sample_size: ArrayLike, drawn_exponent: Arr
     if np.any(drawn < b):
         raise ValueError(f"drawn_exponent must be at least exponent={exponent!r}, got {drawn_exponent!r}")
     rate = (b - 1) / drawn
-    return gamma(rate) / (drawn * zeta(b)) * (size / zeta(drawn)) ** -rate
+    return scipy.special.gamma(rate) / (drawn * scipy.special.zeta(b)) * (size / scipy.special.zeta(drawn)) ** -rate
 
 
 @theorem(
@@ -76,7 +76,7 @@ def distinct_states(exponent: ArrayLike, sample_size: ArrayLike) -> Array:
     ``sample_size`` T need not be whole.
     """
     b, size = _exponent("exponent", exponent), positive("sample_size", sample_size)
-    return gamma(1 - 1 / b) * (size / zeta(b)) ** (1 / b) - 0.5
+    return scipy.special.gamma(1 - 1 / b) * (size / scipy.special.zeta(b)) ** (1 / b) - 0.5
 
 
 def effective_sample(sample_size: ArrayLike, fits: ArrayLike) -> Array:

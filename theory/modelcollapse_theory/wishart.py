@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from modelcollapse_theory import _contour, gaussian
 from modelcollapse_theory._domain import SQUARABLE, Array, NotCovered, choice, one_whole, real, whole, within
@@ -80,7 +80,7 @@ def lyapunov_spectrum(sample_size: ArrayLike, dimension: int, *, ddof: int = 1) 
 )
 def pivot_log_variance(sample_size: ArrayLike, dimension: int) -> Array:
     """Variance of the change of each log pivot in one fit, ``psi'((M - j)/2)``, shape (..., d). Exact."""
-    return special.polygamma(1, _pivots(sample_size, _dimension(dimension), 1)[0])
+    return scipy.special.polygamma(1, _pivots(sample_size, _dimension(dimension), 1)[0])
 
 
 @theorem(
@@ -162,7 +162,7 @@ def log_determinant_cdf(
         return _contour.tails(
             cgf,
             lambda t: n * float((digamma_excess(half + t) + np.log1p(t / half) + bias).sum()),
-            lambda t: n * float(special.polygamma(1, half + t).sum()),
+            lambda t: n * float(scipy.special.polygamma(1, half + t).sum()),
             -float(half.min()),
             x,
         )[0]

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import xlog1py
 
 from modelcollapse_theory._domain import Array, law, whole, within
 from modelcollapse_theory._domain import real as finite
@@ -56,7 +55,13 @@ def share_lost(gap: ArrayLike, steps: ArrayLike) -> Array:
     """1 - (1 - gap)^steps to full relative precision, for 0 <= gap <= 1 and steps >= 0."""
     # a gap that is 1 may round above it
     gap = np.minimum(within("gap", gap, 0, 1 + 1e-9), 1.0)
-    return 0.0 - np.expm1(xlog1py(whole("steps", steps).astype(np.float64), -gap))
+    return 0.0 - np.expm1(_log_power(whole("steps", steps).astype(np.float64), -gap))
+
+
+def _log_power(steps: Array | float, change: Array) -> Array:
+    """Logarithm of (1 + change)^steps, 0 for no steps; in NumPy, as to import SciPy's takes longer than to predict."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.equal(steps, 0), 0.0, steps * np.log1p(change))
 
 
 def affine(first: Array | float, source: Array, gap: Array, steps: ArrayLike) -> Array:
@@ -182,7 +187,7 @@ def replace_sizes(sizes: ArrayLike) -> Array:
     size = whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
     if size.ndim != 1:
         raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    return np.concatenate([[0.0], -np.expm1(np.cumsum(xlog1py(1.0, -1 / size)))])
+    return np.concatenate([[0.0], -np.expm1(np.cumsum(_log_power(1.0, -1 / size)))])
 
 
 @theorem(

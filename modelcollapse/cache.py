@@ -1,0 +1,71 @@
+"""Compiled programs are kept on disk, for those who ask for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+import platformdirs
+
+VARIABLE = "MODELCOLLAPSE_CACHE"
+"""The environment variable that names the folder, or says ``off``."""
+SECONDS = 0.05
+"""Programs that took less to compile are not kept: to read them would take as long."""
+
+
+def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
+    """Keep the programs that JAX compiles from now on, in this process and in later ones.
+
+    The library changes no setting of JAX by itself; this one call sets JAX's persistent compilation cache. The command
+    line makes it at its start. Results do not depend on it.
+
+    Parameters
+    ----------
+    folder
+        Where to keep them. Default the folder that the environment variable ``MODELCOLLAPSE_CACHE`` names; or else a
+        folder that JAX has been given already (``JAX_COMPILATION_CACHE_DIR``); or else one in the user's cache folder,
+        by version of JAX and by kind of processor, as programs are made for one. ``MODELCOLLAPSE_CACHE=off`` keeps
+        nothing, whatever the argument.
+
+    Returns
+    -------
+    The folder, or None if nothing is kept: ``off``, or there is no place for a cache.
+
+    Raises
+    ------
+    OSError
+        If a folder that was named cannot be made.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted.lower() == "off":
+        return None
+    before = jax.config.values["jax_compilation_cache_dir"]
+    if folder is None and not wanted and before:
+        return Path(before)
+    kept = Path(folder or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        if folder is None and not wanted:  # a user without a folder of their own
+            return None
+        raise
+    jax.config.update("jax_compilation_cache_dir", str(kept))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+    return kept
+
+
+def _machine() -> str:
+    """Version of JAX and a hash of what the processor can do."""
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):  # not Linux, or another processor
+        flags = platform.processor()
+    kind = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:12]
+    return f"jax-{jax.__version__}-{kind}"
+
+
+if __name__ == "__main__":  # the folder, for a shell
+    print(keep_programs() or "")

@@ -1,0 +1,100 @@
+"""Batches of a run on several threads: compiled programs let go of Python's lock, so that each has a core.
+
+Chains share nothing but arrays that are only read, so processes would copy these and compile again. One thread that
+dispatches several programs gains nothing: XLA runs them one after another on a CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from modelcollapse import arguments
+
+VARIABLE = "MODELCOLLAPSE_WORKERS"
+"""The environment variable that limits the threads of every run."""
+_CONTEXT: dict[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = {
+    "jax_enable_x64": jax.enable_x64,
+    "jax_default_device": jax.default_device,
+    "jax_default_matmul_precision": jax.default_matmul_precision,
+    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+    "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
+    "jax_debug_nans": jax.debug_nans,
+    "jax_debug_infs": jax.debug_infs,
+}
+"""Settings of JAX that belong to a thread, each with what sets it for a block."""
+_LAPACK = frozenset({
+    "cholesky", "cholesky_update", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr",
+    "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal", "tridiagonal_solve",
+})  # fmt: skip
+"""Operations that a CPU leaves to LAPACK, batches of which wait for a thread of the pool that they run in."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def count(workers: int | None) -> int:
+    """How many threads a run may have: what was asked for, or the processors that this process may use.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``workers``, or the environment variable, is not a whole number of at least 1.
+    """
+    if workers is not None:
+        return arguments.count("workers", workers)
+    if given := os.environ.get(VARIABLE):
+        if not given.isdecimal() or not int(given):
+            raise ValueError(f"{VARIABLE} must be a whole number of at least 1, got {given!r}")
+        return int(given)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # XLA runs programs on so many threads of its own
+    pool = os.environ.get("NPROC", "")
+    return min(available, int(pool)) if pool.isdecimal() and int(pool) else available
+
+
+class Workers:
+    """``count`` threads with the settings of JAX that the caller has; with one, the caller's own thread."""
+
+    def __init__(self, count: int) -> None:
+        self.pool = ThreadPoolExecutor(count, "modelcollapse") if count > 1 else None
+        self.settings = {name: getattr(jax.config, name) for name in _CONTEXT}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[T], U], items: Iterable[T], together: bool) -> Iterator[U]:
+        """``function`` of each item, in order; ``together`` says that several may be at work at once."""
+        if self.pool is None or not together:
+            return map(function, items)
+
+        def within(item: T) -> U:
+            with contextlib.ExitStack() as stack:
+                for name, value in self.settings.items():
+                    stack.enter_context(_CONTEXT[name](value))
+                return function(item)
+
+        return self.pool.map(within, items)
+
+
+def calls_lapack(jaxpr: Jaxpr) -> bool:
+    """Whether a traced program, or one within it, calls LAPACK."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in _LAPACK:
+            return True
+        within = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr))
+        for inner in within:
+            program = inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner
+            if isinstance(program, Jaxpr) and calls_lapack(program):
+                return True
+    return False
