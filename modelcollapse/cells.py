@@ -104,6 +104,8 @@ def run_cell(job: Job, cell: Cell) -> Report:
             given = grids.called(job.make, cell, job.seed)
             if grids.hashed(given) != cell.content:
                 raise Stray(f"make returns other arguments in this worker than where the sweep began, for {cell}")
+            if os.getpid() != job.origin:  # other cells have the other cores
+                given.setdefault("workers", 1)
             run = _run(given, job.until)
             if run.provenance["generator"] != job.generator:
                 raise Stray(f"the random generator is {run.provenance['generator']!r}, not {job.generator!r}")
@@ -136,7 +138,7 @@ def _run(given: Mapping[str, Any], until: Until | None) -> Run:
     run = simulate(**given)
     while until is not None and run.chains < until.most and not until.standard_error(run) <= until.bound:
         added = min(run.chains, until.most - run.chains)
-        run = run.more(added, batch_size=given.get("batch_size"))
+        run = run.more(added, **{name: given[name] for name in grids.UNSEEN if name in given})
     return run
 
 

@@ -27,7 +27,9 @@ Make: TypeAlias = Callable[..., Mapping[str, Any]]
 """The arguments of ``simulate`` for the values of one cell."""
 Index: TypeAlias = tuple[int, ...]
 NEEDED = ("family", "source", "size", "generations")
-ALLOWED = (*NEEDED, "regime", "observe", "chains", "seed", "record", "batch_size")
+ALLOWED = (*NEEDED, "regime", "observe", "chains", "seed", "record", "batch_size", "workers")
+UNSEEN = ("batch_size", "workers")
+"""Arguments that change no number."""
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -159,7 +161,7 @@ def called(make: Make, cell: Cell, seed: int) -> dict[str, Any]:
 
 def hashed(given: Mapping[str, Any]) -> str:
     """The hash of all arguments that numbers depend on: parts, their arrays, and the code of functions in them."""
-    held = {name: value for name, value in given.items() if name != "batch_size"}
+    held = {name: value for name, value in given.items() if name not in UNSEEN}
     text = f"{content_hash(held)} {code_hashes(held)}"
     return hashlib.sha256(text.encode()).hexdigest()
 

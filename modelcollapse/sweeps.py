@@ -60,9 +60,10 @@ def sweep(
     ----------
     make
         ``make(**cell)`` returns the arguments of ``simulate`` as a dictionary: ``family``, ``source``, ``size`` and
-        ``generations``, and, if they are wanted, ``regime``, ``observe``, ``chains``, ``seed``, ``record`` and
-        ``batch_size``. It is called here and again by the worker of the cell, which must find it: in a module, or in a
-        script whose own work stands under ``if __name__ == "__main__":``.
+        ``generations``, and, if they are wanted, ``regime``, ``observe``, ``chains``, ``seed``, ``record``,
+        ``batch_size`` and ``workers``, which in other processes is 1 by default. It is called here and again by the
+        worker of the cell, which must find it: in a module, or in a script whose own work stands under
+        ``if __name__ == "__main__":``.
     axes
         The values of each argument of ``make``: a list, or a dictionary from labels to values. Numbers and texts are
         coordinates as they are; of other values the label is, or else how they print.

@@ -408,6 +408,23 @@ def test_a_cell_that_is_handed_out_twice_runs_once(pretended: list[Any], tmp_pat
     assert len(pretended) == 3
 
 
+def test_a_cell_in_another_process_has_one_core(
+    pretended: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere(Inline):
+        def submit(self, function: Any, /, *args: Any, **options: Any) -> Future:  # type: ignore[type-arg]
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "getpid", lambda: -1)
+                return super().submit(function, *args, **options)
+
+    def make(workers: int) -> dict[str, Any]:
+        return walk() | ({"workers": workers} if workers else {})
+
+    mc.sweep(make, {"workers": [0, 3]}, store=tmp_path / "elsewhere", executor=lambda: Elsewhere(2))
+    mc.sweep(make, {"workers": [0, 3]}, store=tmp_path / "here")
+    assert [given.get("workers") for given in pretended] == [1, 3, None, 3]
+
+
 def test_threads_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
 
