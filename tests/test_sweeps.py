@@ -25,7 +25,7 @@ from swept import walk, words
 from toys import Walk, place
 
 import modelcollapse as mc
-from modelcollapse import cells, stores
+from modelcollapse import cells, grids, stores
 from modelcollapse.sweeps import Until
 
 xarray = pytest.importorskip("xarray")
@@ -452,6 +452,17 @@ def test_a_worker_that_makes_other_cells_is_found_out(pretended: list[Any], tmp_
     ):
         mc.sweep(make, {"a": [1, 2]}, store=tmp_path / "store")
     assert not pretended
+
+
+def test_a_function_of_the_script_is_the_same_in_its_workers() -> None:
+    def observing(module: str) -> str:
+        def observed(params: Any) -> Any:
+            return params[0]
+
+        observed.__module__ = module
+        return grids.hashed(walk() | {"observe": observed})
+
+    assert observing("__mp_main__") == observing("__main__") != observing("another")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
