@@ -17,13 +17,15 @@ from modelcollapse.data import Rows
 from modelcollapse_theory import fixation
 
 
-def last(family: Any, source: Any, observe: Any, size: int, generations: int, chains: int) -> Callable[[int], Any]:
+def last(
+    family: Any, source: Any, observe: Any, size: int, generations: int, chains: int, regime: Any = None
+) -> Callable[[int], Any]:
     """A run that keeps its last generation; a chain whose fit fails just ends."""
 
     def run(seed: int) -> Any:
         try:
             return mc.simulate(
-                family, source, observe=observe, size=size, generations=generations, chains=chains, seed=seed,
+                family, source, regime, observe, size=size, generations=generations, chains=chains, seed=seed,
                 record=[generations],
             ).trace  # fmt: skip
         except mc.ChainFailure as failure:
@@ -165,6 +167,27 @@ def mixture(components: int, size: int, chains: int, fits: int, compared: int) -
     )
 
 
+def kernel_density(size: int, chains: int, fits: int, few: int) -> Row:
+    """``few``: chains that the script with SciPy is given."""
+    family, regime = mc.KernelDensity(rule="silverman"), mc.Accumulate()
+    work = chains * fits
+    return Row(
+        f"kernel density that accumulates, M = {size}",
+        "chain-generation",
+        {
+            "modelcollapse": Entry(
+                last(family, mc.normal(), ["mean", "variance"], size, fits - 1, chains, regime), work
+            ),
+            "NumPy, in place": Entry(lambda seed: rivals.kernel_pool(seed, size, chains, fits), work),
+            "scipy.stats.gaussian_kde": Entry(
+                lambda seed: rivals.kernel_pool_of_scipy(seed, size, few, fits), few * fits
+            ),
+        },
+        "3 CPU-s",
+        f"runs of {chains} chains and {fits} fits, the last to {fits * size} rows",
+    )
+
+
 def call() -> Row:
     """What a call costs that has nothing to compile and next to nothing to compute."""
     run = last(mc.Gaussian(), mc.normal(), "mean", 100, 1, 10)
@@ -201,16 +224,17 @@ def whole_law(size: int) -> Row:
 
 def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     """Names for ``--only``, and what makes each row."""
-    yield "discrete-10", lambda: discrete(10, 100, 4000, 100, 40, "2.5x")
-    yield "discrete-1000", lambda: discrete(1000, 1000, 1000, 100, 50, "4x")
-    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 100, 50, "4x")
+    yield "discrete-10", lambda: discrete(10, 100, 20_000, 250, 100, "4x")
+    yield "discrete-1000", lambda: discrete(1000, 1000, 4000, 100, 50, "6x")
+    yield "discrete-50000", lambda: discrete(50_000, 100_000, 4, 1000, 100, "6x")
     yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")
     yield "fixation", lambda: fixation_draw(10**6, 1)
     yield "stationary", lambda: stationary(10**5, 50_000)
-    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 1000, "3x")
-    yield "gaussian-10", lambda: gaussian(10, 100, 1000, 100, "2x")
+    yield "gaussian-1", lambda: gaussian(1, 100, 4000, 1500, "4x")
+    yield "gaussian-10", lambda: gaussian(10, 100, 4000, 600, "4x")
+    yield "kernel-density", lambda: kernel_density(1000, 1000, 101, 4)
     yield "mixture-2", lambda: mixture(2, 500, 1000, 50, 20)
     yield "mixture-3", lambda: mixture(3, 1000, 1000, 50, 20)
     yield "call", call

@@ -22,6 +22,9 @@ os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 # the rivals have one thread; more would only hand our kernels to each other (docs/performance.md)
 os.environ.setdefault("NPROC", "1")
 
+import cores
+import device
+import first
 import numpy as np
 import rows
 import sweeping
@@ -48,10 +51,15 @@ print(time.perf_counter() - start)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*(name for name, _ in rows.rows()), *(name for name, *_ in rows.growth()), "devices", "sweep"]
+    timed_rows, grown_rows = (name for name, _ in rows.rows()), (name for name, *_ in rows.growth())
+    names = [*timed_rows, *grown_rows, "devices", "first", "cores", "sweep"]
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", action="store_true", help="the accelerator that JAX finds, in under six minutes")
     options = parser.parse_args(None if arguments is None else list(arguments))
+    if options.device:
+        print("\n".join(device.main()))
+        return
     unknown = [name for name in options.only if not any(known.startswith(name) for known in names)]
     if unknown:
         parser.error(f"no row is named {unknown[0]!r}; the names are {', '.join(names)}")
@@ -74,11 +82,12 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if wanted("devices"):
         grown.append(devices())
         print(grown[-1], flush=True)
+    begun = first.first_result() if wanted("first") else []
+    shared = cores.cores() if wanted("cores") else []
     swept = sweeping.rows(options.repeats) if wanted("sweep") else []
-    if swept:
-        print("\n".join(swept), flush=True)
+    print("\n".join([*begun, *shared, *swept]), flush=True)
     if not options.only:
-        write_page(results, grown, swept, time.perf_counter() - start)
+        write_page(results, grown, begun, shared, swept, time.perf_counter() - start)
 
 
 def table(result: Timed) -> list[str]:
@@ -141,7 +150,9 @@ def machine() -> str:
     )
 
 
-def write_page(results: list[Timed], grown: list[str], swept: list[str], seconds: float) -> None:
+def write_page(
+    results: list[Timed], grown: list[str], begun: list[str], shared: list[str], swept: list[str], seconds: float
+) -> None:
     from figure import bars, draw
 
     draw(bars(results), DOCS / "images" / "benchmarks.png")
@@ -161,6 +172,19 @@ Machine: {machine()}. Float32, as JAX starts.
 {body}
 
 ![Ratios to the best rival](images/benchmarks.png)
+
+## The first result
+
+Each number is of a process of its own, its cache of programs empty but in the column that says otherwise. 2000 chains, 50 generations; another
+run has other generations, chains, sizes or records.
+
+{chr(10).join(begun)}
+
+## Cores
+
+Wall time of one run in this process, by the number of threads that share its chains; the numbers of the run are the same.
+
+{chr(10).join(shared)}
 
 ## Growth
 

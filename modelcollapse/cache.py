@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import platformdirs
 
+from modelcollapse import arguments
+
 VARIABLE = "MODELCOLLAPSE_CACHE"
 """The environment variable that names the folder, or says ``off``."""
 SECONDS = 0.05
@@ -36,20 +38,23 @@ def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
 
     Raises
     ------
+    TypeError
+        If ``folder`` is no path.
     OSError
         If a folder that was named cannot be made.
     """
+    given = None if folder is None else arguments.path("folder", folder)
     wanted = os.environ.get(VARIABLE, "")
     if wanted.lower() == "off":
         return None
     before = jax.config.values["jax_compilation_cache_dir"]
-    if folder is None and not wanted and before:
+    if given is None and not wanted and before:
         return Path(before)
-    kept = Path(folder or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
+    kept = Path(given or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
     try:
         kept.mkdir(parents=True, exist_ok=True)
     except OSError:
-        if folder is None and not wanted:  # a user without a folder of their own
+        if given is None and not wanted:  # a user without a folder of their own
             return None
         raise
     jax.config.update("jax_compilation_cache_dir", str(kept))

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from modelcollapse.protocols import Count, HasRoom, Number, Source
 from modelcollapse.pytree import part
@@ -104,7 +105,7 @@ def _weighed(first: Moments, second: Moments, mine: jax.Array, theirs: jax.Array
     def add(factor: tuple[jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
         return rank_one_update(*factor, *column), None
 
-    (unit, log_scale), _ = jax.lax.scan(add, (first.unit, first.log_scale), (columns, scales))
+    (unit, log_scale), _ = lax.scan(add, (first.unit, first.log_scale), (columns, scales))
     return Moments(first.count + second.count, mean, unit, log_scale)
 
 
@@ -136,7 +137,7 @@ def rank_one_update(
         log_weight = jnp.where(moves, log_weight + jnp.where(moves, old - new, 0.0), log_weight)
         return unit, log_scale.at[j].set(jnp.where(moves, new, old)), vector, log_weight
 
-    unit, log_scale, _, _ = jax.lax.fori_loop(0, vector.size, pivot, (unit, log_scale, vector, log_weight))
+    unit, log_scale, _, _ = lax.fori_loop(0, vector.size, pivot, (unit, log_scale, vector, log_weight))
     return unit, log_scale
 
 
@@ -155,8 +156,9 @@ def row_type(source: Source) -> tuple[tuple[int, ...], jnp.dtype]:
 class Rows:
     """Points, of which the first ``count`` are there and the rest is room.
 
-    Pooling keeps the larger room of the two; rows that would not fit turn the whole set into NaN (integers: -1), so
-    that nothing is lost in silence. ``simulate`` reserves enough for the regimes of this package.
+    Pooling keeps the larger room of the two, and writes where the other's rows go without moving those that are there.
+    Where they would not fit, NaN (integers: -1) is written instead, so that nothing is lost in silence. ``simulate``
+    reserves enough for the regimes of this package.
     """
 
     points: jax.Array  # (capacity, d), or (capacity,) integers for states
@@ -176,12 +178,18 @@ class Rows:
         return jnp.arange(self.capacity, dtype=jnp.int32) < self.count
 
     def __or__(self, other: Rows) -> Rows:
-        roomy = self.with_room(max(self.capacity, other.capacity))
-        at = jnp.where(other.present, roomy.count + jnp.arange(other.capacity, dtype=jnp.int32), roomy.capacity)
-        points = roomy.points.at[at].set(other.points, mode="drop")
-        total = roomy.count + other.count
-        ruined = jnp.full_like(points, jnp.nan if jnp.issubdtype(points.dtype, jnp.floating) else -1)
-        return Rows(jnp.where(total <= roomy.capacity, points, ruined), total)
+        whole = self.with_room(max(self.capacity, other.capacity)).points
+        total, length = self.count + other.count, other.capacity
+        # the last rows of other's array may reach beyond the end, where its room does
+        start = jnp.minimum(self.count, len(whole) - length)
+        there = lax.dynamic_slice_in_dim(whole, start, length)
+        row = jnp.arange(length, dtype=jnp.int32) - (self.count - start)
+        new = jnp.asarray(other.points).at[jnp.maximum(row, 0)].get(mode="promise_in_bounds")
+        column = (length, *(1,) * (whole.ndim - 1))
+        written = jnp.where(((row >= 0) & (row < other.count)).reshape(column), new, there)
+        ruined = jnp.full_like(written, jnp.nan if jnp.issubdtype(whole.dtype, jnp.floating) else -1)
+        written = jnp.where(total <= len(whole), written, ruined)
+        return Rows(lax.dynamic_update_slice_in_dim(whole, written, start, 0), total)
 
     def take(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         """A uniformly random subset of ``n`` rows, or the whole if it has no more, in room for ``capacity``.
@@ -209,6 +217,51 @@ class Rows:
     @staticmethod
     def capacity_for(size: int) -> int:
         return int(size)
+
+
+@part
+class MeasuredRows(Rows):
+    r"""Rows that know their ``mean`` ``(d,)`` and ``scatter`` about it ``(d, d)``; pooling does not read them again.
+
+    .. math:: S = S_1 + S_2 + \frac{n_1 n_2}{n_1 + n_2} g g^T
+
+    with the gap g of the means (Chan et al. 1979).
+    """
+
+    mean: jax.Array
+    scatter: jax.Array
+
+    def __or__(self, other: Rows) -> MeasuredRows:
+        other, rows = measured(other), Rows.__or__(self, other)
+        mine, theirs = (one.count.astype(self.mean.dtype) for one in (self, other))
+        both, gap = jnp.maximum(mine + theirs, 1.0), other.mean - self.mean
+        # from the larger side, so that pooling with an empty set returns the very same mean
+        mean = jnp.where(mine >= theirs, self.mean + (theirs / both) * gap, other.mean - (mine / both) * gap)
+        between = (mine * (theirs / both)) * gap[:, None] * gap[None]
+        return MeasuredRows(rows.points, rows.count, mean, self.scatter + other.scatter + between)
+
+    def take(self, key: jax.Array, n: Count, capacity: int) -> MeasuredRows:
+        return measured(Rows.take(self, key, n, capacity))
+
+    def thinned(self, key: jax.Array, probability: Number) -> MeasuredRows:
+        return measured(Rows.thinned(self, key, probability))
+
+    def with_room(self, capacity: int) -> MeasuredRows:
+        rows = Rows(self.points, self.count).with_room(capacity)
+        return MeasuredRows(rows.points, rows.count, self.mean, self.scatter)
+
+
+def measured(rows: Rows) -> MeasuredRows:
+    """Rows ``(n, d)`` with their mean and scatter."""
+    if isinstance(rows, MeasuredRows):
+        return rows
+    points, there = rows.points, rows.present[:, None]
+    size = jnp.maximum(rows.count, 1).astype(points.dtype)
+    mean = jnp.where(there, points, 0.0).sum(0) / size
+    centred = jnp.where(there, points - mean[None], 0.0)
+    # the rounding of the mean leaves a drift, whose square is taken off again
+    drift = centred.sum(0) / size
+    return MeasuredRows(points, rows.count, mean + drift, centred.T @ centred - size * drift[:, None] * drift[None])
 
 
 def with_room(tree: Any, capacity: int) -> Any:

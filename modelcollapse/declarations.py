@@ -60,6 +60,8 @@ class Needs:
     """The most items that a data set or memory of it holds."""
     fitted: np.ndarray
     """``(generations + 1,)``: how many items the family is fitted to."""
+    least: int = 0
+    """The fewest draws that it asks a stream for at once, where it asks for any; 0 where it does not say."""
 
 
 @runtime_checkable

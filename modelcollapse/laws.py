@@ -16,6 +16,7 @@ from modelcollapse.numeric import shown
 from modelcollapse.protocols import (
     Continues,
     Count,
+    DrawsMany,
     Family,
     GivesOut,
     HasItems,
@@ -149,13 +150,17 @@ class Stream:
 
     If the law's own family gives the same kind of data set, that is drawn directly; otherwise rows are drawn and
     summarised. ``items`` keeps what has subsets: a kind of data set that has none is then replaced by rows. A family
-    with ``population(law, n)`` sees the law itself.
+    with ``population(law, n)`` sees the law itself. ``many`` says that no data set is small: where the law's family
+    ``DrawsMany``, it may be drawn in the shorter way. ``alike`` says that the newest model and what is real are laws of
+    one kind.
     """
 
     law: Any
     family: Any
     capacity: int = static()
     items: bool = static(default=False)
+    many: bool = static(default=False)
+    alike: bool = static(default=False)
 
     @property
     def rows(self) -> bool:
@@ -172,6 +177,8 @@ class Stream:
             return self.family.population(self.law, n)
         law = self.law
         if isinstance(law, Law) and law.family.data is self.family.data and not self.rows:
+            if self.many and given is None and isinstance(law.family, DrawsMany):
+                return law.family.draw_many(key, law.params, n, self.capacity)
             return law.family.draw(key, law.params, n, self.capacity, **_continuing(law, given))
         rows = self.draw_rows(key, n, given)
         return rows if self.rows else self.family.summarise(rows)

@@ -20,9 +20,11 @@ from modelcollapse.data import with_room
 from modelcollapse.laws import Law, Stream
 from modelcollapse.numeric import traced
 from modelcollapse.protocols import (
+    Appends,
     Carry,
     Exchanges,
     Family,
+    HoldsData,
     KeepsRows,
     Memory,
     Observable,
@@ -104,6 +106,7 @@ class Process:
     sizes: jax.Array | np.ndarray  # (), or (generations + 1,): sample size of each data set
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
+    many: bool = static(default=False)  # no draw is so small that a family would have to draw it another way
     opens: bool = static(default=False)  # whether `step` makes generation 0, from the state `before` it
 
     @property
@@ -111,8 +114,13 @@ class Process:
         """How many models a chain has that see one another; None for a plain chain of one."""
         return self.regime.models if isinstance(self.regime, Exchanges) else None
 
+    @property
+    def appends(self) -> bool:
+        """Whether the parameters hold the memory: the last data set, to which the next only adds."""
+        return isinstance(self.regime, Appends) and self.regime.appends and isinstance(self.family, HoldsData)
+
     def stream(self, law: Source) -> Stream:
-        return Stream(law, self.family, self.capacity, self.regime.needs_items)
+        return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many, self.opens)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
         sizes = jnp.asarray(self.sizes)
@@ -163,6 +171,7 @@ def opened(process: Process) -> Process:
         isinstance(regime, Opens)
         and regime.opens
         and isinstance(family, Precedes)
+        and not process.appends
         and not traced(process)
         and family.before(process.source) is not None
     )
@@ -212,6 +221,7 @@ def begin(key: jax.Array, process: Process) -> State:
         data, memory = process.regime.start(key, real, size)
         data = _fitted(real, data)
         params = process.family.fit(fold(key, FIT), data, None)
+        memory = () if process.appends else memory
         memory, data = with_room((memory, data if process.watch.needs_data else ()), process.room)
         return process.with_room(params), memory, data, _valid(process.family, params)
 
@@ -245,7 +255,9 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     else:
         key = fold(key, now)
         model = process.stream(Law(process.family, state.params))
-        data, memory = process.regime.next(key, model, real, state.memory, size, now)
+        memory = process.family.held(state.params) if process.appends else state.memory
+        data, memory = process.regime.next(key, model, real, memory, size, now)
+        memory = () if process.appends else memory
         data = _fitted(real, data)
         params, valid = fitted(key, data, state.params)
         data = with_room(data, process.room)
@@ -262,7 +274,9 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         new = dataclasses.replace(new, carries=_chosen(first, started, new.carries))
     if from_counts:
         return new
-    frozen = dataclasses.replace(state, generation=now, status=status)
+    # never two arrays of all rows: those before are in the new one
+    last = process.family.shortened(params, state.params) if process.appends else state.params
+    frozen = dataclasses.replace(state, params=last, generation=now, status=status)
     # a failed fit at generation 0 is shown: there is none before it
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
 

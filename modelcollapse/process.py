@@ -22,6 +22,7 @@ from modelcollapse.protocols import (
     Checks,
     ChecksParams,
     ChecksSizes,
+    DrawsMany,
     Exchanges,
     Family,
     HasItems,
@@ -116,7 +117,8 @@ def prepare(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
-    process = Process(family, source, regime, Watch(seen, truth), each, capacity, room)
+    many = all(isinstance(one, DrawsMany) and one.many(source) <= needs.least for one in _drawing(family, source))
+    process = Process(family, source, regime, Watch(seen, truth), each, capacity, room, many)
     process = opened(process) if host else process
     _check_observables(process)
     return Prepared(process, sizes, observe, observables, where)
@@ -125,6 +127,11 @@ def prepare(
 def draws_rows(family: Family, source: Source) -> bool:
     """Whether real data come as rows, which are then summarised."""
     return not (isinstance(source, Law) and source.family.data is family.data)
+
+
+def _drawing(family: Family, source: Source) -> list[Any]:
+    """The families that data sets are drawn by."""
+    return [family] if draws_rows(family, source) else [family, source.family]  # type: ignore[attr-defined]
 
 
 def check_schedules(regime: Regime, generations: int) -> None:

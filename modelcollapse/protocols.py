@@ -41,6 +41,7 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
+Streams: TypeAlias = "tuple[Stream, ...]"
 
 
 @runtime_checkable
@@ -117,6 +118,14 @@ class Continues(Protocol):
 
 
 @runtime_checkable
+class DrawsMany(Protocol):
+    """A family with a shorter way to draw many rows: ``draw_many`` is ``draw`` for no rows, or ``many`` and more."""
+
+    def many(self, source: Source) -> int: ...
+    def draw_many(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Any: ...
+
+
+@runtime_checkable
 class Precedes(Protocol):
     """A family whose fit does not look at ``previous``; ``before`` is a model that draws as ``source`` does, or None.
 
@@ -187,6 +196,16 @@ class KeepsRows(Protocol):
     """A family whose parameters hold the rows of a fit; ``with_room`` gives them the shape of ``capacity`` rows."""
 
     def with_room(self, params: Params, capacity: int) -> Params: ...
+
+
+@runtime_checkable
+class HoldsData(Protocol):
+    """A family whose parameters hold the data set of the fit, so that a regime that ``Appends`` needs no memory."""
+
+    def held(self, params: Params) -> Any: ...
+
+    def shortened(self, params: Params, before: Params) -> Params:
+        """The fit ``before``, in the array of ``params``, to which rows were only appended since."""
 
 
 @runtime_checkable
@@ -284,13 +303,7 @@ class Exchanges(Protocol):
     models: int
 
     def exchange(
-        self,
-        keys: jax.Array,
-        models: tuple[Stream, ...],
-        real: Stream,
-        memory: Memory,
-        size: jax.Array,
-        generation: jax.Array,
+        self, keys: jax.Array, models: Streams, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[tuple[Any, ...], Memory]:
         """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
 
@@ -324,6 +337,13 @@ class Resumes(Protocol):
 
 
 @runtime_checkable
+class Appends(Protocol):
+    """A regime whose memory is the last data set, and whose next one is that with new rows after it."""
+
+    appends: bool
+
+
+@runtime_checkable
 class SelfContained(Protocol):
     """A regime that shows a chain nothing but the newest model's output."""
 
@@ -335,9 +355,7 @@ class Observable(Protocol):
     """What is kept of a chain. Every generation passes through ``update``; only recorded ones are read."""
 
     def start(self, truth: Truth, first: State) -> Carry: ...
-
     def update(self, carry: Carry, state: State, truth: Truth) -> Carry: ...
-
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array: ...
 
 
@@ -360,7 +378,6 @@ class Saves(Protocol):
     """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
 
     def save(self, path: Path) -> Any: ...
-
     def load(self, path: Path) -> Any: ...
 
 

@@ -12,7 +12,10 @@ from modelcollapse_theory import fixation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import cores
+import device
 import figure
+import first
 import rivals
 import rows
 import run
@@ -48,6 +51,16 @@ def test_the_rivals_solve_the_same_problem() -> None:
         assert abs(times.mean() - mean) < 5.5 * (variance / 2000) ** 0.5
 
 
+def test_the_rivals_of_the_kernel_density_have_one_law() -> None:
+    """Two ways of the same chain, by a z of the mean variance: 4e-7 for a false alarm; another bandwidth shows."""
+    _, pooled = rivals.kernel_pool(0, 20, 4000, 6)
+    plain = rivals.kernel_pool_of_scipy(1, 20, 600, 6)
+    error = np.hypot(pooled.std() / len(pooled) ** 0.5, plain.std() / len(plain) ** 0.5)
+    assert abs(pooled.mean() - plain.mean()) < 5 * error
+    _, early = rivals.kernel_pool(2, 20, 4000, 2)
+    assert abs(early.mean() - plain.mean()) > 5 * error
+
+
 def test_an_exponent_is_a_slope_of_logarithms() -> None:
     sizes = np.array([10.0, 100.0, 1000.0])
     assert timing.exponent(sizes, 3 * sizes**1.5) == pytest.approx(1.5)
@@ -57,3 +70,18 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.main(["--only", "nonsense"])
     assert "no row is named 'nonsense'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_script_for_a_device_runs_on_a_cpu() -> None:
+    lines = device.main(small=True)
+    assert not [line for line in lines if "FAILED" in line or "left out" in line], lines
+    assert "equal to the CPU's in 6 of 6" in "".join(lines)
+
+
+@pytest.mark.slow
+def test_the_first_result_and_the_cores_are_lines_of_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = first.first_result(repeats=1, names=["Gaussian, Replace"])
+    assert [line.count("|") for line in lines] == [11] * 4
+    monkeypatch.setattr(cores, "CASES", {name: case for name, case in cores.CASES.items() if "short" in name})
+    assert [line.count("|") for line in cores.cores(repeats=1)] == [8] * 3

@@ -169,3 +169,24 @@ def test_the_command_line_imports_no_claim_before_its_precision_is_set() -> None
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "observe", "needed"),
+    [
+        ("mc.Gaussian()", "mc.normal()", ["log_variance", "w2_squared"], ["scipy.special"]),  # the digamma function
+        ("mc.Discrete()", "mc.categorical([0.5, 0.5])", ["heterozygosity", "support_size"], []),
+    ],
+)
+def test_the_first_result_imports_what_it_needs(
+    family: str, source: str, observe: list[str], needed: list[str]
+) -> None:
+    """Each part of SciPy takes a tenth of a second to half of one to import."""
+    code = (
+        f"import sys, modelcollapse as mc; run = mc.simulate({family}, {source}, observe={observe}, size=50, "
+        "generations=3, chains=4); print(run.summary(), len(run.predict()));"
+        "print([name for name in sys.modules if name in ('scipy.special', 'scipy.stats', 'scipy.optimize',"
+        "'scipy.interpolate', 'scipy.integrate', 'scipy.linalg', 'matplotlib', 'optax', 'pandas')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.rstrip().endswith(str(needed)), shown

@@ -11,8 +11,12 @@ from scipy import stats
 from toys import Noise, Origins, originals, seen
 
 import modelcollapse as mc
+from modelcollapse.families.wrapping import Wrapper
 from modelcollapse.laws import Stream
 from modelcollapse.portions import traced_portion
+from modelcollapse.process import prepare
+from modelcollapse.pytree import part
+from modelcollapse.regimes import common
 
 SIZE, LAST, CHAINS = 10, 5, 6
 
@@ -60,6 +64,35 @@ def expected(rows: list[list[int]]) -> np.ndarray:
 def test_the_items_of_every_data_set(regime: Any, rows: list[list[int]]) -> None:
     counts = origins(regime)
     np.testing.assert_array_equal(counts, np.broadcast_to(expected(rows), counts.shape))
+    smallest = min(number for row in rows for number in row if number)
+    assert common.plan(regime, np.full(LAST + 1, SIZE)).least == (0 if isinstance(regime, mc.FixedReal) else smallest)
+
+
+def test_the_shorter_way_to_draw_is_taken_where_every_draw_is_large() -> None:
+    def many(regime: Any, size: Any, family: Any = None, source: Any = None) -> bool:
+        source = mc.normal([0.0, 0.0]) if source is None else source
+        return prepare(mc.Gaussian() if family is None else family, source, regime, None, size, 3).process.many
+
+    assert many(mc.Replace(), 14)
+    assert not many(mc.Replace(), 13)
+    assert not many(mc.Replace(), [20, 20, 13, 20])
+    assert many(mc.FreshReal(0.5), 28)
+    assert not many(mc.FreshReal(0.1), 100)
+    assert not many(mc.FixedReal(0.5), 100)
+    assert many(mc.Switch(mc.Accumulate(), mc.FreshReal(0.0), 2), 14)
+    assert many(mc.Replace(), 14, mc.Damped(mc.Gaussian(), 0.5))
+    assert not many(mc.Replace(), 100, mc.KernelDensity())
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    assert many(mc.Replace(), 14, source=mc.table(rows))
+    # a law of another family with the same kind of data set must agree
+    assert not many(mc.Replace(), 100, mc.GaussianMean(), mc.Law(Plain(), mc.normal([0.0, 0.0]).params))
+
+
+@part
+class Plain(Wrapper):
+    """A normal law without a shorter way."""
+
+    family: Any = mc.Gaussian()
 
 
 def test_sample_sizes_follow_their_schedule() -> None:

@@ -21,7 +21,7 @@ from modelcollapse.pytree import part, static
 ABILITIES = {
     name: getattr(protocols, name)
     for name in (
-        "Bounded", "Blends", "Checks", "Continues", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Limits", "Mixes",
+        "Bounded", "Blends", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Limits", "Mixes",
         "Observed", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip
@@ -156,7 +156,7 @@ PASSED = {
     },
     "Exact": {"Blends", "Bounded", "Equivariant", "Informed", "Observed", "Projects", "Validates"},
     "Conditional": {"Bounded", "Informed", "KeepsRows", "Validates"},
-    "Tempered": set(ABILITIES) - {"Bounded", "Equivariant", "GivesOut"},
+    "Tempered": set(ABILITIES) - {"Bounded", "DrawsMany", "Equivariant", "GivesOut"},
 }  # fmt: skip
 PASSED["Rounded by law"] = PASSED["Rounded"]
 REFUSED = {

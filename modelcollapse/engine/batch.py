@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from modelcollapse.addresses import chain_words
 from modelcollapse.data import with_room
 from modelcollapse.engine import devices, scan
-from modelcollapse.engine.forms import changed, changes, supports
+from modelcollapse.engine.forms import changed, changes, padded, supports
 from modelcollapse.engine.plan import Leg, Stage
 from modelcollapse.loop import Process, State, before
 from modelcollapse.regimes import common
@@ -40,6 +40,7 @@ class Batch:
     column: int = 0  # records so far
     generation: int = 0
     resting: list[tuple[np.ndarray, Any]] = dataclasses.field(default_factory=list)
+    settled: np.ndarray | None = None  # (places,) booleans: which chains have come to rest, once one is asked
 
     @property
     def words(self) -> np.ndarray:
@@ -70,7 +71,8 @@ class Batch:
         kept = np.flatnonzero(leg.kept)
         self.write({name: leaf[kept].swapaxes(0, 1) for name, leaf in devices.collect(out, self.mesh).items()})
         if stage.last and self.mesh is None and scan.settles(stage.process):
-            self._let_rest(rest)
+            self.settled = np.asarray(rest)
+            self._let_rest()
 
     def calls_lapack(self, stage: Stage, quick: bool) -> bool:
         """Whether the program of a stage does."""
@@ -95,20 +97,26 @@ class Batch:
             self.trace[name][self.place[real], self.column : self.column + leaf.shape[1]] = leaf[real]
         self.column += next(iter(records.values())).shape[1]
 
-    def _let_rest(self, rest: jax.Array) -> None:
+    @property
+    def live(self) -> np.ndarray:
+        """The places whose chains are neither at rest nor surplus."""
+        real = self.place < self.chains
+        return np.flatnonzero(real if self.settled is None else real & ~self.settled)
+
+    def _let_rest(self) -> None:
         """Once three quarters of the chains are at rest, the others go on alone, in a quarter of the places."""
         fewer = self.place.size // 4
-        if fewer < FEWER:
-            return
-        resting = np.asarray(rest)
-        live = np.flatnonzero(~resting)
-        if live.size > fewer:
-            return
-        self._leave(np.flatnonzero(resting))
-        # places that are left over run surplus chains
-        stay = np.resize(live, fewer) if live.size else live
+        if fewer >= FEWER and self.live.size <= fewer:
+            self.narrow(fewer)
+
+    def narrow(self, width: int) -> None:
+        """The chains that are at rest step aside; the others go on in ``width`` places, surplus chains in the rest."""
+        live = self.live
+        self._leave(np.setdiff1d(np.arange(self.place.size), live))
+        stay = np.resize(live, width) if live.size else live
         self.place = np.where(np.arange(stay.size) < live.size, self.place[stay], self.chains + np.arange(stay.size))
         self.state = jax.tree.map(lambda leaf: np.asarray(leaf)[stay], self.state)
+        self.settled = None
 
     def _leave(self, which: np.ndarray) -> None:
         """Take chains out that are at rest or at their end: what they show now, they show for the rest of the run."""
@@ -159,7 +167,7 @@ def resumed(
     offset: int,
 ) -> Batch:
     """Chains ``first``, ... of a run that ended, whose ``states`` begin with chain ``offset``."""
-    place = np.arange(width)
+    states, place = padded(states, process), np.arange(width)
     chosen = np.minimum(first - offset + place, first - offset + chains - 1)
     state = jax.tree.map(lambda leaf: devices.place(np.asarray(leaf)[chosen], mesh), states)
     state = _widened(state, process)
@@ -202,6 +210,30 @@ def merged(batches: list[Batch], most: int) -> list[Batch]:
     return [_joined(batches[i : i + each], each * width) for i in range(0, len(batches), each)] if each > 1 else batches
 
 
+def regrouped(batches: list[Batch]) -> list[Batch]:
+    """Neighbours whose live chains fit into the places of one of them go on as one, in the same programs."""
+    groups: list[list[Batch]] = []
+    for batch in batches:
+        last = groups[-1] if groups else []
+        alike = bool(last) and _shapes(last[0]) == _shapes(batch)
+        if alike and sum(b.live.size for b in (*last, batch)) <= batch.place.size:
+            last.append(batch)
+        else:
+            groups.append([batch])
+    return [group[0] if len(group) == 1 else _squeezed(group) for group in groups]
+
+
+def _shapes(batch: Batch) -> list[tuple[int, ...]]:
+    return [np.shape(leaf) for leaf in jax.tree.leaves(batch.state)]
+
+
+def _squeezed(batches: list[Batch]) -> Batch:
+    width = batches[0].place.size if any(batch.live.size for batch in batches) else 0
+    for batch in batches:
+        batch.narrow(batch.live.size)
+    return _joined(batches, width)
+
+
 def _joined(batches: list[Batch], width: int) -> Batch:
     """Neighbours as one batch of ``width`` places; those beyond its own chains are surplus."""
     one = batches[0]
@@ -215,6 +247,8 @@ def _joined(batches: list[Batch], width: int) -> Batch:
         chains=chains,
         trace={name: np.concatenate([batch.trace[name] for batch in batches]) for name in one.trace},
         place=np.where(index < 0, chains + np.arange(width), index - one.first),
+        resting=[(place + b.first - one.first, state) for b in batches for place, state in b.resting],
+        settled=None,
     )
 
 

@@ -16,6 +16,7 @@ from modelcollapse.engine import batch as batches
 from modelcollapse.engine import plan as plans
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.checkpoint import Checkpoint
+from modelcollapse.engine.forms import cut
 from modelcollapse.engine.plan import How, Leg, Plan, Stage
 from modelcollapse.engine.workers import Workers
 from modelcollapse.loop import State
@@ -103,6 +104,9 @@ class _Work:
         together = workers.pool is not None and self._together(stage)
         for done, leg in enumerate(stage.legs):
             if done:  # before the first leg the form may just have changed
+                if self.plan.merges and not self.checkpoint:
+                    self.running = batches.regrouped(self.running)
+                    self.legs = [0] * len(self.running)
                 self._stand()
 
             def advance(i: int, done: int = done, leg: Leg = leg) -> int:
@@ -148,7 +152,8 @@ def _outcome(running: list[Batch], plan: Plan, *, interrupted: bool = False) -> 
     recorded = plan.recorded[plan.recorded <= generation] if interrupted else plan.recorded
     finished = [batch.finish(generation) for batch in running]
     trace = {name: np.concatenate([t[name][:, : recorded.size] for t, _ in finished]) for name in finished[0][0]}
-    state = jax.tree.map(_own, batches.stacked_chains([state for _, state in finished]))
+    state = cut(batches.stacked_chains([state for _, state in finished]), plan.whole)
+    state = jax.tree.map(_own, state)
     return Outcome(masked(trace, state.status, recorded, np), state, recorded, interrupted)
 
 

@@ -20,15 +20,29 @@ import numpy as np
 
 from modelcollapse.data import Counts, Rows
 from modelcollapse.families.discrete import Discrete
-from modelcollapse.loop import Process, State, opened
-from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained, Source
+from modelcollapse.laws import Law
+from modelcollapse.loop import Process, State, Watch, opened
+from modelcollapse.numeric import namespace
+from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained, Source, marks
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import float64, in_turn, keys, materialise_pair, materialised, multinomial, over_lanes
+from modelcollapse.sampling import (
+    float64,
+    in_turn,
+    keys,
+    materialise_pair,
+    materialised,
+    multinomial,
+    over_lanes,
+    padded_states,
+)
 
 
 @part
 class Copied:
-    """The states of a data set: ``points`` ``(capacity,)`` int32, of which the first ``count`` are there."""
+    """The states of a data set: ``points`` ``(capacity,)``, of which the first ``count`` are there.
+
+    Up to 2**16 - 1 states they are uint16: half the memory, which copying waits for.
+    """
 
     points: jax.Array
     count: jax.Array
@@ -63,7 +77,11 @@ class Items:
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
-        return Copied(data.points, data.count, states=self.states)
+        return Copied(self._small(data.points), data.count, states=self.states)
+
+    def _small(self, points: jax.Array) -> jax.Array:
+        """-1, which is no state, becomes the largest number."""
+        return points.astype(jnp.uint16) if self.states < 2**16 else points
 
     def represented(self, params: Copied, labelled: bool = True) -> jax.Array:
         """Probabilities ``(K,)``."""
@@ -71,7 +89,7 @@ class Items:
 
     def valid(self, params: Copied) -> jax.Array:
         """Whether these are states: weights that make no sense give items of -1."""
-        return (params.points >= 0).all()
+        return ((params.points >= 0) & (params.points < self.states)).all()
 
     def at_rest(self, params: Copied) -> jax.Array:
         return (~Rows(params.points, params.count).present | (params.points == params.points[0])).all()
@@ -80,7 +98,8 @@ class Items:
         return 1
 
     def with_room(self, params: Copied, capacity: int) -> Copied:
-        return Copied(jnp.pad(params.points, (0, capacity - len(params.points))), params.count, states=self.states)
+        points = jnp.pad(self._small(params.points), (0, capacity - len(params.points)))
+        return Copied(points, params.count, states=self.states)
 
     def capacity(self, largest: int) -> int:
         """A little more, so that nearby sample sizes share one compilation."""
@@ -215,7 +234,8 @@ def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
     contained = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
     if not contained or type(family) is not Discrete or truth is None:
         return [(0, process)]
-    found = _forms(family, truth, sizes)
+    process = _padded(process)
+    found = _forms(process.family, process.watch.truth, sizes)
     out = []
     for i, (first, form) in enumerate(found):
         # the largest data set while it is kept so
@@ -224,6 +244,43 @@ def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
         room = capacity if isinstance(form, KeepsRows) else process.room
         out.append((first, opened(dataclasses.replace(process, family=form, capacity=capacity, room=room))))
     return out
+
+
+def _padded(process: Process) -> Process:
+    """The process with states of weight 0 up to a number that others share, where no observable can tell.
+
+    A program then serves several numbers of states. The states that are added are never drawn, and :func:`cut` takes
+    them off again.
+    """
+    source, watch = process.source, process.watch
+    short = padded_states(watch.truth.size) - watch.truth.size
+    blind = all(marks(observable).unlabelled for observable in watch.observables.values())
+    if not short or not blind or type(source) is not Law or type(source.family) is not Discrete:
+        return process
+    xp = namespace(watch.truth, source.params)
+    law, truth = Law(Discrete(), xp.pad(source.params, (0, short))), xp.pad(watch.truth, (0, short))
+    return dataclasses.replace(process, family=Discrete(), source=law, watch=Watch(watch.observables, truth))
+
+
+def cut(state: State, process: Process) -> State:
+    """The states of a run, on the host, with as many states of the law as ``process`` has, which was not padded."""
+    params = state.params
+    if isinstance(params, Tally):
+        params = Tally(params.counts[:, : process.watch.truth.size])
+    elif isinstance(params, Surviving):
+        params = dataclasses.replace(params, states=process.watch.truth.size)
+    return dataclasses.replace(state, params=params)
+
+
+def padded(state: State, process: Process) -> State:
+    """The reverse of :func:`cut`, for a process in the form of ``state``."""
+    params, family = state.params, process.family
+    if isinstance(family, Tallies) and family.truth is not None:
+        short = family.truth.size - params.counts.shape[1]
+        params = jax.tree.map(lambda counts: np.pad(counts, ((0, 0), (0, short))), params)
+    elif isinstance(family, Survivors):
+        params = dataclasses.replace(params, states=family.states)
+    return dataclasses.replace(state, params=params)
 
 
 def form_at(process: Process, sizes: np.ndarray, generation: int) -> Process:

@@ -16,7 +16,7 @@ from modelcollapse.laws import law_of, own_params
 from modelcollapse.numeric import namespace
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import materialise, materialised, mean_and_factor, over_lanes
+from modelcollapse.sampling import MANY, keys, materialise, materialised, mean_and_factor, over_lanes
 
 
 @part
@@ -77,15 +77,23 @@ def lower_product(
     return jnp.where(below, product, jnp.eye(d, dtype=unit.dtype)[:, :, None]), log_scale + log_right
 
 
-@over_lanes
 def _draw_moments(
-    key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_scale: jax.Array
+    key: Any, n: jax.Array, mean: jax.Array, unit: jax.Array, log_scale: jax.Array, *, many: bool = False
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Mean, unit factor and log pivots of the scatter of ``n`` draws: d normals and one Bartlett factor."""
     dtype, d = mean.dtype, len(mean)
-    centre, below, pivots = mean_and_factor(key, n - 1, d, dtype)
-    step = _applied(unit, materialise(jnp.exp(log_scale) * centre)) / jnp.sqrt(jnp.maximum(n, 1).astype(dtype))[None]
+    centre, below, pivots = mean_and_factor(key, n - 1, d, dtype, many)
+    scaled = jnp.exp(log_scale) * centre
+    step = (_applied(unit, materialise(scaled)) if d > 1 else scaled) / jnp.sqrt(jnp.maximum(n, 1).astype(dtype))[None]
     return mean + step, *lower_product(unit, log_scale, below, pivots)
+
+
+_any_moments, _large_moments = over_lanes(_draw_moments), over_lanes(functools.partial(_draw_moments, many=True))
+
+
+def _read(key: jax.Array, params: Normal) -> Any:
+    """The key as its draws read it; in one dimension they are one block."""
+    return keys.address(key) if params.mean.size == 1 else materialised(key)
 
 
 def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
@@ -131,7 +139,16 @@ class Gaussian:
 
     def draw(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
         n = jnp.asarray(n, jnp.int32)
-        return Moments(n, *_draw_moments(materialised(key), n, params.mean, params.unit, params.log_scale))
+        return Moments(n, *_any_moments(_read(key, params), n, params.mean, params.unit, params.log_scale))
+
+    def many(self, source: Source) -> int:
+        """d + 12: all d chi-square variates then have 12 degrees of freedom."""
+        return dimension(self, source) + MANY
+
+    def draw_many(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
+        """The same draws where n is 0 or at least d + 12; any other number gives NaN."""
+        n = jnp.asarray(n, jnp.int32)
+        return Moments(n, *_large_moments(_read(key, params), n, params.mean, params.unit, params.log_scale))
 
     def draw_rows(self, key: jax.Array, params: Normal, n: Count, capacity: int) -> Rows:
         noise = jax.random.normal(key, (capacity, params.mean.size), params.mean.dtype)
@@ -256,6 +273,12 @@ class GaussianMean:
 
     def draw(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
         return Gaussian().draw(key, params, n)
+
+    def many(self, source: Source) -> int:
+        return Gaussian().many(source)
+
+    def draw_many(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
+        return Gaussian().draw_many(key, params, n)
 
     def draw_rows(self, key: jax.Array, params: Normal, n: Count, capacity: int) -> Rows:
         return Gaussian().draw_rows(key, params, n, capacity)

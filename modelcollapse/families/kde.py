@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from modelcollapse import arguments, sampling
-from modelcollapse.data import Rows
+from modelcollapse.data import MeasuredRows, Rows, measured
 from modelcollapse.families.checks import check_spanned, dimension
 from modelcollapse.families.gaussian import Gaussian, Normal
 from modelcollapse.protocols import Count, Number, Source
@@ -17,30 +19,42 @@ from modelcollapse.pytree import part, static
 
 @part
 class Kernels:
-    """Equal normal kernels on ``count`` points ``(capacity, d)``; one lower triangular ``factor`` ``(d, d)``."""
+    """Equal normal kernels on ``count`` points ``(capacity, d)``; one lower triangular ``factor`` ``(d, d)``.
+
+    ``moments``: mean ``(d,)`` and scatter ``(d, d)`` of the points, where they are known.
+    """
 
     points: jax.Array
     count: jax.Array  # (), int32
     factor: jax.Array
+    moments: tuple[jax.Array, jax.Array] | None = None
+
+    @property
+    def data(self) -> MeasuredRows:
+        """The points as a data set."""
+        if self.moments is None:
+            return measured(Rows(self.points, self.count))
+        return MeasuredRows(self.points, self.count, *self.moments)
 
     @property
     def mean(self) -> jax.Array:
         """Mean of the density, ``(d,)``."""
-        return _moments(self.points, self.count)[0]
+        return self.data.mean
 
     @property
     def covariance(self) -> jax.Array:
         """Covariance of the density, ``(d, d)``: that of the points (divisor ``count``) plus the kernel's."""
-        return _moments(self.points, self.count)[1] + self.factor @ self.factor.T
+        return self.data.scatter / self.count.astype(self.points.dtype) + self.factor @ self.factor.T
 
     def moved(self, by: np.ndarray | jax.Array) -> Kernels:
         """The law of rows moved by ``by`` (d,)."""
-        return Kernels(self.points + by[None], self.count, self.factor)
+        moments = None if self.moments is None else (self.moments[0] + by, self.moments[1])
+        return Kernels(self.points + by[None], self.count, self.factor, moments)
 
     def log_density(self, points: jax.Array) -> jax.Array:
         """Natural logarithm of the density at ``points`` (n, d) -> (n,); takes n times ``capacity`` kernels."""
         d = self.points.shape[1]
-        there = _present(self.points, self.count)
+        there = Rows(self.points, self.count).present
         gap = points[:, None] - self.points[None]
         white = solve_triangular(self.factor, gap.reshape(-1, d).T, lower=True)
         squared = (white**2).sum(0).reshape(gap.shape[:2])
@@ -80,7 +94,7 @@ class KernelDensity:
     rule: str = static(default="fixed")
     scaled: bool | None = static(default=None)
 
-    data = Rows
+    data = MeasuredRows
     equivariant = True
     default_observables = ("mean", "variance")
 
@@ -104,8 +118,8 @@ class KernelDensity:
             return self.bandwidth
         return self.bandwidth * (size if self.rule == "scott" else size * ((d + 2) / 4)) ** (-1 / (d + 4))
 
-    def draw(self, key: jax.Array, params: Kernels, n: Count, capacity: int) -> Rows:
-        return self.draw_rows(key, params, n, capacity)
+    def draw(self, key: jax.Array, params: Kernels, n: Count, capacity: int) -> MeasuredRows:
+        return measured(self.draw_rows(key, params, n, capacity))
 
     def draw_rows(self, key: jax.Array, params: Kernels, n: Count, capacity: int) -> Rows:
         dtype, d = params.points.dtype, params.points.shape[1]
@@ -116,19 +130,31 @@ class KernelDensity:
             picked = sampling.materialise((scaled >> np.uint64(32)).astype(jnp.int32))
         noise = sampling.normal(key, (d, capacity), dtype, 1)
         spread = (params.factor[:, :, None] * noise[None]).sum(1)
-        return Rows(params.points[picked] + spread.T, jnp.asarray(n, jnp.int32))
+        points = params.points.at[picked].get(mode="promise_in_bounds")
+        return Rows(points + spread.T, jnp.asarray(n, jnp.int32))
 
-    def summarise(self, rows: Rows) -> Rows:
-        return rows
+    def summarise(self, rows: Rows) -> MeasuredRows:
+        return measured(rows)
 
     def fit(self, key: jax.Array, data: Rows, previous: Kernels | None) -> Kernels:
+        data = measured(data)
         dtype, d = data.points.dtype, data.points.shape[1]
         size = data.size.astype(dtype)
         h = jnp.asarray(self.factor(size, d), dtype)
-        if not self.follows:
-            return Kernels(data.points, data.size, h * jnp.eye(d, dtype=dtype))
-        unbiased = _moments(data.points, data.size)[1] * (size / (size - 1))
-        return Kernels(data.points, data.size, h * jnp.linalg.cholesky(unbiased))
+        factor = h * (jnp.linalg.cholesky(data.scatter / (size - 1)) if self.follows else jnp.eye(d, dtype=dtype))
+        return Kernels(data.points, data.size, factor, (data.mean, data.scatter))
+
+    def valid(self, params: Kernels) -> jax.Array:
+        """Whether the mean of the points is finite, and so each of them, and the kernel."""
+        return jnp.isfinite(params.mean).all() & jnp.isfinite(params.factor).all()
+
+    def held(self, params: Kernels) -> MeasuredRows:
+        """The data set of the fit."""
+        return params.data
+
+    def shortened(self, params: Kernels, before: Kernels) -> Kernels:
+        """The fit ``before`` rows were added, in the array of ``params``."""
+        return dataclasses.replace(before, points=params.points)
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources without numeric rows, and too few rows for a covariance to scale by."""
@@ -143,7 +169,7 @@ class KernelDensity:
 
     def with_room(self, params: Kernels, capacity: int) -> Kernels:
         """The same density with room for ``capacity`` points."""
-        return Kernels(Rows(params.points, params.count).with_room(capacity).points, params.count, params.factor)
+        return dataclasses.replace(params, points=Rows(params.points, params.count).with_room(capacity).points)
 
     def workspace(self, params: Kernels) -> int:
         """Floats that a step of a fit holds for each row."""
@@ -152,18 +178,3 @@ class KernelDensity:
     def project(self, source: Source) -> Normal | None:
         """The normal law with the true mean and covariance, where they are known: what observables compare with."""
         return Gaussian().project(source)
-
-
-def _present(points: jax.Array, count: jax.Array) -> jax.Array:
-    return jnp.arange(points.shape[0], dtype=jnp.int32) < count
-
-
-def _moments(points: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean ``(d,)`` and covariance ``(d, d)``, divisor ``count``, of the first rows of ``points``."""
-    there = _present(points, count)[:, None]
-    size = count.astype(points.dtype)
-    mean = jnp.where(there, points, 0.0).sum(0) / size
-    centred = jnp.where(there, points - mean[None], 0.0)
-    # the rounding of the mean leaves a drift, whose square is taken off again
-    drift = centred.sum(0) / size
-    return mean + drift, centred.T @ centred / size - drift[:, None] * drift[None]

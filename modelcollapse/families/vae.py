@@ -22,6 +22,18 @@ from modelcollapse.sampling import keys
 __all__ = ["MLP", "VAE", "Autoencoder", "Convolutional"]
 
 
+@jax.custom_jvp
+def _softplus(x: jax.Array) -> jax.Array:
+    """log(1 + e^x): an absolute error of an ulp of 1, which a sum over pixels has anyway, at half the price."""
+    return jnp.maximum(x, 0.0) + jnp.log(1.0 + jnp.exp(-jnp.abs(x)))
+
+
+@_softplus.defjvp
+def _(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    (x,), (dx,) = primals, tangents
+    return _softplus(x), jax.nn.sigmoid(x) * dx
+
+
 @part
 class Autoencoder:
     """A trained model: its weights, and the mean loss per image over the last tenth of the steps, in nats."""
@@ -54,7 +66,7 @@ class Autoencoder:
         mean, log_variance = self.encode(images)
         out = self.network.decode(self.decoder, mean + jnp.exp(0.5 * log_variance) * normals)
         if self.noise is None:
-            likelihood = (images * out - jax.nn.softplus(out)).sum(1)
+            likelihood = (images * out - _softplus(out)).sum(1)
         else:
             noise = jnp.asarray(self.noise, out.dtype)
             density = (images - out) ** 2 / noise + jnp.log(2 * math.pi * noise)

@@ -16,6 +16,8 @@ Mixes         yes               no: rounds        no: pools laws    no          
 Blends        yes: a path       own, rounds       yes               no                yes
 Rests         yes: old = new    no: may move off  no                no                own: comes out as it is
 Validates     yes               own: 0 is legal   yes               own, each class   yes
+DrawsMany     yes               no: unwritten     no: no draws      no: draws rows    no: what comes out
+HoldsData     no: none blends   no: rounds        no: no rows       no: each class    no: not needed
 KeepsRows     yes               own, as written   no: no rows       own, each class   yes
 Works         yes               own, as read      no: no rows       own, always       yes
 SeesLaws      yes               yes, if no rows   own, always       no: needs rows    own: laws that come out

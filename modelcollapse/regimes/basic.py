@@ -14,9 +14,9 @@ from modelcollapse.arguments import converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
-from modelcollapse.protocols import CanWeigh, Family, Memory, Source
+from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, counted, counts_of, role, share, shares
+from modelcollapse.regimes.common import at, at_first, counted, counts_of, drawn, parted, role, share, shares
 
 
 @part
@@ -27,6 +27,9 @@ class Replace:
     equivariant = True
     self_contained = True
     opens = True
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return Needs(sizes, int(sizes.max()), sizes, int(sizes.min()))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         return real.draw(fold(key, REAL), size), ()
@@ -50,6 +53,9 @@ class FreshReal:
     def __post_init__(self) -> None:
         converted(self, share=shares)
 
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return parted(self.share, sizes)
+
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> FreshReal:
         """The same regime with the counts of this run."""
         return FreshReal(counts_of(self.share, sizes))
@@ -60,8 +66,9 @@ class FreshReal:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        fresh = jnp.where(generation == 0, size, counted(self.share, size, generation))
-        return model.draw(fold(key, MODEL), size - fresh) | real.draw(fold(key, REAL), fresh), ()
+        fresh = at_first(generation, size, counted(self.share, size, generation))
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        return own | new, ()
 
 
 @part
@@ -182,8 +189,7 @@ class Weighted:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        first = generation == 0
-        fresh = jnp.where(first, size, counted(self.share, size, generation))
-        drawn = real.draw(fold(key, REAL), fresh)
-        mixed = drawn.mixed(model.draw(fold(key, MODEL), size - fresh), at(self.weight, generation))
-        return jax.tree.map(lambda alone, both: jnp.where(first, alone, both), drawn, mixed), ()
+        fresh = at_first(generation, size, counted(self.share, size, generation))
+        own, new = drawn(key, model, real, size - fresh, fresh)
+        mixed = new.mixed(own, at(self.weight, generation))
+        return at_first(generation, new, mixed), ()

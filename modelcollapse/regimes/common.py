@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.addresses import MODEL, REAL
+from modelcollapse.addresses import MODEL, REAL, fold
+from modelcollapse.laws import Law, Stream
 from modelcollapse.portions import Portion, portion, traced_portion
-from modelcollapse.protocols import ChecksSizes, Family, Memory, Needs, Number, Plans, Prepares, Regime, Resumes, Source
+from modelcollapse.protocols import (
+    ChecksSizes,
+    Count,
+    Family,
+    Memory,
+    Needs,
+    Number,
+    Params,
+    Plans,
+    Prepares,
+    Regime,
+    Resumes,
+    Source,
+)
+
+T = TypeVar("T")
 
 
 def at(value: Number, generation: int | jax.Array) -> Any:
@@ -19,9 +36,37 @@ def at(value: Number, generation: int | jax.Array) -> Any:
     return value if jnp.ndim(value) == 0 else value[generation]  # type: ignore[index]
 
 
+def at_first(generation: int | jax.Array, first: T, later: T) -> T:
+    """``first`` at generation 0, and ``later`` from then on; trees of arrays of one shape, or anything on the host."""
+    if not isinstance(generation, jax.Array):
+        return first if generation == 0 else later
+    return jax.tree.map(lambda one, other: jnp.where(generation == 0, one, other), first, later)
+
+
 def role(generation: int | jax.Array) -> int | jax.Array:
     """The role of the newest model's draw; at generation 0, where the model is what is real, that of a real draw."""
-    return jnp.where(generation == 0, REAL, MODEL)
+    return at_first(generation, REAL, MODEL)
+
+
+def drawn(key: jax.Array, model: Stream, real: Stream, n: Count, m: Count) -> tuple[Any, Any]:
+    """``n`` draws of the newest model and ``m`` real ones, as two data sets.
+
+    Where both laws are of one kind, the two are turns of one loop, so that their kernel is compiled once.
+    """
+    if not model.alike:
+        return model.draw(fold(key, MODEL), n), real.draw(fold(key, REAL), m)
+
+    def one(_: None, turn: tuple[jax.Array, Params, jax.Array]) -> tuple[None, Any]:
+        role, params, count = turn
+        stream = dataclasses.replace(model, law=Law(model.family, params))
+        return None, stream.draw(fold(key, role), count)
+
+    def pair(first: Count, second: Count) -> jax.Array:
+        return jnp.stack([jnp.asarray(first), jnp.asarray(second)])
+
+    turns = pair(MODEL, REAL), jax.tree.map(pair, model.law.params, real.law.params), pair(n, m).astype(jnp.int32)
+    _, sets = jax.lax.scan(one, None, turns)
+    return jax.tree.map(lambda leaf: leaf[0], sets), jax.tree.map(lambda leaf: leaf[1], sets)
 
 
 def counted(share: Number | Portion, size: jax.Array, generation: int | jax.Array) -> jax.Array:
@@ -55,6 +100,15 @@ def check(regime: Regime, sizes: np.ndarray) -> None:
 def plan(regime: Regime, sizes: np.ndarray) -> Needs:
     """What a regime needs of a run; one that does not say draws, holds and fits one data set at a time."""
     return regime.plan(sizes) if isinstance(regime, Plans) else Needs(sizes, int(sizes.max()), sizes)
+
+
+def parted(share: Number | Portion, sizes: np.ndarray) -> Needs:
+    """The needs of a regime that draws a share of each data set, and the rest, from different laws."""
+    if arguments.traced(share):
+        return Needs(sizes, int(sizes.max()), sizes)
+    part = np.broadcast_to(share.counts if isinstance(share, Portion) else portion(share, sizes), sizes.shape)
+    drawn = np.concatenate([sizes[:1], part, sizes - part])
+    return Needs(sizes, int(sizes.max()), sizes, int(drawn[drawn > 0].min()))
 
 
 def prepared(regime: Regime, family: Family, source: Source, sizes: np.ndarray) -> Any:

@@ -14,7 +14,7 @@ from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
 from modelcollapse.protocols import Family, Memory, Mixes, Params, Source
 from modelcollapse.pytree import part, schedule, static
-from modelcollapse.regimes.common import at
+from modelcollapse.regimes.common import at, at_first, drawn
 
 
 @part
@@ -90,7 +90,7 @@ class Mixture:
     ) -> tuple[Any, Memory]:
         # all is real at generation 0
         alpha, beta, gamma = (
-            jnp.where(generation == 0, opening, jnp.asarray(at(w, generation), jnp.result_type(float)))
+            at_first(generation, jnp.asarray(opening), jnp.asarray(at(w, generation), jnp.result_type(float)))
             for w, opening in ((self.alpha, 0.0), (self.beta, 0.0), (self.gamma, 1.0))
         )
         if _mixes(model.family, real.law):
@@ -103,7 +103,8 @@ class Mixture:
             return stream.draw(jax.random.fold_in(key, role), size), mixed
         past = memory.pushed(model.law.params, alpha, beta, gamma, generation)
         counts = model.split(fold(key, CHOICE), size, jnp.append(past.weights, past.real))
-        data = model.draw(fold(key, MODEL), counts[0]) | real.draw(fold(key, REAL), counts[-1])
+        own, fresh = drawn(key, model, real, counts[0], counts[-1])
+        data = own | fresh
         if past.weights.size == 1:
             return data, past
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
@@ -15,7 +14,7 @@ from modelcollapse.data import room
 from modelcollapse.laws import Stream
 from modelcollapse.protocols import Memory, Needs
 from modelcollapse.pytree import part, static
-from modelcollapse.regimes.common import role
+from modelcollapse.regimes.common import at_first, role
 
 
 @part
@@ -25,10 +24,11 @@ class Accumulate:
     needs_items = False
     equivariant = True
     opens = True
+    appends = True
 
     def plan(self, sizes: np.ndarray) -> Needs:
         """The pool holds every item ever drawn, and all of them are fitted."""
-        return Needs(sizes, int(sizes.sum()), np.cumsum(sizes))
+        return Needs(sizes, int(sizes.sum()), np.cumsum(sizes), int(sizes.min()))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         pool = real.draw(fold(key, REAL), size)
@@ -40,7 +40,7 @@ class Accumulate:
         new = model.draw(fold(key, role(generation)), size)
         pool = memory | new
         if not room(pool):  # nothing was kept before generation 0, and zeros need not be an empty set
-            pool = jax.tree.map(lambda old, own: jnp.where(generation == 0, own, old), pool, new)
+            pool = at_first(generation, new, pool)
         return pool, pool
 
 

@@ -44,7 +44,7 @@ class Switch:
         """The needs of both, as the generation of the change may be traced."""
         before, after = (plan(regime, sizes) for regime in (self.before, self.after))
         draw, fitted = np.maximum(before.draw, after.draw), np.minimum(before.fitted, after.fitted)
-        return Needs(draw, max(before.pool, after.pool), fitted)
+        return Needs(draw, max(before.pool, after.pool), fitted, min(before.least, after.least))
 
     def check(self, sizes: np.ndarray) -> None:
         check(self.before, sizes)

@@ -2,7 +2,7 @@
 
 from modelcollapse.sampling import exact, keys, lineages
 from modelcollapse.sampling._binomial import binomial
-from modelcollapse.sampling._chi_square import chi_square, log_chi_square
+from modelcollapse.sampling._chi_square import MANY, chi_square, log_chi_square
 from modelcollapse.sampling._gamma import exponential, log_gamma
 from modelcollapse.sampling._hypergeometric import hypergeometric
 from modelcollapse.sampling._multinomial import (
@@ -11,6 +11,7 @@ from modelcollapse.sampling._multinomial import (
     integer_weights,
     multinomial,
     multivariate_hypergeometric,
+    padded_states,
     pick_states,
 )
 from modelcollapse.sampling._normal import normal
@@ -21,6 +22,7 @@ from modelcollapse.sampling.exact import float64
 from modelcollapse.sampling.keys import fold, key, materialised, wrap
 
 __all__ = [
+    "MANY",
     "axis_of_chains",
     "binomial",
     "categories",
@@ -45,6 +47,7 @@ __all__ = [
     "multivariate_hypergeometric",
     "normal",
     "over_lanes",
+    "padded_states",
     "pick_states",
     "poisson",
     "wishart_factor",

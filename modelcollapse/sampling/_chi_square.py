@@ -1,15 +1,14 @@
-"""Chi-square variates without rejection: the cube root is a smooth function of a normal draw.
+"""Chi-square variates without rejection: the logarithm is a smooth function of a normal draw.
 
-For k degrees of freedom, ``(chi2_k / k)^(1/3) = 1 + e g(z, e)`` with z standard normal and ``e = k^(-1/2)``; g is
-smooth down to e = 0, where it is the straight line of Wilson and Hilferty. One polynomial in z and e therefore serves
-every k from 12 to infinity; below 12, a chi-square is a handful of exponentials and a squared normal.
+For k degrees of freedom, ``log(chi2_k / k) = e h(z, e)`` with z standard normal and ``e = k^(-1/2)``; h is smooth down
+to e = 0, where it is the straight line ``z sqrt(2)``. One polynomial in z and e therefore serves every k from 12 to
+infinity; below 12, each k has a polynomial in z of its own.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from types import ModuleType
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,13 @@ from jax.typing import ArrayLike, DTypeLike
 
 from modelcollapse.sampling import exact, keys
 from modelcollapse.sampling._normal import draws
-from modelcollapse.sampling.keys import Key
 
-# below this, sums of exponentials; the polynomial's error grows as dof falls
-_FEW = 12
-# a float64 normal from 53 bits stays within 8.22
-_FARTHEST = 8.3
-_TERMS_Z, _TERMS_E = 20, 14
+FILE = Path(__file__).with_name("chi_square.npz")
+"""Coefficients, as ``_quantiles`` fits them."""
+MANY = 12
+"""Degrees of freedom from which the one polynomial serves; its error grows as they fall."""
+FARTHEST = 8.3
+"""A float64 normal from 52 bits stays within."""
 
 
 def chi_square(key: jax.Array, dof: ArrayLike, dtype: DTypeLike | None = None) -> jax.Array:
@@ -34,21 +33,21 @@ def chi_square(key: jax.Array, dof: ArrayLike, dtype: DTypeLike | None = None) -
 
 
 def log_chi_square(
-    key: jax.Array, dof: ArrayLike, dtype: DTypeLike | None = None, *, per_dof: bool = False
+    key: jax.Array, dof: ArrayLike, dtype: DTypeLike | None = None, *, per_dof: bool = False, many: bool = False
 ) -> jax.Array:
     r"""Natural logarithms of chi-square draws, one for each entry of ``dof``.
 
-    .. math:: \log\chi^2_k = \log k + 3 \log\bigl(1 + k^{-1/2} g(z, k^{-1/2})\bigr), \qquad z \sim N(0, 1)
+    .. math:: \log\chi^2_k = \log k + k^{-1/2} h(z, k^{-1/2}), \qquad z \sim N(0, 1)
 
     ``dof`` k holds integers up to 2**31 - 1 and may be traced; k <= 0 gives minus infinity. ``per_dof=True`` gives
     :math:`\log(\chi^2_k / k)`, without the cancellation of subtracting log k afterwards. ``dtype`` defaults to the
-    float type in force. One normal per draw and no loop.
+    float type in force. One normal per draw and no loop. ``many=True`` says that no k lies between 1 and 11, in less
+    code; such a k then gives NaN.
 
-    Error in float64, relative to the exact quantile of chi-square: below 2e-8 for abs(z) < 5.7 and 1e-7 beyond, at the
-    worst k = 12; below 1e-9 from k = 40 on; k < 12 exact. In float32 about 1e-6, and normals end at 5.4. The draw
-    increases with z. If ``dof`` is a batch under ``vmap`` both ways of drawing run. Raises TypeError for ``dof`` that
-    are not integers. Source: Wilson and Hilferty (1931) for the cube root; the polynomial is fitted to SciPy's
-    quantiles by :func:`coefficients`.
+    Error in float64, relative to the exact quantile of chi-square: below 2e-9 for k >= 12, below 1e-9 for 2 <= k < 12,
+    below 1e-7 for k = 1. In float32 about 1e-6, and normals end at 6.7. The draw increases with z. If ``dof`` is a
+    batch under ``vmap`` both ways of drawing run. Raises TypeError for ``dof`` that are not integers. Source: the
+    polynomials are fitted to SciPy's quantiles by ``sampling._quantiles``.
     """
     dof = jnp.asarray(dof)
     if not jnp.issubdtype(dof.dtype, jnp.integer):
@@ -56,86 +55,58 @@ def log_chi_square(
     dtype = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise TypeError(f"dtype must be a float type, got {dtype}")
-    return _log_chi_square(keys.wrap(key), dof, dtype, per_dof)
+    return _log_chi_square(keys.wrap(key), dof, dtype, per_dof, many)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _log_chi_square(key: jax.Array, dof: jax.Array, dtype: DTypeLike, per_dof: bool) -> jax.Array:
-    address = keys.materialised(key)
-    log_ratio = per_dof_from(address, draws(address, dof.size, dtype).reshape(dof.shape), dof)
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _log_chi_square(key: jax.Array, dof: jax.Array, dtype: DTypeLike, per_dof: bool, many: bool) -> jax.Array:
+    log_ratio = per_dof_from(draws(keys.materialised(key), dof.size, dtype).reshape(dof.shape), dof, many)
     return log_ratio if per_dof else log_ratio + jnp.log(jnp.maximum(dof, 1).astype(dtype))
 
 
-def per_dof_from(key: Key, z: jax.Array, dof: jax.Array) -> jax.Array:
-    """log(chi2 / dof), each from a normal draw ``z``; few degrees of freedom draw more from the materialised ``key``.
+def per_dof_from(z: jax.Array, dof: jax.Array, many: bool = False) -> jax.Array:
+    """log(chi2 / dof), each from a normal draw ``z``; ``many``: NaN where ``dof`` is below 12, but not 0.
 
     ``dof`` broadcasts against ``z``; where it is the same for all lanes, its polynomial is computed once.
     """
-    is_few = dof < _FEW
+    is_few = dof < MANY
 
-    def many() -> jax.Array:
-        return _from_normal(z, jnp.maximum(dof, _FEW))
+    def smooth() -> jax.Array:
+        return _of_many(z, jnp.maximum(dof, MANY))
 
     def mixed() -> jax.Array:
-        return jnp.where(is_few, _from_exponentials(key, z, jnp.clip(dof, 1, _FEW)), many())
+        return jnp.where(is_few, _of_few(z, jnp.clip(dof, 1, MANY - 1)), smooth())
 
+    if many:
+        return jnp.where(is_few, jnp.where(dof > 0, jnp.nan, -jnp.inf).astype(z.dtype), smooth())
     # the predicate is a scalar that no chain changes, so that one branch runs where dof is not a batch
-    return jnp.where(dof > 0, lax.cond(jnp.any(is_few), mixed, many), -jnp.inf)
+    return jnp.where(dof > 0, lax.cond(jnp.any(is_few), mixed, smooth), -jnp.inf)
 
 
-def _from_normal(z: jax.Array, dof: jax.Array) -> jax.Array:
+def _of_many(z: jax.Array, dof: jax.Array) -> jax.Array:
     dtype = z.dtype
-    inverse_root = lax.rsqrt(dof.astype(dtype))
-    table = coefficients().astype(dtype)
+    table = coefficients()["double" if dtype == jnp.float64 else "single"].astype(dtype)
     # a contraction is computed once for each dof; an elementwise expression would be copied into the loop over draws
-    exponents = np.arange(_TERMS_E, dtype=dtype).reshape(*(1,) * dof.ndim, -1)
-    powers = (inverse_root * np.asarray(_FEW**0.5, dtype))[..., None] ** exponents
-    rows = jnp.einsum("ij,...j->i...", table, powers, precision=lax.Precision.HIGHEST)
-    deviation = inverse_root * exact.polynomial(rows, z * np.asarray(1 / _FARTHEST, dtype))
-    # float64 has digits to spare, and its log is the cheaper
-    return 3 * (jnp.log(1 + deviation) if dtype == jnp.float64 else jnp.log1p(deviation))
+    exponents = np.arange(1, table.shape[1] + 1, dtype=dtype).reshape(*(1,) * dof.ndim, -1)
+    powers = lax.rsqrt(dof.astype(dtype))[..., None] ** exponents
+    return exact.polynomial(jnp.einsum("ij,...j->i...", table, powers, precision=lax.Precision.HIGHEST), z)
 
 
-def _from_exponentials(key: Key, z: jax.Array, dof: jax.Array) -> jax.Array:
-    """Exactly: half of ``dof`` exponentials, and a squared normal if it is odd; log of the mean over ``dof``."""
-    own = z.shape[: z.ndim - len(keys.lanes(key))]
+def _of_few(z: jax.Array, dof: jax.Array) -> jax.Array:
+    """By Clenshaw's rule in float64: in powers of z so many terms would cancel."""
     with exact.float64():
-        product = jnp.ones(z.shape, jnp.float64)
-        for pair in range((_FEW - 1) // 2):
-            u = exact.unit(key, own, pair + 1)
-            product = jnp.where(2 * pair + 1 < dof, product * u, product)
-        normals = draws(key, math.prod(own), jnp.float64, _FEW).reshape(z.shape)
-        total = jnp.where(dof % 2 == 1, normals**2, 0.0) - 2.0 * exact.log(product)
-        return jnp.log(total / dof.astype(jnp.float64)).astype(z.dtype)
+        x = z.astype(jnp.float64) * (1 / FARTHEST)
+        rows = jnp.asarray(coefficients()["few"])[:, dof - 1]
+        now, before = rows[-1], jnp.zeros_like(rows[-1])
+        for row in rows[-2:0:-1]:
+            now, before = row + 2.0 * x * now - before, now
+        return (rows[0] + x * now - before).astype(z.dtype)
 
 
 @functools.cache
-def coefficients() -> np.ndarray:
-    """Coefficients ``(20, 14)`` of g in powers of ``z / 8.3`` and ``(12 / k)^(1/2)``, from SciPy's quantiles.
-
-    Interpolation at Chebyshev nodes; the node at k = infinity carries the exact limit ``z sqrt(2) / 3``.
+def coefficients() -> dict[str, np.ndarray]:
+    """``single`` and ``double``: c with log(chi2_k / k) = sum of c[i, j] z^i e^(j + 1), as float32 and float64 need
+    it. ``few``: ``(terms, 11)``, for each k below 12 a Chebyshev series in z / 8.3.
     """
-    from numpy.polynomial import chebyshev, polynomial
-    from scipy import special
-
-    z = _FARTHEST * np.cos(np.pi * (np.arange(_TERMS_Z) + 0.5) / _TERMS_Z)[:, None]
-    x = np.cos(np.pi * np.arange(_TERMS_E) / (_TERMS_E - 1))
-    inverse_root = (1 + x[:-1]) / 2 / _FEW**0.5
-    half = 0.5 / inverse_root**2
-    # each tail from its own side, where its probability keeps its digits
-    lower, upper = special.gammaincinv(half, special.ndtr(z)), special.gammainccinv(half, special.ndtr(-z))
-    g = (np.cbrt(np.where(z < 0, lower, upper) / half) - 1) / inverse_root
-    g = np.concatenate([g, z * 2**0.5 / 3], axis=1)
-    fitted = np.linalg.solve(chebyshev.chebvander(z[:, 0] / _FARTHEST, _TERMS_Z - 1), g)
-    fitted = np.linalg.solve(chebyshev.chebvander(x, _TERMS_E - 1), fitted.T)
-    in_x = np.array([chebyshev.cheb2poly(column) for column in fitted.T])
-    # x = 2 e - 1, by Horner's rule on polynomials
-    in_e = np.array([_compose(row, polynomial) for row in in_x])
-    return np.array([chebyshev.cheb2poly(column) for column in in_e.T]).T
-
-
-def _compose(row: np.ndarray, polynomial: ModuleType) -> np.ndarray:
-    total = np.zeros(1)
-    for coefficient in row[::-1]:
-        total = polynomial.polyadd(polynomial.polymul(total, [-1.0, 2.0]), [coefficient])
-    return np.pad(total, (0, max(0, _TERMS_E - total.size)))[:_TERMS_E]
+    with np.load(FILE) as file:
+        return dict(file)

@@ -28,8 +28,9 @@ _BITS = 61
 _FEW_STATES = 64
 # up to so many items per state, drawing items costs less than splitting counts
 _ITEMS_A_STATE = 32
-# what drawing an item costs, and comparing it with one threshold, in parts of a binomial
-_ITEM, _COMPARISON = 1 / 32, 1 / 500
+# what drawing an item costs, and comparing it with one threshold, in parts of a binomial; and what splitting costs
+# beside its binomials: the loop, whose program also takes twice as long to compile
+_ITEM, _COMPARISON, _LOOP = 1 / 64, 1 / 450, 3
 # blocks of two words that are drawn and compared at once
 _AT_ONCE = 10
 
@@ -64,7 +65,8 @@ def multinomial(key: jax.Array, n: ArrayLike, p: ArrayLike, capacity: int | None
 def _draw(key: jax.Array, n: jax.Array, p: jax.Array, capacity: int | None) -> jax.Array:
     size = jnp.maximum(n, 0).astype(jnp.int32)
     if p.size <= _FEW_STATES:
-        by_items = capacity is not None and capacity * (_ITEM + _COMPARISON * p.size) < p.size
+        states = padded_states(p.size)  # states of weight 0 that are added change no count
+        by_items = capacity is not None and capacity * (_ITEM + _COMPARISON * states) < states + _LOOP
         kernel = _below_thresholds if by_items else _one_after_another
         return over_lanes(kernel)(keys.materialised(key), size, p)
     weights, sound = integer_weights(p)
@@ -73,6 +75,11 @@ def _draw(key: jax.Array, n: jax.Array, p: jax.Array, capacity: int | None) -> j
     else:
         counts = _in_blocks(functools.partial(_binomial_part, key), size.astype(jnp.float64), weights)
     return jnp.where(sound, counts.astype(jnp.int32), -1)
+
+
+def padded_states(states: int) -> int:
+    """The next of 8, 16, 32 and 64: as many states as runs of a few share a program for. More stay as many."""
+    return max(8, 1 << (states - 1).bit_length()) if states <= _FEW_STATES else states
 
 
 def _before(weights: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -209,10 +209,16 @@ Key: TypeAlias = jax.Array | Address
 
 def materialised(key: Key) -> Key:
     """The key as an address that is computed once, however many draws and branches read it; other keys as they are."""
+    key = address(key)
+    return Address(*materialise_pair(*key)) if isinstance(key, Address) else key
+
+
+def address(key: Key) -> Key:
+    """The key as an address for a single reader, which computes it as it reads; other keys as they are."""
     if isinstance(key, Address):
-        return Address(*materialise_pair(*key))
+        return key
     key = wrap(key)
-    return Address(*materialise_pair(*_halves(jax.random.key_data(key)))) if is_threefry(key) else key
+    return Address(*_halves(jax.random.key_data(key))) if is_threefry(key) else key
 
 
 def lanes(key: Key) -> tuple[int, ...]:

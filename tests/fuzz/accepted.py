@@ -82,7 +82,11 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("Predictions.__getitem__", "index", "negative, zero"): "a place in the list",
     ("part, register", "name", "text, number as text"): "a name",
     ("part, register", "formerly", "empty, words"): "names",
-    ("static, schedule", "default", "*"): "whatever a field holds; Python refuses lists and the like, with the name of the field",
+    (
+        "static, schedule",
+        "default",
+        "*",
+    ): "whatever a field holds; Python refuses lists and the like, with the name of the field",
     # files
     ("datasets.word_counts", "text", "text"): "the text itself",
     # figures

@@ -84,11 +84,14 @@ def _runs() -> dict[str, Case]:
     run.save(saved)
     extend = {
         "generations": 1, "record": None, "size": None, "regime": None, "batch_size": None, "progress": False, "mesh": None,
+        "workers": None,
     }  # fmt: skip
     split = mc.decompose(_build, ["samples"], chains=2)
     return {
         "simulate": Case(
-            mc.simulate, {**process, **several, "batch_size": None, "progress": False, "mesh": None}, _traced
+            mc.simulate,
+            {**process, **several, "batch_size": None, "progress": False, "mesh": None, "workers": None},
+            _traced,
         ),
         "simulate (schedule)": Case(
             mc.simulate, {**process, "size": [8, 8, 8], "generations": 2, "chains": 2}, _traced
@@ -122,8 +125,11 @@ def _runs() -> dict[str, Case]:
         "Decomposition.table": Case(split.table, {"generation": 1}),
         "Decomposition.to_dataset": Case(split.to_dataset, {}, lambda answer: None),
         "Run.extend": Case(run.extend, extend, _traced),
-        "Run.more": Case(run.more, {"chains": 2, "batch_size": 2, "progress": False, "mesh": None}, _traced),
+        "Run.more": Case(
+            run.more, {"chains": 2, "batch_size": 2, "progress": False, "mesh": None, "workers": 2}, _traced
+        ),
         "Run.save": Case(_saved, {"path": FOLDER / "saved.npz"}, raises=(OSError,)),
+        "keep_programs": Case(_kept, {"folder": FOLDER / "programs"}, lambda answer: None, raises=(OSError,)),
         "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
         "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
         "Run.predict": Case(run.predict, {}, values),
@@ -135,6 +141,17 @@ def _runs() -> dict[str, Case]:
             run.predict().__getitem__, {"index": "heterozygosity"}, lambda p: p.values, raises=(KeyError, IndexError)
         ),
     }
+
+
+def _kept(folder: Any) -> None:
+    """Programs are kept in a folder, for the time of the call."""
+    settings = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: jax.config.values[name] for name in settings}
+    try:
+        mc.keep_programs(folder)
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 def _saved(path: Any) -> None:

@@ -14,6 +14,7 @@ from scipy import stats
 
 import modelcollapse as mc
 from modelcollapse import sampling
+from modelcollapse.data import Rows
 from modelcollapse.engine import batch, plan, scan
 from modelcollapse.engine import forms as _resampled
 from modelcollapse.process import prepare
@@ -49,6 +50,21 @@ def test_the_forms_of_this_run() -> None:
     # few states are drawn as counts at first; many items per state always are
     assert forms(np.full(200, 50), states=3) == [(0, "Tallies"), (49, "Survivors")]
     assert forms(np.full(200, 10**7)) == [(0, "Tallies")]
+
+
+@pytest.mark.parametrize(("states", "kind"), [(2**16 - 1, np.uint16), (2**16, np.int32)])
+def test_items_take_as_little_room_as_their_states_allow(states: int, kind: type) -> None:
+    family, points = _resampled.Items(states), jnp.array([0, states - 1, 5], jnp.int32)
+    kept = family.fit(sampling.key(0), Rows(points, jnp.int32(3)), None)
+    assert kept.points.dtype == kind
+    np.testing.assert_array_equal(kept.points, points)
+    assert family.valid(kept)
+    # as a run was saved before states took two bytes
+    wider = family.with_room(_resampled.Copied(points, jnp.int32(3), states=states), 4)
+    assert wider.points.dtype == kind
+    np.testing.assert_array_equal(wider.points, [*points, 0])
+    failed = family.fit(sampling.key(0), Rows(points.at[1].set(-1), jnp.int32(3)), None)
+    assert not family.valid(failed)
 
 
 def test_every_item_is_as_likely_a_parent() -> None:
@@ -184,6 +200,34 @@ def test_chains_that_rest_step_aside_unseen(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(scan, "advance_chains", counting)
     assert_same(whole, run(**options))
     assert sizes[-1] <= 4
+
+
+def test_batches_that_have_emptied_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"generations": 800, "chains": 64, "record": [2, 60, 120, 800]}
+    whole = run(**options)
+    alive = (whole["support_size"] > 1).sum(0)
+    assert 64 > alive[1] > alive[2] > alive[3] == 0
+    costs = plan.costs
+    small = lambda *given: dataclasses.replace(costs(*given), working=plan.MEMORY // 16, read=0)  # noqa: E731
+    monkeypatch.setattr(plan, "costs", small)
+    monkeypatch.setattr(plan, "FEWEST", 1000)
+    legs = []
+    advance = batch.Batch.advance
+
+    def counting(one: batch.Batch, *rest: Any) -> None:
+        legs.append((one.generation, one.place.size))
+        advance(one, *rest)
+
+    monkeypatch.setattr(batch.Batch, "advance", counting)
+    found = run(**options)
+    # a sum over states may round otherwise in another width
+    for name in {*OBSERVE} - {"heterozygosity"}:
+        np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
+    np.testing.assert_array_equal(found.params, whole.params)
+    assert {places for _, places in legs} == {16}
+    # four batches at first, one at the end
+    at = [generation for generation, _ in legs]
+    assert [at.count(generation) for generation in (at[0], at[-1])] == [4, 1]
 
 
 def test_saved_and_loaded(tmp_path: Any) -> None:

@@ -42,6 +42,29 @@ def test_joint_law(draw):
     assert cells_p(cells, {c: stats.multinomial.pmf(c, n + 1, p) for c in compositions(n + 1, 4)}) == 0.0
 
 
+def test_few_states_item_by_item():
+    """Several turns of the loop over items, the last of them in part, and a capacity beyond the size."""
+    p, n = np.array([0.3, 0.25, 0.2, 0.15, 0.0, 0.1]), 199
+    keys = jax.random.split(sampling.key(8), 30_000)
+    items, split = (
+        np.asarray(jax.jit(jax.vmap(lambda key, c=c: sampling.multinomial(key, n, jnp.asarray(p), c)))(keys))
+        for c in (256, None)
+    )
+    # the capacity alone decides that these are items
+    assert (items != split).any()
+    for counts in (items, split):
+        assert (counts.sum(1) == n).all()
+        assert not counts[:, 4].any()
+        for state in (0, 3, 5):
+            seen, support = counts[:, state], np.arange(n + 3)
+            assert chi_square_p(seen, stats.binom(n, p[state]).pmf, support) > ACCEPT
+            assert chi_square_p(seen, stats.binom(n, p[state] + 0.003).pmf, support) < REJECT
+        # an item too many, where it shows most
+        assert chi_square_p(n - counts[:, 5], stats.binom(n + 1, 1 - p[5]).pmf, np.arange(n + 3)) < REJECT
+        both = counts[:, 0] + counts[:, 1]
+        assert chi_square_p(both, stats.binom(n, p[0] + p[1]).pmf, np.arange(n + 3)) > ACCEPT
+
+
 @pytest.mark.parametrize("capacity", [None, 300])
 def test_marginals_with_many_states(capacity):
     weights = 1.0 / np.arange(1, 101)

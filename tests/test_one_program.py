@@ -1,0 +1,190 @@
+"""One program makes every generation, the first included, for any number of generations, chains, draws and records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import modelcollapse as mc
+from modelcollapse.engine import plan, scan
+from modelcollapse.process import prepare
+
+LAW = [0.4, 0.3, 0.2, 0.1, 0.0]
+NORMAL = mc.normal([0.0, 1.0], [[1.0, 0.3], [0.3, 2.0]])
+
+
+@mc.part
+class Late:
+    """Generations seen, and what the first of them showed: an observable with a memory."""
+
+    def start(self, truth: Any, first: Any) -> Any:
+        return first.generation, jax.tree.leaves(first.params)[0].sum().astype(jnp.float64)
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry[0] + 1, carry[1]
+
+    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+        return carry[0].astype(jnp.float64) + carry[1]
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "regime"),
+    [
+        (mc.Discrete(), mc.categorical(LAW), mc.Replace()),
+        (mc.Discrete(), mc.categorical(LAW), mc.FreshReal(0.3)),
+        (mc.Discrete(), mc.categorical(LAW), mc.Mixture(0.5, 0.2, 0.3)),
+        (mc.Discrete(), mc.categorical(LAW), mc.Accumulate()),
+        (mc.Gaussian(), NORMAL, mc.Replace()),
+        (mc.Gaussian(ddof=0), NORMAL, mc.FreshReal(0.5)),
+        (mc.Gaussian(), NORMAL, mc.Weighted(0.3)),
+        (mc.Gaussian(), NORMAL, mc.Mixture(0.5, 0.2, 0.3)),
+        (mc.Gaussian(), NORMAL, mc.Accumulate()),
+        (mc.NegativeBinomial(2.0), mc.negative_binomial(3.0, 2.0), mc.Mixture(0.5, 0.2, 0.3)),
+        (mc.Gamma(2.0), mc.gamma(1.5, 2.0), mc.FreshReal(0.25)),
+        (mc.Uniform(), mc.uniform(2.0), mc.Accumulate()),
+        (mc.Pareto(), mc.pareto(3.0), mc.Replace()),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_the_first_generation_is_that_of_a_program_of_its_own(family: Any, source: Any, regime: Any) -> None:
+    given: dict[str, Any] = {"size": np.array([20, 12, 16, 20]), "generations": 3, "chains": 4, "seed": 5}
+    observe = {"late": Late(), "params": lambda params: jax.tree.leaves(params)[0]}
+    process = prepare(family, source, regime, observe, given["size"], 3).process
+    assert process.opens
+    run = mc.simulate(family, source, regime, observe, **given)
+    pure = jax.jit(lambda: mc.trace(family, source, regime, observe, **given))()
+    for name in observe:
+        np.testing.assert_allclose(run[name], pure[name], rtol=1e-12, atol=1e-12)
+    assert np.unique(run["params"][:, 0].reshape(4, -1), axis=0).shape[0] > 1
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "regime"),
+    [
+        (mc.Discrete(), mc.categorical(np.ones(100) / 100), mc.Replace()),  # items, whose truth is no item
+        (mc.Discrete(3), mc.table(np.array([0, 1, 2])), mc.FreshReal(0.5)),
+        (mc.Gaussian(), mc.table(np.random.default_rng(0).normal(size=(50, 2))), mc.Replace()),
+        (mc.Binomial(4), mc.binomial(3, 0.5), mc.Replace()),  # real draws have another number of trials
+        (mc.NegativeBinomial(2.0), mc.negative_binomial(3.0, 2.5), mc.Replace()),
+        (mc.Gamma(1.0), mc.gamma(1.5, 2.0), mc.Replace()),
+        (mc.Gaussian(), NORMAL, mc.FixedReal(0.5)),
+        (mc.Damped(mc.Gaussian(), 0.5), NORMAL, mc.Replace()),  # its first fit is not damped
+        (mc.Gaussian(), mc.Law(mc.Gaussian(), jax.tree.map(np.float32, NORMAL.params)), mc.Replace()),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_what_has_another_first_generation_keeps_its_own_program(family: Any, source: Any, regime: Any) -> None:
+    opening = prepare(family, source, regime, "entropy" if isinstance(family, mc.Discrete) else "mean", 8, 2)
+    first = plan.first(opening.process, mc.sampling.key(0))
+    assert int(first.generation.shape[0]) == 1
+    from modelcollapse.engine.forms import forms
+
+    assert not forms(opening.process, opening.sizes)[0][1].opens
+
+
+@pytest.mark.parametrize("kind", ["normal", "discrete", "mixture"])
+def test_another_run_needs_no_program(kind: str) -> None:
+    family, source, regime, observe = {
+        "normal": (mc.Gaussian(), mc.normal(), mc.Replace(), ["mean", "log_variance"]),
+        "discrete": (mc.Discrete(), mc.categorical(LAW), mc.Replace(), ["heterozygosity"]),
+        "mixture": (mc.Discrete(), mc.categorical(LAW), mc.Mixture(0.8, 0.1, 0.1), ["heterozygosity"]),
+    }[kind]
+
+    def run(generations: int = 30, chains: int = 90, size: int = 60, record: Any = None) -> mc.Run:
+        return mc.simulate(
+            family, source, regime, observe, size=size, generations=generations, chains=chains, record=record
+        )
+
+    whole = run()
+    before = scan.programs()
+    longer, wider, other = run(generations=40), run(chains=200), run(size=50)
+    sparse, long = run(record=[0, 3, 30]), run(generations=55, record=np.arange(0, 55, 2))
+    assert scan.programs() == before
+    assert other.chains == 90
+    for name in observe:
+        np.testing.assert_array_equal(longer[name][:, :31], whole[name])
+        np.testing.assert_array_equal(wider[name][:90], whole[name])
+        np.testing.assert_array_equal(sparse[name], whole[name][:, [0, 3, 30]])
+        np.testing.assert_array_equal(long[name][:, :16], whole[name][:, :31:2])
+    extended = whole.extend(10)
+    assert scan.programs() == before
+    for name in observe:
+        np.testing.assert_array_equal(extended[name], longer[name])
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_few_states_share_a_program_and_none_is_added_to_what_is_seen(x64: bool, tmp_path: Any) -> None:
+    """Runs of 5 to 8 states, of observables that cannot tell whose a probability is; beside one that can."""
+
+    def run(states: int, *more: str, generations: int = 20, **options: Any) -> mc.Run:
+        p = np.arange(1, states + 1) / (states * (states + 1) / 2)
+        observe = ["heterozygosity", "support_size", *more]
+        return mc.simulate(
+            mc.Discrete(), mc.categorical(p), observe=observe, size=12, generations=generations, chains=10, **options
+        )
+
+    with jax.enable_x64(x64):
+        run(8)
+        before = scan.programs()
+        found = {states: run(states) for states in (5, 6, 8)}
+        assert scan.programs() == before
+        for states, alone in found.items():
+            beside = run(states, "probabilities")
+            for name in alone.trace:
+                np.testing.assert_array_equal(alone[name], beside[name])
+            assert alone.params.shape == (10, states)
+            np.testing.assert_array_equal(alone.params, beside["probabilities"][:, -1])
+        # in both forms: the counts of generation 5, the survivors of generation 20
+        for short in (run(5, generations=5), run(5, generations=15)):
+            short.save(tmp_path / "run.npz")
+            for begun in (short, mc.Run.load(tmp_path / "run.npz")):
+                gone_on = begun.extend(20 - begun.generations)
+                np.testing.assert_array_equal(gone_on["heterozygosity"], found[5]["heterozygosity"])
+                assert gone_on.params.shape == (10, 5)
+        np.testing.assert_array_equal(
+            run(5, checkpoint=tmp_path / "kept")["heterozygosity"], found[5]["heterozygosity"]
+        )
+
+
+def test_more_records_than_one_call_has_room_for() -> None:
+    def run(**options: Any) -> mc.Run:
+        return mc.simulate(
+            mc.Gaussian(), mc.normal(), observe=["mean"], size=20, generations=200, chains=5, seed=1, **options
+        )
+
+    given: dict[str, Any] = {"observe": ["mean"], "size": 20, "generations": 200, "chains": 5, "seed": 1}
+    whole, pure = run(), jax.jit(lambda: mc.trace(mc.Gaussian(), mc.normal(), **given))()
+    assert whole.recorded.size > 3 * plan.RECORDS
+    np.testing.assert_allclose(whole["mean"], pure["mean"], rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(run(record=np.arange(100, 201))["mean"], whole["mean"][:, 100:])
+
+
+@pytest.mark.parametrize("kind", ["normal", "discrete", "mixture"])
+def test_both_kinds_of_programs_count_alike(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts bit for bit, floats within a few ulp: a run that is extended may change from one to the other."""
+    family, source, regime, observe = {
+        "normal": (mc.Gaussian(), NORMAL, mc.Replace(), ["mean", "log_variance"]),
+        "discrete": (mc.Discrete(), mc.categorical(LAW), mc.FreshReal(0.2), ["probabilities"]),
+        "mixture": (
+            mc.GaussianMixture(2, reg_covar=0.1),
+            mc.normal_mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]),
+            None,
+            ["mean"],
+        ),
+    }[kind]
+
+    def run() -> mc.Run:
+        return mc.simulate(family, source, regime, observe, size=40, generations=8, chains=30)
+
+    quick = run()
+    monkeypatch.setattr(plan, "LONG", 0)
+    better = run()
+    for name in observe:
+        if kind == "discrete":
+            np.testing.assert_array_equal(quick[name], better[name])
+        else:
+            np.testing.assert_allclose(quick[name], better[name], rtol=1e-9, atol=1e-9)
