@@ -27,6 +27,7 @@ import device
 import first
 import numpy as np
 import rows
+import sweeping
 from timing import Row, Timed, exponent, timed
 
 HERE = Path(__file__).resolve().parent
@@ -50,7 +51,8 @@ print(time.perf_counter() - start)
 
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*(name for name, _ in rows.rows()), *(name for name, *_ in rows.growth()), "devices", "first", "cores"]
+    timed_rows, grown_rows = (name for name, _ in rows.rows()), (name for name, *_ in rows.growth())
+    names = [*timed_rows, *grown_rows, "devices", "first", "cores", "sweep"]
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", action="store_true", help="the accelerator that JAX finds, in under six minutes")
@@ -82,9 +84,10 @@ def main(arguments: Iterable[str] | None = None) -> None:
         print(grown[-1], flush=True)
     begun = first.first_result() if wanted("first") else []
     shared = cores.cores() if wanted("cores") else []
-    print("\n".join([*begun, *shared]), flush=True)
+    swept = sweeping.rows(options.repeats) if wanted("sweep") else []
+    print("\n".join([*begun, *shared, *swept]), flush=True)
     if not options.only:
-        write_page(results, grown, begun, shared, time.perf_counter() - start)
+        write_page(results, grown, begun, shared, swept, time.perf_counter() - start)
 
 
 def table(result: Timed) -> list[str]:
@@ -147,7 +150,9 @@ def machine() -> str:
     )
 
 
-def write_page(results: list[Timed], grown: list[str], begun: list[str], shared: list[str], seconds: float) -> None:
+def write_page(
+    results: list[Timed], grown: list[str], begun: list[str], shared: list[str], swept: list[str], seconds: float
+) -> None:
     from figure import bars, draw
 
     draw(bars(results), DOCS / "images" / "benchmarks.png")
@@ -188,6 +193,15 @@ CPU-milliseconds of a run, and the exponent fitted to them.
 | what grows | value: CPU-ms | exponent |
 |---|---|---|
 {chr(10).join(grown)}
+
+## Sweeps
+
+What a sweep of {sweeping.CELLS} cells costs beyond their runs, summaries and predictions, in milliseconds a cell, without the
+start of its {sweeping.WORKERS} workers: CPU time of all processes, and wall time. Median and range.
+
+| by | CPU | wall | goal |
+|---|---|---|---|
+{chr(10).join(swept)}
 """
     (DOCS / "benchmarks.md").write_text(text)
 

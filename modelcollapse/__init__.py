@@ -60,6 +60,7 @@ __all__ = [
     "simulate_models",
     "sources",
     "static",
+    "sweep",
     "table",
     "trace",
 ]
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from modelcollapse.predict import Prediction as Prediction
     from modelcollapse.predict import Predictions as Predictions
     from modelcollapse.predict import predictions as predictions
+    from modelcollapse.sweeps import Until as Until
+    from modelcollapse.sweeps import sweep as sweep
 
 
 def __getattr__(name: str) -> Any:
@@ -87,6 +90,10 @@ def __getattr__(name: str) -> Any:
         from modelcollapse import predict
 
         return getattr(predict, name)
+    if name in ("Until", "sweep"):  # they import what works in processes
+        from modelcollapse import sweeps
+
+        return getattr(sweeps, name)
     if name == "image_observables":
         return observables.images
     for home, names in _UNLISTED.items():

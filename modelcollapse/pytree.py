@@ -195,7 +195,9 @@ def _qualname(thing: Callable[..., Any]) -> str | None:
 
 def _address(thing: Callable[..., Any]) -> str:
     named = thing if _qualname(thing) else type(thing)
-    return f"{named.__module__}:{named.__qualname__}"
+    # in a process that multiprocessing has spawned, the script has another name
+    module = "__main__" if named.__module__ == "__mp_main__" else named.__module__
+    return f"{module}:{named.__qualname__}"
 
 
 def _is_found(thing: Callable[..., Any]) -> bool:

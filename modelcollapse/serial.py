@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -170,3 +172,38 @@ def content_hash(value: Any) -> str:
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def code_hashes(value: object) -> list[str]:
+    """A hash of what each function that ``value`` holds does: a function is saved by its name, and one that was edited
+    is another.
+    """
+    return [_code(function) for function in _functions(value)]
+
+
+def _functions(value: Any) -> Iterator[types.FunctionType]:
+    """The functions that parts hold."""
+    if isinstance(value, types.FunctionType):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _functions(inner)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from _functions([vars(value)[field.name] for field in dataclasses.fields(value)])
+
+
+def _code(function: types.FunctionType) -> str:
+    """A hash of what a function does: its code, defaults, and the plain values and functions that it closes over."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, types.CodeType):
+            return value.co_code.hex(), value.co_names, [said(constant) for constant in value.co_consts]
+        if isinstance(value, types.FunctionType):
+            return said(value.__code__)
+        if isinstance(value, np.ndarray | jax.Array):
+            return np.asarray(value).tolist()
+        return value if isinstance(value, int | float | str | bytes | bool | None) else type(value).__qualname__
+
+    closed = [cell.cell_contents for cell in function.__closure__ or ()]
+    content = [said(value) for value in (function.__code__, *(function.__defaults__ or ()), *closed)]
+    return hashlib.sha256(repr(content).encode()).hexdigest()

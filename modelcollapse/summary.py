@@ -150,10 +150,7 @@ class Traces:
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
         coords = {"chain": np.arange(self.chains), "generation": self.recorded}
-        names = self.source.names if isinstance(self.source, Law | Table) else None
-        # rows have columns, everything else that has names has states
-        rows = isinstance(self.source, Table) and self.source.points.ndim == 2
-        dim = "dimension" if rows else "state"
+        dim, names = labelled(self.source) or ("", ())
         if names and any(
             dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
         ):
@@ -194,6 +191,14 @@ class Traces:
             ("chains", f"{self.chains}" + (f", of which {failed} failed" if failed else "")),
             ("generations", f"0 to {self.generations}, {self.recorded.size} recorded"),
         ]
+
+
+def labelled(source: object) -> tuple[str, tuple[Any, ...]] | None:
+    """The dimension whose entries a source has names for, and the names; None if it has none."""
+    names = source.names if isinstance(source, Law | Table) else None
+    # rows have columns, everything else that has names has states
+    rows = isinstance(source, Table) and source.points.ndim == 2
+    return ("dimension" if rows else "state", names) if names else None
 
 
 def _known(held: dict[str, Any], name: str) -> Any:

@@ -57,6 +57,7 @@ PROGRAMS: dict[str, int] = {
     "test_seams.py": 80,
     "test_sources.py": 290,
     "test_sources_input.py": 330,
+    "test_sweeps.py": 80,
     "test_toy_parts.py": 150,
     "test_transport.py": 210,
     "test_vae.py": 490,

@@ -73,6 +73,20 @@ def test_regimes_lie_on_their_curves(example):
 
 
 @pytest.mark.slow
+def test_the_points_of_the_frontier_lie_on_the_exact_means(example):
+    pytest.importorskip("zarr")
+    rows, swept = example("frontier")
+    z = scores(rows)
+    assert len(z) == 5
+    assert max(map(abs, z.values())) < 5
+    assert (swept.status == "done").all()
+    exact = swept.heterozygosity_prediction.isel(generation=-1)
+    # more real data and larger samples keep more
+    assert (exact.diff("share") >= -1e-9).all()
+    assert (exact.diff("size") >= -1e-9).all()
+
+
+@pytest.mark.slow
 def test_mixture_shrinks_and_the_ridge_stops_one_component(example):
     (ridge,), spread = example("gmm_dot")
     assert set(spread) == {1e-6, 1e-3}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import time
-import types
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,34 +110,5 @@ def identity(history: dict[str, Any], plan: Plan, *parts: Any) -> dict[str, Any]
     hashes = {name: content["sha256"] for name, content in history["parts"].items()}
     span = {"chains": plan.chains, "generations": plan.last, "record": plan.recorded.tolist(), "batch_size": plan.batch}
     same = {name: history[name] for name in ("key", "dtype", "generator")}
-    # a function is saved by its name; one that was edited is another
-    code = [_code(function) for function in _functions(parts)]
-    return {**hashes, "size": np.asarray(plan.opening.sizes).tolist(), **span, **same, "code of functions": code}
-
-
-def _functions(value: Any) -> Iterator[types.FunctionType]:
-    """The functions that parts hold."""
-    if isinstance(value, types.FunctionType):
-        yield value
-    elif isinstance(value, Mapping | tuple | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _functions(inner)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        yield from _functions([vars(value)[field.name] for field in dataclasses.fields(value)])
-
-
-def _code(function: types.FunctionType) -> str:
-    """A hash of what a function does: its code, defaults, and the plain values and functions that it closes over."""
-
-    def said(value: Any) -> Any:
-        if isinstance(value, types.CodeType):
-            return value.co_code.hex(), value.co_names, [said(constant) for constant in value.co_consts]
-        if isinstance(value, types.FunctionType):
-            return said(value.__code__)
-        if isinstance(value, np.ndarray | jax.Array):
-            return np.asarray(value).tolist()
-        return value if isinstance(value, int | float | str | bytes | bool | None) else type(value).__qualname__
-
-    closed = [cell.cell_contents for cell in function.__closure__ or ()]
-    content = [said(value) for value in (function.__code__, *(function.__defaults__ or ()), *closed)]
-    return hashlib.sha256(repr(content).encode()).hexdigest()
+    sizes, code = np.asarray(plan.opening.sizes).tolist(), serial.code_hashes(parts)
+    return {**hashes, "size": sizes, **span, **same, "code of functions": code}

@@ -71,6 +71,9 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "seed",
         "None, zero, 10**30, uint64, 2**62",
     ): "a seed of any size; None draws one",
+    ("sweep", "seed", "zero, 10**30, uint64, 2**62"): "a seed of any size",
+    ("sweep", "retries", "zero"): "a number of times",
+    ("sweep", "store", "text, number as text"): "a path",
     ("decompose", "errors", "words"): "names of errors",
     ("Decomposition.table", "generation", "zero"): "a recorded generation",
     ("Run.save, Run.load, tables.*, datasets.*", "path, folder", "text, number as text"): "a path",
@@ -79,7 +82,11 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("Predictions.__getitem__", "index", "negative, zero"): "a place in the list",
     ("part, register", "name", "text, number as text"): "a name",
     ("part, register", "formerly", "empty, words"): "names",
-    ("static", "default", "*"): "whatever a field holds; Python refuses lists and the like, with the name of the field",
+    (
+        "static, schedule",
+        "default",
+        "*",
+    ): "whatever a field holds; Python refuses lists and the like, with the name of the field",
     # files
     ("datasets.word_counts", "text", "text"): "the text itself",
     # figures

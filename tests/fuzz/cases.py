@@ -54,6 +54,27 @@ def _build(on: frozenset[str]) -> dict[str, Any]:
     return {"family": family, "source": mc.categorical(LAW), **SIZE, "observe": "heterozygosity"}
 
 
+STORE = FOLDER / "sweep.zarr"
+
+
+@functools.wraps(mc.sweep)
+def _swept(make: Any, axes: Any, *, store: Any, **options: Any) -> Any:
+    """A sweep whose folder, unless it is what is wrong, is a new one each time."""
+    store = tempfile.mkdtemp(dir=FOLDER) if store is STORE else store
+    return mc.sweep(make, axes, store=store, **options)
+
+
+def _cell(replicate: int) -> dict[str, Any]:
+    return {"family": mc.Discrete(), "source": mc.categorical(LAW), "observe": "heterozygosity", **SIZE, "chains": 2}
+
+
+def _sweeping() -> dict[str, Case]:
+    options = {"executor": None, "seed": 0, "until": None, "on_error": "raise", "retries": 1}
+    switches = dict.fromkeys(("traces", "predict", "pad", "retry_failed", "progress"), False)
+    given = {"make": _cell, "axes": {"replicate": [1, 2]}, "store": STORE, **options, **switches}
+    return {"sweep": Case(_swept, given, lambda d: d.heterozygosity.values, raises=(OSError,))}
+
+
 def _runs() -> dict[str, Case]:
     coins, line = mc.categorical(LAW), mc.normal()
     several = {**SIZE, "chains": 2, "seed": 0, "record": None}
@@ -272,7 +293,7 @@ def _extension() -> dict[str, Case]:
 
 @functools.cache
 def _all(precision: bool) -> dict[str, Case]:
-    made = *parts.ALL, _runs, _plots, file_cases, _numeric, _extension
+    made = *parts.ALL, _runs, _sweeping, _plots, file_cases, _numeric, _extension
     return {name: case for part in made for name, case in part().items()}
 
 
