@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Compiled programs are kept between runs, in the user's cache folder; MODELCOLLAPSE_CACHE is another folder, or off.
 
-KEPT = export JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -m modelcollapse.cache)"
+KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
+  JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -c 'import modelcollapse as mc; print(mc.keep_programs() or str())')"
 
 .PHONY: verify test test-all soak lint examples figures bench wheel clean
 

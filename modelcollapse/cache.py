@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import platformdirs
+from jax.experimental.compilation_cache import compilation_cache
 
 from modelcollapse import arguments
 
@@ -30,7 +31,7 @@ def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
         Where to keep them. Default the folder that the environment variable ``MODELCOLLAPSE_CACHE`` names; or else a
         folder that JAX has been given already (``JAX_COMPILATION_CACHE_DIR``); or else one in the user's cache folder,
         by version of JAX and by kind of processor, as programs are made for one. ``MODELCOLLAPSE_CACHE=off`` keeps
-        nothing, whatever the argument.
+        nothing here, whatever the argument, and changes no setting.
 
     Returns
     -------
@@ -48,6 +49,8 @@ def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
     if wanted.lower() == "off":
         return None
     before = jax.config.values["jax_compilation_cache_dir"]
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
     if given is None and not wanted and before:
         return Path(before)
     kept = Path(given or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
@@ -58,7 +61,8 @@ def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
             return None
         raise
     jax.config.update("jax_compilation_cache_dir", str(kept))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+    if before and Path(before) != kept:  # JAX would go on with the folder that it has opened
+        compilation_cache.reset_cache()
     return kept
 
 
@@ -70,7 +74,3 @@ def _machine() -> str:
         flags = platform.processor()
     kind = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:12]
     return f"jax-{jax.__version__}-{kind}"
-
-
-if __name__ == "__main__":  # the folder, for a shell
-    print(keep_programs() or "")

@@ -237,6 +237,7 @@ class MeasuredRows(Rows):
         both, gap = jnp.maximum(mine + theirs, 1.0), other.mean - self.mean
         # from the larger side, so that pooling with an empty set returns the very same mean
         mean = jnp.where(mine >= theirs, self.mean + (theirs / both) * gap, other.mean - (mine / both) * gap)
+        mean = jnp.where(rows.count <= rows.capacity, mean, jnp.nan)  # what does not fit fails at once
         between = (mine * (theirs / both)) * gap[:, None] * gap[None]
         return MeasuredRows(rows.points, rows.count, mean, self.scatter + other.scatter + between)
 
@@ -261,7 +262,8 @@ def measured(rows: Rows) -> MeasuredRows:
     centred = jnp.where(there, points - mean[None], 0.0)
     # the rounding of the mean leaves a drift, whose square is taken off again
     drift = centred.sum(0) / size
-    return MeasuredRows(points, rows.count, mean + drift, centred.T @ centred - size * drift[:, None] * drift[None])
+    square = jnp.matmul(centred.T, centred, precision=lax.Precision.HIGHEST)
+    return MeasuredRows(points, rows.count, mean + drift, square - size * drift[:, None] * drift[None])
 
 
 def with_room(tree: Any, capacity: int) -> Any:

@@ -40,6 +40,19 @@ class Marks:
     """It reads ``state.data``, the data set that the generation was fitted to."""
 
 
+def vouched(part: object, promise: str, *methods: str) -> bool:
+    """Whether what ``part`` says by the attribute ``promise`` is about its own ``methods``.
+
+    A class that defines one of these again says nothing by the promise that it inherits, which was made for another.
+    """
+    classes = [vars(part), *map(vars, type(part).__mro__)]
+
+    def depth(name: str) -> int:
+        return next((i for i, names in enumerate(classes) if name in names), len(classes))
+
+    return all(depth(promise) <= depth(name) for name in methods)
+
+
 def marks(observable: Any) -> Marks:
     """All marks of ``observable``, those that it does not set by default."""
     # the one place that asks an observable for attributes by name: a plain class or function need not set any

@@ -36,6 +36,7 @@ from modelcollapse.protocols import (
     Truth,
     Validates,
     marks,
+    vouched,
 )
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
@@ -117,7 +118,9 @@ class Process:
     @property
     def appends(self) -> bool:
         """Whether the parameters hold the memory: the last data set, to which the next only adds."""
-        return isinstance(self.regime, Appends) and self.regime.appends and isinstance(self.family, HoldsData)
+        regime = self.regime
+        appends = isinstance(regime, Appends) and regime.appends and vouched(regime, "appends", "start", "next")
+        return appends and isinstance(self.family, HoldsData)
 
     def stream(self, law: Source) -> Stream:
         return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many, self.opens)
@@ -170,7 +173,9 @@ def opened(process: Process) -> Process:
     opens = (
         isinstance(regime, Opens)
         and regime.opens
+        and vouched(regime, "opens", "start", "next")
         and isinstance(family, Precedes)
+        and vouched(family, "before", "draw", "fit")
         and not process.appends
         and not traced(process)
         and family.before(process.source) is not None

@@ -33,6 +33,7 @@ from modelcollapse.protocols import (
     Represents,
     Source,
     marks,
+    vouched,
 )
 from modelcollapse.pytree import schedules
 from modelcollapse.regimes import common
@@ -117,7 +118,7 @@ def prepare(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
-    many = all(isinstance(one, DrawsMany) and one.many(source) <= needs.least for one in _drawing(family, source))
+    many = all(_shorter(one, source, needs.least) for one in _drawing(family, source))
     process = Process(family, source, regime, Watch(seen, truth), each, capacity, room, many)
     process = opened(process) if host else process
     _check_observables(process)
@@ -127,6 +128,11 @@ def prepare(
 def draws_rows(family: Family, source: Source) -> bool:
     """Whether real data come as rows, which are then summarised."""
     return not (isinstance(source, Law) and source.family.data is family.data)
+
+
+def _shorter(family: Family, source: Source, least: int) -> bool:
+    """Whether a family may take its shorter way to draw, as no draw is smaller than ``least``."""
+    return isinstance(family, DrawsMany) and vouched(family, "draw_many", "draw") and family.many(source) <= least
 
 
 def _drawing(family: Family, source: Source) -> list[Any]:

@@ -25,6 +25,7 @@ from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import marks as marks
+from modelcollapse.declarations import vouched as vouched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,7 @@ class Continues(Protocol):
 
 @runtime_checkable
 class DrawsMany(Protocol):
-    """A family with a shorter way to draw many rows: ``draw_many`` is ``draw`` for no rows, or ``many`` and more."""
+    """A family with a shorter way to draw many rows: ``draw_many`` is right for 0 rows, and from ``many`` rows on."""
 
     def many(self, source: Source) -> int: ...
     def draw_many(self, key: jax.Array, params: Params, n: Count, capacity: int) -> Any: ...
@@ -293,7 +294,7 @@ class Regime(Protocol):
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        """The data set of ``generation`` (1, 2, ...) and the memory after it; ``model`` is the newest fit."""
+        """The data set of ``generation`` (1, 2, ...; 0 too if it ``Opens``) and the memory after it."""
 
 
 @runtime_checkable

@@ -76,7 +76,7 @@ def simulate(
     record
         Generations to record, increasing; default all of them, 0 included. What lies between is not kept.
     batch_size
-        Chains that run at once; chosen by an estimate of memory if not given. It changes no result.
+        Chains that run at once; chosen by an estimate of memory if not given. It changes no count, floats by an ulp.
     progress
         Show a progress bar, with the time left.
     checkpoint
@@ -88,8 +88,8 @@ def simulate(
         ``jax.distributed`` job makes the same call and gets the whole result. The numbers are those of one device: keys
         and counts bit for bit, floats within a few ulp.
     workers
-        Threads that share the chains on a CPU, in the same numbers; at most as many as the environment variable
-        ``MODELCOLLAPSE_WORKERS`` says, by default as this process may use processors.
+        Threads that share the chains on a CPU, in the same numbers: by default as many as this process may use
+        processors, and never more than the environment variable ``MODELCOLLAPSE_WORKERS`` says.
 
     Returns
     -------

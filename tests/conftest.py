@@ -16,6 +16,8 @@ from budget import DEFAULT, PROGRAMS
 PIN = re.compile(r"^jax==(\S+)", re.MULTILINE)
 MAPS = 40_000
 """A compiled program holds some 37 memory maps. Linux allows a process 65,530 of them; beyond, XLA crashes."""
+PAGES = 2**19
+"""Memory of a process in pages, 2 GiB, beyond which it forgets its programs."""
 
 made: dict[str, int] = {}
 """Programs compiled so far, by the module whose tests asked for them."""
@@ -49,6 +51,14 @@ def memory_maps() -> int | None:
         return Path("/proc/self/maps").read_bytes().count(b"\n")
     except OSError:
         return None
+
+
+def pages() -> int:
+    """The pages of memory that this process has, where the system tells."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
 
 
 def is_over(count: int, name: str) -> str | None:
@@ -98,7 +108,7 @@ else:
         name = request.path.relative_to(Path(__file__).parent).as_posix()
         made[name] = made.get(name, 0) + programs - before
         maps = memory_maps()
-        if maps is None or maps > MAPS:
+        if maps is None or maps > MAPS or pages() > PAGES:
             jax.clear_caches()
             gc.collect()
         chosen = (item for item in request.session.items if item.path == request.path)

@@ -344,7 +344,8 @@ def test_a_process_that_saves_and_extends_may_be_killed_at_any_time(kills: int, 
         sum(e["generations"][1] - e["generations"][0] + 1 for e in back.provenance["extended"]) == back.generations - 1
     )
     back.save(path)
-    assert os.listdir(tmp_path) == ["run.npz"]
+    # a process that is killed between two calls leaves an empty file, which stays for an hour
+    assert [name for name in os.listdir(tmp_path) if (tmp_path / name).stat().st_size] == ["run.npz"]
 
 
 # precision

@@ -150,6 +150,81 @@ def test_few_states_share_a_program_and_none_is_added_to_what_is_seen(x64: bool,
         )
 
 
+@mc.part
+class Half(mc.Replace):
+    """Draws half of what `Replace` draws: what that says of its own draws does not hold here."""
+
+    def start(self, key: jax.Array, real: Any, size: jax.Array) -> Any:
+        return real.draw(mc.regimes.fold(key, mc.regimes.REAL), size // 2), ()
+
+    def next(self, key: jax.Array, model: Any, real: Any, memory: Any, size: jax.Array, generation: jax.Array) -> Any:
+        return model.draw(mc.regimes.fold(key, mc.regimes.MODEL), size // 2), ()
+
+
+@mc.part
+class Flat(mc.Gaussian):
+    """A first fit of its own."""
+
+    def fit(self, key: jax.Array, data: Any, previous: Any) -> Any:
+        found = mc.Gaussian.fit(self, key, data, previous)
+        return found if previous is None else found.moved(np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("family", "regime", "source", "observe"),
+    [
+        (mc.Gaussian(), Half(), mc.normal(), "mean"),
+        (mc.Discrete(), Half(), mc.categorical(LAW), "probabilities"),
+        (Flat(), mc.Replace(), mc.Law(Flat(), mc.normal().params), "mean"),
+    ],
+)
+def test_a_class_that_defines_a_method_again_inherits_no_promise_about_it(
+    family: Any, regime: Any, source: Any, observe: str
+) -> None:
+    given: dict[str, Any] = {"observe": [observe], "size": 20, "generations": 2, "chains": 3}
+    run = mc.simulate(family, source, regime, **given)
+    pure = jax.jit(lambda: mc.trace(family, source, regime, **given))()
+    np.testing.assert_allclose(run[observe], pure[observe], rtol=1e-12, atol=1e-12)
+    process = prepare(family, source, regime, [observe], 20, 2).process
+    assert not process.opens
+    assert not (process.many and isinstance(regime, Half))
+
+
+@pytest.mark.parametrize("sizes", [1, [1, 5, 5, 5], [6, 6, 6, 1]])
+@pytest.mark.parametrize("states", [3, 100])
+def test_data_sets_of_one_item(sizes: Any, states: int) -> None:
+    law = mc.categorical(np.full(states, 1 / states))
+    run = mc.simulate(
+        mc.Discrete(), law, observe=["support_size", "probabilities"], size=sizes, generations=3, chains=4
+    )
+    np.testing.assert_allclose(run["probabilities"].sum(-1), 1.0)
+    assert (run["support_size"] >= 1).all()
+    assert (run["support_size"][:, np.broadcast_to(sizes, 4) == 1] == 1).all()
+
+
+@pytest.mark.parametrize("before", [-1, 0, 1])
+def test_a_run_goes_on_from_where_its_form_changes(before: int) -> None:
+    """After 12 generations of 12 items, chains are kept as survivors."""
+
+    def run(generations: int) -> mc.Run:
+        return mc.simulate(
+            mc.Discrete(), mc.categorical(LAW), observe="heterozygosity", size=12, generations=generations, chains=6
+        )
+
+    longer = run(11 + before).extend(9 - before)
+    np.testing.assert_array_equal(longer["heterozygosity"], run(20)["heterozygosity"])
+    assert longer.params.shape == (6, 5)
+
+
+def test_surplus_chains_of_a_run_that_takes_its_time_are_few() -> None:
+    process = prepare(mc.Discrete(), mc.categorical(LAW), mc.FreshReal(0.1), "heterozygosity", 100, 20_000)
+    how = plan.How(None, False, None, 1)
+    for chains in (17, 273, 1041):
+        work = plan.planned(process, mc.sampling.key(0), (0, chains), (-1, 20_000), np.arange(20_001), how)
+        places = -(-chains // work.batch) * work.batch
+        assert (places - chains) * work.work / chains <= plan.IDLE + work.work * 16 / chains
+
+
 def test_more_records_than_one_call_has_room_for() -> None:
     def run(**options: Any) -> mc.Run:
         return mc.simulate(

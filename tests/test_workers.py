@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,14 @@ KINDS: dict[str, tuple[Any, Any, Any, Any, bool]] = {
     "poisson": (mc.Poisson(), mc.poisson(3.0), mc.Replace(), "mean", False),
     "gamma": (mc.Gamma(2.0), mc.gamma(1.0, 2.0), mc.Replace(), "log_mean", False),
     "uniform": (mc.Uniform(), mc.uniform(), mc.Replace(), "log_end", False),
+    "binomial": (mc.Binomial(4), mc.binomial(4, 0.5), mc.FreshReal(0.5), "mean", False),
+    "damped": (mc.Damped(mc.Gaussian(), 0.5), mc.normal(), mc.Replace(), "mean", False),
+    "rounded": (mc.Rounded(mc.Gaussian()), mc.normal(), mc.Replace(), "mean", True),
+    "known covariance": (mc.GaussianMean(), mc.normal(), mc.Replace(), "mean", False),
+    "vae": (
+        mc.VAE(1, mc.families.MLP((2,)), steps=2, batch=4), mc.images(np.random.default_rng(0).random((8, 2, 2))), mc.Replace(),
+        "training_loss", False,
+    ),
     "pareto": (mc.Pareto(), mc.pareto(3.0), mc.Replace(), "log_index", False),
     "ppca": (mc.PPCA(1), mc.normal([0.0, 0.0], [[2.0, 0.0], [0.0, 1.0]]), mc.Replace(), "log_variance", True),
     "rows": (mc.Gaussian(), mc.table(ROWS), mc.FreshReal(0.5), "mean", True),
@@ -103,6 +112,26 @@ def test_threads_with_progress_and_checkpoints(tmp_path: Any, capsys: pytest.Cap
     same(alone.more(9, workers=1), alone.more(9, workers=3))
 
 
+def test_callbacks_are_never_called_twice_at_once() -> None:
+    inside, most = [], []
+
+    def seen(mean: Any) -> Any:
+        inside.append(None)
+        most.append(len(inside))
+        time.sleep(0.001)
+        inside.pop()
+        return mean
+
+    def read(params: Any) -> Any:
+        kind = jax.ShapeDtypeStruct((), jnp.result_type(float))
+        return jax.pure_callback(seen, kind, params.mean[0], vmap_method="sequential")
+
+    mc.simulate(
+        mc.Gaussian(), mc.normal(), observe={"read": read}, size=20, generations=2, chains=24, batch_size=4, workers=3
+    )
+    assert max(most) == 1
+
+
 def test_an_error_in_a_thread_comes_out() -> None:
     def read(params: Any) -> Any:
         return jax.pure_callback(
@@ -139,11 +168,11 @@ def test_lapack_is_found_wherever_it_hides() -> None:
     }  # fmt: skip
     for name, operation in operations.items():
         program = jax.make_jaxpr(operation)(square[None] if name == "hidden" else square)
-        assert workers.calls_lapack(program.jaxpr), name
+        assert workers.takes_turns(program.jaxpr), name
         if name != "solve":  # the lowered program agrees
             text = jax.jit(operation).lower(square[None] if name == "hidden" else square).as_text()
             assert "lapack_" in text, name
-    assert not workers.calls_lapack(jax.make_jaxpr(lambda x: x @ x)(square).jaxpr)
+    assert not workers.takes_turns(jax.make_jaxpr(lambda x: x @ x)(square).jaxpr)
 
 
 def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +184,7 @@ def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers.count(None) == 1
     monkeypatch.setenv(workers.VARIABLE, "5")
     assert workers.count(None) == 5
+    assert workers.count(8) == 5
     for wrong in ("0", "two", "-1"):
         monkeypatch.setenv(workers.VARIABLE, wrong)
         with pytest.raises(

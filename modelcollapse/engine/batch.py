@@ -74,10 +74,10 @@ class Batch:
             self.settled = np.asarray(rest)
             self._let_rest()
 
-    def calls_lapack(self, stage: Stage, quick: bool) -> bool:
-        """Whether the program of a stage does."""
+    def takes_turns(self, stage: Stage, quick: bool) -> bool:
+        """Whether batches of a stage must run one after another."""
         how: dict[str, Any] = {"impl": jax.random.key_impl(self.key), "quick": quick}
-        return scan.calls_lapack(self.words, self.state, stage.process, stage.legs[0].gaps, **how)
+        return scan.takes_turns(self.words, self.state, stage.process, stage.legs[0].gaps, **how)
 
     def finish(self, last: int) -> tuple[dict[str, np.ndarray], Any]:
         """The trace, and the states at generation ``last`` in the order of the chains."""

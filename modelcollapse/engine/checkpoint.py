@@ -18,7 +18,7 @@ from modelcollapse.engine import devices
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.plan import Plan
 
-FORMAT = 1
+FORMAT = 2
 SECONDS = 30.0
 """Least time between two times that a batch is written within a stage."""
 

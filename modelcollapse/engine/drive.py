@@ -47,7 +47,7 @@ def drive(
     work = _Work(plan, key, states, how.mesh, checkpoint)
     chain_generations = plan.chains * sum(stage.generations for stage in plan.stages)
     bar = tqdm(total=chain_generations, disable=not how.progress, unit="chain-gen", unit_scale=True, smoothing=0)
-    with bar, Workers(how.threads) as workers:
+    with bar, Workers(min(how.threads, plan.abreast)) as workers:
         try:
             work.begin()
             for number, stage in enumerate(plan.stages):
@@ -124,7 +124,7 @@ class _Work:
     def _together(self, stage: Stage) -> bool:
         """Whether batches may run at once: on a CPU, where that repays the threads, and none waits for another."""
         several = len(self.running) > 1 and self.mesh is None and jax.default_backend() == "cpu"
-        return several and self.plan.work >= plans.SHARED and not self.running[0].calls_lapack(stage, self.plan.quick)
+        return several and self.plan.work >= plans.SHARED and not self.running[0].takes_turns(stage, self.plan.quick)
 
     def _stand(self) -> None:
         """Note where all batches stand."""

@@ -23,8 +23,9 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, State, Watch, opened
 from modelcollapse.numeric import namespace
-from modelcollapse.protocols import Count, KeepsRows, Params, SelfContained, Source, marks
+from modelcollapse.protocols import Count, KeepsRows, Params, Source, marks
 from modelcollapse.pytree import part, static
+from modelcollapse.regimes.common import contained
 from modelcollapse.sampling import (
     float64,
     in_turn,
@@ -231,8 +232,7 @@ def forms(process: Process, sizes: np.ndarray) -> list[tuple[int, Process]]:
     change no form before them, so that a run may go on with any.
     """
     family, truth, regime = process.family, process.watch.truth, process.regime
-    contained = isinstance(regime, SelfContained) and regime.self_contained and not process.watch.needs_data
-    if not contained or type(family) is not Discrete or truth is None:
+    if not contained(regime) or process.watch.needs_data or type(family) is not Discrete or truth is None:
         return [(0, process)]
     process = _padded(process)
     found = _forms(process.family, process.watch.truth, sizes)
@@ -273,13 +273,13 @@ def cut(state: State, process: Process) -> State:
 
 
 def padded(state: State, process: Process) -> State:
-    """The reverse of :func:`cut`, for a process in the form of ``state``."""
-    params, family = state.params, process.family
-    if isinstance(family, Tallies) and family.truth is not None:
-        short = family.truth.size - params.counts.shape[1]
+    """The reverse of :func:`cut`, for a process that goes on from ``state`` in its form or the next."""
+    params, truth = state.params, process.watch.truth
+    if isinstance(params, Tally):
+        short = truth.size - params.counts.shape[1]
         params = jax.tree.map(lambda counts: np.pad(counts, ((0, 0), (0, short))), params)
-    elif isinstance(family, Survivors):
-        params = dataclasses.replace(params, states=family.states)
+    elif isinstance(params, Surviving):
+        params = dataclasses.replace(params, states=truth.size)
     return dataclasses.replace(state, params=params)
 
 
@@ -295,7 +295,8 @@ def _forms(family: Discrete, truth: jax.Array, sizes: np.ndarray) -> list[tuple[
     if by_items:  # before the first data set that is too large to copy
         late = np.sort(np.concatenate([late, np.flatnonzero(sizes > _ITEMS_PER_STATE * states) - 1]))[:1]
     opening = Items(states) if by_items else Tallies(family, truth)
-    return [(0, opening), *((int(first), Survivors(states)) for first in late)]
+    # generation 0 is in the opening form, however small its data set
+    return [(0, opening), *((max(int(first), 1), Survivors(states)) for first in late)]
 
 
 def changes(state: State, process: Process) -> bool:

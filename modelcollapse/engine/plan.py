@@ -48,6 +48,8 @@ SHARED = 2**28
 """The same for a run whose batches may run at once: some 50 milliseconds of work, against one for the threads."""
 PARTS = 8
 """Batches that such a run is cut into at least, unless these would be small."""
+IDLE = 2**29
+"""Bytes that surplus chains of a short run may work with: some 50 milliseconds, against a second to compile."""
 NARROW = 2**10
 """The least such batch of chains that are a few numbers each: smaller ones spend their time between kernels."""
 
@@ -109,6 +111,7 @@ class Plan:
     batch: int  # chains that run at once, a multiple of the devices
     merges: bool  # whether later forms may run more at once
     work: int  # bytes that the chains work with in all their generations, by estimate
+    abreast: int  # batches that fit into memory at once
 
     @property
     def quick(self) -> bool:
@@ -145,7 +148,9 @@ def planned(
     since = now if now >= 0 or opening.opens else 0
     ahead = stages(process, sizes, since, recorded, last, how.progress or saved, room)
     merges = how.batch_size is None and how.mesh is None
-    return Plan(process, begun, chains, now, last, recorded, opening, ahead, batch, merges, work)
+    return Plan(
+        process, begun, chains, now, last, recorded, opening, ahead, batch, merges, work, _abreast(batch * cost.working)
+    )
 
 
 def _width(chains: int, most: int, cost: Cost, work: int) -> int:
@@ -155,13 +160,21 @@ def _width(chains: int, most: int, cost: Cost, work: int) -> int:
     """
     largest = max((width for width in WIDTHS if width <= 1.5 * most), default=0)
     if not cost.rows and largest and work < LONG and jax.default_backend() == "cpu":
-        return next((width for width in WIDTHS if width >= min(chains, largest)), largest)
+        width = next((width for width in WIDTHS if width >= min(chains, largest)), largest)
+        surplus = -(-chains // width) * width - chains
+        if work // chains * surplus <= IDLE:
+            return width
     parts = -(-chains // most)
     if work >= SHARED:  # a number that does not depend on the machine, so that no result does
         parts = max(parts, min(PARTS, chains // (FEWEST if cost.rows else NARROW)))
     # the last one would otherwise run surplus chains
     width = -(-chains // parts)
     return width if width < 256 or width % 128 else width + 16
+
+
+def _abreast(batch: int) -> int:
+    """How many batches of so many bytes may run at once: in a quarter of the memory, or in ``MEMORY``."""
+    return max(max((memory() or 0) // 4, MEMORY) // batch, 1)
 
 
 def _room(records: int, each: int, work: int) -> int:

@@ -13,7 +13,8 @@ from jax import lax
 
 from modelcollapse.engine import workers
 from modelcollapse.loop import Process, State, begin, step
-from modelcollapse.protocols import Rests, SelfContained, marks
+from modelcollapse.protocols import Rests, marks
+from modelcollapse.regimes.common import contained
 from modelcollapse.sampling import axis_of_chains
 
 FAST = {
@@ -36,10 +37,9 @@ _Go = Callable[[State, jax.Array], State]
 
 def settles(process: Process) -> bool:
     """Whether a chain can come to rest: at a fixed point of the family, where regime and observables change nothing."""
-    regime, observables = process.regime, process.watch.observables.values()
+    observables = process.watch.observables.values()
     return (
-        isinstance(regime, SelfContained)
-        and regime.self_contained
+        contained(process.regime)
         and isinstance(process.family, Rests)
         and all(marks(observable).settles for observable in observables)
     )
@@ -199,12 +199,12 @@ def advance_chains(
     return _ADVANCE[quick](words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
 
 
-def calls_lapack(
+def takes_turns(
     words: jax.Array | np.ndarray, states: State, process: Process, gaps: np.ndarray, *, impl: Hashable, quick: bool
 ) -> bool:
-    """Whether the program of ``advance_chains`` does, which is traced for it."""
+    """Whether the program of ``advance_chains`` must, which is traced for it."""
     traced = _ADVANCE[quick].trace(words, states, process, gaps, np.int32(1), impl=impl, mesh=None)
-    return workers.calls_lapack(traced.jaxpr.jaxpr)
+    return workers.takes_turns(traced.jaxpr.jaxpr)
 
 
 def programs() -> int:

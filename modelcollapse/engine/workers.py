@@ -27,6 +27,10 @@ _CONTEXT: dict[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = 
     "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
     "jax_debug_nans": jax.debug_nans,
     "jax_debug_infs": jax.debug_infs,
+    "jax_default_prng_impl": jax.default_prng_impl,
+    "jax_disable_jit": jax.disable_jit,
+    "jax_softmax_custom_jvp": jax.softmax_custom_jvp,
+    "jax_threefry_partitionable": jax.threefry_partitionable,
 }
 """Settings of JAX that belong to a thread, each with what sets it for a block."""
 _LAPACK = frozenset({
@@ -34,25 +38,29 @@ _LAPACK = frozenset({
     "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal", "tridiagonal_solve",
 })  # fmt: skip
 """Operations that a CPU leaves to LAPACK, batches of which wait for a thread of the pool that they run in."""
+_FOREIGN = frozenset({"debug_callback", "debug_print", "ffi_call", "io_callback", "pure_callback"})
+"""Calls of code that may not bear to be called twice at once."""
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
 def count(workers: int | None) -> int:
-    """How many threads a run may have: what was asked for, or the processors that this process may use.
+    """How many threads a run may have: as many as were asked for, or as there are processors that this process may use;
+    never more than the environment variable allows.
 
     Raises
     ------
     ValueError, TypeError
         If ``workers``, or the environment variable, is not a whole number of at least 1.
     """
-    if workers is not None:
-        return arguments.count("workers", workers)
-    if given := os.environ.get(VARIABLE):
-        if not given.isdecimal() or not int(given):
-            raise ValueError(f"{VARIABLE} must be a whole number of at least 1, got {given!r}")
-        return int(given)
+    asked = None if workers is None else arguments.count("workers", workers)
+    given = os.environ.get(VARIABLE)
+    if given and (not given.isdecimal() or not int(given)):
+        raise ValueError(f"{VARIABLE} must be a whole number of at least 1, got {given!r}")
+    limits = [asked, int(given) if given else None]
+    if any(limit is not None for limit in limits):
+        return min(limit for limit in limits if limit is not None)
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # XLA runs programs on so many threads of its own
     pool = os.environ.get("NPROC", "")
@@ -87,14 +95,14 @@ class Workers:
         return self.pool.map(within, items)
 
 
-def calls_lapack(jaxpr: Jaxpr) -> bool:
-    """Whether a traced program, or one within it, calls LAPACK."""
+def takes_turns(jaxpr: Jaxpr) -> bool:
+    """Whether a traced program, or one within it, calls LAPACK or code of others, and so may not run twice at once."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name in _LAPACK:
+        if equation.primitive.name in _LAPACK | _FOREIGN:
             return True
         within = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr))
         for inner in within:
             program = inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner
-            if isinstance(program, Jaxpr) and calls_lapack(program):
+            if isinstance(program, Jaxpr) and takes_turns(program):
                 return True
     return False

@@ -25,7 +25,9 @@ from modelcollapse.protocols import (
     Prepares,
     Regime,
     Resumes,
+    SelfContained,
     Source,
+    vouched,
 )
 
 T = TypeVar("T")
@@ -99,7 +101,15 @@ def check(regime: Regime, sizes: np.ndarray) -> None:
 
 def plan(regime: Regime, sizes: np.ndarray) -> Needs:
     """What a regime needs of a run; one that does not say draws, holds and fits one data set at a time."""
-    return regime.plan(sizes) if isinstance(regime, Plans) else Needs(sizes, int(sizes.max()), sizes)
+    if not isinstance(regime, Plans):
+        return Needs(sizes, int(sizes.max()), sizes)
+    needs = regime.plan(sizes)
+    return needs if vouched(regime, "plan", "start", "next") else dataclasses.replace(needs, least=0)
+
+
+def contained(regime: Regime) -> bool:
+    """Whether a regime shows a chain nothing but the newest model's output."""
+    return isinstance(regime, SelfContained) and regime.self_contained and vouched(regime, "self_contained", "next")
 
 
 def parted(share: Number | Portion, sizes: np.ndarray) -> Needs:
