@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -26,8 +27,8 @@ FAST = {
 would wait for each other a thousand times a millisecond; and operations one after another: two factorisations of many
 matrices that run at once in one process may deadlock (jaxlib 0.10.2).
 """
-QUICK = {**FAST, "xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
-"""The same for a short run: compiled in a third to two thirds of the time, up to twice as slow; the same numbers."""
+QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+"""Besides, for a short run: compiled in a third to two thirds of the time, up to twice as slow; the same counts."""
 STRETCH = 16
 """Generations between two looks at whether every chain has come to rest."""
 
@@ -176,12 +177,26 @@ def _advanced(
     return split(words, states, process, gaps, stops)
 
 
-_STATIC = ("impl", "mesh")
-start_chains = jax.jit(_started, static_argnames=_STATIC, compiler_options=QUICK)
-_ADVANCE: dict[bool, Any] = {
-    quick: jax.jit(_advanced, static_argnames=_STATIC, compiler_options=QUICK if quick else FAST)
-    for quick in (True, False)
-}
+@functools.cache
+def _compiled(function: Callable[..., Any], quick: bool) -> Any:
+    options = FAST | {name: value for name, value in QUICK.items() if _is_known(name, value)} if quick else FAST
+    return jax.jit(function, static_argnames=("impl", "mesh"), compiler_options=options)
+
+
+def _is_known(option: str, value: int) -> bool:
+    """Whether the XLA that is installed has an option: some come and go with its versions."""
+    try:
+        jax.jit(lambda x: x, compiler_options={option: value}).lower(np.float32(0)).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+def start_chains(
+    words: jax.Array | np.ndarray, process: Process, *, impl: Hashable, mesh: jax.sharding.Mesh | None
+) -> tuple[State, Records]:
+    """``start`` for chains whose keys have these ``words``."""
+    return _compiled(_started, True)(words, process, impl=impl, mesh=mesh)
 
 
 def advance_chains(
@@ -196,20 +211,20 @@ def advance_chains(
     quick: bool,
 ) -> tuple[State, Records, jax.Array]:
     """``advance`` for chains whose keys have these ``words``; ``quick`` for a run that is soon over."""
-    return _ADVANCE[quick](words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
+    return _compiled(_advanced, quick)(words, states, process, gaps, np.int32(stops), impl=impl, mesh=mesh)
 
 
 def takes_turns(
     words: jax.Array | np.ndarray, states: State, process: Process, gaps: np.ndarray, *, impl: Hashable, quick: bool
 ) -> bool:
     """Whether the program of ``advance_chains`` must, which is traced for it."""
-    traced = _ADVANCE[quick].trace(words, states, process, gaps, np.int32(1), impl=impl, mesh=None)
+    traced = _compiled(_advanced, quick).trace(words, states, process, gaps, np.int32(1), impl=impl, mesh=None)
     return workers.takes_turns(traced.jaxpr.jaxpr)
 
 
 def programs() -> int:
     """How many programs ``advance_chains`` has compiled."""
-    return sum(compiled._cache_size() for compiled in _ADVANCE.values())
+    return sum(_compiled(_advanced, quick)._cache_size() for quick in (True, False))
 
 
 start_within = jax.jit(start)
