@@ -21,11 +21,11 @@ class Bar(NamedTuple):
 
 
 def bars(results: list[Any]) -> list[Bar]:
-    """Of rows as ``timing.timed`` returns them, those that have a rival."""
+    """Of rows as ``timing.timed`` returns them, those that have a rival and a ratio for a goal."""
     return [
         Bar(result.row.name, *result.ratio("cpu"), float(result.row.target.rstrip("x")))
         for result in results
-        if result.rival is not None
+        if result.rival is not None and result.row.target.endswith("x")
     ]
 
 

@@ -218,9 +218,9 @@ class Works(Protocol):
 
 @runtime_checkable
 class Labours(Protocol):
-    """A family whose fit is far more work than its size tells: how many products of a number and a weight it takes."""
+    """A family whose fit to ``rows`` rows is far more work than its size tells: about how many products it takes."""
 
-    def labour(self, params: Params) -> int: ...
+    def labour(self, params: Params, rows: int) -> int: ...
 
 
 @runtime_checkable

@@ -243,7 +243,7 @@ def costs(process: Process, one: State) -> Cost:
         floats = 4
     state, rows = _size(one), floats * process.capacity
     draws = 4 * process.capacity * bool(process.room)
-    labour = process.family.labour(single(one).params) if isinstance(process.family, Labours) else 0
+    labour = process.family.labour(single(one).params, process.capacity) if isinstance(process.family, Labours) else 0
     return Cost(TEMPORARY + 4 * state + 8 * rows, _size(read), state, draws, bool(rows or draws), labour)
 
 

@@ -172,6 +172,10 @@ class GaussianMixture:
         if np.any(np.asarray(self.reg_covar) == 0):
             check_spanned(self, source, ", or give reg_covar > 0")
 
+    def labour(self, params: NormalMixture, rows: int) -> int:
+        """Some five steps, each of which reads and writes what it holds."""
+        return 5 * 8 * self.workspace(params) * rows
+
     def workspace(self, params: NormalMixture) -> int:
         """Floats that a step of a fit holds for each row."""
         k, d = params.means.shape[-2:]

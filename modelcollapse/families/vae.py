@@ -185,7 +185,7 @@ class VAE:
         )
         return Autoencoder(self.network, encoder, decoder, noise, losses[-max(steps // 10, 1) :].mean() / self.batch)
 
-    def labour(self, params: Autoencoder) -> int:
+    def labour(self, params: Autoencoder, rows: int) -> int:
         """Each step multiplies a batch by every weight, and the slopes back twice."""
         steps = max(self.steps, self.warm_steps or 0)
         return 3 * steps * self.batch * sum(leaf.size for leaf in jax.tree.leaves((params.encoder, params.decoder)))
