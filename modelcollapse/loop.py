@@ -108,6 +108,7 @@ class Process:
     capacity: int = static()  # a bound on every draw
     room: int = static()  # a bound on every pool of rows; 0 if there are none
     many: bool = static(default=False)  # no draw is so small that a family would have to draw it another way
+    pads: bool = static(default=True)  # whether few states may be filled up to a number that other runs share
     opens: bool = static(default=False)  # whether `step` makes generation 0, from the state `before` it
 
     @property

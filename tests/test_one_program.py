@@ -116,6 +116,24 @@ def test_another_run_needs_no_program(kind: str) -> None:
         np.testing.assert_array_equal(extended[name], longer[name])
 
 
+def test_a_long_run_has_no_states_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> mc.Run:
+        return mc.simulate(
+            mc.Discrete(), mc.categorical(LAW), observe="heterozygosity", size=12, generations=20, chains=10
+        )
+
+    short = run()
+    monkeypatch.setattr(plan, "LONG", 0)
+    process = prepare(mc.Discrete(), mc.categorical(LAW), mc.Replace(), "heterozygosity", 12, 20)
+    how = plan.How(None, False, None, 1)
+    ahead = plan.planned(process, mc.sampling.key(0), (0, 10), (-1, 20), np.arange(21), how)
+    assert {stage.process.watch.truth.size for stage in ahead.stages} == {5}
+    long = run()
+    np.testing.assert_array_equal(short["heterozygosity"], long["heterozygosity"])
+    np.testing.assert_array_equal(short.params, long.params)
+    np.testing.assert_array_equal(long.extend(3)["heterozygosity"], short.extend(3)["heterozygosity"])
+
+
 @pytest.mark.parametrize("x64", [False, True])
 def test_few_states_share_a_program_and_none_is_added_to_what_is_seen(x64: bool, tmp_path: Any) -> None:
     """Runs of 5 to 8 states, of observables that cannot tell whose a probability is; beside one that can."""

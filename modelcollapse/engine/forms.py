@@ -255,7 +255,7 @@ def _padded(process: Process) -> Process:
     source, watch = process.source, process.watch
     short = padded_states(watch.truth.size) - watch.truth.size
     blind = all(marks(observable).unlabelled for observable in watch.observables.values())
-    if not short or not blind or type(source) is not Law or type(source.family) is not Discrete:
+    if not process.pads or not short or not blind or type(source) is not Law or type(source.family) is not Discrete:
         return process
     xp = namespace(watch.truth, source.params)
     law, truth = Law(Discrete(), xp.pad(source.params, (0, short))), xp.pad(watch.truth, (0, short))

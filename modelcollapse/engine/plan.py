@@ -138,6 +138,9 @@ def planned(
     begin = forms(process, sizes)[0][1]
     cost = costs(begin, first(begin, key))
     work = chains * max(last - now, 1) * max(cost.working, cost.labour)
+    if work >= LONG:  # a program of its own costs less than states that are never drawn
+        process = dataclasses.replace(process, pads=False)
+        begin = forms(process, sizes)[0][1]
     even = _width(-(-chains // on), most(cost, recorded.size), cost, work) * on
     batch = even if how.batch_size is None else min(how.batch_size, chains)
     # as many on each device; the last may run surplus chains
@@ -149,7 +152,18 @@ def planned(
     ahead = stages(process, sizes, since, recorded, last, how.progress or saved, room)
     merges = how.batch_size is None and how.mesh is None
     return Plan(
-        process, begun, chains, now, last, recorded, opening, ahead, batch, merges, work, _abreast(batch * cost.working)
+        prepared.process,
+        begun,
+        chains,
+        now,
+        last,
+        recorded,
+        opening,
+        ahead,
+        batch,
+        merges,
+        work,
+        _abreast(batch * cost.working),
     )
 
 
