@@ -274,8 +274,8 @@ class Run(Traces):
         with jax.enable_x64(host or jnp.result_type(float) == jnp.float64):  # models on the host run in float64
             history = provenance.extended(self.provenance, key, now + 1, last, **given)
         if isinstance(self.family, GoesOn):
-            if batch_size is not None or mesh is not None:
-                raise TypeError("a run of simulate_models goes on chain by chain: it takes neither batch_size nor mesh")
+            if any(given is not None for given in (batch_size, mesh, workers)):
+                raise TypeError("a run of simulate_models goes on chain by chain: omit batch_size, mesh and workers")
             longer = dataclasses.replace(self, regime=regime, size=sizes, provenance=history)
             return self.family.go_on(longer, key, recorded, last, arguments.flag("progress", progress))
         prepared = prepare(self.family, self.source, regime, self.observables, sizes, last, about=self.location)

@@ -16,8 +16,6 @@ from budget import DEFAULT, PROGRAMS
 PIN = re.compile(r"^jax==(\S+)", re.MULTILINE)
 MAPS = 40_000
 """A compiled program holds some 37 memory maps. Linux allows a process 65,530 of them; beyond, XLA crashes."""
-COMMON = 10
-"""Programs that whichever module comes first in a process compiles for all."""
 PAGES = 2**19
 """Memory of a process in pages, 2 GiB, beyond which it forgets its programs."""
 
@@ -66,7 +64,7 @@ def pages() -> int:
 def is_over(count: int, name: str) -> str | None:
     """What to say to a module that compiled ``count`` programs, or None where that is within its budget."""
     budget = PROGRAMS.get(name, DEFAULT)
-    if count <= budget + COMMON:
+    if count <= budget:
         return None
     return (
         f"{name} compiled {count} programs; tests/budget.py allows it {budget}. Use the runs of tests/runs.py, the sizes and chains of a test "
@@ -82,8 +80,10 @@ else:
     import jax.monitoring
 
     from modelcollapse.cache import keep_programs
+    from modelcollapse.engine import scan
 
     keep_programs()
+    scan.programs()  # asks the compiler which options it knows, before any module is counted
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -322,3 +322,10 @@ def test_bad_input_is_named(make, changes, error, message):
     arguments = {"source": mc.normal(), "size": 3, "generations": 2} | changes
     with pytest.raises(error, match=message):
         simulate_models(make, **arguments)
+
+
+@pytest.mark.parametrize("option", ["batch_size", "workers"])
+def test_a_run_of_models_refuses_what_only_compiled_runs_can_use(option: str) -> None:
+    run = simulate_models(Normal, mc.normal(), observe="mean", size=8, generations=1)
+    with pytest.raises(TypeError, match="goes on chain by chain: omit batch_size, mesh and workers"):
+        run.extend(1, **{option: 2})

@@ -343,9 +343,12 @@ def test_a_process_that_saves_and_extends_may_be_killed_at_any_time(kills: int, 
     assert (
         sum(e["generations"][1] - e["generations"][0] + 1 for e in back.provenance["extended"]) == back.generations - 1
     )
+    # a process that is killed between two calls leaves an empty file, which is removed after an hour
+    for left in tmp_path.iterdir():
+        if not left.stat().st_size:
+            os.utime(left, (0, 0))
     back.save(path)
-    # a process that is killed between two calls leaves an empty file, which stays for an hour
-    assert [name for name in os.listdir(tmp_path) if (tmp_path / name).stat().st_size] == ["run.npz"]
+    assert os.listdir(tmp_path) == ["run.npz"]
 
 
 # precision

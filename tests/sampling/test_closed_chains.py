@@ -223,6 +223,7 @@ def test_batches_that_have_emptied_go_on_as_one(monkeypatch: pytest.MonkeyPatch)
     # a sum over states may round otherwise in another width
     for name in {*OBSERVE} - {"heterozygosity"}:
         np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
+    np.testing.assert_allclose(found["heterozygosity"], whole["heterozygosity"], rtol=1e-13, atol=1e-15)
     np.testing.assert_array_equal(found.params, whole.params)
     assert {places for _, places in legs} == {16}
     # four batches at first, one at the end
