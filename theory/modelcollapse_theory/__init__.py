@@ -41,6 +41,7 @@ __all__ = [
     "mixture",
     "moments",
     "plan",
+    "populations",
     "ppca",
     "precision",
     "rare",
