@@ -5,8 +5,9 @@ from fractions import Fraction as F
 from math import comb
 
 import numpy as np
+import pytest
 
-from modelcollapse_theory import populations, workflows
+from modelcollapse_theory import NotCovered, populations, workflows
 
 W = ((F(3, 5), F(1, 5)), (F(3, 10), F(7, 10)))
 G = (F(1, 5), F(0))
@@ -191,3 +192,167 @@ def test_items_in_common():
             for y, drawn in both(pools(x, SIZES, (row, row), (real, real), Q)[0]).items():
                 new[y] = new.get(y, 0) + chance * drawn
         states = new
+
+
+def outcomes(truth, fits, row, real):
+    """Values and chances of one item: each source as the two points that have its mean and variance."""
+    mean, spread = truth
+    values = [mean - spread, mean + spread]
+    for m, s in fits:
+        values += [m - np.sqrt(s), m + np.sqrt(s)]
+    return np.array(values, dtype=object), np.repeat([real, *row], 2) / 2
+
+
+def fitted(items, ddof):
+    """Mean and variance of all pairs of the items, and the chances of the pairs."""
+    values, chances = items
+    first, second = np.meshgrid(np.arange(len(chances)), np.arange(len(chances)), indexing="ij")
+    a, b = (np.array([np.broadcast_to(v, values[-1].shape) for v in values])[at.ravel()] for at in (first, second))
+    centre = (a + b) / 2
+    return centre, ((a - centre) ** 2 + (b - centre) ** 2) / (2 - ddof), (chances[first] * chances[second]).ravel()
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_gaussian_moments_are_those_of_every_path(ddof):
+    """Two models of two items, three fits; only means and variances of the draws matter, so two points stand for a
+    normal law."""
+    weights, real = [[0.6, 0.2], [0.3, 0.7]], [0.2, 0.0]
+    truths = [(0.5, 1.5), (-1.0, 0.5)]
+    found = populations.gaussian_moments(
+        weights, real, 2, [1, 2, 3], ddof=ddof, means=[0.5, -1.0], variances=[2.25, 0.25]
+    )
+    state = [np.zeros(1)] * 4
+    chance = np.ones(1)
+    for n in range(3):
+        fits = [(state[0], state[1]), (state[2], state[3])]
+        new = []
+        for i in (0, 1):
+            row, share = ([0, 0], 1) if n == 0 else (weights[i], real[i])
+            new.append(fitted(outcomes(truths[i], fits, row, share), ddof))
+        mean = [(chance * (m * p[:, None]).sum(axis=0)).sum() for m, _, p in new]
+        square = [(chance * (m**2 * p[:, None]).sum(axis=0)).sum() for m, _, p in new]
+        spread = [(chance * (s * p[:, None]).sum(axis=0)).sum() for _, s, p in new]
+        cross = (chance * np.prod([(m * p[:, None]).sum(axis=0) for m, _, p in new], axis=0)).sum()
+        assert np.allclose(found[0][n], mean, rtol=1e-12)
+        assert np.allclose(found[1][n], [[square[0], cross], [cross, square[1]]], rtol=1e-12)
+        assert np.allclose(found[2][n], spread, rtol=1e-12)
+        if n < 2:
+            state, chance = spread_out(new, chance)
+
+
+def spread_out(new, chance):
+    """The product of both models' outcomes, those of no chance left out."""
+    (m1, s1, p1), (m2, s2, p2) = ([part[p > 0] for part in (m, s, p)] for m, s, p in new)
+    shape = (len(p1), len(p2), chance.size)
+    weights = p1[:, None, None] * p2[None, :, None] * chance
+    columns = (m1[:, None], s1[:, None], m2[None], s2[None])
+    return [np.broadcast_to(column, shape).ravel().astype(float) for column in columns], weights.ravel()
+
+
+def test_one_model_is_the_plain_workflow():
+    fits = np.arange(9)
+    assert np.allclose(populations.losses([[0.7]], 0.3, 6, fits)[:, 0, 0], workflows.random_mixing(6, fits, 0.3))
+    assert np.allclose(populations.losses_by_counts([[4]], 2, fits)[:, 0, 0], workflows.fresh_counts(6, fits, 2))
+    assert np.allclose(
+        populations.losses([[1]], 0, [[3], [5], [2]], [3])[:, 0, 0], workflows.replace_sizes([3, 5, 2])[3]
+    )
+    spread, error = (populations.gaussian_moments([[1]], 0, 6, 8)[i] for i in (2, 1))
+    assert np.allclose([spread[0], error[0, 0]], [1, 8 / 6])  # the unbiased variance is a martingale
+
+
+def test_models_on_one_crawl_are_one_model():
+    weights = np.full((3, 3), 0.3)
+    found = populations.losses(weights, 0.1, 7, [1, 2, 6], shared=7)
+    close(found, np.broadcast_to(workflows.random_mixing(7, [1, 2, 6], 0.1)[:, None, None], (3, 3, 3)))
+
+
+def test_real_items_in_common_by_counts():
+    """The one real item of each is the same one; the first fits have all their real items but one apart."""
+    weights = ((1, 0), (1, 1))
+    states = {}
+    for c, a, b in itertools.product(range(2), range(2), range(3)):
+        chance = binomial(1, Q[0])[c] * binomial(1, Q[0])[a] * binomial(2, Q[0])[b]
+        states[c + a, c + b] = states.get((c + a, c + b), 0) + chance
+    for n in range(1, 4):
+        close(populations.losses_by_counts(weights, [1, 1], n, shared=1), lost(states, SIZES))
+        new = {}
+        for x, chance in states.items():
+            p = [F(x[0], 2), F(x[1], 3)]
+            for c, a, b1, b2 in itertools.product(range(2), repeat=4):
+                drawn = binomial(1, Q[0])[c] * binomial(1, p[0])[a] * binomial(1, p[0])[b1] * binomial(1, p[1])[b2]
+                y = (c + a, c + b1 + b2)
+                new[y] = new.get(y, 0) + chance * drawn
+        states = new
+
+
+def test_what_the_matrix_says():
+    matrix = populations.losses(floats(W), floats(G), SIZES, [2, 6])
+    own, between = np.diagonal(matrix, axis1=1, axis2=2), matrix[:, 0, 1]
+    assert np.allclose(populations.union_loss(matrix, [0.25, 0.75]), own @ [0.0625, 0.5625] + 0.375 * between)
+    assert np.allclose(populations.squared_distances(matrix)[:, 0, 1], own.sum(axis=1) - 2 * between)
+    assert np.allclose(populations.differentiation(matrix), 1 - (1 - own.mean(axis=1)) / (1 - between))
+    assert populations.differentiation([[1, 0], [0, 1]]) == 1
+    with pytest.raises(NotCovered, match="lost must be below 1"):
+        populations.differentiation(np.ones((2, 2)))
+
+
+def test_the_union_and_distances_of_the_enumerated_chain():
+    states = advance(start(SIZES, Q), SIZES, W, G, Q)
+    h0 = 2 * Q[0] * (1 - Q[0])
+    matrix = populations.losses(floats(W), floats(G), SIZES, 2)
+    apart = sum(c * 2 * (F(x, 2) - F(y, 3)) ** 2 for (x, y), c in states.items()) / h0
+    pooled = [(c, F(x, 2) / 4 + F(y, 3) * 3 / 4) for (x, y), c in states.items()]
+    union = 1 - sum(c * 2 * p * (1 - p) for c, p in pooled) / h0
+    assert populations.squared_distances(matrix)[0, 1] == pytest.approx(float(apart), rel=1e-13)
+    assert populations.union_loss(matrix, [0.25, 0.75]) == pytest.approx(float(union), rel=1e-13)
+
+
+def test_the_mean_law_settles_at_everybodys_truth():
+    laws = [[0.9, 0.1], [0.2, 0.8]]
+    weights, real = np.array([[0.6, 0.2], [0.3, 0.6]]), np.array([0.2, 0.1])
+    ends = np.linalg.solve(np.eye(2) - weights, real[:, None] * laws)
+    assert np.allclose(populations.mean_laws(weights, real, laws, 1000), ends)
+
+
+REFUSED = {
+    "weights and real must sum to 1 .* got 1.1 for model 1": {"weights": [[0.5, 0.5], [0.5, 0.6]], "real": 0},
+    "weights must lie in": {"weights": [[1.5, -0.5], [0, 1]], "real": 0},
+    "weights must be a matrix": {"weights": [0.5, 0.5], "real": 0},
+    "real must be one number, one for each of the 2 models": {"real": [0, 0, 0]},
+    "sizes must be one number": {"sizes": [5, 5, 5]},
+    "sizes must be at least 1": {"sizes": [5, 0]},
+    "weights must be 0 from models that have no fit yet, got 0.5 from model 1, which enters at fit 3, to model 0 at fit 2": {
+        "enters": [1, 3]
+    },
+    "enters must have one entry for each": {"enters": 1},
+    "frozen must not come before enters": {"enters": [1, 3], "frozen": [2, 2], "weights": [[1, 0], [1, 0]]},
+    "shared must be 0 between models that learn from different": {"shared": 2},
+    "shared must not exceed sizes": {"shared": 6},
+    "shared must be one number or a symmetric": {"shared": [[0, 1], [2, 0]]},
+    "fits must be at most 2, the length of the schedule sizes": {"sizes": [[5, 5], [4, 4]]},
+    "weights and real must be schedules of equally many fits": {
+        "weights": np.full((2, 2, 2), 0.5), "real": np.zeros((3, 2)),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_makes_no_sense_is_refused(message):
+    good = {"weights": [[0.5, 0.5], [0.25, 0.75]], "real": 0, "sizes": 5, "fits": 4}
+    with pytest.raises(ValueError, match=message):
+        populations.losses(**{**good, **REFUSED[message]})
+
+
+def test_refusals_of_the_others():
+    with pytest.raises(ValueError, match="counts and real must give each model at least one item"):
+        populations.losses_by_counts([[1, 0], [0, 0]], 0, 3)
+    with pytest.raises(ValueError, match="shared must not exceed real"):
+        populations.losses_by_counts([[3, 0], [0, 3]], 1, 3, shared=2)
+    with pytest.raises(NotCovered, match="sizes must be at least 2 where ddof = 1"):
+        populations.gaussian_moments([[1]], 0, 1, 3)
+    with pytest.raises(NotCovered, match="different laws"):
+        populations.overlaps(np.full((2, 2), 0.5), 0, 5, [[0.5, 0.5], [0.4, 0.6]], 3, shared=1)
+    with pytest.raises(ValueError, match="laws must be a law"):
+        populations.mean_laws([[1]], 0, [[0.5, 0.5], [0.4, 0.6]], 3)
+    with pytest.raises(ValueError, match="mixture must have one entry for each of the 2"):
+        populations.union_loss(np.zeros((2, 2)), [1.0])

@@ -20,7 +20,7 @@ from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
 _SOURCE = "derived in theory/derivations/populations.md"
-_LONGEST_SEARCH = 10**7
+_LARGEST = 10**6  # powers of the rates must be told from one another
 
 
 def _models(models: int) -> int:
@@ -201,22 +201,24 @@ def isolation_pays_from(models: int, sample_size: int, mixing: float) -> int:
     r"""The first fit at which an island that shares m has lost less than one that draws from all alike.
 
     The union of islands is better off from fit 2 on; a single model only after about M D fits, when most is lost
-    anyway: before, others' data dilutes its losses. Exact, by iteration. Raises ValueError unless 0 < m < (D - 1)/D.
+    anyway: before, others' data dilutes its losses. Exact, by bisection. Raises ValueError unless 0 < m < (D - 1)/D
+    and M >= 2.
     """
-    count, size = _models(models), _size(sample_size)
+    count = _models(models)
+    size = one_whole("sample_size", sample_size, 2, "what one item leaves is nothing", most=_LARGEST)
     m = one_real("mixing", mixing, 0, 1 - 1 / count, open_low=True, open_high=True)
-    islands, pooled = _step(count, size, m, 0.0), _step(count, size, 1 - 1 / count, 0.0)
-    first = np.array([1.0, 0.0, 0.0])
+    # (1 - v_w, 1 - v_b) from (1, 1): without real data the same map, and no digit is lost where little is left
+    islands, pooled = (_step(count, size, mixed, 0.0)[1:, 1:] for mixed in (m, 1 - 1 / count))
 
     def behind(n: int) -> bool:
-        left, right = (np.linalg.matrix_power(step, n) @ first for step in (islands, pooled))
-        return bool(left[1] >= right[1])
+        left, right = (np.linalg.matrix_power(step, n).sum(axis=1)[0] for step in (islands, pooled))
+        if left == right == 0:
+            raise NotCovered(f"mixing must be larger: all is lost before a single island is better off, got {mixing!r}")
+        return bool(left <= right)
 
     low, high = 1, 2
     while behind(high):
         low, high = high, 2 * high
-        if high > _LONGEST_SEARCH * size:
-            raise NotCovered(f"mixing must be large enough to tell islands from the pool, got {mixing!r}")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if behind(middle) else (low, middle)
