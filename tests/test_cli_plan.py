@@ -6,7 +6,7 @@ import pytest
 
 from modelcollapse.__main__ import main
 from modelcollapse.cli import plan as _planner
-from modelcollapse_theory import plan
+from modelcollapse_theory import entrant, plan
 
 CASES = {
     "sample-size --probability 0.1 --fits 5 --failure 0.05": lambda: plan.sample_size_to_keep(0.1, 5, 0.05),
@@ -26,6 +26,12 @@ CASES = {
     "detector --probability 0.15 --size 30 --failure 0.02 --share 0.1": lambda: plan.detector_power_to_keep(
         0.15, 30, 0.02, 0.1
     ),
+    "entrant --leader 200 --share 0.1": lambda: entrant.pool_to_match(1 / 200, 0.1),
+    "entrant --leader 200 --share 0.3 --pool-loss 0.008": lambda: entrant.pool_to_match(1 / 200, 0.3, 0.008),
+    "entrant --leader 200 --drawn 1000": lambda: entrant.real_items_to_match(1 / 200, 1000),
+    "entrant --leader 200 --drawn 1000 --pool-loss 0.008": lambda: entrant.real_items_to_match(1 / 200, 1000, 0.008),
+    "worth --lost 0.005 --drawn 1000": lambda: entrant.worth_of_draws(1000, 0.005),
+    "worth --lost 0.005 --real 150": lambda: entrant.draws_worth(150, 0.005),
 }
 
 
@@ -89,6 +95,20 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
         ("variance --threshold 2 --size 10", "plan: --threshold must lie in (0, 1)"),
         ("variance --threshold 0.5 --size 1", "plan: --size must be at least 2"),
         ("detector --probability 0.1 --size 30 --failure 0.2 --share 0", "plan: --share must lie in (0, 1)"),
+        (
+            "entrant --leader 200 --share 0.1 --pool-loss 0.01",
+            "plan: --share must be above 0.292893: no number of items",
+        ),
+        (
+            "entrant --leader 200 --share 0",
+            "below (1 - --share)^2 --pool-loss = 0.005, and the loss to match is 0.005, got 0.0",
+        ),
+        ("entrant --leader 200", "give one of --share and --drawn, got neither"),
+        ("entrant --leader 200 --share 0.1 --drawn 5", "give one of --share and --drawn, got both"),
+        ("entrant --leader 0.5 --share 0.1", "--leader must be finite and at least 1, got 0.5"),
+        ("worth --lost 0.005 --real 200", "--real must be below 1/--lost = 200: no number of draws is worth more"),
+        ("worth --lost 0.005", "give one of --drawn and --real, got neither"),
+        ("worth --lost 1.5 --drawn 5", "plan: --lost must lie in [0, 1], got 1.5"),
         ("half-life --of vocabulary --size 30 --zipf 2", "plan: --zipf must have at least 3 possible states"),
         ("half-life --of entropy --size 30", "--zipf or --words must say"),
         ("half-life --of entropy --size 30 --zipf 0", "--zipf must be at least 1"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from modelcollapse import datasets
 from modelcollapse.cli import options as shared
-from modelcollapse_theory import plan
+from modelcollapse_theory import entrant, plan
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
@@ -36,7 +36,7 @@ class Question(NamedTuple):
     """What it asks, what its value is called, what that value achieves, its options, and who answers."""
 
     asks: str
-    label: str
+    label: str | Callable[[argparse.Namespace], str]
     achieved: str
     options: dict[str, dict[str, Any]]
     answer: Callable[[argparse.Namespace], plan.Answer]
@@ -105,7 +105,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "detector": Question(
         "Is a detector of synthetic data enough to keep a state, or (without --true-positive) how good must it be?",
-        "",
+        lambda o: "true-positive rate" if o.true_positive is None else "real share after the detector",
         "P(absent)",
         _PROBABILITY
         | _SIZE
@@ -116,6 +116,30 @@ QUESTIONS: dict[str, Question] = {
             "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it removes"},
         },
         lambda o: _detector(o),
+    ),
+    "entrant": Question(
+        "How many items of a polluted pool (--share), or real ones beside labelled draws (--drawn), make a late "
+        "entrant the leader's match?",
+        lambda o: "items of the pool" if o.drawn is None else "real items",
+        "loss",
+        {
+            "leader": {"type": float, "required": True, "metavar": "M0", "help": "real items the leader is worth"},
+            "share": {"type": float, "help": "real share of the pool, whose items bear no labels"},
+            "drawn": {"type": int, "metavar": "S", "help": "labelled draws that the entrant takes beside real items"},
+            "pool-loss": {"type": float, "metavar": "V", "help": "loss of what drew the rest (default: the leader)"},
+        },
+        lambda o: _entrant(o),
+    ),
+    "worth": Question(
+        "What are draws from a model worth in real items (--drawn), or how many are worth so many (--real)?",
+        lambda o: "real items" if o.real is None else "draws",
+        "loss alone",
+        {
+            "lost": {"type": float, "required": True, "metavar": "V", "help": "the model's loss: 1/M for M real items"},
+            "drawn": {"type": int, "metavar": "S", "help": "so many draws"},
+            "real": {"type": float, "metavar": "R", "help": "so many real items"},
+        },
+        lambda o: _worth(o),
     ),
 }  # fmt: skip
 
@@ -193,10 +217,31 @@ def _detector(o: argparse.Namespace) -> plan.Answer:
     return plan.detector_to_keep(*given, o.true_positive, o.false_positive)
 
 
+def _entrant(o: argparse.Namespace) -> plan.Answer:
+    _one_of(o, "share", "drawn")
+    if not 1 <= o.leader < np.inf:
+        raise ValueError(f"--leader must be finite and at least 1, got {o.leader}")
+    if o.drawn is None:
+        return entrant.pool_to_match(1 / o.leader, o.share, o.pool_loss)
+    return entrant.real_items_to_match(1 / o.leader, o.drawn, o.pool_loss)
+
+
+def _worth(o: argparse.Namespace) -> plan.Answer:
+    _one_of(o, "drawn", "real")
+    return entrant.worth_of_draws(o.drawn, o.lost) if o.real is None else entrant.draws_worth(o.real, o.lost)
+
+
+def _one_of(o: argparse.Namespace, first: str, second: str) -> None:
+    """Two options of which exactly one is given."""
+    given = [name for name in (first, second) if vars(o)[name] is not None]
+    if len(given) != 1:
+        raise ValueError(f"give one of --{first} and --{second}, got {'both' if given else 'neither'}")
+
+
 def _label(o: argparse.Namespace) -> str:
     """What the value is called."""
-    of_detector = "true-positive rate" if vars(o).get("true_positive") is None else "real share after the detector"
-    return QUESTIONS[o.question].label or of_detector
+    label = QUESTIONS[o.question].label
+    return label if isinstance(label, str) else label(o)
 
 
 def _fits(options: argparse.Namespace) -> Any:

@@ -142,3 +142,45 @@ def test_the_first_movers_table():
     weights = np.full((3, 2, 2), [[0.9, 0.0], [0.9, 0.0]])
     matrix = populations.losses(weights, 0.1, [20, 20], 3, enters=[1, 3])
     assert matrix[1, 1] * 20 == pytest.approx(float(entrant.first_mover_ratio(20, 0.1, 2)), rel=1e-13)
+
+
+@pytest.mark.parametrize(("share", "pool"), [(0.1, None), (1.0, None), (0.5, 0.05), (0.3, 0.01)])
+def test_the_planners_pool_is_the_smallest(share, pool):
+    answer = entrant.pool_to_match(1 / 40, share, pool)
+    losses = entrant.entrant_loss(np.arange(1, 2000), share, 1 / 40 if pool is None else pool)
+    assert answer.value == 1 + np.argmax(losses <= 1 / 40 * (1 + 1e-14))
+    assert answer.achieved == losses[int(answer.value) - 1]
+    assert answer.achieved_aside == losses[int(answer.value) - 2] > 1 / 40
+    assert f"about {answer.value * share:.6g} of the items are real" in answer.assumptions[2]
+
+
+@pytest.mark.parametrize(("drawn", "pool"), [(0, None), (60, None), (60, 0.2), (10**5, 0.01)])
+def test_the_planners_real_items_are_the_fewest(drawn, pool):
+    answer = entrant.real_items_to_match(1 / 40, drawn, pool)
+    losses = entrant.best_pooled_loss(np.arange(1, 100), drawn, 1 / 40 if pool is None else pool)[0]
+    enough = bool(drawn) and 1 / entrant.synthetic_worth(drawn, pool or 1 / 40) <= 1 / 40
+    assert answer.value == (0 if enough else 1 + np.argmax(losses <= 1 / 40 * (1 + 1e-14)))
+    if drawn == 0:
+        assert answer.value == 40
+
+
+def test_the_planner_weighs_draws_in_real_items():
+    assert entrant.worth_of_draws(1000, 1 / 200).value == pytest.approx(200 * 1000 / 1199)
+    answer = entrant.draws_worth(150, 1 / 200)
+    worth = entrant.synthetic_worth(np.arange(1, 1000), 1 / 200)
+    assert answer.value == 1 + np.argmax(worth >= 150 * (1 - 1e-14))
+    assert answer.achieved == pytest.approx(1 / worth[int(answer.value) - 1])
+    assert entrant.draws_worth(7, 0.0).value == 7
+
+
+def test_the_planner_says_what_is_never_possible():
+    with pytest.raises(
+        NotCovered, match=r"share must be above 0.292893: no number of items .* = 0.0081, .* 0.005, got"
+    ):
+        entrant.pool_to_match(1 / 200, 0.1, 0.01)
+    with pytest.raises(NotCovered, match="share must be above 0: no number of items"):
+        entrant.pool_to_match(1 / 200, 0.0)
+    with pytest.raises(NotCovered, match="real must be below 1/lost = 200: no number of draws"):
+        entrant.draws_worth(200, 1 / 200)
+    with pytest.raises(NotCovered, match="share must be larger: it takes"):
+        entrant.pool_to_match(1 / 200, 2e-16)

@@ -15,10 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import workflows
-from modelcollapse_theory._domain import Array, NotCovered, flag, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, flag, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory._search import least
+from modelcollapse_theory.plan import Answer
 
 _SOURCE = "derived in theory/derivations/populations.md"
+_COUNTABLE = 2**53  # whole numbers beyond are not told from their neighbours
+_ROUNDING = 1 + 1e-14  # a size that meets the demand exactly may round past it
+_BESIDE = "draws beside real items"
 
 
 def _lost(name: str, value: ArrayLike) -> Array:
@@ -187,3 +192,102 @@ def first_mover_ratio(sample_size: ArrayLike, share: ArrayLike, fits: ArrayLike,
     lost = workflows.random_mixing(sample_size, whole("fits", fits, 1, "a pool needs a model"), share)
     floor = (1 - within("share", share, 0, 1)) ** 2 * lost
     return np.asarray(size * floor if flag("unlimited", unlimited) else size * floor + (1 - floor))
+
+
+def pool_to_match(leader_loss: float, share: float, pool_loss: float | None = None) -> Answer:
+    r"""The least number of items of a polluted pool, origins unknown, with which an entrant is the leader's match.
+
+    ``leader_loss`` v_A is 1/M_0 for a leader fitted to M_0 real items; ``share`` g the pool's real share; ``pool_loss``
+    the loss of what generated the rest, None for the leader itself. ``achieved`` is the entrant's loss. Exact. Raises
+    NotCovered where no number of items is enough, with the floor that is reached and the share that would do.
+    """
+    aim = one_real("leader_loss", leader_loss, 0, 1, open_low=True)
+    g = one_real("share", share, 0, 1)
+    pool = aim if pool_loss is None else one_real("pool_loss", pool_loss, 0, 1)
+    floor = (1 - g) ** 2 * pool
+    if aim <= floor:
+        raise NotCovered(
+            f"share must be above {max(0.0, 1 - float(np.sqrt(aim / pool))):.6g}: no number of items brings an entrant "
+            f"below (1 - share)^2 pool_loss = {floor:.6g}, and the loss to match is {aim:.6g}, got {share!r}"
+        )
+    guess = float(matching_size(aim, g, pool))
+    if guess > _COUNTABLE:
+        raise NotCovered(f"share must be larger: it takes {guess:.3g} items, more than float64 counts, got {share!r}")
+
+    def lost(size: int) -> float:
+        return float(entrant_loss(size, g, pool))
+
+    size = least(lambda m: lost(m) <= aim * _ROUNDING, 1, int(np.ceil(guess)), 2 * _COUNTABLE)
+    what = (
+        "origins unknown; real items are fresh",
+        "the leader's own output" if pool_loss is None else f"synthetic part of loss {pool:g}",
+        f"about {size * g:.6g} of the items are real; the leader is worth {1 / aim:.6g}",
+    )
+    beside = size - 1 if size > 1 else None
+    return Answer(
+        size, lost(size), beside, None if beside is None else lost(beside), f"one pool of real share {g:g}", what
+    )
+
+
+def real_items_to_match(leader_loss: float, drawn: int, pool_loss: float | None = None) -> Answer:
+    r"""The least number of real items that make an entrant the leader's match, beside s = ``drawn`` labelled draws.
+
+    The real ones are weighted best. Arguments as in ``pool_to_match``; ``achieved`` is the entrant's loss. Exact.
+    There is always an answer: at most the leader's own 1/v_A, rounded up.
+    """
+    aim = one_real("leader_loss", leader_loss, 0, 1, open_low=True)
+    s = one_whole("drawn", drawn)
+    pool = aim if pool_loss is None else one_real("pool_loss", pool_loss, 0, 1)
+    guess = float(real_items_with_provenance(aim, s, pool))
+    if guess > _COUNTABLE:
+        raise NotCovered(f"leader_loss must be larger: it takes {guess:.3g} real items, got {leader_loss!r}")
+
+    def lost(real: int) -> float:
+        return float(best_pooled_loss(real, s, pool)[0])
+
+    lowest = 0 if s else 1
+    size = least(lambda r: lost(r) <= aim * _ROUNDING, lowest, int(np.ceil(guess)), 2 * _COUNTABLE)
+    worth = float(synthetic_worth(s, pool))
+    what = (
+        f"labels known; total weight {size / (size + worth):.6g} on the real items",
+        "draws of the leader" if pool_loss is None else f"draws of models of loss {pool:g}",
+        f"the draws are worth {worth:.6g} real items, the leader {1 / aim:.6g}",
+    )
+    beside = size - 1 if size > lowest else None
+    return Answer(size, lost(size), beside, None if beside is None else lost(beside), "real items beside draws", what)
+
+
+def worth_of_draws(drawn: int, lost: float) -> Answer:
+    r"""What s = ``drawn`` draws from a model of loss v = ``lost`` are worth in real items: W(s), not rounded.
+
+    ``achieved`` is the loss of a model fitted to the draws alone, 1/W. Exact.
+    """
+    s, v = one_whole("drawn", drawn, 1), one_real("lost", lost, 0, 1)
+    worth = float(synthetic_worth(s, v))
+    most = f"no number of draws is worth {1 / v:.6g}" if v else "draws from the truth are real items"
+    return Answer(worth, 1 / worth, None, None, _BESIDE, ("beside independent real items, at the best weight", most))
+
+
+def draws_worth(real: float, lost: float) -> Answer:
+    r"""The least number of draws from a model of loss v = ``lost`` that are worth ``real`` real items.
+
+    ``achieved`` is the loss of a model fitted to them alone, 1/W, at most 1/real. Exact. Raises NotCovered for real >=
+    1/v, which no number of draws is worth.
+    """
+    aim, v = one_real("real", real, 0, np.inf, open_low=True), one_real("lost", lost, 0, 1)
+    if aim * v >= 1:
+        raise NotCovered(
+            f"real must be below 1/lost = {1 / v:.6g}: no number of draws is worth more than what the model was "
+            f"fitted to, got {real!r}"
+        )
+    guess = aim * (1 - v) / (1 - aim * v)
+    if not guess <= _COUNTABLE:
+        raise NotCovered(f"real must be smaller: it takes {guess:.3g} draws, more than float64 counts, got {real!r}")
+
+    def alone(drawn: int) -> float:
+        return 1 / float(synthetic_worth(drawn, v))
+
+    count = least(lambda s: alone(s) * aim <= _ROUNDING, 1, max(1, int(np.ceil(guess))), 2 * _COUNTABLE)
+    beside = count - 1 if count > 1 else None
+    what = ("beside independent real items, at the best weight", f"model of loss {v:.6g}")
+    return Answer(count, alone(count), beside, None if beside is None else alone(beside), _BESIDE, what)
