@@ -16,14 +16,14 @@ def names(text: str) -> set[str]:
 
 # Numbers without an upper bound: what they multiply or are compared with stays finite, or the docstring says inf.
 UNBOUNDED = names(
-    "advantage constant covariance earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
+    "means variances advantage constant covariance earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
     "kurtosis level linear log_ratio mean noise noise_variance order penalty quadratic ratio regularisation ridge risk "
     "sample_size sampling_bias shape source spacing squared_norm squared_shift successes temperature theta threshold trace "
     "value variance"
 )
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
 BROADCAST = names(
-    "advantage bandwidth constant count covariance deviation dimension drawn_exponent earlier_fits earlier_noise_variance "
+    "drawn leader_items leader_loss models pool_loss workflow advantage bandwidth constant count covariance deviation dimension drawn_exponent earlier_fits earlier_noise_variance "
     "earlier_sample_size eigenvalue expected_count exponent factor false_positive first fits frequency gap growth "
     "keep_right keep_wrong kept kl_weight kurtosis lag level lineages log_ratio lost mean noise noise_variance order "
     "penalty previous_share probability rank rate ratio real real_size regularisation retained ridge risk sample_size "
@@ -34,12 +34,12 @@ BROADCAST = names(
 ACCEPTED = {
     "negative": (
         "a real number of either sign",
-        names("constant first kurtosis linear log_ratio low mean order quadratic source theta value"),
+        names("means constant first kurtosis linear log_ratio low mean order quadratic source theta value"),
     ),
     "zero": (
         "nothing of it: no fit, no share, no noise, no chance, a degree of freedom, the origin",
         names(
-            "advantage bandwidth constant count covariance ddof deviation earlier_fits earlier_noise_variance eigenvalue "
+            "drawn means mixing pool_loss shared variances workflow advantage bandwidth constant count covariance ddof deviation earlier_fits earlier_noise_variance eigenvalue "
             "expected_count exponent false_positive first fits frequency gap generations growth keep_right keep_wrong "
             "kurtosis lag largest last lineages linear log_ratio lost low mean noise_variance order other_fits power "
             "previous_share previous_shares probability quadratic rank rate real real_size retained ridge risk share shares "
@@ -50,13 +50,13 @@ ACCEPTED = {
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence deviation exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
+            "real leader_loss mixing pool_loss workflow bandwidth confidence deviation exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
             "previous_share previous_shares probability rate share shares true_positive weight"
         ),
     ),
     "empty": ("an empty answer", BROADCAST),
     "cube": ("an answer for each entry", BROADCAST),
-    "bool": ("a switch", {"accumulate", "random_count", "same_rows", "unbiased"}),
+    "bool": ("a switch", {"accumulate", "unlimited", "random_count", "same_rows", "unbiased"}),
     "1e300": ("finite", UNBOUNDED),
     "10**30": ("finite in float64", UNBOUNDED | {"bandwidth", "deviation"}),
     "1e19": ("a real number", UNBOUNDED | {"bandwidth", "deviation"}),
@@ -65,7 +65,7 @@ ACCEPTED = {
         "a whole number of 63 bits",
         UNBOUNDED
         | names(
-            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations lag "
+            "drawn leader_items models real sizes bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations lag "
             "largest last lineages other_fits rank real_size states states_left steps synthetic_size trials"
         ),
     ),
@@ -165,7 +165,7 @@ def test_float32_is_the_number_that_it_holds(name):
     for argument, value in CASES[name].items():
         if isinstance(value, float) or (isinstance(value, list) and np.asarray(value).dtype.kind == "f"):
             single = np.asarray(value, np.float32)
-            if argument in ("probabilities", "weights"):
+            if argument in ("probabilities", "weights") and single.ndim == 1:
                 single = single if np.allclose(single.sum(dtype=np.float64), 1, atol=1e-6) else single / single.sum()
             assert same(call(name, **{argument: single}), call(name, **{argument: single.astype(np.float64)})), argument
 

@@ -175,13 +175,7 @@ def _equal_lengths(name: str, array: Array, other: str, second: Array) -> None:
 
 def _times(models: int, enters: ArrayLike | None, frozen: ArrayLike | None) -> tuple[Array, Array]:
     first = np.ones(models, np.int64) if enters is None else whole("enters", enters, 1)
-    last = np.full(models, np.inf) if frozen is None else np.asarray(frozen)
-    if frozen is not None:
-        # infinity stands for never, all other entries are fits
-        infinite = np.isposinf(last) if last.dtype.kind == "f" else np.zeros(last.shape, bool)
-        last = np.where(infinite, _NEVER, whole("frozen", np.where(infinite, 1, last) if infinite.any() else frozen, 1))
-    else:
-        last = np.full(models, _NEVER)
+    last = np.full(models, _NEVER) if frozen is None else _last_fits(frozen)
     for name, times in (("enters", first), ("frozen", last)):
         if times.shape != (models,):
             raise ValueError(f"{name} must have one entry for each of the {models} models, got shape {times.shape}")
@@ -191,6 +185,18 @@ def _times(models: int, enters: ArrayLike | None, frozen: ArrayLike | None) -> t
             f"{first[last < first][0]}"
         )
     return first, last
+
+
+def _last_fits(frozen: ArrayLike) -> Array:
+    """Fits, or infinity for never."""
+    try:
+        array = np.asarray(frozen)
+    except ValueError:
+        array = np.zeros(0)
+    if array.dtype.kind != "f" or not np.isposinf(array).any():
+        return whole("frozen", frozen, 1)
+    never = np.isposinf(array)
+    return np.where(never, _NEVER, whole("frozen", np.where(never, 1, array), 1))
 
 
 def _normal(rows: Array, share: Array, first: Array) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
 _SOURCE = "derived in theory/derivations/populations.md"
-_LARGEST = 10**6  # powers of the rates must be told from one another
+_LARGEST = 10**5  # powers of the rates must be told from one another
 
 
 def _models(models: int) -> int:
@@ -188,7 +188,7 @@ def isolated_union(models: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -
     r"""v of the union sum_i p_i/D of isolated models: each of them collapses, the union keeps (1 - 1/D) H_0. Exact."""
     count = whole("models", models, 1).astype(np.float64)
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
-    return affine(0.0, 1 / size, 1 / size, fits) / count
+    return affine(0.0, 1 / size, 1 / size, whole("fits", fits)) / count
 
 
 @theorem(
@@ -204,7 +204,7 @@ def isolation_pays_from(models: int, sample_size: int, mixing: float) -> int:
     anyway: before, others' data dilutes its losses. Exact, by bisection. Raises ValueError unless 0 < m < (D - 1)/D
     and M >= 2.
     """
-    count = _models(models)
+    count = one_whole("models", models, 2, "islands exchange with others", most=_LARGEST)
     size = one_whole("sample_size", sample_size, 2, "what one item leaves is nothing", most=_LARGEST)
     m = one_real("mixing", mixing, 0, 1 - 1 / count, open_low=True, open_high=True)
     # (1 - v_w, 1 - v_b) from (1, 1): without real data the same map, and no digit is lost where little is left

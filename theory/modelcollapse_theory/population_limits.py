@@ -149,7 +149,7 @@ def effective_size(weights: ArrayLike, sizes: ArrayLike) -> float:
     """
     rate = decay(weights, 0, sizes)
     if rate > 1 - 1e-14:
-        raise NotCovered("weights must let models meet at a rate that float64 can tell from none, at least 1e-14")
+        raise NotCovered("weights and sizes must let models meet at a rate that float64 tells from none, 1e-14")
     return 1 / (1 - rate)
 
 

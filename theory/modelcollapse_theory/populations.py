@@ -27,7 +27,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, NotCovered, choice, law, within
+from modelcollapse_theory._domain import SQUARABLE, Array, NotCovered, choice, law, within
 from modelcollapse_theory._domain import real as finite
 from modelcollapse_theory._exchange import Exchange, counted_exchange, exchange, moments
 from modelcollapse_theory._register import theorem
@@ -138,10 +138,8 @@ def gaussian_moments(
     unbiased = bool(choice("ddof", ddof, (0, 1)))
     if unbiased and setting.sizes.min() < 2:
         raise NotCovered(f"sizes must be at least 2 where ddof = 1, got {sizes!r}")
-    centre, spread = (
-        _per_model(name, value, setting.models)
-        for name, value in (("means", finite("means", means)), ("variances", within("variances", variances, 0, np.inf)))
-    )
+    centre = _per_model("means", within("means", means, -SQUARABLE, SQUARABLE), setting.models)
+    spread = _per_model("variances", within("variances", variances, 0, SQUARABLE), setting.models)
     asked, states = moments(setting, fits, centre[None, :, None], (spread + centre**2)[None], unbiased=unbiased)
     found, square = list(states), (setting.models, setting.models)
     return (
