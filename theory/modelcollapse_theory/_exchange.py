@@ -17,9 +17,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory._domain import Array, NotCovered, law_tolerance, whole, within
+
+Mask = NDArray[np.bool_]
+Fits = NDArray[np.int64]
 
 LONGEST_RUN = 10**6
 """The most fits: each costs a step of a loop."""
@@ -34,7 +37,7 @@ class Step(NamedTuple):
     weights: Array
     real: Array
     sizes: Array
-    refitted: Array
+    refitted: Mask
     shared: Array
 
 
@@ -45,8 +48,8 @@ class Exchange:
     weights: Array
     real: Array
     sizes: Array
-    enters: Array
-    frozen: Array
+    enters: Fits
+    frozen: Fits
     shared: Array
     counted: bool
 
@@ -62,7 +65,7 @@ class Exchange:
         changes = [*self.enters, *(self.frozen[self.frozen < _NEVER] + 1)]
         return int(max(changes)) + 1
 
-    def there(self, fit: int) -> Array:
+    def there(self, fit: int) -> Mask:
         """Which models have a fit."""
         return np.asarray(self.enters <= fit)
 
@@ -75,7 +78,7 @@ class Exchange:
         if fit == 1:
             weights, real = np.zeros_like(weights), np.ones_like(real)
         else:
-            self._check(weights, real, sizes, refitted, fit)
+            self._check(weights, refitted, fit)
         rests = np.diag((self.there(fit) & ~refitted).astype(np.float64))
         weights = np.where(refitted[:, None], weights, rests)
         both = np.outer(refitted, refitted)
@@ -84,7 +87,7 @@ class Exchange:
             _same_rows(common, weights, real)
         return Step(weights, np.where(refitted, real, 0.0), sizes, refitted, common / np.outer(sizes, sizes))
 
-    def _check(self, weights: Array, real: Array, sizes: Array, refitted: Array, fit: int) -> None:
+    def _check(self, weights: Array, refitted: Mask, fit: int) -> None:
         ghosts = refitted[:, None] & (weights > 0) & ~self.there(fit - 1)
         if ghosts.any():
             i, j = np.argwhere(ghosts)[0]
@@ -173,7 +176,7 @@ def _equal_lengths(name: str, array: Array, other: str, second: Array) -> None:
         )
 
 
-def _times(models: int, enters: ArrayLike | None, frozen: ArrayLike | None) -> tuple[Array, Array]:
+def _times(models: int, enters: ArrayLike | None, frozen: ArrayLike | None) -> tuple[Fits, Fits]:
     first = np.ones(models, np.int64) if enters is None else whole("enters", enters, 1)
     last = np.full(models, _NEVER) if frozen is None else _last_fits(frozen)
     for name, times in (("enters", first), ("frozen", last)):
@@ -187,7 +190,7 @@ def _times(models: int, enters: ArrayLike | None, frozen: ArrayLike | None) -> t
     return first, last
 
 
-def _last_fits(frozen: ArrayLike) -> Array:
+def _last_fits(frozen: ArrayLike) -> Fits:
     """Fits, or infinity for never."""
     try:
         array = np.asarray(frozen)
@@ -199,7 +202,7 @@ def _last_fits(frozen: ArrayLike) -> Array:
     return np.where(never, _NEVER, whole("frozen", np.where(never, 1, array), 1))
 
 
-def _normal(rows: Array, share: Array, first: Array) -> tuple[Array, Array]:
+def _normal(rows: Array, share: Array, first: Fits) -> tuple[Array, Array]:
     """Rows divided by their sums, which must be 1 within ``law_tolerance``; the row of fit 1 is never used."""
     _equal_lengths("weights", rows, "real", share)
     total = rows.sum(axis=-1) + share
@@ -246,7 +249,7 @@ class Moments(NamedTuple):
 
 def moments(
     setting: Exchange, fits: ArrayLike, truths: Array, squares: Array, *, unbiased: bool = False
-) -> tuple[Array, Iterator[Moments]]:
+) -> tuple[Fits, Iterator[Moments]]:
     """The fits asked for, (N,), in order, and an iterator of the moments at each.
 
     ``truths`` (fits or 1, D, d) are the q_i, ``squares`` (fits or 1, D) is E |draw|^2 of real data. ``unbiased``: what
@@ -261,7 +264,7 @@ def moments(
     return asked, _run(setting, asked, truths, squares, unbiased)
 
 
-def _run(setting: Exchange, asked: Array, truths: Array, squares: Array, unbiased: bool) -> Iterator[Moments]:
+def _run(setting: Exchange, asked: Fits, truths: Array, squares: Array, unbiased: bool) -> Iterator[Moments]:
     state = Moments(truths[0] @ truths[0].T, truths[0], squares[0])  # the truth: no fit yet
     rests = max(setting.constant_from, len(truths) + 1 if len(truths) > 1 else 0, 2)
     wanted, fit = set(asked.tolist()), 0

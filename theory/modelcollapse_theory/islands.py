@@ -173,7 +173,7 @@ def common_pool(sizes: ArrayLike, pool: ArrayLike, fits: ArrayLike, share: float
     count, g = whole("fits", fits).astype(np.float64), one_real("share", share, 0, 1)
     rate, kept = float((w**2 / size).sum()), (1 - g) ** 2
     # two draws from the last pool, both of them not real; 0 for the first fit
-    between = affine(0.0, kept * rate, g * (2 - g) + kept * rate, np.maximum(count - 1, 0))
+    between = affine(0.0, np.asarray(kept * rate), np.asarray(g * (2 - g) + kept * rate), np.maximum(count - 1, 0))
     own = between[..., None] + (1 - between[..., None]) / size
     return np.where(count[..., None] == 0, 0.0, own), np.where(count == 0, 0.0, between)
 

@@ -13,13 +13,14 @@ theory/derivations/populations.md.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory._domain import Array, NotCovered, law, one_real, one_whole
 from modelcollapse_theory._domain import real as finite
 from modelcollapse_theory._exchange import LONGEST_RUN, Exchange, counted_exchange, exchange
 from modelcollapse_theory._register import theorem
 
+Mask = NDArray[np.bool_]
 _SOURCE = "derived in theory/derivations/populations.md"
 _MOST_MODELS = 40  # all pairs of models are solved for at once
 _MOST_ENTRIES = 2 * 10**7
@@ -48,7 +49,7 @@ def _pairs(setting: Exchange) -> Array:
     return table.reshape(sizes.size**2, sizes.size**2)
 
 
-def _reaching(chances: Array, goal: Array) -> Array:
+def _reaching(chances: Array, goal: Mask) -> Mask:
     """The places (N,) from which a walk with steps ``chances`` (N, N) may get to ``goal`` (N,)."""
     steps = (chances > 0).astype(np.float64)
     while True:
@@ -100,7 +101,7 @@ def losses_limit_by_counts(counts: ArrayLike, real: ArrayLike) -> Array:
     order="exact",
     source="cf. arXiv 2605.20151; " + _SOURCE,
 )
-def collapses(weights: ArrayLike, real: ArrayLike, sizes: ArrayLike) -> np.ndarray:
+def collapses(weights: ArrayLike, real: ArrayLike, sizes: ArrayLike) -> Mask:
     """Which models lose everything in the long run: booleans (D,).
 
     A real share anywhere that model i can reach, from source to source, saves it; so does it to learn from two groups

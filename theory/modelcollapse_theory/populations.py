@@ -25,7 +25,7 @@ theory/derivations/populations.md.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory._domain import SQUARABLE, Array, NotCovered, choice, law, within
 from modelcollapse_theory._domain import real as finite
@@ -43,7 +43,7 @@ def _losses(setting: Exchange, fits: ArrayLike) -> Array:
     return _placed(asked, fits, [np.minimum(state.products, 1.0) for state in states], square)
 
 
-def _placed(asked: Array, fits: ArrayLike, values: list[Array], shape: tuple[int, ...]) -> Array:
+def _placed(asked: NDArray[np.int64], fits: ArrayLike, values: list[Array], shape: tuple[int, ...]) -> Array:
     """What was found at the fits ``asked``, where ``fits`` asks for it."""
     at = np.searchsorted(asked, np.asarray(fits).astype(np.int64))
     return np.stack(values)[at] if values else np.zeros((*np.shape(fits), *shape))
