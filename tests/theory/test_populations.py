@@ -356,3 +356,12 @@ def test_refusals_of_the_others():
         populations.mean_laws([[1]], 0, [[0.5, 0.5], [0.4, 0.6]], 3)
     with pytest.raises(ValueError, match="mixture must have one entry for each of the 2"):
         populations.union_loss(np.zeros((2, 2)), [1.0])
+
+
+def test_an_entrant_is_seen_after_a_long_rest():
+    """Nothing changes while the leader is frozen and nobody is there to learn from it."""
+    found = populations.losses([[1, 0], [0.5, 0]], [0, 0.5], [3, 4], [4, 5, 9], enters=[1, 5], frozen=[1, np.inf])
+    assert np.allclose(found[:, 0, 0], 1 / 3)
+    assert np.isnan(found[0, 1, 1])
+    assert np.allclose(found[1:, 1, 1], 1 / 4 + 3 / 4 * 0.25 / 3)
+    assert np.allclose(found[1:, 0, 1], 0.5 / 3)
