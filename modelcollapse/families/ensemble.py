@@ -1,4 +1,4 @@
-"""Several refits at each generation, and their mean: worth more data where each has a sample of its own, else nothing."""
+"""Several refits per generation, and their mean: worth more data if each has a sample of its own, else nothing."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ class Ensemble(Wrapper):
     r"""The mean of ``refits`` fits of ``family``: in the probabilities (``Discrete``), in mean and covariance
     (``Gaussian``), in the mean (the families of counts, ``GaussianMean``).
 
-    Of a ``Discrete`` law that is the mixture of the fitted models. k refits to samples of their own, M items each, lose
-    as much as one refit to k M items; the mean of k variances with :math:`\nu` degrees of freedom drifts by
-    :math:`\psi(k\nu/2) - \ln(k\nu/2)` per fit. k refits to one sample are one refit, unless fits are random, as those of
-    ``Posterior`` are. Of a mixture of normals, which no normal law is, a ``Population`` has the exact form.
+    For ``Discrete`` that is the mixture of the fitted models. k refits to samples of their own, M items each, lose as
+    much as one refit to k M items; the mean of k variances with :math:`\nu` degrees of freedom drifts by
+    :math:`\psi(k\nu/2) - \ln(k\nu/2)` per fit. k refits to one sample are one refit, unless fits are random, as those
+    of ``Posterior`` are. The mixture of k normal laws is no normal law: this is the one with the mean of their means
+    and of their covariances.
 
     Parameters
     ----------
@@ -124,12 +125,10 @@ class Ensemble(Wrapper):
         """This family with what the source tells the family within, and its states, as real data come as rows."""
         family = self.family.told(source) if isinstance(self.family, protocols.Informed) else self.family
         law = law_of(source, Discrete)
-
-        def counted(one: Family) -> Family:
-            return Discrete(law.size) if isinstance(one, Discrete) and one.states is None else one
-
         if self._own and law is not None:
-            family = jax.tree.map(counted, family, is_leaf=lambda one: isinstance(one, Discrete))
+            states = Discrete(law.size)
+            lacks = lambda one: isinstance(one, Discrete) and one.states is None  # noqa: E731
+            family = jax.tree.map(lambda one: states if lacks(one) else one, family, is_leaf=lacks)
         return dataclasses.replace(self, family=family)
 
     def _keys(self, key: jax.Array) -> jax.Array:
