@@ -10,6 +10,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * sources of error: ``errors``, ``precision``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -35,6 +36,8 @@ __all__ = [
     "fresh_limits",
     "gaussian",
     "hitting",
+    "iterated_families",
+    "iterated_learning",
     "kde",
     "lineage_limits",
     "lineages",
@@ -46,6 +49,7 @@ __all__ = [
     "rare",
     "regression",
     "replacement",
+    "sampling_designs",
     "selection",
     "special_families",
     "support",

@@ -1,0 +1,308 @@
+r"""Remedies without a prior: other divisors, shrinkage, stratified draws, more draws, several refits, slow updates.
+
+What each does to one number: the drift of the log variance of a normal law, or the loss v of ``workflows``, of which
+maximum likelihood under replacement gains (1 - v)/M a fit. ``fits`` = n counts from the first fit, on M real items.
+Derived in theory/derivations/remedies.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike
+
+from modelcollapse_theory import gaussian
+from modelcollapse_theory._domain import (
+    LONGEST,
+    Array,
+    choice,
+    law,
+    one_real,
+    one_whole,
+    whole,
+    within,
+)
+from modelcollapse_theory._log_gamma import digamma_excess
+from modelcollapse_theory._register import theorem
+from modelcollapse_theory.workflows import affine
+
+_SOURCE = "derived in theory/derivations/remedies.md"
+_COCHRAN = "Cochran's theorem; " + _SOURCE
+DIVISORS = ("ml", "unbiased", "unbiased_deviation", "log_unbiased")
+_LARGEST = 5_000
+
+
+def _sizes(sample_size: ArrayLike) -> Array:
+    return whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+
+
+# --- divisors of a normal variance -----------------------------------------------------------------------------------
+
+
+def log_divisor_factor(sample_size: ArrayLike, divisor: str) -> Array:
+    r"""Logarithm of the factor on the unbiased variance: ln(1-1/M) for "ml", 0 for "unbiased", -2 ln c4 for
+    "unbiased_deviation", ln(nu/2) - psi(nu/2) for "log_unbiased", nu = M - 1. Exact.
+    """
+    size = _sizes(sample_size)
+    kind = choice("divisor", divisor, DIVISORS)
+    if kind == "ml":
+        return np.log1p(-1 / size)
+    if kind == "unbiased_deviation":
+        return -2 * gaussian.log_c4(sample_size)
+    return -digamma_excess((size - 1) / 2) if kind == "log_unbiased" else np.zeros_like(size)
+
+
+@theorem(
+    statement="E log variance moves by ln k + psi(nu/2) - ln(nu/2) a fit: about -2/M for k = 1 - 1/M, -1/M unbiased, "
+    "-1/(2M) with unbiased deviation (k = c4^-2), 0 for k = e^m; Var by psi'(nu/2) whatever k",
+    conditions="normal, replace, variance k times the unbiased one, nu = M - 1 >= 1",
+    order="exact",
+    source=_COCHRAN,
+)
+def corrected_log_variance(sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> tuple[Array, Array]:
+    r"""Mean and variance of :math:`\ln(\sigma_n^2/\sigma_0^2)` after ``fits`` fits with that ``divisor``. Exact.
+
+    The variance does not know the divisor: no factor makes the walk settle, and the one without drift is
+    null-recurrent. Raises ValueError for a divisor other than "ml", "unbiased", "unbiased_deviation", "log_unbiased".
+    """
+    count = whole("fits", fits)
+    drift = digamma_excess((_sizes(sample_size) - 1) / 2) + log_divisor_factor(sample_size, divisor)
+    return count * drift, gaussian.variance_log_variance(sample_size, fits)
+
+
+@theorem(
+    statement="E variance^theta = k^(n theta) [(2/nu)^theta Gamma(nu/2+theta)/Gamma(nu/2)]^n: E variance = k^n, so "
+    "each correction of the log is paid for with a mean that grows",
+    conditions="normal, replace, variance k times the unbiased one, nu = M - 1 >= 1, theta > -nu/2",
+    order="exact",
+    source=_COCHRAN,
+)
+def corrected_variance_moment(order: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> Array:
+    r"""E of the variance to the power theta = ``order``, relative to the first; of the deviation at 1/2, which is 1 for
+    "unbiased_deviation". Exact; may be inf.
+    """
+    theta = np.asarray(order)
+    base = gaussian.log_variance_cgf(order, sample_size, fits)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.exp(base + whole("fits", fits) * theta * log_divisor_factor(sample_size, divisor))
+
+
+@theorem(
+    statement="E (mu_n - mu_0)^2 = (1 + k + ... + k^(n-1))/M in true variances",
+    conditions="replace, variance k times the unbiased one; any source, normal or not",
+    order="exact",
+    source="law of total variance; " + _SOURCE,
+)
+def corrected_mean_error(sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> Array:
+    """Squared error of the mean after ``fits`` fits: what a correction keeps of the variance, the mean pays. Exact."""
+    size, count = _sizes(sample_size), whole("fits", fits).astype(np.float64)
+    factor = log_divisor_factor(sample_size, divisor)
+    with np.errstate(over="ignore", invalid="ignore"):
+        growth = np.expm1(count * factor) / np.where(factor == 0, 1.0, np.expm1(factor))
+    return np.where(factor == 0, count, growth) / size
+
+
+@theorem(
+    statement="k fitted variances averaged: E log moves by psi(k nu/2) - ln(k nu/2), about -1/(k nu), "
+    "Var by psi'(k nu/2)",
+    conditions="normal, k refits to own samples of M draws of the last model, nu = M - 1, unbiased variances averaged",
+    order="exact",
+    source=_COCHRAN,
+)
+def averaged_log_variance(sample_size: ArrayLike, fits: ArrayLike, members: ArrayLike) -> tuple[Array, Array]:
+    """Mean and variance of the log variance after ``fits`` fits, each the average of k = ``members`` refits. Exact."""
+    half = whole("members", members, 1).astype(np.float64) * (_sizes(sample_size) - 1) / 2
+    count = whole("fits", fits)
+    return count * digamma_excess(half), count * scipy.special.polygamma(1, half)
+
+
+# --- shrinkage to an archive -----------------------------------------------------------------------------------------
+
+
+@theorem(
+    statement="E v' = b S + (1-b) k E v, E v'^2 = b^2 S^2 + 2b(1-b) S k E v + (1-b)^2 k^2 (1+2/nu) E v^2; "
+    "Var v*/S^2 = (1-b)^2 (2/nu)/(1 - (1-b)^2 (1+2/nu)) for k = 1, finite iff (1-b)^2 (1+2/nu) < 1",
+    conditions="one normal coordinate, replace, variance shrunk by b towards S; k = 1 (ddof=1) or 1-1/M (ddof=0)",
+    order="exact",
+    source=_SOURCE,
+)
+def shrunk_variance(
+    sample_size: int, fits: int, weight: float, target: float = 1.0, *, ddof: int = 1
+) -> tuple[Array, Array]:
+    r"""E v_n and E v_n^2, (n + 1,) each, of :math:`v' = b S + (1 - b) k v \chi^2_\nu/\nu` with b = ``weight``, S =
+    ``target``, in units of the true variance. Exact; may reach inf.
+    """
+    size, count = one_whole("sample_size", sample_size, 2), one_whole("fits", fits, most=LONGEST)
+    b, archive = one_real("weight", weight, 0, 1), one_real("target", target, 0, 1e75)
+    k, spread = (size - 1) / (size - choice("ddof", ddof, (0, 1))), 1 + 2 / (size - 1)
+    first, second = [1.0], [1.0]
+    for _ in range(count):
+        e, s = first[-1], second[-1]
+        first.append(b * archive + (1 - b) * k * e)
+        second.append((b * archive) ** 2 + 2 * b * (1 - b) * archive * k * e + ((1 - b) * k) ** 2 * spread * s)
+    return np.array(first), np.array(second)
+
+
+def shrunk_variance_limit(sample_size: ArrayLike, weight: ArrayLike) -> Array:
+    """Stationary Var v/S^2 of ``shrunk_variance`` (ddof=1); inf unless (1-b)^2 (1+2/nu) < 1. Exact."""
+    nu, left = _sizes(sample_size) - 1, (1 - within("weight", weight, 0, 1)) ** 2
+    room = 1 - left * (1 + 2 / nu)
+    return np.where(room > 0, left * (2 / nu) / np.where(room > 0, room, 1.0), np.inf)
+
+
+@theorem(
+    statement="Sigma' = b Sigma_t + (1-b) Sigma^, mu' = b mu_t + (1-b) mu^: E Sigma' = b Sigma_t + (1-b) k E Sigma, "
+    "B' = (1-b)^2 (B + E Sigma/M) about mu_t; B* = (1-b)^2/(M b(2-b)) Sigma_t for k = 1",
+    conditions="replace, mean and covariance shrunk by b towards (mu_t, Sigma_t); k = 1 (ddof=1) or 1-1/M (ddof=0); "
+    "any source with these moments",
+    order="exact",
+    source=_SOURCE,
+)
+def shrunk_moments(
+    sizes: ArrayLike, weight: float, shift: float = 0.0, target: float = 1.0, *, ddof: int = 1
+) -> tuple[Array, Array, Array]:
+    r"""E mu_n - mu_0, E (mu_n - mu_0)^2 and E sigma_n^2 of a coordinate after 0, 1, ..., n fits, (n + 1,) each.
+
+    In units of the true deviation: the archive has mean mu_0 + ``shift`` and variance ``target``. Exact. Without shift
+    and at the true variance the error of the mean settles, an AR(1); a mean that is not shrunk walks.
+    """
+    size = whole("sizes", sizes, 2, "a variance needs at least two draws").astype(np.float64)
+    if size.ndim != 1 or size.size > LONGEST:
+        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    b, archive = one_real("weight", weight, 0, 1), one_real("target", target, 0, 1e150)
+    off, degree = one_real("shift", shift, -1e75, 1e75), choice("ddof", ddof, (0, 1))
+    away, about, spread = [-off], [off**2], [1.0]
+    for m in size:
+        about.append((1 - b) ** 2 * (about[-1] + spread[-1] / m))
+        away.append((1 - b) * away[-1])
+        spread.append(b * archive + (1 - b) * (m - 1) / (m - degree) * spread[-1])
+    moved = np.array(away) + off
+    error = np.array(about) + 2 * off * np.array(away) + off**2
+    return moved, np.where(np.arange(error.size) == 0, 0.0, error), np.array(spread)
+
+
+# --- stratified draws ------------------------------------------------------------------------------------------------
+
+
+@theorem(
+    statement="E sum p'^2 = sum p^2 + sum_i f_i(1-f_i)/M^2, f_i = frac(M p_i): at most K/(4M^2) a fit, nothing where "
+    "every M p_i is whole",
+    conditions="every state gets floor(M p_i) or ceil(M p_i) items with mean M p_i (systematic sampling), whatever the "
+    "dependence",
+    order="exact",
+    source="low-variance resampling (Kitagawa 1996); " + _SOURCE,
+)
+def stratified_step(probabilities: ArrayLike, sample_size: int) -> float:
+    r"""What one fit to M stratified draws of a law takes from its heterozygosity, in expectation:
+    :math:`\sum_i f_i (1 - f_i)/M^2`, against H/M for independent draws. Exact.
+    """
+    size = one_whole("sample_size", sample_size, 1, most=2**53)
+    part = np.mod(law("probabilities", probabilities) * size, 1.0)
+    return float((part * (1 - part)).sum() / float(size) ** 2)
+
+
+@theorem(
+    statement="each count is a chain of its own, x' = floor(M' x/M) + Bernoulli(frac(M' x/M)): with constant M, "
+    "E H_n = (1 - 1/M) H_0 for every n >= 1",
+    conditions="first data set of independent real draws, later ones stratified draws of the last fit, "
+    "sizes M_1, M_2, ...",
+    order="exact",
+    source=_SOURCE,
+)
+def stratified_heterozygosity(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
+    """E H_n after 0, 1, ..., n fits to M_1, ..., M_n items, (n + 1,). Exact; O(K max M) a fit.
+
+    With one sample size every later data set equals the first. Growing by a whole factor loses nothing either.
+    """
+    p, size = law("probabilities", probabilities), whole("sizes", sizes, 1, "a fit needs data", _LARGEST)
+    if size.ndim != 1 or size.size > LONGEST:
+        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    out = [float((p * (1 - p)).sum())]
+    chance = np.zeros((p.size, 0))
+    for before, now in zip([0, *size[:-1]], size, strict=True):
+        if not before:
+            chance = scipy.stats.binom.pmf(np.arange(now + 1), now, p[:, None])
+        elif before != now:
+            whole_part, rest = np.divmod(np.arange(before + 1) * now, before)
+            new = np.zeros((p.size, now + 1))
+            for state in range(p.size):
+                np.add.at(new[state], whole_part, chance[state] * (1 - rest / before))
+                np.add.at(new[state], np.minimum(whole_part + 1, now), chance[state] * (rest / before))
+            chance = new
+        share = np.arange(now + 1) / now
+        out.append(float((chance @ (share * (1 - share))).sum()))
+    return np.array(out)
+
+
+@theorem(
+    statement="E H_n >= H_0 (1 - 1/M_1) - (K/4) sum_{i>1} 1/M_i^2: stratified draws collapse only if sum 1/M_i^2 "
+    "diverges",
+    conditions="first data set of independent real draws, later ones stratified draws of the last fit; K states",
+    order="exact (a bound)",
+    source=_SOURCE,
+)
+def stratified_bound(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
+    """The least that can be left of E H_n after 0, 1, ..., n fits, (n + 1,); 0 where the bound says nothing. Exact."""
+    p, size = law("probabilities", probabilities), whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
+    if size.ndim != 1:
+        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    start = float((p * (1 - p)).sum())
+    lost = np.concatenate([[0.0], start / size[:1], np.count_nonzero(p) / 4 / size[1:] ** 2])
+    return np.maximum(start - np.cumsum(lost), 0.0)
+
+
+# --- more draws, several refits, slow updates ------------------------------------------------------------------------
+
+
+def _after_first(first: Array, gap: Array, fits: ArrayLike) -> Array:
+    """v_n of v' = gap + (1 - gap) v from v_1 = ``first``, and v_0 = 0."""
+    count = whole("fits", fits)
+    return np.where(count == 0, 0.0, affine(first, gap, gap, np.maximum(count - 1, 0)))
+
+
+@theorem(
+    statement="1 - v_n = (1 - 1/M)(1 - 1/(AM))^(n-1): A times the draws, 1/A of the loss a fit",
+    conditions="first data set of M real items, later ones of A M draws of the last fit",
+    order="exact",
+    source=_SOURCE,
+)
+def oversampled(sample_size: ArrayLike, fits: ArrayLike, factor: ArrayLike) -> Array:
+    """v_n with A = ``factor`` times M draws of the model in each later data set. Exact."""
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    return _after_first(1 / size, 1 / (size * whole("factor", factor, 1)), fits)
+
+
+@theorem(
+    statement="1 - v_n = (1 - v_1)(1 - 1/(kM))^(n-1), v_1 = 1/(kM), or 1/M where all learn from one real set; of k "
+    "refits to ONE sample 1 - v_n = (1 - 1/M)^n",
+    conditions="k models refitted to M draws each of the mixture of the last k",
+    order="exact",
+    source=_SOURCE,
+)
+def ensemble(
+    sample_size: ArrayLike, fits: ArrayLike, members: ArrayLike, *, own: bool = True, own_start: bool = True
+) -> Array:
+    """v_n of the mixture of k = ``members`` refits, on samples of their ``own`` or on one sample of M. Exact.
+
+    ``own_start``: whether the first data sets are k samples of M real items, or one and the same. To fit one sample k
+    times gives k equal fits and buys nothing.
+    """
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    k = whole("members", members, 1).astype(np.float64)
+    later = size * (k if own else 1.0)
+    return _after_first(1 / (later if own_start else size), 1 / later, fits)
+
+
+@theorem(
+    statement="1 - v_n = (1 - 1/M)(1 - eta^2/M)^(n-1): a step of eta loses eta^2 of what a refit loses",
+    conditions="p' = (1 - eta) p + eta p^ (a mixture of the last fit and its refit), the first fit whole; replace",
+    order="exact",
+    source=_SOURCE,
+)
+def slow_update(sample_size: ArrayLike, fits: ArrayLike, rate: ArrayLike) -> Array:
+    """v_n where each fit goes only the share eta = ``rate`` of the way, after a whole first fit. Exact.
+
+    After the same number of refits; in units of 1/eta fits the loss is eta of a refit's.
+    """
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    return _after_first(1 / size, within("rate", rate, 0, 1) ** 2 / size, fits)
