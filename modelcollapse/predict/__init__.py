@@ -10,14 +10,29 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, regimes
 from modelcollapse.forks import computes
-from modelcollapse.predict import decoder, discrete, gaussian, kernels, one_parameter, registry, regression
+from modelcollapse.predict import (
+    decoder,
+    discrete,
+    gaussian,
+    kernels,
+    one_parameter,
+    registry,
+    regression,
+)
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
 __all__ = ["Prediction", "predictions"]
 
-RULES = (decoder, discrete, gaussian, kernels, one_parameter, regression)
+RULES = (
+    decoder,
+    discrete,
+    gaussian,
+    kernels,
+    one_parameter,
+    regression,
+)
 """Modules whose import registers rules."""
 
 One = str | Observable | Callable[..., Any]

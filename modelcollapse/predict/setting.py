@@ -1,7 +1,7 @@
 """What the closed forms may know of a process: exact numbers of its parts, on the host, and which parts they are.
 
-Parts are known by their exact type. A subclass, a wrapper or a user's own regime makes another process, and nothing
-here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises ``NotCovered``, as a
+Parts are known by their exact type. A subclass, or a wrapper or regime that no rule names, makes another process, and
+nothing here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises ``NotCovered``, as a
 theorem does where it refuses.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -219,38 +220,71 @@ def normal(s: Setting) -> bool:
 
 
 def reduced(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> tuple[Family, Regime] | None:
-    """Family and regime of the same process in their simplest form; None if a part is not exactly of this package."""
+    """Family and regime of the same process in their simplest form; None if a part is not known."""
     if type(source) not in (Law, Table):
         return None
     if isinstance(family, families.Damped) and type(family) is families.Damped:
         family = family.family if np.ndim(family.rate) == 0 and float(family.rate) == 1 else family
-    simpler = _simplest(family, source, regime, sizes)
+    simpler = simplest(family, source, regime, sizes)
     return None if simpler is None else (family, simpler)
 
 
-def _simplest(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> Regime | None:
-    if type(regime) not in CONSERVING:
+Reduced: TypeAlias = Callable[[Family, Source, Any, np.ndarray], Regime | None]
+SIMPLER: dict[type, Reduced] = {}
+"""For a type of regime, its simplest form as a function of family, source, regime and sizes."""
+R = TypeVar("R", bound=Reduced)
+
+
+def simplified(*kinds: type) -> Callable[[R], R]:
+    """Register the decorated function as what makes regimes of these exact types simpler; None where nothing is known.
+
+    A regime without one is as simple as it can be.
+    """
+
+    def register(function: R) -> R:
+        SIMPLER.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def simplest(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> Regime | None:
+    """The simplest regime with the same data sets, or None where a part of it is not known."""
+    simpler = SIMPLER.get(type(regime))
+    return regime if simpler is None else simpler(family, source, regime, sizes)
+
+
+@simplified(regimes.Switch)
+def _(family: Family, source: Source, regime: regimes.Switch, sizes: np.ndarray) -> Regime | None:
+    before, after = (simplest(family, source, part, sizes) for part in (regime.before, regime.after))
+    if type(before) not in CONSERVING or type(after) not in CONSERVING:
         return None
-    if isinstance(regime, regimes.Switch):
-        before, after = (_simplest(family, source, part, sizes) for part in (regime.before, regime.after))
-        if before is None or after is None:
-            return None
-        if int(regime.generation) >= sizes.size or {type(before), type(after)} == {regimes.Replace}:
-            return before
-        return regimes.Switch(before, after, regime.generation)
-    if isinstance(regime, regimes.Mixture):
-        if _cut(family, source, regime, sizes):
-            return None
-        return regimes.Replace() if steady(regime.alpha, sizes) == 1 else regime
-    return regimes.Replace() if _draws_models_only(regime, sizes) else regime
+    if int(regime.generation) >= sizes.size or {type(before), type(after)} == {regimes.Replace}:
+        return before
+    return regimes.Switch(before, after, regime.generation)
 
 
-def _draws_models_only(regime: Regime, sizes: np.ndarray) -> bool:
-    if isinstance(regime, regimes.FixedReal):
-        return portion(regime.share, sizes[0]) == 0
-    later = [regime.share] if isinstance(regime, regimes.FreshReal) else []
-    later = [regime.share, regime.fresh] if isinstance(regime, regimes.Retain) else later
-    return bool(later) and not any(portion(share, sizes)[1:].any() for share in later)
+@simplified(regimes.Mixture)
+def _(family: Family, source: Source, regime: regimes.Mixture, sizes: np.ndarray) -> Regime | None:
+    if _cut(family, source, regime, sizes):
+        return None
+    return regimes.Replace() if steady(regime.alpha, sizes) == 1 else regime
+
+
+@simplified(regimes.FixedReal)
+def _(family: Family, source: Source, regime: regimes.FixedReal, sizes: np.ndarray) -> Regime:
+    return regime if portion(regime.share, sizes[0]) else regimes.Replace()
+
+
+@simplified(regimes.FreshReal)
+def _(family: Family, source: Source, regime: regimes.FreshReal, sizes: np.ndarray) -> Regime:
+    return regime if portion(regime.share, sizes)[1:].any() else regimes.Replace()
+
+
+@simplified(regimes.Retain)
+def _(family: Family, source: Source, regime: regimes.Retain, sizes: np.ndarray) -> Regime:
+    both = (portion(share, sizes)[1:].any() for share in (regime.share, regime.fresh))
+    return regime if any(both) else regimes.Replace()
 
 
 def _cut(family: Family, source: Source, mixture: regimes.Mixture, sizes: np.ndarray) -> bool:
