@@ -7,6 +7,8 @@ Derived in theory/derivations/remedies.md.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
@@ -16,9 +18,11 @@ from modelcollapse_theory._domain import (
     LONGEST,
     Array,
     choice,
+    flag,
     law,
     one_real,
     one_whole,
+    real,
     whole,
     within,
 )
@@ -79,10 +83,10 @@ def corrected_log_variance(sample_size: ArrayLike, fits: ArrayLike, divisor: str
 )
 def corrected_variance_moment(order: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> Array:
     r"""E of the variance to the power theta = ``order``, relative to the first; of the deviation at 1/2, which is 1 for
-    "unbiased_deviation". Exact; may be inf.
+    "unbiased_deviation". Exact; ``inf`` at or below theta = -nu/2 and beyond float64.
     """
-    theta = np.asarray(order)
-    base = gaussian.log_variance_cgf(order, sample_size, fits)
+    theta = real("order", order)
+    base = gaussian.log_variance_cgf(theta, sample_size, fits)
     with np.errstate(over="ignore", invalid="ignore"):
         return np.exp(base + whole("fits", fits) * theta * log_divisor_factor(sample_size, divisor))
 
@@ -94,7 +98,10 @@ def corrected_variance_moment(order: ArrayLike, sample_size: ArrayLike, fits: Ar
     source="law of total variance; " + _SOURCE,
 )
 def corrected_mean_error(sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> Array:
-    """Squared error of the mean after ``fits`` fits: what a correction keeps of the variance, the mean pays. Exact."""
+    """Squared error of the mean after ``fits`` fits: what a correction keeps of the variance, the mean pays.
+
+    Exact; may be inf.
+    """
     size, count = _sizes(sample_size), whole("fits", fits).astype(np.float64)
     factor = log_divisor_factor(sample_size, divisor)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -219,7 +226,7 @@ def stratified_heterozygosity(probabilities: ArrayLike, sizes: ArrayLike) -> Arr
         raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
     out = [float((p * (1 - p)).sum())]
     chance = np.zeros((p.size, 0))
-    for before, now in zip([0, *size[:-1]], size, strict=True):
+    for before, now in itertools.pairwise([0, *size.tolist()]):
         if not before:
             chance = scipy.stats.binom.pmf(np.arange(now + 1), now, p[:, None])
         elif before != now:
@@ -289,8 +296,8 @@ def ensemble(
     """
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
     k = whole("members", members, 1).astype(np.float64)
-    later = size * (k if own else 1.0)
-    return _after_first(1 / (later if own_start else size), 1 / later, fits)
+    later = size * (k if flag("own", own) else 1.0)
+    return _after_first(1 / (later if flag("own_start", own_start) else size), 1 / later, fits)
 
 
 @theorem(
