@@ -67,8 +67,8 @@ def test_averaged_variances():
     log, chance = np.log((x[:, None] + x) / nu), w[:, None] * w / w.sum() ** 2
     first, second = (chance * log).sum(), (chance * log**2).sum()
     found = theory.averaged_log_variance(nu + 1, [1, 3], 2)
-    assert found[0] == pytest.approx([first, 3 * first], rel=1e-6)
-    assert found[1] == pytest.approx([second - first**2, 3 * (second - first**2)], rel=1e-6)
+    assert found[0] == pytest.approx([first, 3 * first], rel=3e-6)
+    assert found[1] == pytest.approx([second - first**2, 3 * (second - first**2)], rel=3e-6)
     assert np.allclose(theory.averaged_log_variance(8, 3, 1), theory.corrected_log_variance(8, 3, "unbiased"))
 
 
