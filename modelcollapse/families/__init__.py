@@ -14,9 +14,12 @@ from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
 from modelcollapse.families.rounded import Rounded
+from modelcollapse.families.stratified import Stratified
+from modelcollapse.families.student import Student
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 
@@ -41,7 +44,10 @@ __all__ = [
     "NormalRows",
     "Pareto",
     "Poisson",
+    "Posterior",
     "Regression",
     "Rounded",
+    "Stratified",
+    "Student",
     "Uniform",
 ]
