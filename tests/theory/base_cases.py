@@ -381,6 +381,7 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.averaged_log_variance": {"sample_size": 10, "fits": 3, "members": 4},
     "sampling_designs.corrected_log_variance": {"sample_size": 10, "fits": 3, "divisor": "log_unbiased"},
     "sampling_designs.corrected_mean_error": {"sample_size": 10, "fits": 3, "divisor": "ml"},
+    "sampling_designs.corrected_moments": {"covariance": PAIR, "sizes": [10, 20], "divisor": "log_unbiased"},
     "sampling_designs.corrected_variance_moment": {
         "order": 0.5,
         "sample_size": 10,
@@ -395,7 +396,7 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},
     "sampling_designs.slow_update": {"sample_size": 10, "fits": 3, "rate": 0.5},
     "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
-    "sampling_designs.stratified_heterozygosity": {"probabilities": LAW, "sizes": [10, 15]},
+    "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
     "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},

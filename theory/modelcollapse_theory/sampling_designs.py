@@ -11,12 +11,14 @@ import itertools
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import (
     LONGEST,
+    SQUARABLE,
     Array,
+    NotCovered,
     choice,
     flag,
     law,
@@ -38,6 +40,13 @@ _LARGEST = 5_000
 
 def _sizes(sample_size: ArrayLike) -> Array:
     return whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
+
+
+def _schedule(value: ArrayLike, least: int = 1, reason: str = "a fit needs data") -> NDArray[np.int64]:
+    size = whole("sizes", value, least, reason)
+    if size.ndim != 1 or size.size > LONGEST:
+        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    return size
 
 
 # --- divisors of a normal variance -----------------------------------------------------------------------------------
@@ -110,6 +119,42 @@ def corrected_mean_error(sample_size: ArrayLike, fits: ArrayLike, divisor: str) 
 
 
 @theorem(
+    statement="Sigma_0 = L L^T: E Sigma_n = L diag(T_1 T_2 ... T_n 1) L^T, T lower triangular, T_jk = k_k/nu_k below "
+    "the diagonal and k_j on it, nu_j = M-1-j; E |mu_n - mu_0|^2 = sum_i E tr Sigma_(i-1)/M_i",
+    conditions="normal in d dimensions, replace, pivot j = 0..d-1 of the scatter with the divisor of M - j draws",
+    order="exact",
+    source="Bartlett's decomposition; " + _SOURCE,
+)
+def corrected_moments(covariance: ArrayLike, sizes: ArrayLike, divisor: str) -> tuple[Array, Array]:
+    r"""E Sigma_n (n + 1, d, d) and E |mu_n - mu_0|^2 (n + 1,) after 0, 1, ..., n fits to M_1, ..., M_n > d rows.
+
+    ``"unbiased_deviation"`` and ``"log_unbiased"`` correct each pivot by its own degrees of freedom, so that the
+    lower factor, or each log pivot, is unbiased; the covariance then grows, from the second coordinate on the more.
+    ``"ml"`` and ``"unbiased"`` have one divisor for all. Exact; may be inf.
+    """
+    sigma = real("covariance", covariance)
+    if sigma.ndim != 2 or sigma.shape[0] != sigma.shape[1] or not sigma.size or np.abs(sigma).max() > SQUARABLE:
+        raise ValueError(f"covariance must be a finite (d, d) matrix, got shape {sigma.shape}")
+    try:
+        root = np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError:
+        raise ValueError("covariance must be positive definite") from None
+    d, kind = len(sigma), choice("divisor", divisor, DIVISORS)
+    size = _schedule(sizes, d + 1, "a covariance needs more draws than dimensions")
+    step, spread, errors = np.eye(d), [sigma], [0.0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for m in size:
+            errors.append(errors[-1] + float(np.trace(spread[-1])) / m)
+            nu = m - 1.0 - np.arange(d)
+            each = kind in ("unbiased_deviation", "log_unbiased")
+            k = np.exp(log_divisor_factor(m - np.arange(d), kind)) if each else nu / (m - (kind == "unbiased"))
+            # a pivot's square is chi2_nu, and what lies below it has variance 1: both times k/nu
+            step = step @ (np.tril(np.tile(k / nu, (d, 1)), -1) + np.diag(k))
+            spread.append((root * step.sum(1)) @ root.T)
+    return np.nan_to_num(np.array(spread), nan=np.inf), np.nan_to_num(np.array(errors), nan=np.inf)
+
+
+@theorem(
     statement="k fitted variances averaged: E log moves by psi(k nu/2) - ln(k nu/2), about -1/(k nu), "
     "Var by psi'(k nu/2)",
     conditions="normal, k refits to own samples of M draws of the last model, nu = M - 1, unbiased variances averaged",
@@ -173,9 +218,7 @@ def shrunk_moments(
     In units of the true deviation: the archive has mean mu_0 + ``shift`` and variance ``target``. Exact. Without shift
     and at the true variance the error of the mean settles, an AR(1); a mean that is not shrunk walks.
     """
-    size = whole("sizes", sizes, 2, "a variance needs at least two draws").astype(np.float64)
-    if size.ndim != 1 or size.size > LONGEST:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    size = _schedule(sizes, 2, "a variance needs at least two draws")
     b, archive = one_real("weight", weight, 0, 1), one_real("target", target, 0, 1e150)
     off, degree = one_real("shift", shift, -1e75, 1e75), choice("ddof", ddof, (0, 1))
     away, about, spread = [-off], [off**2], [1.0]
@@ -210,35 +253,45 @@ def stratified_step(probabilities: ArrayLike, sample_size: int) -> float:
 
 @theorem(
     statement="each count is a chain of its own, x' = floor(M' x/M) + Bernoulli(frac(M' x/M)): with constant M, "
-    "E H_n = (1 - 1/M) H_0 for every n >= 1",
+    "E p_n^2 = p^2 + p(1-p)/M and E H_n = (1 - 1/M) H_0 for every n >= 1",
     conditions="first data set of independent real draws, later ones stratified draws of the last fit, "
     "sizes M_1, M_2, ...",
     order="exact",
     source=_SOURCE,
 )
-def stratified_heterozygosity(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
-    """E H_n after 0, 1, ..., n fits to M_1, ..., M_n items, (n + 1,). Exact; O(K max M) a fit.
+def stratified_moments(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
+    """E p_n^2 of each state after 0, 1, ..., n fits to M_1, ..., M_n items, (n + 1, K). Exact; O(K max M) a fit.
 
-    With one sample size every later data set equals the first. Growing by a whole factor loses nothing either.
+    With one sample size every later data set equals the first, and growing by a whole factor loses nothing either.
+    Raises NotCovered for sizes above 5,000 of which the next is no multiple.
     """
-    p, size = law("probabilities", probabilities), whole("sizes", sizes, 1, "a fit needs data", _LARGEST)
-    if size.ndim != 1 or size.size > LONGEST:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    out = [float((p * (1 - p)).sum())]
-    chance = np.zeros((p.size, 0))
+    p, size = law("probabilities", probabilities), _schedule(sizes)
+    squares = [p**2]
+    chance: Array | None = None
     for before, now in itertools.pairwise([0, *size.tolist()]):
+        if before and now % before == 0:
+            squares.append(squares[-1])
+            chance = chance if chance is None else _spread_out(chance, before, now)
+            continue
         if not before:
-            chance = scipy.stats.binom.pmf(np.arange(now + 1), now, p[:, None])
-        elif before != now:
-            whole_part, rest = np.divmod(np.arange(before + 1) * now, before)
-            new = np.zeros((p.size, now + 1))
-            for state in range(p.size):
-                np.add.at(new[state], whole_part, chance[state] * (1 - rest / before))
-                np.add.at(new[state], np.minimum(whole_part + 1, now), chance[state] * (rest / before))
-            chance = new
-        share = np.arange(now + 1) / now
-        out.append(float((chance @ (share * (1 - share))).sum()))
-    return np.array(out)
+            squares.append(p**2 + p * (1 - p) / now)
+            continue
+        if max(before, now) > _LARGEST:
+            raise NotCovered(f"sizes must be at most {_LARGEST} where the next is no multiple, got {before} and {now}")
+        if chance is None:  # all sizes were multiples of the first
+            chance = _spread_out(scipy.stats.binom.pmf(np.arange(size[0] + 1), size[0], p[:, None]), size[0], before)
+        chance = _spread_out(chance, before, now)
+        squares.append(chance @ (np.arange(now + 1) / now) ** 2)
+    return np.array(squares)
+
+
+def _spread_out(chance: Array, before: int, now: int) -> Array:
+    """The law (K, now + 1) of each count after stratified draws, from that of the counts (K, before + 1)."""
+    low, rest = np.divmod(np.arange(before + 1) * now, before)
+    out = np.zeros((now + 2, len(chance)))  # one above, reached by no chance
+    np.add.at(out, low, (chance * (1 - rest / before)).T)
+    np.add.at(out, low + 1, (chance * (rest / before)).T)
+    return out[:-1].T
 
 
 @theorem(
@@ -250,9 +303,7 @@ def stratified_heterozygosity(probabilities: ArrayLike, sizes: ArrayLike) -> Arr
 )
 def stratified_bound(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
     """The least that can be left of E H_n after 0, 1, ..., n fits, (n + 1,); 0 where the bound says nothing. Exact."""
-    p, size = law("probabilities", probabilities), whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
-    if size.ndim != 1:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    p, size = law("probabilities", probabilities), _schedule(sizes).astype(np.float64)
     start = float((p * (1 - p)).sum())
     lost = np.concatenate([[0.0], start / size[:1], np.count_nonzero(p) / 4 / size[1:] ** 2])
     return np.maximum(start - np.cumsum(lost), 0.0)
