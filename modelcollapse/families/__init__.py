@@ -17,7 +17,9 @@ from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
+from modelcollapse.families.robust import MedianMAD, StudentT
 from modelcollapse.families.rounded import Rounded
+from modelcollapse.families.shrunk import Shrunk
 from modelcollapse.families.stratified import Stratified
 from modelcollapse.families.student import Student
 from modelcollapse.families.uniform import Uniform
@@ -39,6 +41,7 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "KernelDensity",
+    "MedianMAD",
     "NegativeBinomial",
     "Normal",
     "NormalRows",
@@ -47,7 +50,9 @@ __all__ = [
     "Posterior",
     "Regression",
     "Rounded",
+    "Shrunk",
     "Stratified",
     "Student",
+    "StudentT",
     "Uniform",
 ]

@@ -21,7 +21,6 @@ A family of one's own joins by ``drawn.register`` and, for ``per="item"``, ``pre
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,18 +31,18 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Gamma, LogMean, LogScale, Mean, Poisson, Total
 from modelcollapse.families.gaussian import Gaussian, Normal, lower_product
 from modelcollapse.families.student import Student
-from modelcollapse.protocols import Family, Number, Params
+from modelcollapse.protocols import Data, Family, Number, Params
 from modelcollapse.sampling import float64, log_gamma, normal, over_lanes
 
 
 @functools.singledispatch
-def drawn(family: Family, key: jax.Array, data: Any, strength: Number, base: Params) -> Params:
+def drawn(family: Family, key: jax.Array, data: Data, strength: Number, base: Params) -> Params:
     """One draw of the parameters from their posterior given ``data``."""
     raise NotImplementedError
 
 
 @functools.singledispatch
-def predictive(family: Family, key: jax.Array, data: Any, strength: Number, base: Params) -> Params:
+def predictive(family: Family, key: jax.Array, data: Data, strength: Number, base: Params) -> Params:
     """The law of one item that has a draw of the parameters of its own: the posterior predictive law."""
     raise NotImplementedError
 

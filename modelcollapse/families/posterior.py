@@ -15,7 +15,7 @@ from modelcollapse.families.checks import dimension
 from modelcollapse.families.prior import check_target, target, target_in
 from modelcollapse.families.student import Student, student_rows
 from modelcollapse.families.wrapping import Wrapper, described, inherits
-from modelcollapse.protocols import Count, Family, Number, Params, Source
+from modelcollapse.protocols import Count, Data, Family, Number, Params, Source
 from modelcollapse.pytree import part, static
 
 
@@ -27,10 +27,11 @@ class Posterior(Wrapper):
     r"""``family`` fitted by a draw from the posterior of a prior that is worth ``strength`` items at ``base``.
 
     ``Discrete``, ``Poisson``, ``Gamma`` and ``Gaussian`` have such priors (``families.conjugate`` lists them); the
-    estimator of the family, and so its ``ddof``, plays no part. With a proper prior, the same at all fits, the stationary
-    law of the parameters under ``Replace`` is the prior itself (Griffiths and Kalish 2007): a chain forgets the data
-    without collapsing. At ``strength`` 0, the reference prior, posterior noise adds to sampling noise: the diversity of
-    ``Discrete`` decays by :math:`(M-1)/(M+1)` per fit, and :math:`\sigma'^2/\sigma^2 \sim F(M-1, M-1)` for one normal.
+    estimator of the family, and so its ``ddof``, plays no part. With a proper prior, the same at all fits, the
+    stationary law of the parameters under ``Replace`` is the prior itself (Griffiths and Kalish 2007): a chain forgets
+    the data without collapsing. At ``strength`` 0, the reference prior, posterior noise adds to sampling noise: the
+    diversity of ``Discrete`` decays by :math:`(M-1)/(M+1)` per fit, and :math:`\sigma'^2/\sigma^2 \sim F(M-1, M-1)`
+    for one normal.
 
     Parameters
     ----------
@@ -93,9 +94,10 @@ class Posterior(Wrapper):
     def summarise(self, rows: Rows) -> Any:
         return rows if self._makes_rows else self.family.summarise(rows)
 
-    def fit(self, key: jax.Array, data: Any, previous: Params | None) -> Params:
+    def fit(self, key: jax.Array, data: Data, previous: Params | None) -> Params:
         rule = conjugate.drawn if self.per == "fit" else conjugate.predictive
-        data = self.family.summarise(data) if self._makes_rows else data
+        if isinstance(data, Rows):
+            data = self.family.summarise(data)
         return rule(self.family, key, data, self.strength, target_in(self.base, self))
 
     def told(self, source: Source) -> Posterior:

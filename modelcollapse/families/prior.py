@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +13,7 @@ from modelcollapse.protocols import Family, Informed, Params, Projects
 from modelcollapse.protocols import Source as SourceProtocol
 
 
-def target(name: str, value: Any, family: Family) -> Params:
+def target(name: str, value: SourceProtocol | Params, family: Family) -> Params:
     """Parameters of ``family``: what it would be fitted to by infinitely many draws of a source, or as given."""
     if isinstance(value, SourceProtocol):
         told = family.told(value) if isinstance(family, Informed) else family
@@ -45,7 +43,7 @@ def target_in(value: Params | None, family: Family) -> Params:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), value)
 
 
-def check_target(name: str, value: Params | None, family: Any, source: SourceProtocol) -> None:
+def check_target(name: str, value: Params | None, family: Family, source: SourceProtocol) -> None:
     """Refuse parameters of another shape than those of what is real, and none at all."""
     if value is None:
         raise ValueError(

@@ -21,7 +21,7 @@ _BITS = 32
 
 
 def systematic(key: jax.Array, n: Count, law: jax.Array) -> jax.Array:
-    r"""Counts ``(K,)`` int32 of ``n`` items in proportion to ``law`` ``(K,)``, each the floor or ceiling of :math:`n p_k`.
+    r"""Counts ``(K,)`` int32 of ``n`` items in proportion to ``law`` ``(K,)``, each the floor or ceiling of n p.
 
     .. math:: N_k = \lfloor C_k + u \rfloor - \lfloor C_{k-1} + u \rfloor, \qquad C_k = n (p_1 + \dots + p_k), \quad
               u \sim U(0, 1)
@@ -65,13 +65,13 @@ def in_random_order(key: jax.Array, counts: jax.Array, capacity: int) -> Rows:
     protocols.KeepsRows, protocols.Bounded, protocols.HasFeatures, protocols.Observed,
 )  # fmt: skip
 class Stratified(Wrapper):
-    r"""``family``, but a model's items come in proportion to its law: M of them hold each state the floor or the ceiling
-    of :math:`M p` times, by systematic sampling.
+    r"""``family``, but a model's items come in proportion to its law: M of them hold each state the floor or the
+    ceiling of :math:`M p` times, by systematic sampling.
 
-    For families of counts, ``Discrete`` first of all, and for the classes of ``Conditional``. A refit then loses at most
-    :math:`K/(4 M^2)` of the diversity in place of a share 1/M, and with a constant M under ``Replace`` nothing at all
-    after the first fit: later data sets equal it exactly. Items are dependent, and a model's law must be known when it
-    is sampled. Real draws stay independent. Where a regime draws from several laws, as ``Mixture`` does, how many items
+    For families of counts, ``Discrete`` first of all, and for the classes of ``Conditional``. A refit then loses at
+    most :math:`K/(4 M^2)` of the diversity in place of a share 1/M, and with a constant M under ``Replace`` nothing at
+    all after the first fit: later data sets equal it exactly. Items are dependent, and a model's law must be known when
+    it is sampled. Real draws stay independent. Where a regime draws from several laws, as ``Mixture`` does, how many items
     each gives is drawn first, and what each model gives is stratified. States follow one another in their own order, so
     that neighbours share a rounding.
 
