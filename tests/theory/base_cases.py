@@ -48,7 +48,7 @@ PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"plan.Answer", "replacement.States"}
+RECORDS = {"plan.Answer", "remedies.Row", "replacement.States"}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -62,6 +62,7 @@ _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
 _PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
 _NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
+_PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -368,6 +369,8 @@ CASES: dict[str, dict[str, Any]] = {
     "regression.step_risk_cdf": {"risk": 0.5, "sample_size": 10, "dimension": 3, "noise_variance": 0.5},
     "regression.weighted_mean_error": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "variance": 1.0},
     "regression.weighted_mean_path": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "fits": 3, "variance": 1.0},
+    "remedies.best_remedy": {**_PRICES, "fits": 5, "per": "real", "without": ["law"]},
+    "remedies.price_table": {**_PRICES, "fits": 5, "rate": 0.3},
     "replacement.distinct_variance": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_distinct": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_heterozygosity": _CHAIN,

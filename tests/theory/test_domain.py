@@ -78,6 +78,7 @@ REMEDIES = {
     "negative": names("shift"),
     "zero": names("base base_mean shift strength target"),
     "fraction": names("base shift target weight"),
+    "empty": names("without"),
     "bool": names("own own_start"),
     "2**62": names("members"),
 }

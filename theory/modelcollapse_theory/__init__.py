@@ -10,7 +10,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * sources of error: ``errors``, ``precision``
-* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -48,6 +48,7 @@ __all__ = [
     "precision",
     "rare",
     "regression",
+    "remedies",
     "replacement",
     "sampling_designs",
     "selection",
