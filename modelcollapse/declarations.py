@@ -78,6 +78,13 @@ class Needs:
 
 
 @runtime_checkable
+class Multiplies(Protocol):
+    """A family whose models give ``times`` items for each one that is asked for."""
+
+    times: int
+
+
+@runtime_checkable
 class Movable(Protocol):
     """Parameters of a law that has a location: ``moved`` gives the law of rows moved by ``by`` ``(d,)``."""
 

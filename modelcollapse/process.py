@@ -27,6 +27,7 @@ from modelcollapse.protocols import (
     Family,
     HasItems,
     Informed,
+    Multiplies,
     Observed,
     Projects,
     Regime,
@@ -95,6 +96,8 @@ def prepare(
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     check_schedules(regime, generations)
     needs = common.plan(regime, sizes)
+    if isinstance(family, Multiplies):
+        needs = dataclasses.replace(needs, pool=needs.pool * family.times)
     if needs.pool > arguments.LARGEST:
         raise ValueError(
             f"the pool would hold {needs.pool} items, more than 2**31 - 1: use fewer generations or a smaller size"

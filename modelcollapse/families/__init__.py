@@ -8,11 +8,13 @@ ability that it has: the protocols in that file say what each is for. A family a
 from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.ensemble import Ensemble
 from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA
@@ -35,6 +37,7 @@ __all__ = [
     "Damped",
     "Design",
     "Discrete",
+    "Ensemble",
     "Exact",
     "Gamma",
     "Gaussian",
@@ -45,6 +48,7 @@ __all__ = [
     "NegativeBinomial",
     "Normal",
     "NormalRows",
+    "Oversampled",
     "Pareto",
     "Poisson",
     "Posterior",

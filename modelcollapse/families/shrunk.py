@@ -17,6 +17,7 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
+from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.prior import check_target, target, target_in
 from modelcollapse.families.wrapping import Wrapper, described, inherits
 from modelcollapse.protocols import Data, Family, Number, Params, Source
@@ -51,9 +52,18 @@ def _(family: Gaussian, fitted: Normal, to: Normal, weight: Number) -> Normal:
     return Normal(fitted.mean + b * (to.mean - fitted.mean), unit, log_scale)
 
 
-@between.register
-def _(family: Exact, fitted: Params, to: Params, weight: Number) -> Params:
+@between.register(Exact)
+@between.register(Posterior)
+def _(family: Wrapper, fitted: Params, to: Params, weight: Number) -> Params:
     return between(family.family, fitted, to, weight)
+
+
+def lies_between(family: Family) -> bool:
+    """Whether two laws of the family have one between them."""
+    if isinstance(family, Exact | Posterior):
+        family = family.family if isinstance(family, Exact) or family.per == "fit" else family
+        return not isinstance(family, Posterior) and lies_between(family)
+    return between.dispatch(type(family)) is not between.dispatch(object)
 
 
 @part
@@ -92,9 +102,8 @@ class Shrunk(Wrapper):
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, weight=arguments.share)
-        innermost = self.family.family if isinstance(self.family, Exact) else self.family
-        if between.dispatch(type(innermost)) is between.dispatch(object):
-            known = sorted(kind.__name__ for kind in between.registry if kind not in (object, Exact))
+        if not lies_between(self.family):
+            known = sorted(kind.__name__ for kind in between.registry if kind not in (object, Exact, Posterior))
             raise TypeError(
                 f"Shrunk needs a family in which two laws have one between them, {', '.join(known[:-1])} or "
                 f"{known[-1]}; got {described(self.family)}"

@@ -71,9 +71,9 @@ class Stratified(Wrapper):
     For families of counts, ``Discrete`` first of all, and for the classes of ``Conditional``. A refit then loses at
     most :math:`K/(4 M^2)` of the diversity in place of a share 1/M, and with a constant M under ``Replace`` nothing at
     all after the first fit: later data sets equal it exactly. Items are dependent, and a model's law must be known when
-    it is sampled. Real draws stay independent. Where a regime draws from several laws, as ``Mixture`` does, how many items
-    each gives is drawn first, and what each model gives is stratified. States follow one another in their own order, so
-    that neighbours share a rounding.
+    it is sampled. Real draws stay independent. Where a regime draws from several laws, as ``Mixture`` does, how many
+    items each gives is drawn first, and what each model gives is stratified. States follow one another in their own
+    order, so that neighbours share a rounding.
 
     Raises
     ------
@@ -85,7 +85,8 @@ class Stratified(Wrapper):
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family)
-        counts = self.family.data is Counts and not isinstance(self.family, protocols.GivesOut)
+        changed = isinstance(self.family, protocols.GivesOut | protocols.Multiplies)
+        counts = self.family.data is Counts and not changed
         if not counts and not isinstance(self.family, Conditional):
             raise TypeError(
                 "Stratified needs a family of counts, such as Discrete, or the classes of Conditional; got "

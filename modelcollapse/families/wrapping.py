@@ -145,6 +145,7 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
     protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
     protocols.Labours, protocols.NeedsItems, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+    protocols.Multiplies,
 )  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.

@@ -384,7 +384,6 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.averaged_log_variance": {"sample_size": 10, "fits": 3, "members": 4},
     "sampling_designs.corrected_log_variance": {"sample_size": 10, "fits": 3, "divisor": "log_unbiased"},
     "sampling_designs.corrected_mean_error": {"sample_size": 10, "fits": 3, "divisor": "ml"},
-    "sampling_designs.corrected_moments": {"covariance": PAIR, "sizes": [10, 20], "divisor": "log_unbiased"},
     "sampling_designs.corrected_variance_moment": {
         "order": 0.5,
         "sample_size": 10,
@@ -394,6 +393,12 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.ensemble": {"sample_size": 10, "fits": 3, "members": 4, "own": True, "own_start": False},
     "sampling_designs.log_divisor_factor": {"sample_size": 10, "divisor": "unbiased_deviation"},
     "sampling_designs.oversampled": {"sample_size": 10, "fits": 3, "factor": 4},
+    "sampling_designs.shrunk_law_moments": {
+        "probabilities": LAW,
+        "target": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "weight": 0.5,
+    },
     "sampling_designs.shrunk_moments": {"sizes": [10, 20], "weight": 0.5, "shift": 0.5, "target": 2.0, "ddof": 1},
     "sampling_designs.shrunk_variance": {"sample_size": 10, "fits": 3, "weight": 0.5, "target": 2.0, "ddof": 1},
     "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},

@@ -103,7 +103,6 @@ INFINITE = {
     "iterated_families.reference_variance_moment",
     "kde.rule_bandwidth",
     "sampling_designs.corrected_mean_error",
-    "sampling_designs.corrected_moments",
     "sampling_designs.corrected_variance_moment",
     "sampling_designs.shrunk_variance_limit",
     "special_families.gamma_mean_cgf",

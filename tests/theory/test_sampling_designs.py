@@ -61,30 +61,6 @@ def test_each_divisor_keeps_what_it_is_named_for():
     assert large == pytest.approx([-2, -1, -0.5, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("divisor", theory.DIVISORS)
-def test_divisors_of_pivots_against_plain_draws(divisor):
-    """Scatter matrices by NumPy, their pivots divided one by one; the first two fits."""
-    rng, chains, sizes = np.random.default_rng(8), 80_000, [6, 10]
-    sigma = np.array([[2.0, 0.5, -0.3], [0.5, 1.0, 0.2], [-0.3, 0.2, 0.5]])
-    root = np.broadcast_to(np.linalg.cholesky(sigma), (chains, 3, 3))
-    spread, error = theory.corrected_moments(sigma, sizes, divisor)
-    wrong = theory.corrected_moments(sigma, sizes, "unbiased" if divisor != "unbiased" else "ml")[0]
-    for fits, size in enumerate(sizes, 1):
-        k = np.array([factor(size - j, divisor) for j in range(3)]) / (size - 1 - np.arange(3))
-        k = {"ml": np.full(3, 1 / size), "unbiased": np.full(3, 1 / (size - 1))}.get(divisor, k)
-        rows = rng.standard_normal((chains, size, 3)) @ root.swapaxes(1, 2)
-        gaps = rows - rows.mean(1, keepdims=True)
-        root = np.linalg.cholesky(gaps.swapaxes(1, 2) @ gaps) * np.sqrt(k)
-        seen = root @ root.swapaxes(1, 2)
-        error_of = seen.std(0) / math.sqrt(chains)
-        assert np.all(np.abs(seen.mean(0) - spread[fits]) <= 5 * error_of)
-        assert not np.all(np.abs(seen.mean(0) - wrong[fits]) <= 5 * error_of)
-    assert error == pytest.approx([0, np.trace(sigma) / 6, np.trace(sigma) / 6 + np.trace(spread[1]) / 10])
-    one = theory.corrected_moments([[2.0]], [size] * 3, divisor)
-    assert one[0].ravel() == pytest.approx(2 * theory.corrected_variance_moment(1.0, size, range(4), divisor))
-    assert one[1] == pytest.approx(2 * theory.corrected_mean_error(size, range(4), divisor))
-
-
 def test_averaged_variances():
     nu = 4
     x, w = special.roots_genlaguerre(80, nu / 2 - 1)
@@ -137,6 +113,23 @@ def test_shrunk_variance_settles_or_not():
     assert np.isinf(theory.shrunk_variance_limit(20, least * 0.999))
     settled = theory.shrunk_moments([20] * 300, 0.5)[1][-1]
     assert settled == pytest.approx(0.25 / (20 * 0.5 * 1.5))
+
+
+@pytest.mark.parametrize("sizes", [[3, 3, 3], [2, 4, 3]])
+def test_shrunk_laws(sizes):
+    b, q = F(1, 4), [F(1, 4), F(1, 4), F(1, 2)]
+    law = {tuple(TRUTH): F(1)}
+    seen = []
+    for size in sizes:
+        new = {}
+        for p, weight in law.items():
+            for x in count_vectors(size, 3):
+                then = tuple(b * a + (1 - b) * F(n, size) for a, n in zip(q, x, strict=True))
+                new[then] = new.get(then, 0) + weight * multinomial(x, list(p))
+        law = new
+        seen.append([[float(sum(w * p[i] ** k for p, w in law.items())) for i in range(3)] for k in (1, 2)])
+    found = theory.shrunk_law_moments(LAW, [float(x) for x in q], sizes, float(b))
+    assert np.allclose(np.stack(found, 1)[1:], seen, 1e-13)
 
 
 # --- stratified draws ------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import (
     LONGEST,
-    SQUARABLE,
     Array,
     NotCovered,
     choice,
@@ -109,49 +108,13 @@ def corrected_variance_moment(order: ArrayLike, sample_size: ArrayLike, fits: Ar
 def corrected_mean_error(sample_size: ArrayLike, fits: ArrayLike, divisor: str) -> Array:
     """Squared error of the mean after ``fits`` fits: what a correction keeps of the variance, the mean pays.
 
-    Exact; may be inf.
+    In units of the true variance, or of its trace in d dimensions. Exact; may be inf.
     """
     size, count = _sizes(sample_size), whole("fits", fits).astype(np.float64)
     factor = log_divisor_factor(sample_size, divisor)
     with np.errstate(over="ignore", invalid="ignore"):
         growth = np.expm1(count * factor) / np.where(factor == 0, 1.0, np.expm1(factor))
     return np.where(factor == 0, count, growth) / size
-
-
-@theorem(
-    statement="Sigma_0 = L L^T: E Sigma_n = L diag(T_1 T_2 ... T_n 1) L^T, T lower triangular, T_jk = k_k/nu_k below "
-    "the diagonal and k_j on it, nu_j = M-1-j; E |mu_n - mu_0|^2 = sum_i E tr Sigma_(i-1)/M_i",
-    conditions="normal in d dimensions, replace, pivot j = 0..d-1 of the scatter with the divisor of M - j draws",
-    order="exact",
-    source="Bartlett's decomposition; " + _SOURCE,
-)
-def corrected_moments(covariance: ArrayLike, sizes: ArrayLike, divisor: str) -> tuple[Array, Array]:
-    r"""E Sigma_n (n + 1, d, d) and E |mu_n - mu_0|^2 (n + 1,) after 0, 1, ..., n fits to M_1, ..., M_n > d rows.
-
-    ``"unbiased_deviation"`` and ``"log_unbiased"`` correct each pivot by its own degrees of freedom, so that the
-    lower factor, or each log pivot, is unbiased; the covariance then grows, from the second coordinate on the more.
-    ``"ml"`` and ``"unbiased"`` have one divisor for all. Exact; may be inf.
-    """
-    sigma = real("covariance", covariance)
-    if sigma.ndim != 2 or sigma.shape[0] != sigma.shape[1] or not sigma.size or np.abs(sigma).max() > SQUARABLE:
-        raise ValueError(f"covariance must be a finite (d, d) matrix, got shape {sigma.shape}")
-    try:
-        root = np.linalg.cholesky(sigma)
-    except np.linalg.LinAlgError:
-        raise ValueError("covariance must be positive definite") from None
-    d, kind = len(sigma), choice("divisor", divisor, DIVISORS)
-    size = _schedule(sizes, d + 1, "a covariance needs more draws than dimensions")
-    step, spread, errors = np.eye(d), [sigma], [0.0]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for m in size:
-            errors.append(errors[-1] + float(np.trace(spread[-1])) / m)
-            nu = m - 1.0 - np.arange(d)
-            each = kind in ("unbiased_deviation", "log_unbiased")
-            k = np.exp(log_divisor_factor(m - np.arange(d), kind)) if each else nu / (m - (kind == "unbiased"))
-            # a pivot's square is chi2_nu, and what lies below it has variance 1: both times k/nu
-            step = step @ (np.tril(np.tile(k / nu, (d, 1)), -1) + np.diag(k))
-            spread.append((root * step.sum(1)) @ root.T)
-    return np.nan_to_num(np.array(spread), nan=np.inf), np.nan_to_num(np.array(errors), nan=np.inf)
 
 
 @theorem(
@@ -229,6 +192,33 @@ def shrunk_moments(
     moved = np.array(away) + off
     error = np.array(about) + 2 * off * np.array(away) + off**2
     return moved, np.where(np.arange(error.size) == 0, 0.0, error), np.array(spread)
+
+
+@theorem(
+    statement="p' = b q + (1-b) p^: E p' = b q + (1-b) E p, E p_i'^2 = b^2 q_i^2 + (1-b)[2b q_i + (1-b)/M] E p_i + "
+    "(1-b)^2 (1-1/M) E p_i^2: random mixing with the share b of the archive",
+    conditions="discrete model, each fit shrunk by b towards the law q; replace",
+    order="exact",
+    source=_SOURCE,
+)
+def shrunk_law_moments(
+    probabilities: ArrayLike, target: ArrayLike, sizes: ArrayLike, weight: float
+) -> tuple[Array, Array]:
+    r"""E p_n and E p_n^2 of each state after 0, 1, ..., n fits, both (n + 1, K), with q = ``target``, b = ``weight``.
+
+    It is smoothing whose weight does not depend on the sample size. Exact. Raises ValueError where the laws differ in
+    length.
+    """
+    p, q, b = law("probabilities", probabilities), law("target", target), one_real("weight", weight, 0, 1)
+    if p.shape != q.shape:
+        raise ValueError(f"target must have as many states as probabilities, got {q.size} and {p.size}")
+    means, squares = [p], [p**2]
+    for size in _schedule(sizes):
+        mean, square = means[-1], squares[-1]
+        means.append(b * q + (1 - b) * mean)
+        once = (1 - b) * (2 * b * q + (1 - b) / size) * mean
+        squares.append((b * q) ** 2 + once + (1 - b) ** 2 * (1 - 1 / size) * square)
+    return np.array(means), np.array(squares)
 
 
 # --- stratified draws ------------------------------------------------------------------------------------------------
