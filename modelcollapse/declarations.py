@@ -134,3 +134,10 @@ class HasDensity(Protocol):
     """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
     def log_density(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class HasRates(Protocol):
+    """A regime's memory that knows the shares of synthetic and of real items that a detector flagged, ``(2,)``."""
+
+    rates: jax.Array

@@ -16,8 +16,8 @@ from modelcollapse.pytree import part
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Rests, protocols.Validates,
     protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
-    protocols.DrawsMany, protocols.Labours, protocols.Equivariant, protocols.Bounded, protocols.ReadsTokens,
-    protocols.HasFeatures, protocols.Observed, protocols.Multiplies,
+    protocols.DrawsMany, protocols.NeedsItems, protocols.Labours, protocols.Equivariant, protocols.Bounded,
+    protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed, protocols.Multiplies,
 )  # fmt: skip
 class Damped(Wrapper):
     """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.

@@ -18,6 +18,7 @@ from modelcollapse.predict import (
     one_parameter,
     registry,
     regression,
+    remedies,
 )
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
@@ -32,6 +33,7 @@ RULES = (
     kernels,
     one_parameter,
     regression,
+    remedies,
 )
 """Modules whose import registers rules."""
 

@@ -12,7 +12,7 @@ from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, MODEL, OLDER, REAL, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
-from modelcollapse.protocols import Family, Memory, Mixes, Params, Source
+from modelcollapse.protocols import Count, Family, Memory, Mixes, Params, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes.common import at, at_first, drawn
 
@@ -69,6 +69,14 @@ class Mixture:
                 "use a smaller beta or fewer generations, or give `depth` and accept the loss of weight beta**depth"
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
+
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Count, Count]:
+        """How many of ``size`` items are model draws and real ones, where ``beta`` is 0: binomial counts."""
+        gamma = jnp.asarray(at(self.gamma, generation), jnp.result_type(float))
+        own, fresh = model.split(fold(key, CHOICE), size, jnp.stack([1 - gamma, gamma]))
+        return own, fresh
 
     def continued(self, memory: Memory) -> Memory:
         """The memory of a shorter run, with places for as many models as this one needs."""

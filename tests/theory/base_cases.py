@@ -48,7 +48,7 @@ PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"plan.Answer", "replacement.States"}
+RECORDS = {"plan.Answer", "remedies.Row", "replacement.States"}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -60,6 +60,9 @@ _MIXING = {"sample_size": 10, "fits": 3, "share": 0.2, "previous_share": 0.1}
 _MOMENTS = {"variance": 1.0, "ddof": 1}
 _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
+_PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
+_NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
+_PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -200,6 +203,43 @@ CASES: dict[str, dict[str, Any]] = {
     "hitting.half_life": {"sample_size": 10, "ddof": 1},
     "hitting.hitting_time_cdf": {"threshold": 0.1, **_GAUSSIAN},
     "hitting.variance_hitting_time": {"threshold": 0.1, "sample_size": 10, "ddof": 1},
+    "iterated_families.gamma_log_mean": {"shape": 2.5, "sample_size": 10, "fits": 3},
+    "iterated_families.gamma_moments": {
+        "shape": 2.5,
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+    },
+    "iterated_families.normal_limit": {"sample_size": 10, "dimension": 2, "strength": 6.5, "per": "fit"},
+    "iterated_families.normal_moments": {**_NORMALS, "sizes": [10, 20], "strength": 1.5, "per": "fit"},
+    "iterated_families.poisson_moments": {
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "item",
+    },
+    "iterated_families.reference_log_variance": {"sample_size": 10, "fits": 3},
+    "iterated_families.reference_pivots": {"sample_size": 10, "dimension": 3},
+    "iterated_families.reference_variance_moment": {"order": 1.0, "sample_size": 10, "fits": 3},
+    "iterated_learning.absent": {"base": 0.2, "sample_size": 10, "strength": 1.5},
+    "iterated_learning.correlation": {"sample_size": 10, "strength": 1.5, "lag": 2},
+    "iterated_learning.eigenvalues": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.posterior": {**_PRIOR, "share": 0.2},
+    "iterated_learning.posterior_ensemble": {**_PRIOR, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_ensemble_limit": {"sample_size": 10, "strength": 1.5, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_limit": {"sample_size": 10, "strength": 1.5, "share": 0.2},
+    "iterated_learning.second_moments": {
+        "probabilities": LAW,
+        "base": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "fit",
+    },
+    "iterated_learning.smoothing": _PRIOR,
+    "iterated_learning.smoothing_limit": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.stationary_moments": {"base": 0.2, "strength": 1.5, "order": 3},
     "kde.accumulated": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
     "kde.accumulated_rule": {"constant": 1.0, "dimension": 2, "variance": 1.0, **_GAUSSIAN},
     "kde.fixed_bandwidth": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
@@ -329,6 +369,8 @@ CASES: dict[str, dict[str, Any]] = {
     "regression.step_risk_cdf": {"risk": 0.5, "sample_size": 10, "dimension": 3, "noise_variance": 0.5},
     "regression.weighted_mean_error": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "variance": 1.0},
     "regression.weighted_mean_path": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "fits": 3, "variance": 1.0},
+    "remedies.best_remedy": {**_PRICES, "fits": 5, "per": "real", "without": ["law"]},
+    "remedies.price_table": {**_PRICES, "fits": 5, "rate": 0.3},
     "replacement.distinct_variance": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_distinct": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_heterozygosity": _CHAIN,
@@ -339,6 +381,31 @@ CASES: dict[str, dict[str, Any]] = {
     "replacement.heterozygosity_variance": _CHAIN,
     "replacement.states": {"probabilities": LAW},
     "replacement.unseen_probability": {"probability": 0.2, "sample_size": 10},
+    "sampling_designs.averaged_log_variance": {"sample_size": 10, "fits": 3, "members": 4},
+    "sampling_designs.corrected_log_variance": {"sample_size": 10, "fits": 3, "divisor": "log_unbiased"},
+    "sampling_designs.corrected_mean_error": {"sample_size": 10, "fits": 3, "divisor": "ml"},
+    "sampling_designs.corrected_variance_moment": {
+        "order": 0.5,
+        "sample_size": 10,
+        "fits": 3,
+        "divisor": "unbiased_deviation",
+    },
+    "sampling_designs.ensemble": {"sample_size": 10, "fits": 3, "members": 4, "own": True, "own_start": False},
+    "sampling_designs.log_divisor_factor": {"sample_size": 10, "divisor": "unbiased_deviation"},
+    "sampling_designs.oversampled": {"sample_size": 10, "fits": 3, "factor": 4},
+    "sampling_designs.shrunk_law_moments": {
+        "probabilities": LAW,
+        "target": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "weight": 0.5,
+    },
+    "sampling_designs.shrunk_moments": {"sizes": [10, 20], "weight": 0.5, "shift": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance": {"sample_size": 10, "fits": 3, "weight": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},
+    "sampling_designs.slow_update": {"sample_size": 10, "fits": 3, "rate": 0.5},
+    "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
+    "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
+    "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},
     "selection.fixation_probability": {"probability": 0.2, "sample_size": 10, "advantage": 0.1},

@@ -21,6 +21,7 @@ UNBOUNDED = names(
     "sample_size sampling_bias shape source spacing squared_norm squared_shift successes temperature theta threshold trace "
     "value variance"
 )
+UNBOUNDED |= names("base_mean shift strength target")
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
 BROADCAST = names(
     "advantage bandwidth constant count covariance deviation dimension drawn_exponent earlier_fits earlier_noise_variance "
@@ -30,6 +31,7 @@ BROADCAST = names(
     "sample_sizes shape share sizes source spacing squared_norm squared_shift states steps synthetic_size theta threshold "
     "trace true_positive value variance weight"
 )
+BROADCAST |= names("base factor members strength")
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
@@ -72,6 +74,15 @@ ACCEPTED = {
     "inf": ("no bound", {"high"}),
     "-inf": ("no bound", {"low"}),
 }
+REMEDIES = {
+    "negative": names("shift"),
+    "zero": names("base base_mean shift strength target"),
+    "fraction": names("base shift target weight"),
+    "empty": names("without"),
+    "bool": names("own own_start"),
+    "2**62": names("members"),
+}
+ACCEPTED |= {kind: (why, allowed | REMEDIES.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 # A second each: one form of each number is enough there.
 SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}
 # Answers whose docstring says that they may be infinite.
@@ -86,7 +97,14 @@ INFINITE = {
     "gaussian.log_variance_cgf",
     "gaussian.variance_moment",
     "gaussian.variance_of_variance",
+    "iterated_families.gamma_moments",
+    "iterated_families.normal_limit",
+    "iterated_families.normal_moments",
+    "iterated_families.reference_variance_moment",
     "kde.rule_bandwidth",
+    "sampling_designs.corrected_mean_error",
+    "sampling_designs.corrected_variance_moment",
+    "sampling_designs.shrunk_variance_limit",
     "special_families.gamma_mean_cgf",
     "special_families.pareto_index_cgf",
     "wishart.expected_trace_squares",

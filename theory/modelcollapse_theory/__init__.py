@@ -11,6 +11,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * sources of error: ``errors``, ``precision``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -38,6 +39,8 @@ __all__ = [
     "gaussian",
     "hitting",
     "islands",
+    "iterated_families",
+    "iterated_learning",
     "kde",
     "lineage_limits",
     "lineages",
@@ -50,7 +53,9 @@ __all__ = [
     "precision",
     "rare",
     "regression",
+    "remedies",
     "replacement",
+    "sampling_designs",
     "selection",
     "special_families",
     "support",
