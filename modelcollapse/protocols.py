@@ -241,9 +241,28 @@ class Represents(Protocol):
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within."""
+    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within.
 
-    def given_out(self, params: Params) -> Law: ...
+    Where no law of that family comes out, it is a source that says how rows are drawn, and the moments if known.
+    """
+
+    def given_out(self, params: Params) -> Law | Source: ...
+
+
+@runtime_checkable
+class OfKind(Protocol):
+    """A family that says what its laws are: of ``kind`` "states", with parameters ``(K,)`` that are probabilities; or
+    "normal", with a ``Normal``.
+    """
+
+    kind: str
+
+
+@runtime_checkable
+class ByRows(Protocol):
+    """A family that, where ``by_rows``, draws rows and summarises them: a draw needs room for each of its rows."""
+
+    by_rows: bool
 
 
 @runtime_checkable
