@@ -141,3 +141,19 @@ class HasRates(Protocol):
     """A regime's memory that knows the shares of synthetic and of real items that a detector flagged, ``(2,)``."""
 
     rates: jax.Array
+
+
+@runtime_checkable
+class OfKind(Protocol):
+    """A family that says what its laws are: of ``kind`` "states", with parameters ``(K,)`` that are probabilities; or
+    "normal", with a ``Normal``.
+    """
+
+    kind: str
+
+
+@runtime_checkable
+class ByRows(Protocol):
+    """A family that, where ``by_rows``, draws rows and summarises them: a draw needs room for each of its rows."""
+
+    by_rows: bool
