@@ -188,8 +188,8 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, words: flo
     most = effective_states(p0)
     target = one_real("words", words, 0, most * (1 + 1e-12), open_low=True)
     p0 = np.sort(p0[p0 > 0])
-    rest, number = np.unique(p0[:-1], return_counts=True)
-    truth, number = np.append(rest, p0[-1]), np.append(number, 1).astype(np.float64)
+    rest, counts = np.unique(p0[:-1], return_counts=True)
+    truth, number = np.append(rest, p0[-1]), np.append(counts, 1).astype(np.float64)
     start = np.append(rest, p0[-1] * (1 + _LEAD))
 
     def left(g: float) -> float:

@@ -46,7 +46,7 @@ def top_p(probabilities: ArrayLike, mass: float, fits: int | None = None) -> Arr
     ones first. Exact, sums that differ from P by less than 1e-12 counting as P.
     """
     p, target = law("probabilities", probabilities), one_real("mass", mass, 0, 1, open_low=True)
-    limit = np.count_nonzero(p)
+    limit = int(np.count_nonzero(p))
     count = limit if fits is None else min(one_whole("fits", fits), limit)
     order = np.argsort(-p, kind="stable")
     live = p[order]
@@ -83,7 +83,8 @@ def truncated_variance(cut: ArrayLike) -> Array:
     r"""k_c, the variance of a normal cut at c = ``cut`` standard deviations over its own.
 
     Draws are no longer normal, but s^2 with ddof = 1 is unbiased for any law, so at every M it is exactly
-    E sigma_{n+1}^2 = k_c E sigma_n^2 (ddof = 0: times 1 - 1/M), and with real data ``fresh_gaussian`` with ``sampling_bias`` k_c.
+    E sigma_{n+1}^2 = k_c E sigma_n^2 (ddof = 0: times 1 - 1/M), and with real data ``fresh_gaussian`` with
+    ``sampling_bias`` k_c.
     """
     return _moments(_cut(cut))[0]
 

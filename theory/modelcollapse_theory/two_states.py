@@ -96,7 +96,8 @@ def count_law(response: ArrayLike, probability: float, fits: int, real_size: int
             first = first @ step
         return first
     later = np.linalg.matrix_power(step, count - 1)
-    return first @ (later / later.sum(1, keepdims=True))
+    found: Array = first @ (later / later.sum(1, keepdims=True))
+    return found
 
 
 @theorem(
