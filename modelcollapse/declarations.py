@@ -127,3 +127,19 @@ class HasDensity(Protocol):
     """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
     def log_density(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class OfKind(Protocol):
+    """A family that says what its laws are: of ``kind`` "states", with parameters ``(K,)`` that are probabilities; or
+    "normal", with a ``Normal``.
+    """
+
+    kind: str
+
+
+@runtime_checkable
+class ByRows(Protocol):
+    """A family that, where ``by_rows``, draws rows and summarises them: a draw needs room for each of its rows."""
+
+    by_rows: bool

@@ -19,6 +19,7 @@ from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
 from modelcollapse.observables import named
 from modelcollapse.protocols import (
+    ByRows,
     Checks,
     ChecksParams,
     ChecksSizes,
@@ -126,7 +127,10 @@ def prepare(
 
 
 def draws_rows(family: Family, source: Source) -> bool:
-    """Whether real data come as rows, which are then summarised."""
+    """Whether data sets are drawn as rows, real ones or those of a model, which are then summarised."""
+    drawn = (family, source.family) if isinstance(source, Law) else (family,)
+    if any(isinstance(one, ByRows) and one.by_rows for one in drawn):
+        return True
     return not (isinstance(source, Law) and source.family.data is family.data)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasLogMean as HasLogMean
@@ -24,6 +25,7 @@ from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import OfKind as OfKind
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 
@@ -241,9 +243,9 @@ class Represents(Protocol):
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within."""
+    """A wrapper of what a model gives out, never of real data: a law of the family within, or else a source."""
 
-    def given_out(self, params: Params) -> Law: ...
+    def given_out(self, params: Params) -> Law | Source: ...
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ ability that it has: the protocols in that file say what each is for. A family a
 """
 
 from modelcollapse.families.conditional import Conditional
+from modelcollapse.families.curated import Curated
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exact import Exact
@@ -13,12 +14,16 @@ from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
 from modelcollapse.families.rounded import Rounded
+from modelcollapse.families.tempered import Tempered
+from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
+from modelcollapse.families.verified import Verified
 
 __all__ = [
     "MLP",
@@ -27,6 +32,7 @@ __all__ = [
     "Binomial",
     "Conditional",
     "Convolutional",
+    "Curated",
     "Damped",
     "Design",
     "Discrete",
@@ -37,11 +43,15 @@ __all__ = [
     "GaussianMixture",
     "KernelDensity",
     "NegativeBinomial",
+    "Noisy",
     "Normal",
     "NormalRows",
     "Pareto",
     "Poisson",
     "Regression",
     "Rounded",
+    "Tempered",
+    "Truncated",
     "Uniform",
+    "Verified",
 ]

@@ -141,6 +141,7 @@ class Gaussian:
     ddof: int = static(default=1)
 
     data = Moments
+    kind = "normal"
     equivariant = True
     default_observables = ("mean", "log_variance")
 
@@ -276,6 +277,7 @@ class GaussianMean:
     covariance: Number = 1.0
 
     data = Moments
+    kind = "normal"
     default_observables = ("mean",)
 
     def __post_init__(self) -> None:
