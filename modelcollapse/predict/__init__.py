@@ -18,6 +18,8 @@ from modelcollapse.predict import (
     one_parameter,
     registry,
     regression,
+    selected_normals,
+    selection,
 )
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
@@ -32,6 +34,8 @@ RULES = (
     kernels,
     one_parameter,
     regression,
+    selected_normals,
+    selection,
 )
 """Modules whose import registers rules."""
 

@@ -415,6 +415,7 @@ CASES: dict[str, dict[str, Any]] = {
     "best_of.log_variance_drift": {"choices": 3, "sample_size": 10, "ddof": 1},
     "best_of.mixed_limit": {"choices": 3, "share": 0.75},
     "best_of.winner": {"choices": 3},
+    "curation.best_choice": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "curation.condensed_share": {"share": 0.2, "inverse_gap": 1.5},
     "curation.house_of_cards": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "share": 0.2},
     "curation.nash": {"probabilities": LAW, "rewards": REWARDS, "shares": [0.75, 0.25]},
@@ -458,6 +459,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "two_states.stationary_counts": {"response": [0.0, 0.25, 0.5, 1.0], "real_size": 1, "probability": 0.2},
     "two_states.takes_over": {"response": [0.0, 0.25, 0.5, 1.0]},
+    "verification.accepted": {"probabilities": LAW, "accept": [0.5, 1.0, 0.0]},
     "verification.draws_per_kept": {"probability": 0.2, "keep_right": 0.9, "keep_wrong": 0.1},
     "verification.error_threshold": {"keep_right": 0.9, "keep_wrong": 0.1, "error": 0.2},
     "verification.share_with_errors": {

@@ -1,5 +1,7 @@
 """Curation with real data and with several rewards, against iteration, densities and the conditions of a maximum."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,19 @@ def test_weak_curation_is_of_first_order():
         assert gaps[1] < 0.26 * gaps[0]  # like r^2, and like r^3 for k = 2
     with pytest.raises(NotCovered, match="reward"):
         curation.weak_choice(LAW, 100 * REWARD)
+
+
+@pytest.mark.parametrize("reward", [[1.0, 0.0, 0.3, -2.0], [1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+def test_best_of_some_draws(reward):
+    """Over all draws; equals have equal chances."""
+    for k in (1, 2, 4):
+        expected = np.zeros(4)
+        for draw in itertools.product(range(4), repeat=k):
+            best = [i for i in draw if reward[i] == max(reward[j] for j in draw)]
+            for i in best:
+                expected[i] += np.prod(LAW[list(draw)]) / len(best)
+        assert curation.best_choice(LAW, reward, k) == pytest.approx(expected, rel=1e-12)
+    assert curation.best_choice([0.0, 0.5, 0.5], [9.0, 1.0, 0.0], 10**6) == pytest.approx([0, 1, 0])
 
 
 @pytest.mark.parametrize("g", [0.02, 0.3, 0.9, 1.0])

@@ -18,6 +18,13 @@ def test_odds_multiply():
     assert verification.verified_share([0.0, 1.0], 0.2, 0.9, 10**6) == pytest.approx([0, 1])
 
 
+def test_accepted_states_by_counting():
+    """Of a thousand draws 500, 300, 200; 250, 300 and none pass."""
+    assert verification.accepted([0.5, 0.3, 0.2], [0.5, 1.0, 0.0]) == pytest.approx([250 / 550, 300 / 550, 0])
+    with pytest.raises(ValueError, match="accept"):
+        verification.accepted([1.0, 0.0], [0.0, 1.0])
+
+
 def test_cost_of_a_kept_item():
     """The mean of a geometric number of draws, summed."""
     q, right, wrong = 0.3, 0.8, 0.1

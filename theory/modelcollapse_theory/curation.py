@@ -51,6 +51,30 @@ def weak_choice(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -
 
 
 @theorem(
+    statement="P(pick of reward at most r) = P(reward of a draw at most r)^k; equals share as p",
+    conditions="the best of k draws, one of equals with equal chances; infinite data",
+    order="exact",
+    source="order statistics; " + _SOURCE,
+)
+def best_choice(probabilities: ArrayLike, reward: ArrayLike, choices: int = 2) -> Array:
+    """The law ``(K,)`` of the draw of greatest reward among k = ``choices`` draws. Exact; rewards equal or not."""
+    p = law("probabilities", probabilities)
+    r = _rewards("reward", reward, p.shape)
+    k = one_whole("choices", choices, 1)
+    _, level = np.unique(r, return_inverse=True)
+    mass = np.bincount(np.ravel(level), weights=p)
+    upto = np.minimum(np.cumsum(mass), 1.0)
+    below = np.append(0.0, upto[:-1])
+    with np.errstate(divide="ignore", under="ignore"):
+        # upto^k - below^k without cancellation where a level weighs little
+        gain = np.where(
+            mass > 0, upto**k * -np.expm1(k * np.log(np.where(mass > 0, below / np.maximum(upto, 1e-300), 0))), 0
+        )
+    found = p * (gain / np.where(mass > 0, mass, 1.0))[np.ravel(level)]
+    return np.asarray(found / found.sum())
+
+
+@theorem(
     statement="p*(x) = g p_0(x)/(1 - (1-g) w(x)/lambda), lambda = <w>* the root of sum g p_0/(1 - (1-g) w/lambda) = 1",
     conditions="p' = (1-g) p w/<w> + g p_0, w = e^reward: real share g, infinitely many choices, infinite data",
     order="exact",

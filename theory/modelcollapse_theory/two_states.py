@@ -136,7 +136,7 @@ def absorption_time(response: ArrayLike) -> Array:
 
 def _times(inside: Array) -> Array:
     try:
-        found = np.linalg.solve(np.eye(len(inside)) - inside, np.ones(len(inside)))
+        found = np.asarray(np.linalg.solve(np.eye(len(inside)) - inside, np.ones(len(inside))), np.float64)
     except np.linalg.LinAlgError:
         found = np.full(max(len(inside), 1), np.inf)
     if np.any(~(found < _LONGEST_TIME) | (found < 0)):

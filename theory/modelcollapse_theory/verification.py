@@ -13,7 +13,18 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import LONGEST, Array, NotCovered, one_real, one_whole, positive, scale, whole, within
+from modelcollapse_theory._domain import (
+    LONGEST,
+    Array,
+    NotCovered,
+    law,
+    one_real,
+    one_whole,
+    positive,
+    scale,
+    whole,
+    within,
+)
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.selection import fixation_probability
 
@@ -87,6 +98,26 @@ def draws_per_kept(probability: ArrayLike, keep_right: ArrayLike, keep_wrong: Ar
     if np.any(kept < 1e-300):
         raise ValueError(f"keep_right and keep_wrong must let something pass, got {keep_right!r} and {keep_wrong!r}")
     return 1 / kept
+
+
+@theorem(
+    statement="p'(x) = p(x) a(x)/<a>, at 1/<a> draws for a kept item",
+    conditions="a draw of state x passes with probability a(x); infinite data",
+    order="exact",
+    source="Bayes",
+)
+def accepted(probabilities: ArrayLike, accept: ArrayLike) -> Array:
+    """The law ``(K,)`` of what a verifier lets pass, state x with probability a(x) = ``accept`` ``(K,)``. Exact.
+
+    Raises ValueError where nothing would pass.
+    """
+    p, a = law("probabilities", probabilities), within("accept", accept, 0, 1)
+    if a.shape != p.shape:
+        raise ValueError(f"accept must have the shape {p.shape} of probabilities, got {a.shape}")
+    passed = p * a
+    if passed.sum() < 1e-300:
+        raise ValueError(f"accept must let something pass, got {accept!r}")
+    return np.asarray(passed / passed.sum())
 
 
 def _threshold(keep_right: float, keep_wrong: float, error: float) -> tuple[float, float, float]:
