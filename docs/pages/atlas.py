@@ -35,7 +35,16 @@ GROUPS = {
     ),
     "Gaussians": ("gaussian", "hitting", "collapse", "wasserstein", "wishart", "fresh_gaussian"),
     "Other families": ("exponential_families", "special_families", "kde", "ppca"),
-    "Regression, tails, selection": ("regression", "tails", "selection"),
+    "Regression, tails": ("regression", "tails"),
+    "Selection": (
+        "selection",
+        "two_states",
+        "curation",
+        "verification",
+        "temperature",
+        "truncation",
+        "best_of",
+    ),
     "Sources of error": ("errors", "precision"),
 }
 

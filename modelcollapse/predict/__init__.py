@@ -19,6 +19,8 @@ from modelcollapse.predict import (
     registry,
     regression,
     remedies,
+    selected_normals,
+    selection,
 )
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
@@ -34,6 +36,8 @@ RULES = (
     one_parameter,
     regression,
     remedies,
+    selected_normals,
+    selection,
 )
 """Modules whose import registers rules."""
 

@@ -366,6 +366,4 @@ def _(s: Setting, lyapunov_spectrum: Function, log_divisor_factor: Function) -> 
 def pivots(s: Setting, lyapunov_spectrum: Function, log_divisor_factor: Function) -> np.ndarray:
     """How far the log pivots have moved ``(fits, d)``."""
     d = s.mean.size
-    return steps(
-        s, lambda n: lyapunov_spectrum(np.array([n]), d, ddof=1)[0] + log_divisor_factor(n, s.family.divisor)
-    )
+    return steps(s, lambda n: lyapunov_spectrum(np.array([n]), d, ddof=1)[0] + log_divisor_factor(n, s.family.divisor))

@@ -9,7 +9,8 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
   ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
-* regression, tails, selection: ``regression``, ``tails``, ``selection``
+* regression, tails: ``regression``, ``tails``
+* selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
 * answers for those who must decide: ``plan``
@@ -26,7 +27,9 @@ from modelcollapse_theory._domain import NotCovered as NotCovered
 
 __all__ = [
     "accumulation",
+    "best_of",
     "collapse",
+    "curation",
     "divergence",
     "entrant",
     "errors",
@@ -60,6 +63,10 @@ __all__ = [
     "special_families",
     "support",
     "tails",
+    "temperature",
+    "truncation",
+    "two_states",
+    "verification",
     "wasserstein",
     "wishart",
     "workflows",
