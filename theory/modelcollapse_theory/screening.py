@@ -85,7 +85,7 @@ def screened_laws(
 
 
 @theorem(
-    statement="p*(x) = a_x/(Z - b_x), Z the root of sum_x a_x/(Z - b_x) = 1 above max b; a = g p0 (1-f), b = (1-g)(1-t)",
+    statement="p*(x) = a_x/(Z - b_x), sum_x a_x/(Z - b_x) = 1, Z > max b, with a = g p0 (1-f), b = (1-g)(1-t)",
     conditions="infinite data; rates depend on the state; a_x > 0 for every possible state, or g = 0",
     order="exact",
     source="Perron and Frobenius; " + _SOURCE,
@@ -165,7 +165,7 @@ def watermark_rates(length: int, count: int, green: float, shift: float) -> tupl
     source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + _SOURCE,
 )
 def watermark_length(true_positive: float, false_positive: float, green: float, shift: float) -> float:
-    """The length at which normal tails reach both rates; ``watermark_least`` is exact. Raises ValueError for shift 0."""
+    """The length at which normal tails reach both rates; ``watermark_least`` is exact. Raises ValueError at shift 0."""
     t = one_real("true_positive", true_positive, 0.5, 1, open_high=True)
     f = one_real("false_positive", false_positive, 0, 0.5, open_low=True)
     one_real("shift", shift, 0, open_low=True)
@@ -199,7 +199,7 @@ def watermark_least(true_positive: float, false_positive: float, green: float, s
     source=_SOURCE,
 )
 def diluted_rate(rate: ArrayLike, green: ArrayLike, share: ArrayLike, fits: int = 1) -> Array:
-    """Green rate of a model after ``fits`` refits on a real share g, from ``rate``: the excess falls by 1 - g. Exact."""
+    """Green rate of a model after ``fits`` refits on a real share g, from ``rate``: the excess falls by 1-g. Exact."""
     base, g = within("green", green, 0, 1), within("share", share, 0, 1)
     return base + (1 - g) ** one_whole("fits", fits) * (within("rate", rate, 0, 1) - base)
 
