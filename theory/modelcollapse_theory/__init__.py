@@ -9,6 +9,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
+* detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * answers for those who must decide: ``plan``
 
@@ -25,6 +26,7 @@ from modelcollapse_theory._domain import NotCovered as NotCovered
 __all__ = [
     "accumulation",
     "collapse",
+    "detectors",
     "divergence",
     "errors",
     "exponential_families",
@@ -46,11 +48,13 @@ __all__ = [
     "rare",
     "regression",
     "replacement",
+    "screening",
     "selection",
     "special_families",
     "support",
     "tails",
     "wasserstein",
+    "weights",
     "wishart",
     "workflows",
 ]
