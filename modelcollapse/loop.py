@@ -291,7 +291,7 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
 
 
-def _fewest(family: Family, params: Params) -> int:
+def _fewest(family: Family, params: Params) -> int | jax.Array:
     return family.fewest(params) if isinstance(family, NeedsItems) else 1
 
 

@@ -16,6 +16,8 @@ import jax
 import numpy as np
 
 from modelcollapse.declarations import ByRows as ByRows
+from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasLogMean as HasLogMean
@@ -27,7 +29,9 @@ from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Multiplies as Multiplies
 from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 
@@ -83,13 +87,6 @@ class CanWeigh(Protocol):
     """A data set whose rows may carry weights: in a mixed pool these weigh ``weight`` in all, the other's the rest."""
 
     def mixed(self, other: Self, weight: Number) -> Self: ...
-
-
-@runtime_checkable
-class WeighsApart(Protocol):
-    """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
-
-    def alone(self) -> Any: ...
 
 
 @runtime_checkable
@@ -201,13 +198,6 @@ class Validates(Protocol):
     """A family that says itself, boolean ``()``, whether a fit succeeded; otherwise its numbers must be finite."""
 
     def valid(self, params: Params) -> jax.Array: ...
-
-
-@runtime_checkable
-class NeedsItems(Protocol):
-    """A family that says how few items it can be fitted to; the default is 1."""
-
-    def fewest(self, params: Params) -> int: ...
 
 
 @runtime_checkable
@@ -374,22 +364,6 @@ class SelfContained(Protocol):
     """A regime that shows a chain nothing but the newest model's output."""
 
     self_contained: bool
-
-
-@runtime_checkable
-class Divides(Protocol):
-    """A regime whose pool is draws of the newest model and real ones, ``divided``: how many of each, and no memory."""
-
-    def divided(
-        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
-    ) -> tuple[Count, Count]: ...
-
-
-@runtime_checkable
-class ComesShort(Protocol):
-    """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
-
-    comes_short: bool
 
 
 @runtime_checkable

@@ -45,6 +45,7 @@ GROUPS = {
         "truncation",
         "best_of",
     ),
+    "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
     "Sources of error": ("errors", "precision"),
 }
 

@@ -15,8 +15,8 @@ from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
-from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.noisy import Noisy
+from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA

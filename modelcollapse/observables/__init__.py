@@ -14,8 +14,8 @@ from modelcollapse.observables.losses import ExcessLogLoss, excess_log_loss
 from modelcollapse.observables.registry import OBSERVABLES, Call, Read, as_observable, check, named, observable
 
 __all__ = [
-    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time", "as_observable",
-    "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
+    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time",
+    "as_observable", "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

@@ -12,6 +12,7 @@ from modelcollapse import arguments, past, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    detected,
     discrete,
     gaussian,
     kernels,
@@ -30,6 +31,7 @@ __all__ = ["Prediction", "predictions"]
 
 RULES = (
     decoder,
+    detected,
     discrete,
     gaussian,
     kernels,

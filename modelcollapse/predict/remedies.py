@@ -13,10 +13,8 @@ from numpy.typing import ArrayLike
 from modelcollapse import observables, regimes
 from modelcollapse.families import (
     Discrete,
-    Ensemble,
     Gamma,
     Gaussian,
-    Oversampled,
     Poisson,
     Posterior,
     Shrunk,

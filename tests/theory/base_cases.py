@@ -65,6 +65,13 @@ _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
 _PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
 _NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
 _PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
+_POOL = {"sample_size": 10, "share": 0.2, "true_positive": 0.8, "false_positive": 0.1}
+_EXACT_POOL = {"sample_size": 10, "fits": 3, "real": 3, "true_positive": 0.8, "false_positive": 0.1}
+_SCREEN = {
+    "probabilities": LAW, "share": 0.2, "true_positive": [0.5, 0.7, 0.9], "false_positive": [0.1, 0.0, 0.2],
+}  # fmt: skip
+_LABELS = {"real": 3, "synthetic": 7}
+_MARK = {"green": 0.25, "shift": 2.0}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -89,6 +96,20 @@ CASES: dict[str, dict[str, Any]] = {
         "regularisation": 0.1,
         "ddof": 0,
     },
+    "detectors.best_flag_weight": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.needed_true_positive": {"share": 0.2, "target": 0.6, "false_positive": 0.1},
+    "detectors.refilled": {**_POOL, "fits": 3},
+    "detectors.removal_ratio": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.removal_theta": _POOL,
+    "detectors.removed": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.removed_counts": {**_EXACT_POOL, "fewest": 2},
+    "detectors.removed_counts_limit": {k: v for k, v in _EXACT_POOL.items() if k != "fits"} | {"fewest": 2},
+    "detectors.removed_limit": {**_POOL, "fewest": 2},
+    "detectors.removed_unbiased": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.weighted_flag_counts": {**_EXACT_POOL, "weight": 0.3},
+    "detectors.weighted_flags": {**_POOL, "fits": 3, "weight": 0.3},
+    "detectors.weighted_flags_limit": {**_POOL, "weight": 0.3},
+    "detectors.weighted_theta": {**_POOL, "weight": 0.3},
     "divergence.diversity_time": {"probabilities": LAW, "sample_size": 10},
     "divergence.diversity_time_refined": {"probabilities": LAW, "sample_size": 10},
     "divergence.entropy": {"probabilities": LAW},
@@ -408,6 +429,17 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
     "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
     "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
+    "screening.diluted_rate": {"rate": 0.7, "green": 0.25, "share": 0.2, "fits": 2},
+    "screening.green_rate": _MARK,
+    "screening.real_share_from_rates": {"rate": 0.7, "later": 0.6, "green": 0.25},
+    "screening.screened_floor": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_law": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_laws": {**_SCREEN, "fits": 3},
+    "screening.screened_limit": _SCREEN,
+    "screening.screened_rate": _SCREEN,
+    "screening.watermark_least": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_length": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_rates": {"length": 20, "count": 12, **_MARK},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},
     "selection.fixation_probability": {"probability": 0.2, "sample_size": 10, "advantage": 0.1},
@@ -445,6 +477,14 @@ CASES: dict[str, dict[str, Any]] = {
     "wasserstein.first_order_variance": {"sizes": [10, 20]},
     "wasserstein.scheduled_squared_distance": {"sizes": [10, 20], "ddof": 1},
     "wasserstein.variance_of_squared_distance": _GAUSSIAN,
+    "weights.best": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.best_loss": _LABELS,
+    "weights.best_path": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.item_weight": {**_LABELS, "weight": 0.4},
+    "weights.kalman_error": {**_LABELS, "drift": 0.01},
+    "weights.kalman_gain": {**_LABELS, "drift": 0.01},
+    "weights.moving_mean_error": {**_LABELS, "weight": 0.4, "drift": 0.01, "first": 0.2, "fits": 3},
+    "weights.moving_mean_limit": {**_LABELS, "weight": 0.4, "drift": 0.01},
     "wishart.expected_elementary_symmetric": {**_WISHART, "order": 2},
     "wishart.expected_log_determinant": {"dimension": 2, **_GAUSSIAN},
     "wishart.expected_mean_error": _WISHART,

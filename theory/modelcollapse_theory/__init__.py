@@ -11,6 +11,8 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
+* regression, tails, selection: ``regression``, ``tails``, ``selection``
+* detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
 * answers for those who must decide: ``plan``
@@ -30,6 +32,7 @@ __all__ = [
     "best_of",
     "collapse",
     "curation",
+    "detectors",
     "divergence",
     "entrant",
     "errors",
@@ -59,6 +62,7 @@ __all__ = [
     "remedies",
     "replacement",
     "sampling_designs",
+    "screening",
     "selection",
     "special_families",
     "support",
@@ -68,6 +72,7 @@ __all__ = [
     "two_states",
     "verification",
     "wasserstein",
+    "weights",
     "wishart",
     "workflows",
 ]
