@@ -15,8 +15,10 @@ import numpy as np
 
 from modelcollapse.sampling import keys
 
-MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
-"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, and older models (by age)."""
+MODEL, REAL, KEPT, CHOICE, OLDER, OTHER, SHARED = range(7)
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), other
+models (by number), and what models have in common.
+"""
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
 # within a draw or a fit, folded into the key that the family was given

@@ -38,6 +38,8 @@ class Marks:
     """A run whose truth is not known is refused."""
     needs_data: bool = False
     """It reads ``state.data``, the data set that the generation was fitted to."""
+    joint: bool = False
+    """It reads all models of a chain at once: ``state.params`` is a ``Models``, and truths have the model first."""
 
 
 def vouched(part: object, promise: str, *methods: str) -> bool:
@@ -127,3 +129,20 @@ class HasDensity(Protocol):
     """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
     def log_density(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Staggers(Protocol):
+    """An exchange whose models enter or stay as they are: which ``(models,)`` are there, and which are refitted."""
+
+    @property
+    def staggered(self) -> bool: ...
+    def entered(self, generation: jax.Array) -> jax.Array: ...
+    def refitted(self, generation: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An exchange whose model i has the keys of number ``numbers[i]`` in its chain; None for its place."""
+
+    numbers: tuple[int, ...] | None

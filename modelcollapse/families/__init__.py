@@ -14,6 +14,7 @@ from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.population import Population
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
 from modelcollapse.families.rounded import Rounded
@@ -41,6 +42,7 @@ __all__ = [
     "NormalRows",
     "Pareto",
     "Poisson",
+    "Population",
     "Regression",
     "Rounded",
     "Uniform",
