@@ -15,9 +15,9 @@ import numpy as np
 
 from modelcollapse.sampling import keys
 
-MODEL, REAL, KEPT, CHOICE, OLDER, DETECTED = range(6)
-"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), and what
-a detector flags.
+MODEL, REAL, KEPT, CHOICE, OLDER, DETECTED, OTHER, SHARED = range(8)
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), what a
+detector flags, other models (by number), and what models have in common.
 """
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""

@@ -39,6 +39,8 @@ class Marks:
     """A run whose truth is not known is refused."""
     needs_data: bool = False
     """It reads ``state.data``, the data set that the generation was fitted to."""
+    joint: bool = False
+    """It reads all models of a chain at once: ``state.params`` is a ``Models``, and truths have the model first."""
 
 
 def vouched(part: object, promise: str, *methods: str) -> bool:
@@ -160,6 +162,7 @@ class ByRows(Protocol):
     by_rows: bool
 
 
+@runtime_checkable
 class WeighsApart(Protocol):
     """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
 
@@ -187,3 +190,20 @@ class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 
     comes_short: bool
+
+
+@runtime_checkable
+class Staggers(Protocol):
+    """An exchange whose models enter or stay as they are: which ``(models,)`` are there, and which are refitted."""
+
+    @property
+    def staggered(self) -> bool: ...
+    def entered(self, generation: jax.Array) -> jax.Array: ...
+    def refitted(self, generation: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An exchange whose model i has the keys of number ``numbers[i]`` in its chain; None for its place."""
+
+    numbers: tuple[int, ...] | None

@@ -30,7 +30,9 @@ from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Multiplies as Multiplies
 from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
+from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import Staggers as Staggers
 from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
@@ -50,7 +52,6 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
-Streams: TypeAlias = "tuple[Stream, ...]"
 
 
 @runtime_checkable
@@ -314,14 +315,16 @@ class Opens(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models per chain; model i of chain c has the keys of a plain chain ``c * models + i``."""
+    """A regime of several models per chain, the first axis of ``keys`` (plain chains ``c * models + i``) and all trees."""
 
-    models: int
+    @property
+    def models(self) -> int: ...
+    def start(self, keys: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]: ...
 
     def exchange(
-        self, keys: jax.Array, models: Streams, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
-    ) -> tuple[tuple[Any, ...], Memory]:
-        """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
+        self, keys: jax.Array, models: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        """In place of ``next``, the data sets of all models."""
 
 
 @runtime_checkable

@@ -18,6 +18,7 @@ from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.population import Population
 from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
@@ -58,6 +59,7 @@ __all__ = [
     "Oversampled",
     "Pareto",
     "Poisson",
+    "Population",
     "Posterior",
     "Regression",
     "Rounded",
