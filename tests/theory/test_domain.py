@@ -50,7 +50,7 @@ ACCEPTED = {
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence deviation exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
+            "bandwidth confidence deviation deviations exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
             "previous_share previous_shares probability rate share shares true_positive weight"
         ),
     ),
@@ -65,7 +65,7 @@ ACCEPTED = {
         "a whole number of 63 bits",
         UNBOUNDED
         | names(
-            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations lag "
+            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations kept lag "
             "largest last lineages other_fits rank real_size states states_left steps synthetic_size trials"
         ),
     ),
@@ -76,6 +76,7 @@ ACCEPTED = {
 SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}
 # Answers whose docstring says that they may be infinite.
 INFINITE = {
+    "definitions.expected_log_loss",
     "errors.expected_divergence",
     "exponential_families.VarianceFunction",
     "exponential_families.gamma",

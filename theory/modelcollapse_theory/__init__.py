@@ -10,6 +10,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * sources of error: ``errors``, ``precision``
+* what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -25,6 +26,7 @@ from modelcollapse_theory._domain import NotCovered as NotCovered
 __all__ = [
     "accumulation",
     "collapse",
+    "definitions",
     "divergence",
     "errors",
     "exponential_families",
