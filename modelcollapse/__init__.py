@@ -52,6 +52,7 @@ __all__ = [
     "observables",
     "part",
     "predictions",
+    "profile",
     "regimes",
     "register",
     "sampler",
@@ -76,7 +77,10 @@ _UNLISTED = {
 if TYPE_CHECKING:
     from modelcollapse.predict import Prediction as Prediction
     from modelcollapse.predict import Predictions as Predictions
+    from modelcollapse.predict import Profile as Profile
+    from modelcollapse.predict import Verdict as Verdict
     from modelcollapse.predict import predictions as predictions
+    from modelcollapse.predict import profile as profile
     from modelcollapse.sweeps import Until as Until
     from modelcollapse.sweeps import sweep as sweep
 
@@ -86,7 +90,7 @@ def __getattr__(name: str) -> Any:
         from modelcollapse.provenance import version
 
         return version()
-    if name in ("Prediction", "Predictions", "predictions"):  # they import the theory
+    if name in ("Prediction", "Predictions", "Profile", "Verdict", "predictions", "profile"):  # they import the theory
         from modelcollapse import predict
 
         return getattr(predict, name)
