@@ -77,8 +77,6 @@ _UNLISTED = {
 if TYPE_CHECKING:
     from modelcollapse.predict import Prediction as Prediction
     from modelcollapse.predict import Predictions as Predictions
-    from modelcollapse.predict import Profile as Profile
-    from modelcollapse.predict import Verdict as Verdict
     from modelcollapse.predict import predictions as predictions
     from modelcollapse.predict import profile as profile
     from modelcollapse.sweeps import Until as Until
@@ -90,7 +88,7 @@ def __getattr__(name: str) -> Any:
         from modelcollapse.provenance import version
 
         return version()
-    if name in ("Prediction", "Predictions", "Profile", "Verdict", "predictions", "profile"):  # they import the theory
+    if name in ("Prediction", "Predictions", "predictions", "profile"):  # they import the theory
         from modelcollapse import predict
 
         return getattr(predict, name)

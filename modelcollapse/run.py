@@ -28,7 +28,7 @@ from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
 
 if TYPE_CHECKING:
-    from modelcollapse.predict import Predictions, Profile
+    from modelcollapse.predict import Predictions, Verdicts
 
 
 @computes
@@ -350,7 +350,7 @@ class Run(Traces):
 
         return of_run(self)
 
-    def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Profile:
+    def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Verdicts:
         """Which of eight kinds of definition of collapse this run meets, judged by what; as ``mc.profile``."""
         from modelcollapse.predict import profile
 

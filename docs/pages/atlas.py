@@ -36,6 +36,7 @@ GROUPS = {
     "Other families": ("exponential_families", "special_families", "kde", "ppca"),
     "Regression, tails, selection": ("regression", "tails", "selection"),
     "Sources of error": ("errors", "precision"),
+    "What is called collapse": ("definitions",),
 }
 
 

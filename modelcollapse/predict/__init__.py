@@ -22,11 +22,12 @@ from modelcollapse.predict import (
 from modelcollapse.predict.beside import of_run as of_run
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.predict.verdict import Verdict
-from modelcollapse.predict.verdicts import Profile, profile
+from modelcollapse.predict.verdicts import Verdicts as Verdicts
+from modelcollapse.predict.verdicts import profile
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
-__all__ = ["Prediction", "Profile", "Verdict", "predictions", "profile"]
+__all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,

@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from modelcollapse import families
+from modelcollapse import families, regimes
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.location import exactly
-from modelcollapse.observables import OBSERVABLES, Read
+from modelcollapse.observables import OBSERVABLES, ExcessLogLoss, Read
 from modelcollapse.predict.beside import Observed, of_run
 from modelcollapse.predict.prediction import Predictions
 from modelcollapse.predict.setting import Setting, simplest
 from modelcollapse.protocols import Moments, Params, Projects
-from modelcollapse_theory import NotCovered
+from modelcollapse_theory import NotCovered, definitions
 
 RISKS = (
     "chi_square", "squared_mean_error", "excess_risk", "squared_error", "w2_squared", "l2_squared", "kl_divergence",
@@ -29,9 +29,10 @@ LOSS = "1 - H/H_0"
 class Judged(Observed, Protocol):
     """What a profile reads of a run besides."""
 
-    trace: dict[str, np.ndarray]
-    state: Any
-
+    @property
+    def trace(self) -> dict[str, np.ndarray]: ...
+    @property
+    def state(self) -> Any: ...
     @property
     def params(self) -> Params: ...
 
@@ -140,7 +141,25 @@ def risk(seen: Look, name: str | None = None) -> Risk | None:
 
 
 def _mean(seen: Look, name: str) -> np.ndarray | None:
+    if isinstance(seen.run.observables[name], ExcessLogLoss):
+        return _log_loss(seen)
     return _exact(of_run(seen.run), name)
+
+
+def _log_loss(seen: Look) -> np.ndarray | None:
+    """The exact mean log loss of normal refits on one coordinate."""
+    s, family = seen.setting, seen.run.family
+    if type(family) is not families.Gaussian or type(s.regime) is not regimes.Replace or not s.constant:
+        return None
+    if s.drawn_from is not families.Gaussian:
+        return None
+    try:
+        if s.covariance.shape != (1, 1):
+            return None
+        found = definitions.expected_log_loss(int(s.sizes[0]), s.fits, ddof=int(family.ddof))
+    except NotCovered:
+        return None
+    return found if np.all(np.isfinite(found)) else None
 
 
 def _implied(seen: Look) -> Risk | None:

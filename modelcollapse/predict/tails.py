@@ -89,14 +89,22 @@ def _normal(seen: Look, mean: np.ndarray, variance: np.ndarray, means: np.ndarra
         width = np.exp(0.5 * (logs - np.log(variance)[None]))
         mass = _beyond((DEVIATIONS - shift) / width) + _beyond((DEVIATIONS + shift) / width)
     ratio = mass.mean(1) / truth
-    first = seen.last == 0 and means.shape[1] == 1 and type(seen.run.family) is families.Gaussian
-    own = first and seen.setting.drawn_from is families.Gaussian
-    size, options = int(seen.setting.sizes[-1]), {"ddof": int(seen.run.family.ddof)} if own else {}
-    own = own and size >= 4
-    known = definitions.first_tail_mass(size, DEVIATIONS, **options) / truth if own else None
-    chance = definitions.thin_tail_probability(size, DEVIATIONS, THIN, **options) if own else None
+    known, chance = _first(seen) if means.shape[1] == 1 else (None, None)
+    known = None if known is None else known / truth
     by = f"mass beyond {DEVIATIONS:g} true deviations over the truth's"
     return [*_lost(ratio, known, chance, by), *_more(ratio, known, by)]
+
+
+def _first(seen: Look) -> tuple[float | None, float | None]:
+    """The exact mean tail mass of a first fit on one coordinate, and the chance that it is thin."""
+    family, size = seen.run.family, int(seen.setting.sizes[-1])
+    if type(family) is not families.Gaussian or seen.setting.drawn_from is not families.Gaussian:
+        return None, None
+    if seen.last > 0 or size < 4:
+        return None, None
+    ddof = int(family.ddof)
+    chance = definitions.thin_tail_probability(size, DEVIATIONS, THIN, ddof=ddof)
+    return definitions.first_tail_mass(size, DEVIATIONS, ddof=ddof), chance
 
 
 def _beyond(x: np.ndarray) -> np.ndarray:
@@ -112,7 +120,8 @@ def _lost(ratio: np.ndarray, exact: float | None, chance: float | None, by: str)
     mean = Verdict("P7 mean", what, by, value, exact, THIN, None if enough is None else not enough, words)
     thin = float((ratio < THIN).mean())
     words = f"in {100 * thin:.3g} % of the runs; the median run has {shown(float(np.median(ratio)))} of it"
-    return [mean, Verdict("P7 run", what + " in most runs", by, thin, chance, 0.5, (chance or thin) > 0.5, words)]
+    most = (thin if chance is None else chance) > 0.5
+    return [mean, Verdict("P7 run", what + " in most runs", by, thin, chance, 0.5, most, words)]
 
 
 def _more(ratio: np.ndarray, exact: float | None, by: str) -> list[Verdict]:

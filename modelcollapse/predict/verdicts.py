@@ -8,32 +8,35 @@ three standard errors from the threshold. What a run cannot decide is left open,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from modelcollapse import arguments, families, regimes
+from modelcollapse import arguments, families, numeric, observables, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict.measures import LOSS, Judged, Look, Risk, look, risk
 from modelcollapse.predict.prediction import as_html, as_text, shown
 from modelcollapse.predict.tails import modes, tails
 from modelcollapse.predict.verdict import ERRORS, Verdict, decided, nothing
-from modelcollapse_theory import definitions
-from modelcollapse_theory._domain import NotCovered
+from modelcollapse.summary import Traces
+from modelcollapse_theory import NotCovered, definitions, gaussian
 
 HEADER = ("", "definition", "judged by", "measured", "exact", "threshold", "verdict")
+SLOWER = 0.1
+"""By how much an exponent must fall for P5: at finite M those of equal laws differ a little."""
 BOUNDED = ("chi_square", "total_variation", LOSS)
 """Risks that no law on finitely many states can drive above a constant."""
 
 
-class Profile(list[Verdict]):
+class Verdicts(list[Verdict]):
     """Verdicts on one run or several, which print as a table; ``profile["P1"]`` is one of them.
 
     ``print`` shows a line for each; ``repr``, and a notebook, a table.
     """
 
-    def __getitem__(self, index: object) -> Verdict:  # type: ignore[override]
+    def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, str):
-            return super().__getitem__(arguments.whole("index", index, -len(self), len(self) - 1))
+            return super().__getitem__(index)
         for verdict in self:
             if verdict.name == index:
                 return verdict
@@ -55,8 +58,8 @@ class Profile(list[Verdict]):
 @computes
 def profile(
     runs: Judged | Sequence[Judged], *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01
-) -> Profile:
-    """Which of eight kinds of definition of collapse a run meets, each with the risk and the threshold it was judged by.
+) -> Verdicts:
+    """Which of eight kinds of definition of collapse a run meets, and what each was judged by.
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ def profile(
 
     Returns
     -------
-    Profile
+    Verdicts
         A list of ``Verdict``, one for each of P1, P2, P3, P4 in the mean and per run, P5, P6, and P7 and P8 in the mean
         and per run. Generation g is fit n = g + 1, so that R_1 is the risk of generation 0.
 
@@ -84,23 +87,17 @@ def profile(
         For a risk that was not kept or is an array, for thresholds out of range, and for what is not a run.
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
-    if not several or not all(isinstance(one, _kind()) for one in several):
-        raise TypeError(f"runs must be a run, or a list of runs, got {runs!r}")
+    if not several or not all(isinstance(one, Traces) for one in several):
+        raise TypeError(f"runs must be a run, or a list of runs, got {numeric.shown(runs)}")
     factor = arguments.number("factor", factor, 1, np.inf)
     kept = arguments.number("kept", kept, 0, 1, open_low=True, open_high=True)
     looks = sorted((look(one) for one in several), key=lambda seen: int(seen.run.sizes()[-1]))
     seen, found = looks[-1], [_risk(one, risk) for one in looks]
-    out = Profile([*_ratios(seen, found[-1], factor), _divergence(seen, found[-1]), *_variance(seen, kept)])
+    out = Verdicts([*_ratios(seen, found[-1], factor), _divergence(seen, found[-1]), *_variance(seen, kept)])
     out.append(_exponent(looks, found))
     out.extend(modes(seen))
     out.extend(tails(seen))
     return out
-
-
-def _kind() -> type:
-    from modelcollapse.summary import Traces
-
-    return Traces
 
 
 def _risk(seen: Look, name: str | None) -> Risk | None:
@@ -156,18 +153,25 @@ def _divergence(seen: Look, by: Risk | None) -> Verdict:
     if by.name in BOUNDED and isinstance(seen.run.family, families.Discrete):
         words = "this risk is bounded on finitely many states, whatever the workflow"
         return Verdict("P3", what, by.name, highest, None, np.inf, False, words)
-    if _grows(seen, by.name):
-        words = "the mean grows without bound (E |mu_n - mu_0|^2 = tr Sigma_0 n/M)"
+    if grows := _grows(seen, by.name):
+        words = f"the mean grows without bound: {grows}"
         return Verdict("P3", what, by.name, highest, np.inf, np.inf, True, words)
     words = f"no run decides a supremum; the largest mean up to generation {seen.last} is {shown(highest)}"
     return Verdict("P3", what, by.name, highest, None, np.inf, None, words)
 
 
-def _grows(seen: Look, name: str) -> bool:
-    """Whether the mean risk is known to grow without bound: unbiased normal refits of constant size, never fed."""
-    family, regime = seen.run.family, seen.setting.regime
-    unbiased = type(family) is families.Gaussian and family.ddof == 1
-    return unbiased and type(regime) is regimes.Replace and seen.setting.constant and name == "squared_mean_error"
+def _grows(seen: Look, name: str) -> str:
+    """By what law the mean risk is known to grow without bound, for normal refits of constant size; else nothing."""
+    family = seen.run.family
+    if type(family) is not families.Gaussian or type(seen.setting.regime) is not regimes.Replace:
+        return ""
+    if not seen.setting.constant:
+        return ""
+    if name == "squared_mean_error" and family.ddof == 1:
+        return "E |mu_n - mu_0|^2 = tr Sigma_0 n/M"
+    if isinstance(seen.run.observables.get(name), observables.ExcessLogLoss):
+        return "E KL(N_0 || N_n) grows like ((M - ddof)/(M - 3))^n"
+    return ""
 
 
 # --- P4: variance ----------------------------------------------------------------------------------------------------
@@ -195,9 +199,24 @@ def _variance(seen: Look, kept: float) -> list[Verdict]:
     there = decided(value, error, kept, known)
     words = f"{shown(value)} of it is left in the mean over chains; a limit needs more than one generation"
     mean = Verdict("P4 mean", what, name, value, known, kept, None if there is None else not there, words)
-    gone = float((left < kept).mean())
+    gone, chance = float((left < kept).mean()), _gone(seen, kept)
     words = f"in {100 * gone:.3g} % of the runs; the median run has {shown(float(np.median(left)))} of it"
-    return [mean, Verdict("P4 run", what + " in most runs", name, gone, None, 0.5, gone > 0.5, words)]
+    most = (gone if chance is None else chance) > 0.5
+    return [mean, Verdict("P4 run", what + " in most runs", name, gone, chance, 0.5, most, words)]
+
+
+def _gone(seen: Look, kept: float) -> float | None:
+    """The exact chance that less than ``kept`` of the variance is left, for normal refits on one coordinate."""
+    family, normal = seen.run.family, seen.normal()
+    if type(family) is not families.Gaussian or type(seen.setting.regime) is not regimes.Replace or normal is None:
+        return None
+    if seen.setting.drawn_from is not families.Gaussian or not seen.setting.constant or normal[0].shape[1] != 1:
+        return None
+    size, fits = int(seen.setting.sizes[0]), seen.last + 1
+    try:
+        return float(gaussian.log_variance_cdf(np.log(kept), size, fits, ddof=int(family.ddof)))
+    except NotCovered:
+        return None
 
 
 def _error(values: np.ndarray) -> float:
@@ -208,7 +227,7 @@ def _error(values: np.ndarray) -> float:
 
 
 def _exponent(looks: Sequence[Look], risks: Sequence[Risk | None]) -> Verdict:
-    what = "-d ln R_n / d ln M is less than that of R_1"
+    what = f"-d ln R_n / d ln M is below that of R_1 by {SLOWER:g} or more"
     sizes = [int(seen.run.sizes()[-1]) for seen in looks]
     if len(set(sizes)) < 2:
         return nothing("P5", what, "an exponent in M needs runs at several M: mc.profile([run, run, ...])")
@@ -226,18 +245,13 @@ def _exponent(looks: Sequence[Look], risks: Sequence[Risk | None]) -> Verdict:
     except (NotCovered, ValueError):
         return nothing("P5", what, "a mean risk is 0 or not finite")
     (start, start_error), (end, end_error) = slopes
-    slower = decided(end - start, np.hypot(start_error, end_error), 0.0, known)
-    words = f"exponent {shown(end)} at the last generation, {shown(start)} for the first fit, M from {sizes[0]} to "
-    return Verdict(
-        "P5",
-        what,
-        kept[-1].name,
-        end - start,
-        known,
-        0.0,
-        None if slower is None else not slower,
-        words + f"{sizes[-1]}",
+    lag, error = start - end, float(np.hypot(start_error, end_error))
+    known = None if known is None else -known
+    words = (
+        f"exponent {shown(end)} at the last generation, {shown(start)} for the first fit, M from {sizes[0]} to "
+        f"{sizes[-1]}; a law in M is a limit"
     )
+    return Verdict("P5", what, kept[-1].name, lag, known, SLOWER, decided(lag, error, SLOWER, known), words)
 
 
 def _slope(sizes: Sequence[int], values: Sequence[np.ndarray]) -> tuple[float, float]:
