@@ -207,3 +207,31 @@ class Numbered(Protocol):
     """An exchange whose model i has the keys of number ``numbers[i]`` in its chain; None for its place."""
 
     numbers: tuple[int, ...] | None
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A family of rows within [0, 1]."""
+
+    bounded: bool
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
+
+    tokens: bool
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
+
+    def features(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Equivariant(Protocol):
+    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
+
+    equivariant: bool

@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ComesShort as ComesShort
 from modelcollapse.declarations import Divides as Divides
+from modelcollapse.declarations import ReadsTokens as ReadsTokens
+from modelcollapse.declarations import HasFeatures as HasFeatures
+from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasLogMean as HasLogMean
@@ -256,34 +260,6 @@ class GivesOut(Protocol):
 
 
 @runtime_checkable
-class Equivariant(Protocol):
-    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
-
-    equivariant: bool
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A family of rows within [0, 1]."""
-
-    bounded: bool
-
-
-@runtime_checkable
-class ReadsTokens(Protocol):
-    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
-
-    tokens: bool
-
-
-@runtime_checkable
-class HasFeatures(Protocol):
-    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
-
-    def features(self, points: jax.Array) -> jax.Array: ...
-
-
-@runtime_checkable
 class Observed(Protocol):
     """A family with observables of its own: what ``simulate`` keeps if nothing else is asked for."""
 
@@ -315,7 +291,7 @@ class Opens(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models per chain, the first axis of ``keys`` (plain chains ``c * models + i``) and all trees."""
+    """A regime of several models per chain, the first axis of all trees, and of ``keys``: plain ``c * models + i``."""
 
     @property
     def models(self) -> int: ...

@@ -47,6 +47,7 @@ GROUPS = {
     ),
     "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
     "Sources of error": ("errors", "precision"),
+    "What is called collapse": ("definitions",),
 }
 
 

@@ -49,7 +49,14 @@ PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"best_of.Winner", "plan.Answer", "remedies.Row", "replacement.States", "verification.Stop"}
+RECORDS = {
+    "best_of.Winner",
+    "definitions.Row",
+    "plan.Answer",
+    "remedies.Row",
+    "replacement.States",
+    "verification.Stop",
+}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -110,6 +117,18 @@ CASES: dict[str, dict[str, Any]] = {
     "detectors.weighted_flags": {**_POOL, "fits": 3, "weight": 0.3},
     "detectors.weighted_flags_limit": {**_POOL, "weight": 0.3},
     "detectors.weighted_theta": {**_POOL, "weight": 0.3},
+    "definitions.catastrophe_factor": {"lost": 0.2, "sample_size": 10},
+    "definitions.count_exponent": {"sample_size": 10, "real": 3},
+    "definitions.expected_log_loss": {"sample_size": 10, "fits": 3, "dimension": 2, "ddof": 1},
+    "definitions.exponent": {"sizes": [10, 20], "risks": [0.2, 0.1]},
+    "definitions.first_tail_mass": {"sample_size": 10, "deviations": 3.0, "ddof": 1},
+    "definitions.least_fixed_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_fresh_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_mixing_share": {"sample_size": 10, "factor": 3.0},
+    "definitions.lost_for_good": {"probability": 0.2, "kept": 3},
+    "definitions.share_exponent": {"sample_size": 10, "share": 0.2},
+    "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2},
+    "definitions.thin_tail_probability": {"sample_size": 10, "deviations": 3.0, "share": 0.5, "ddof": 1},
     "divergence.diversity_time": {"probabilities": LAW, "sample_size": 10},
     "divergence.diversity_time_refined": {"probabilities": LAW, "sample_size": 10},
     "divergence.entropy": {"probabilities": LAW},

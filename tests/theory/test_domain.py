@@ -57,9 +57,9 @@ ACCEPTED = {
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence cut deviation error exponent failure false_positive frequency gap green "
-            "keep_right keep_wrong kept later lost low mass previous_share previous_shares probability rate share "
-            "shares shift target true_positive weight width words"
+            "bandwidth confidence cut deviation deviations error exponent failure false_positive frequency gap "
+            "green keep_right keep_wrong kept later lost low mass previous_share previous_shares probability rate "
+            "share shares shift target true_positive weight width words "
         ),
     ),
     "empty": ("an empty answer", BROADCAST),
@@ -76,7 +76,7 @@ ACCEPTED = {
         | names(
             "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations "
             "kept lag largest last lineages other_fits rank real real_size states states_left steps synthetic "
-            "synthetic_size trials"
+            "synthetic_size trials "
         ),
     ),
     "inf": ("no bound", {"high"}),
@@ -96,6 +96,7 @@ SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expecte
 # Answers whose docstring says that they may be infinite.
 INFINITE = {
     "best_of.mixed_limit",
+    "definitions.expected_log_loss",
     "errors.expected_divergence",
     "exponential_families.VarianceFunction",
     "exponential_families.gamma",

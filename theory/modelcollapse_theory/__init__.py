@@ -15,6 +15,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
+* what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -32,6 +33,7 @@ __all__ = [
     "best_of",
     "collapse",
     "curation",
+    "definitions",
     "detectors",
     "divergence",
     "entrant",
