@@ -19,11 +19,10 @@ from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ComesShort as ComesShort
 from modelcollapse.declarations import Divides as Divides
-from modelcollapse.declarations import ReadsTokens as ReadsTokens
-from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
+from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
 from modelcollapse.declarations import HasRates as HasRates
@@ -36,6 +35,7 @@ from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import ReadsTokens as ReadsTokens
 from modelcollapse.declarations import Staggers as Staggers
 from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
