@@ -6,7 +6,7 @@ import pytest
 
 from modelcollapse.__main__ import main
 from modelcollapse.cli import plan as _planner
-from modelcollapse_theory import entrant, plan
+from modelcollapse_theory import entrant, plan, remedies
 
 CASES = {
     "sample-size --probability 0.1 --fits 5 --failure 0.05": lambda: plan.sample_size_to_keep(0.1, 5, 0.05),
@@ -32,6 +32,10 @@ CASES = {
     "entrant --leader 200 --drawn 1000 --pool-loss 0.008": lambda: entrant.real_items_to_match(1 / 200, 1000, 0.008),
     "worth --lost 0.005 --drawn 1000": lambda: entrant.worth_of_draws(1000, 0.005),
     "worth --lost 0.005 --real 150": lambda: entrant.draws_worth(150, 0.005),
+    "remedy --size 100 --real 10 --synthetic 990 --per compute --without law prior": lambda: remedies.best_remedy(
+        100, 10, 990, per="compute", without=["law", "prior"]
+    ),
+    "remedy --size 100 --real 10 --synthetic 990 --fits 5": lambda: remedies.best_remedy(100, 10, 990, fits=5),
 }
 
 
