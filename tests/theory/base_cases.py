@@ -369,6 +369,11 @@ CASES: dict[str, dict[str, Any]] = {
     "population_limits.effective_size": {"weights": [[0.9, 0.1], [0.4, 0.6]], "sizes": [3, 5]},
     "population_limits.losses_limit": _EXCHANGE,
     "population_limits.losses_limit_by_counts": {"counts": [[1, 1], [0, 3]], "real": [1, 0]},
+    "population_limits.mean_laws_limit": {
+        "weights": _EXCHANGE["weights"],
+        "real": [0.2, 0.1],
+        "laws": [LAW, LAW[::-1]],
+    },
     "population_limits.strong_mixing_size": {"weights": [[0.9, 0.1], [0.4, 0.6]], "sizes": [3, 5]},
     "population_limits.survivor": {"weights": [[0.9, 0.1], [0.4, 0.6]], "laws": [LAW, LAW[::-1]]},
     "populations.differentiation": {"lost": [[0.3, 0.1], [0.1, 0.2]]},

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from modelcollapse_theory import NotCovered, populations, workflows
+from modelcollapse_theory import NotCovered, population_limits, populations, workflows
 
 W = ((F(3, 5), F(1, 5)), (F(3, 10), F(7, 10)))
 G = (F(1, 5), F(0))
@@ -310,8 +310,12 @@ def test_the_union_and_distances_of_the_enumerated_chain():
 def test_the_mean_law_settles_at_everybodys_truth():
     laws = [[0.9, 0.1], [0.2, 0.8]]
     weights, real = np.array([[0.6, 0.2], [0.3, 0.6]]), np.array([0.2, 0.1])
-    ends = np.linalg.solve(np.eye(2) - weights, real[:, None] * laws)
+    ends = population_limits.mean_laws_limit(weights, real, laws)
     assert np.allclose(populations.mean_laws(weights, real, laws, 1000), ends)
+    # by hand: m_1 = .2 q_1 + .6 m_1 + .2 m_2 and m_2 = .1 q_2 + .3 m_1 + .6 m_2
+    assert np.allclose(ends[0], (0.08 * np.array(laws[0]) + 0.02 * np.array(laws[1])) / 0.1)
+    with pytest.raises(NotCovered, match="real must reach every model"):
+        population_limits.mean_laws_limit([[1, 0], [0, 0.5]], [0, 0.5], laws)
 
 
 REFUSED = {

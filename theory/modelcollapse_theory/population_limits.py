@@ -205,6 +205,31 @@ def strong_mixing_size(weights: ArrayLike, sizes: ArrayLike) -> float:
 
 
 @theorem(
+    statement="E p_i -> (I - W)^-1 diag(g) q: every model ends at a mixture of all truths",
+    conditions="models whose real data has laws q_i of their own; real data reaches every model",
+    order="exact",
+    source=_SOURCE,
+)
+def mean_laws_limit(weights: ArrayLike, real: ArrayLike, laws: ArrayLike) -> Array:
+    r"""E p_i (D, K) in the long run, :math:`(I - W)^{-1} \mathrm{diag}(g)\, q`, for ``laws`` q (D, K).
+
+    Row i of :math:`(I - W)^{-1} \mathrm{diag}(g)` says how much of model i comes from whose truth in the end (the
+    identity for ``laws``): sizes do not matter. Exact. Raises NotCovered where a model has no real data that reaches
+    it: its limit then depends on the start.
+    """
+    matrix, share, _ = _constant(exchange(weights, real, 1))
+    table = finite("laws", laws)
+    if table.ndim != 2 or len(table) != share.size:
+        raise ValueError(f"laws must have one law for each of the {share.size} models, got shape {table.shape}")
+    truths = np.stack([law("laws", row) for row in table])
+    if not _reaches_real(matrix, share):
+        raise NotCovered(
+            "real must reach every model, from source to source, for means that do not depend on the start"
+        )
+    return np.asarray(np.linalg.solve(np.eye(share.size) - matrix, share[:, None] * truths))
+
+
+@theorem(
     statement="psi(j) = sum over sources and hits of psi(j'), psi(0) = 1: P(state absent from all of j_i items of each "
     "data set i)",
     conditions="each item real with probability g_i or from model j with probability W_ij; a state of probability q",
