@@ -307,7 +307,7 @@ class Opens(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models per chain, the first axis of ``keys`` (plain chains ``c * models + i``) and all trees."""
+    """A regime of several models per chain, the first axis of ``keys`` (of chains ``c * models + i``) and all trees."""
 
     @property
     def models(self) -> int: ...
