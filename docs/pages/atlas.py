@@ -21,6 +21,7 @@ GROUPS = {
         "fresh_limits",
         "accumulation",
     ),
+    "Several models, one pool": ("populations", "population_limits", "islands", "entrant"),
     "Replacement: the discrete chain": (
         "lineages",
         "lineage_limits",

@@ -4,6 +4,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 
 * the organising theorem, and what each workflow makes of it: ``workflows``, ``mixture``, ``fresh``, ``fresh_limits``,
   ``accumulation``
+* several models and one pool: ``populations``, ``population_limits``, ``islands``, ``entrant``
 * replacement, the discrete chain: ``lineages``, ``lineage_limits``, ``replacement``, ``support``, ``fixation``,
   ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
@@ -26,6 +27,7 @@ __all__ = [
     "accumulation",
     "collapse",
     "divergence",
+    "entrant",
     "errors",
     "exponential_families",
     "fixation",
@@ -35,12 +37,15 @@ __all__ = [
     "fresh_limits",
     "gaussian",
     "hitting",
+    "islands",
     "kde",
     "lineage_limits",
     "lineages",
     "mixture",
     "moments",
     "plan",
+    "population_limits",
+    "populations",
     "ppca",
     "precision",
     "rare",
