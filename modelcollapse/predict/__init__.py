@@ -16,6 +16,7 @@ from modelcollapse.predict import (
     gaussian,
     kernels,
     one_parameter,
+    populations,
     registry,
     regression,
 )
@@ -31,6 +32,7 @@ RULES = (
     gaussian,
     kernels,
     one_parameter,
+    populations,
     regression,
 )
 """Modules whose import registers rules."""
@@ -91,8 +93,8 @@ def predictions(
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
     checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
-    observables = registry.every_observable() if observe is None else checked.observables
-    return registry.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
+    observables = registry.every_observable(checked.family) if observe is None else checked.observables
+    return registry.predict(checked.family, source, regime, observables, checked.sizes, recorded)
 
 
 def _nothing(params: Params) -> np.ndarray:

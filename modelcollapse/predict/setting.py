@@ -1,8 +1,8 @@
 """What the closed forms may know of a process: exact numbers of its parts, on the host, and which parts they are.
 
 Parts are known by their exact type. A subclass, or a wrapper or regime that no rule names, makes another process, and
-nothing here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises ``NotCovered``, as a
-theorem does where it refuses.
+nothing here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises
+``NotCovered``, as a theorem does where it refuses.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from modelcollapse.families.gaussian import Normal
 from modelcollapse.laws import Law, Table
 from modelcollapse.portions import portion
 from modelcollapse.protocols import Family, Regime, Source
+from modelcollapse.together import Separate
 from modelcollapse_theory import NotCovered
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Setting:
     regime: Any
     sizes: np.ndarray
     fits: np.ndarray
+    observable: Any = None
+    """What is observed, where a rule asks for more than its function."""
 
     @property
     def last(self) -> int:
@@ -221,7 +224,7 @@ def normal(s: Setting) -> bool:
 
 def reduced(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> tuple[Family, Regime] | None:
     """Family and regime of the same process in their simplest form; None if a part is not known."""
-    if type(source) not in (Law, Table):
+    if type(source) not in (Law, Table) and not (type(source) is Separate and type(family) is families.Population):
         return None
     if isinstance(family, families.Damped) and type(family) is families.Damped:
         family = family.family if np.ndim(family.rate) == 0 and float(family.rate) == 1 else family
