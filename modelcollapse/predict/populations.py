@@ -12,7 +12,7 @@ from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import Answer, prediction
 from modelcollapse.predict.setting import Setting, needed
 from modelcollapse.regimes import Exchange
-from modelcollapse.regimes.checks import NEVER, counts_of, shares_of, sizes_of
+from modelcollapse.regimes.checks import NEVER, counts_of, learning, shares_of, sizes_of
 from modelcollapse.together import Separate
 from modelcollapse_theory import populations
 
@@ -54,16 +54,18 @@ def times(regime: Exchange) -> dict[str, Any]:
 
 
 def by_shares(s: Setting) -> tuple[Any, ...]:
-    """Weights, real shares and sizes in each fit."""
-    shares = shares_of(s.regime, s.last - 1)
+    """Weights, real shares and sizes in each fit; what nobody reads is real."""
+    shares = shares_of(s.regime, s.last - 1).copy()
+    shares[~learning(s.regime, s.last - 1)] = np.eye(s.regime.models + 1)[-1]
     return shares[..., :-1], shares[..., -1], sizes_of(s.regime, s.sizes)
 
 
 def by_counts(s: Setting) -> tuple[Any, ...]:
     """Fixed counts in each fit, of models and of what is real; the first fit is on real data."""
     counts = np.broadcast_to(counts_of(s.regime, s.sizes), (s.last, s.regime.models, s.regime.models + 1)).copy()
-    counts[0] = 0
-    counts[0, :, -1] = sizes_of(s.regime, s.sizes)[0]
+    unread = ~learning(s.regime, s.last - 1)
+    counts[unread] = 0
+    counts[unread, -1] = sizes_of(s.regime, s.sizes)[unread]
     return counts[..., :-1], counts[..., -1]
 
 
