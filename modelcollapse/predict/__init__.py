@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, past, regimes
+from modelcollapse.families.population import Learner
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
@@ -22,7 +23,7 @@ from modelcollapse.predict import (
 )
 from modelcollapse.predict.prediction import Prediction, Predictions
 from modelcollapse.process import prepare
-from modelcollapse.protocols import Family, Observable, Params, Regime, Source
+from modelcollapse.protocols import Exchanges, Observable, Params, Regime, Source
 
 __all__ = ["Prediction", "predictions"]
 
@@ -44,11 +45,11 @@ class Observed(Protocol):
     """What the closed forms read of a run."""
 
     @property
-    def family(self) -> Family: ...
+    def family(self) -> Learner: ...
     @property
     def source(self) -> Source: ...
     @property
-    def regime(self) -> Regime: ...
+    def regime(self) -> Regime | Exchanges: ...
     @property
     def observables(self) -> Mapping[str, Observable]: ...
     @property
@@ -59,9 +60,9 @@ class Observed(Protocol):
 
 @computes
 def predictions(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime | None = None,
+    regime: Regime | Exchanges | None = None,
     observe: One | list[One] | Mapping[str, One] | None = None,
     *,
     size: ArrayLike,

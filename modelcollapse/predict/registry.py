@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse.families import Population
+from modelcollapse.families.population import Learner
 from modelcollapse.location import exactly
 from modelcollapse.observables import OBSERVABLES, Between, Read, Union
 from modelcollapse.predict.prediction import Function, Prediction, Predictions, registered
 from modelcollapse.predict.setting import CONSERVING, Setting, needed, reduced
-from modelcollapse.protocols import Family, Observable, Regime, Source, marks
+from modelcollapse.protocols import Exchanges, Observable, Regime, Source, marks
 from modelcollapse.regimes import Exchange
 from modelcollapse_theory import NotCovered
 from modelcollapse_theory._register import THEOREMS, Theorem
@@ -176,9 +177,9 @@ def every_observable(family: Any = None) -> dict[str, Observable]:
 
 
 def predict(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime,
+    regime: Regime | Exchanges,
     observables: Mapping[str, Observable],
     sizes: np.ndarray,
     recorded: np.ndarray,

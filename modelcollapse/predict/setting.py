@@ -222,7 +222,7 @@ def normal(s: Setting) -> bool:
 # --- the same process, said more simply ------------------------------------------------------------------------------
 
 
-def reduced(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> tuple[Family, Regime] | None:
+def reduced(family: Any, source: Source, regime: Any, sizes: np.ndarray) -> tuple[Any, Any] | None:
     """Family and regime of the same process in their simplest form; None if a part is not known."""
     if type(source) not in (Law, Table) and not (type(source) is Separate and type(family) is families.Population):
         return None
