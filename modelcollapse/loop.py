@@ -16,17 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.addresses import FIT, fold
-from modelcollapse.data import with_room
+from modelcollapse.data import Rows, with_room
 from modelcollapse.laws import Law, Stream
 from modelcollapse.numeric import traced
 from modelcollapse.protocols import (
     Appends,
     Carry,
+    ComesShort,
     Exchanges,
     Family,
     HoldsData,
     KeepsRows,
     Memory,
+    NeedsItems,
     Numbered,
     Observable,
     Opens,
@@ -304,9 +306,8 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         data, memory = process.regime.next(key, model, real, memory, size, now)
         memory = () if process.appends else memory
         data = _fitted(real, data)
-        params = _once(process.family.fit(fold(key, FIT), data, state.params))
-        params, valid = process.with_room(params), _valid(process.family, params)
-        data = with_room(data, process.room)
+        params = _refitted(key, data, state.params, process)
+        valid, data = _valid(process.family, params), with_room(data, process.room)
     data = data if process.watch.needs_data else ()
     fails = (state.status == 0) & ~valid.all()
     from_counts = isinstance(process.family, Represents) and not _reals(params)
@@ -325,6 +326,16 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     frozen = dataclasses.replace(state, params=last, generation=now, status=status)
     # a failed fit at generation 0 is shown: there is none before it
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
+
+
+def _refitted(key: jax.Array, data: Any, previous: Params, process: Process) -> Params:
+    """A fit; the last one again where a regime whose data sets may come short gave too few items for another."""
+    family, regime = process.family, process.regime
+    params = process.with_room(_once(family.fit(fold(key, FIT), data, previous)))
+    if isinstance(regime, ComesShort) and regime.comes_short:
+        fewest = family.fewest(params) if isinstance(family, NeedsItems) else 1
+        params = _chosen(data.size >= fewest, params, previous)
+    return params
 
 
 def _exchanged(key: jax.Array, state: State, process: Process) -> tuple[Params, Memory, Any, jax.Array]:
@@ -357,7 +368,7 @@ def _chosen(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
 
 
 def _fitted(stream: Stream, data: Any) -> Any:
-    return stream.family.summarise(data) if stream.rows else data
+    return stream.family.summarise(data) if stream.rows and isinstance(data, Rows) else data
 
 
 def _once(params: Params) -> Params:

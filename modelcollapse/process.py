@@ -22,6 +22,7 @@ from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
 from modelcollapse.observables import named
 from modelcollapse.protocols import (
+    ByRows,
     Checks,
     ChecksParams,
     ChecksSizes,
@@ -30,6 +31,7 @@ from modelcollapse.protocols import (
     Family,
     HasItems,
     Informed,
+    Multiplies,
     Observed,
     Projects,
     Regime,
@@ -121,6 +123,8 @@ def _prepared(
     observables = {} if observe is None else named(observe)
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     needs = common.plan(regime, sizes)
+    if isinstance(family, Multiplies):
+        needs = dataclasses.replace(needs, pool=needs.pool * family.times)
     if needs.pool > arguments.LARGEST:
         raise ValueError(
             f"the pool would hold {needs.pool} items, more than 2**31 - 1: use fewer generations or a smaller size"
@@ -181,8 +185,11 @@ def _truth(family: Family, source: Source) -> Any:
 
 
 def draws_rows(family: Family, source: Source) -> bool:
-    """Whether real data come as rows, which are then summarised."""
+    """Whether data sets are drawn as rows, real ones or those of a model, which are then summarised."""
     source = source.first if isinstance(source, Separate) else source
+    drawn = (family, source.family) if isinstance(source, Law) else (family,)
+    if any(isinstance(one, ByRows) and one.by_rows for one in drawn):
+        return True
     return not (isinstance(source, Law) and source.family.data is family.data)
 
 

@@ -18,7 +18,7 @@ from modelcollapse.engine import checkpoint as checkpoints
 from modelcollapse.engine import drive, forms, scan
 from modelcollapse.engine.batch import stacked_chains
 from modelcollapse.engine.plan import How, planned, stages
-from modelcollapse.failures import ChainFailure, Interrupted
+from modelcollapse.failures import Interrupted, sound
 from modelcollapse.families.population import Learner, learner, single
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
@@ -29,7 +29,7 @@ from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
 
 if TYPE_CHECKING:
-    from modelcollapse.predict import Predictions
+    from modelcollapse.predict import Predictions, Verdicts
 
 
 @computes
@@ -140,7 +140,7 @@ def simulate(
         provenance=history,
         location=prepared.location,
     )
-    return _sound(run, outcome.interrupted)
+    return sound(run, outcome.interrupted)
 
 
 @computes
@@ -297,7 +297,7 @@ class Run(Traces):
             state=outcome.state,
             provenance=history,
         )
-        return _sound(longer, outcome.interrupted)
+        return sound(longer, outcome.interrupted)
 
     @computes
     def more(
@@ -338,7 +338,7 @@ class Run(Traces):
         new = restored(outcome.trace, self.observables, self.location)
         trace = {name: np.concatenate([values, new[name]]) for name, values in self.trace.items()}
         state = stacked_chains([self.state, outcome.state])
-        return _sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
+        return sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
 
     def _key(self) -> jax.Array:
         """The key that the run was started with."""
@@ -350,6 +350,12 @@ class Run(Traces):
         from modelcollapse.predict import of_run
 
         return of_run(self)
+
+    def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Verdicts:
+        """Which of eight kinds of definition of collapse this run meets, judged by what; as ``mc.profile``."""
+        from modelcollapse.predict import profile
+
+        return profile(self, risk=risk, factor=factor, kept=kept)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
@@ -390,12 +396,3 @@ class Run(Traces):
         """
         needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
         return Run(**saved.read(arguments.path("path", path), needed))
-
-
-def _sound(run: Run, interrupted: bool = False) -> Run:
-    """``run``, if it came to its end and no fit failed."""
-    if interrupted:
-        raise Interrupted(run)
-    if np.any(run.state.status):
-        raise ChainFailure(run)
-    return run

@@ -9,8 +9,13 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
   ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
+* regression, tails: ``regression``, ``tails``
+* selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
+* detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
+* what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
 
 ``NotCovered``, a ValueError, is how a theorem refuses arguments that it says nothing about.
@@ -25,7 +30,11 @@ from modelcollapse_theory._domain import NotCovered as NotCovered
 
 __all__ = [
     "accumulation",
+    "best_of",
     "collapse",
+    "curation",
+    "definitions",
+    "detectors",
     "divergence",
     "entrant",
     "errors",
@@ -38,6 +47,8 @@ __all__ = [
     "gaussian",
     "hitting",
     "islands",
+    "iterated_families",
+    "iterated_learning",
     "kde",
     "lineage_limits",
     "lineages",
@@ -50,12 +61,20 @@ __all__ = [
     "precision",
     "rare",
     "regression",
+    "remedies",
     "replacement",
+    "sampling_designs",
+    "screening",
     "selection",
     "special_families",
     "support",
     "tails",
+    "temperature",
+    "truncation",
+    "two_states",
+    "verification",
     "wasserstein",
+    "weights",
     "wishart",
     "workflows",
 ]
