@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.protocols import Regime
+from modelcollapse.protocols import Exchanges, Regime
 from modelcollapse.pytree import may_vary, schedules, varies
 
 
@@ -34,7 +34,7 @@ def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: ArrayLi
     return sizes
 
 
-def reach(size: np.ndarray, regime: Regime, generations: int) -> int:
+def reach(size: np.ndarray, regime: Regime | Exchanges, generations: int) -> int:
     """The last generation that a run was planned for: where its schedules end, if they go on beyond ``generations``."""
     lengths = [np.shape(value)[0] for _, value in schedules(regime)]
     return max(generations, size.size - 1 if size.ndim else 0, *(length - 1 for length in lengths), 0)
@@ -51,7 +51,7 @@ def cut(regime: Any, generations: int) -> Any:
     return dataclasses.replace(regime, **changes) if changes else regime
 
 
-def check(run: Regime, given: Regime, generation: int) -> None:
+def check(run: Regime | Exchanges, given: Regime | Exchanges, generation: int) -> None:
     """Refuse a regime that until ``generation`` is not the one that was run; only its schedules may go on otherwise."""
     if given is run:
         return

@@ -16,7 +16,7 @@ from modelcollapse import arguments, location, regimes, sampling
 from modelcollapse.addresses import chain_keys
 from modelcollapse.data import row_type
 from modelcollapse.declarations import Observe
-from modelcollapse.families.population import Population, learner, single
+from modelcollapse.families.population import Learner, Population, learner, single
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
@@ -77,9 +77,9 @@ class Prepared:
 
 
 def prepare(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime | None,
+    regime: Regime | Exchanges | None,
     observe: Observe | None,
     size: ArrayLike,
     generations: int,
@@ -89,9 +89,25 @@ def prepare(
 ) -> Prepared:
     """Check the concrete arguments and put the process together; ``about`` and ``host`` as for ``location.place``."""
     regime = regimes.Replace() if regime is None else regime
-    given, family = learner("family", family), single(family)
+    given, one = learner("family", family), single(family)
     arguments.source("source", source)
-    regime = _for_models(regime, given, source)
+    exchanged = _for_models(regime, given, source)
+    check_schedules(regime, generations)
+    found = _prepared(one, source, exchanged, observe, arguments.sizes(size, generations), about, host)
+    told = found.process.family
+    return dataclasses.replace(found, family=dataclasses.replace(given, family=told)) if given is not one else found
+
+
+def _prepared(
+    family: Family,
+    source: Source,
+    regime: Any,
+    observe: Observe | None,
+    sizes: np.ndarray,
+    about: np.ndarray | Literal["find"] | None,
+    host: bool,
+) -> Prepared:
+    """The same for a regime that knows of how many models it is."""
     if isinstance(regime, Exchanges):
         arguments.having("regime", regime, ("start", "exchange", "needs_items"))
     else:
@@ -102,12 +118,10 @@ def prepare(
         _check_law(one)
     family = _told(family, sources[0])
     source = each_source(source, lambda one: read_by(family, one))
-    sizes = arguments.sizes(size, generations)
     if observe is None and isinstance(family, Observed):
         observe = family.default_observables or None
     observables = {} if observe is None else named(observe)
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
-    check_schedules(regime, generations)
     needs = common.plan(regime, sizes)
     if isinstance(family, Multiplies):
         needs = dataclasses.replace(needs, pool=needs.pool * family.times)
@@ -139,8 +153,7 @@ def prepare(
     process = Process(family, source, regime, Watch(seen, truth), each, capacity, room, many)
     process = opened(process) if host else process
     _check_observables(process)
-    given = dataclasses.replace(given, family=family) if isinstance(given, Population) else family
-    return Prepared(process, sizes, observe, observables, where, given)
+    return Prepared(process, sizes, observe, observables, where, family)
 
 
 def _for_models(regime: Any, family: Any, source: Source) -> Any:
@@ -151,11 +164,9 @@ def _for_models(regime: Any, family: Any, source: Source) -> Any:
             f"source has {len(source.sources)} separate sources, so family must be Population(family, "
             f"models={len(source.sources)}), got {shown(family)}"
         )
-    if isinstance(family, Population):
-        return joined(regime, family.models)
-    if isinstance(regime, regimes.Exchange):
+    if isinstance(regime, regimes.Exchange) and not isinstance(family, Population):
         raise TypeError(f"family must be Population(family, models={regime.models}) for Exchange, got {shown(family)}")
-    return regime
+    return joined(regime, models) if isinstance(family, Population) else regime
 
 
 def each_source(source: Source, change: Callable[[Source], Source]) -> Source:
@@ -192,7 +203,7 @@ def _drawing(family: Family, source: Source) -> list[Any]:
     return [family] if draws_rows(family, source) else [family, source.family]  # type: ignore[attr-defined]
 
 
-def check_schedules(regime: Regime, generations: int) -> None:
+def check_schedules(regime: Regime | Exchanges, generations: int) -> None:
     """Refuse a schedule of ``regime`` that has not one entry for each generation."""
     for name, value in schedules(regime):
         arguments.check_length(f"the schedule {type(regime).__name__}{name}", value, generations)

@@ -19,11 +19,11 @@ from modelcollapse.engine import drive, forms, scan
 from modelcollapse.engine.batch import stacked_chains
 from modelcollapse.engine.plan import How, planned, stages
 from modelcollapse.failures import Interrupted, sound
-from modelcollapse.families.population import learner, single
+from modelcollapse.families.population import Learner, learner, single
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
 from modelcollapse.process import each_source, prepare
-from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source
+from modelcollapse.protocols import Exchanges, GoesOn, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 @computes
 def simulate(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime | None = None,
+    regime: Regime | Exchanges | None = None,
     observe: Observe | None = None,
     *,
     size: ArrayLike,
@@ -145,9 +145,9 @@ def simulate(
 
 @computes
 def trace(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime | None = None,
+    regime: Regime | Exchanges | None = None,
     observe: Observe | None = None,
     *,
     size: ArrayLike,
@@ -237,7 +237,7 @@ class Run(Traces):
         *,
         record: ArrayLike | None = None,
         size: ArrayLike | None = None,
-        regime: Regime | None = None,
+        regime: Regime | Exchanges | None = None,
         batch_size: int | None = None,
         progress: bool = False,
         mesh: jax.sharding.Mesh | None = None,

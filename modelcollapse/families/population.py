@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from modelcollapse import arguments
 from modelcollapse.protocols import Family
@@ -29,6 +29,10 @@ class Population:
 
     def __post_init__(self) -> None:
         arguments.converted(self, family=arguments.family, models=arguments.count)
+
+
+Learner: TypeAlias = Family | Population
+"""What ``simulate`` takes as a family."""
 
 
 def single(family: Any) -> Any:

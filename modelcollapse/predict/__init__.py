@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, regimes
+from modelcollapse.families.population import Learner
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
@@ -17,6 +18,7 @@ from modelcollapse.predict import (
     gaussian,
     kernels,
     one_parameter,
+    populations,
     registry,
     regression,
     remedies,
@@ -29,7 +31,7 @@ from modelcollapse.predict.verdict import Verdict
 from modelcollapse.predict.verdicts import Verdicts as Verdicts
 from modelcollapse.predict.verdicts import profile
 from modelcollapse.process import prepare
-from modelcollapse.protocols import Family, Observable, Params, Regime, Source
+from modelcollapse.protocols import Exchanges, Observable, Params, Regime, Source
 
 __all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
@@ -40,6 +42,7 @@ RULES = (
     gaussian,
     kernels,
     one_parameter,
+    populations,
     regression,
     remedies,
     selected_normals,
@@ -52,9 +55,9 @@ One = str | Observable | Callable[..., Any]
 
 @computes
 def predictions(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime | None = None,
+    regime: Regime | Exchanges | None = None,
     observe: One | list[One] | Mapping[str, One] | None = None,
     *,
     size: ArrayLike,
@@ -86,8 +89,8 @@ def predictions(
     generations = arguments.whole("generations", generations)
     recorded = arguments.recorded(record, 0, generations)
     checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
-    observables = registry.every_observable() if observe is None else checked.observables
-    return registry.predict(checked.process.family, source, regime, observables, checked.sizes, recorded)
+    observables = registry.every_observable(checked.family) if observe is None else checked.observables
+    return registry.predict(checked.family, source, regime, observables, checked.sizes, recorded)
 
 
 def _nothing(params: Params) -> np.ndarray:

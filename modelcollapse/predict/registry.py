@@ -18,11 +18,14 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modelcollapse.families import Population
+from modelcollapse.families.population import Learner
 from modelcollapse.location import exactly
-from modelcollapse.observables import OBSERVABLES, Read
+from modelcollapse.observables import OBSERVABLES, Between, Read, Union
 from modelcollapse.predict.prediction import Function, Prediction, Predictions, registered
 from modelcollapse.predict.setting import CONSERVING, Setting, needed, reduced
-from modelcollapse.protocols import Family, Observable, Regime, Source
+from modelcollapse.protocols import Exchanges, Observable, Regime, Source, marks
+from modelcollapse.regimes import Exchange
 from modelcollapse_theory import NotCovered
 from modelcollapse_theory._register import THEOREMS, Theorem
 
@@ -39,6 +42,8 @@ class Answer:
     conditions: str = ""
     order: str = ""
     kind: str = "mean"
+    absent: np.ndarray | None = None
+    """Where nothing is observed, as a model has not entered: the values are NaN there, and numbers elsewhere."""
 
 
 Found: TypeAlias = ArrayLike | Answer
@@ -74,7 +79,8 @@ class Rule:
         except NotCovered:
             return None
         found = found if isinstance(found, Answer) else Answer(np.asarray(found))
-        return self._described(found) if np.all(np.isfinite(found.values)) else None
+        there = np.isfinite(found.values) if found.absent is None else np.isfinite(found.values) | found.absent
+        return self._described(found) if np.all(there) else None
 
     def _described(self, found: Answer) -> Answer:
         functions = tuple(inspect.unwrap(f) for f in found.functions or self.functions)
@@ -88,12 +94,25 @@ class Rule:
         )
 
 
-RULES: dict[Function, list[Rule]] = {}
-"""Rules by observable: the function itself, not its name."""
+Key: TypeAlias = "Function | tuple[type, Key]"
+RULES: dict[Key, list[Rule]] = {}
+"""Rules by observable: the function itself, not its name; or for several models the kind of what is made of it, and the
+function.
+"""
+
+
+def key_of(observable: Any) -> Key | None:
+    """What the rules for an observable are found by, if there may be any."""
+    if type(observable) is Read:
+        return observable.function
+    if type(observable) in (Between, Union):
+        inner = key_of(observable.inner)
+        return None if inner is None else (type(observable), inner)
+    return None
 
 
 def prediction(
-    observables: Function | tuple[Function, ...],
+    observables: Key | list[Key] | tuple[Function, ...],
     *functions: Function,
     family: type | Iterable[type] | None = None,
     regime: type | Iterable[type] = CONSERVING,
@@ -108,7 +127,10 @@ def prediction(
     ``family`` and ``regime`` are exact types, by default all families and the regimes in ``CONSERVING``; ``source`` is
     a condition on what is real, ``where`` one on anything else.
     """
-    keys = observables if isinstance(observables, tuple) else (observables,)
+    one = not isinstance(observables, tuple | list) or (
+        isinstance(observables, tuple) and isinstance(observables[0], type)
+    )
+    keys: Any = [observables] if one else observables
     guards = tuple(guard for guard in (source, where) if guard is not None)
 
     def register(body: B) -> B:
@@ -136,35 +158,48 @@ def _types(given: type | Iterable[type]) -> tuple[type, ...]:
     return (given,) if isinstance(given, type) else tuple(given)
 
 
-def first(key: Function, s: Setting) -> Answer | None:
+def first(key: Key | None, s: Setting) -> Answer | None:
     """What the first rule says that says anything."""
-    return next((a for a in (rule.answer(s) for rule in RULES.get(key, ())) if a is not None), None)
+    rules = () if key is None else RULES.get(key, ())
+    return next((a for a in (rule.answer(s) for rule in rules) if a is not None), None)
 
 
-def every_observable() -> dict[str, Observable]:
-    """The observables of this package that have a rule, by name."""
-    return {name: Read(function) for name, function in OBSERVABLES.items() if function in RULES}
+def every_observable(family: Any = None) -> dict[str, Observable]:
+    """The observables of this package that have a rule, by name; of a population those of all models, too."""
+    found: dict[str, Observable] = {name: Read(f) for name, f in OBSERVABLES.items() if f in RULES}
+    if type(family) is Population:
+        for kind in (Between, Union):
+            of_all = {
+                f"{kind.__name__.lower()} {n}": kind(Read(f)) for n, f in OBSERVABLES.items() if (kind, f) in RULES
+            }
+            found |= of_all
+    return found
 
 
 def predict(
-    family: Family,
+    family: Learner,
     source: Source,
-    regime: Regime,
+    regime: Regime | Exchanges,
     observables: Mapping[str, Observable],
     sizes: np.ndarray,
     recorded: np.ndarray,
 ) -> Predictions:
     """One prediction for each observable that has one."""
     source = exactly(source)
-    simple = reduced(family, source, regime, sizes)
+    # without an exchange each model of a population goes its own way
+    apart = family if isinstance(family, Population) and type(regime) is not Exchange else None
+    simple = reduced(family if apart is None else apart.family, source, regime, sizes)
     out = Predictions()
     if simple is None:
         return out
     setting = Setting(simple[0], source, simple[1], np.asarray(sizes), np.asarray(recorded) + 1)
     for name, part in observables.items():
-        found = first(part.function, setting) if isinstance(part, Read) and type(part) is Read else None
+        key = None if apart and marks(part).joint else key_of(part)
+        found = first(key, dataclasses.replace(setting, observable=part))
         if found is not None:
             values = np.asarray(found.values, np.float64)
+            if apart:
+                values = np.repeat(values[:, None], apart.models, 1)
             said = (found.formula, found.conditions, found.order, found.functions, found.kind)
             out.append(Prediction(name, np.asarray(recorded), values, *said))
     return out

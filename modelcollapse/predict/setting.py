@@ -21,6 +21,7 @@ from modelcollapse.families.gaussian import Normal
 from modelcollapse.laws import Law, Table
 from modelcollapse.portions import portion
 from modelcollapse.protocols import Family, Regime, Source
+from modelcollapse.together import Separate
 from modelcollapse_theory import NotCovered
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Setting:
     regime: Any
     sizes: np.ndarray
     fits: np.ndarray
+    observable: Any = None
+    """What is observed, where a rule asks for more than its function."""
 
     @property
     def last(self) -> int:
@@ -219,9 +222,9 @@ def normal(s: Setting) -> bool:
 # --- the same process, said more simply ------------------------------------------------------------------------------
 
 
-def reduced(family: Family, source: Source, regime: Regime, sizes: np.ndarray) -> tuple[Family, Regime] | None:
+def reduced(family: Any, source: Source, regime: Any, sizes: np.ndarray) -> tuple[Any, Any] | None:
     """Family and regime of the same process in their simplest form; None if a part is not known."""
-    if type(source) not in (Law, Table):
+    if type(source) not in (Law, Table) and not (type(source) is Separate and type(family) is families.Population):
         return None
     if isinstance(family, families.Damped) and type(family) is families.Damped:
         family = family.family if np.ndim(family.rate) == 0 and float(family.rate) == 1 else family

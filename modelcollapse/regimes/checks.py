@@ -68,7 +68,7 @@ def sizes_of(regime: Exchange, sizes: np.ndarray) -> np.ndarray:
     return np.broadcast_to(each, (len(sizes), regime.models))
 
 
-def _shares(regime: Exchange, generations: int) -> np.ndarray:
+def shares_of(regime: Exchange, generations: int) -> np.ndarray:
     """``(generations + 1, D, D + 1)``: what each model learns from, the last entry real."""
     models = regime.models
     weights, real = np.asarray(regime.weights, np.float64), np.asarray(regime.real, np.float64)
@@ -78,9 +78,18 @@ def _shares(regime: Exchange, generations: int) -> np.ndarray:
     return np.concatenate([weights, np.broadcast_to(real, (generations + 1, models))[..., None]], 2)
 
 
+def learning(regime: Exchange, generations: int) -> np.ndarray:
+    """Which models learn from their rows in which generation, ``(generations + 1, D)``."""
+    now = np.arange(generations + 1)[:, None]
+    learns = np.broadcast_to(now > 0, (generations + 1, regime.models))
+    if regime.enters is not None:
+        learns = learns & (now >= np.asarray(regime.enters))
+    return learns if regime.frozen is None else learns & (now < np.asarray(regime.frozen))
+
+
 def counts_of(regime: Exchange, sizes: np.ndarray) -> np.ndarray:
     """Fixed counts ``(generations + 1, D, D + 1)``, or ``(D, D + 1)`` if they are always the same; int32."""
-    shares, each = _shares(regime, len(sizes) - 1), sizes_of(regime, sizes)
+    shares, each = shares_of(regime, len(sizes) - 1), sizes_of(regime, sizes)
     counts = np.rint(shares * each[..., None]).astype(np.int32)
     later = counts[1:] if len(counts) > 1 else counts
     return later[0] if (later == later[0]).all() else counts
@@ -97,9 +106,8 @@ def check_exchange(regime: Exchange, sizes: np.ndarray) -> None:
     frozen = frozen if regime.frozen is None else np.asarray(regime.frozen)
     _check_times(enters, frozen, generations)
     _check_sizes(regime, each, sizes)
-    shares = _shares(regime, generations)
-    now = np.arange(generations + 1)[:, None]
-    learns = (now >= np.maximum(enters, 1)) & (now < frozen)
+    shares = shares_of(regime, generations)
+    now, learns = np.arange(generations + 1)[:, None], learning(regime, generations)
     _check_sums(shares, learns)
     early = learns[:, :, None] & (shares[..., :-1] > 0) & (enters[None, None] >= now[..., None])
     if early.any():

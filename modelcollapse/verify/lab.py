@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse.protocols import Family, Regime, Source
+from modelcollapse.families.population import Learner
+from modelcollapse.protocols import Exchanges, Regime, Source
 from modelcollapse.run import Run, simulate
 from modelcollapse.verify.evidence import Evidence
 from modelcollapse.verify.runner import claim, stream
@@ -29,9 +30,9 @@ class Lab:
     def run(
         self,
         name: str,
-        family: Family,
+        family: Learner,
         source: Source,
-        regime: Regime | None = None,
+        regime: Regime | Exchanges | None = None,
         observe: str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] = "mean",
         *,
         size: ArrayLike,
