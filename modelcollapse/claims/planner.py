@@ -7,13 +7,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from modelcollapse import families, sources
 from modelcollapse.claims.replacement import LAW, after
 from modelcollapse.claims.replacement import SIZE as REPLACED
 from modelcollapse.claims.workflows import H0, C, diversity, kept, run_of
+from modelcollapse.regimes import Exchange, Weighted
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
 from modelcollapse_theory import (
     accumulation,
     divergence,
+    entrant,
     fresh,
     gaussian,
     plan,
@@ -24,6 +27,8 @@ from modelcollapse_theory import (
 )  # fmt: skip
 
 G = Section("G. planner", chains=60_000, tier="quick")
+ENTRANT = "theory/derivations/populations.md"
+EVEN = sources.categorical([0.5, 0.5])
 Z = 14  # how far apart, in standard errors, two neighbouring values are to be
 
 N = TypeVar("N", int, float)
@@ -216,3 +221,42 @@ def planned_detector(lab: Lab) -> Iterator[Evidence]:
         return Proportion.of(count == 0)
 
     return two_sided(lost, see, answer, (1 - answer) / 10, failure, lab.chains)
+
+
+@G.claim(entrant.entrant_loss, source=ENTRANT, chains=80_000, tier="default")
+def planned_entrant(lab: Lab) -> Iterator[Evidence]:
+    """an entrant that takes the planned number of unlabelled items is the leader's match, one with an item fewer is
+    not"""
+    leader, real = 6, 0.4
+    answer = entrant.pool_to_match(1 / leader, real)
+    enough, short = int(answer.value), int(answer.value) - 1
+    weights = np.zeros((3, 3))
+    weights[1:, 0] = 1 - real
+    regime = Exchange(weights, [0, real, real], [leader, enough, short], enters=[0, 1, 1], frozen=[1, None, None])
+    of_three = families.Population(families.Discrete(), models=3)
+    seen = lab.last("planned entrant", of_three, EVEN, regime, "heterozygosity", size=enough, fits=2)
+    left = {size: 0.5 * (1 - float(entrant.entrant_loss(size, real, 1 / leader))) for size in (enough, short, leader)}
+    wrong = {f"{short} items": left[short], f"as many items as the leader, {leader}": left[leader]}
+    yield Evidence(BoundedMean(seen[:, 1], 0, 0.5), left[enough], wrong, f"{enough} items, enough")
+    wrong = {f"{enough} items": left[enough], "the leader": 0.5 * (1 - 1 / leader)}
+    yield Evidence(BoundedMean(seen[:, 2], 0, 0.5), left[short], wrong, f"{short} items, too few")
+
+
+@G.claim(entrant.best_pooled_loss, entrant.synthetic_worth, source=ENTRANT, chains=60_000, tier="default")
+def planned_labels(lab: Lab) -> Iterator[Evidence]:
+    """beside labelled draws of the leader the planned number of real items, at the best weight, is its match; one
+    fewer is not"""
+    leader, drawn = 6, 20
+    answer = int(entrant.real_items_to_match(1 / leader, drawn).value)
+    for real, other in ((answer, answer - 1), (answer - 1, answer)):
+        (lost, weight), (aside, _) = (entrant.best_pooled_loss(r, drawn, 1 / leader) for r in (real, other))
+        size = real + drawn
+        seen = lab.last(
+            f"planned labels {real}", families.Discrete(), EVEN, Weighted(float(weight), real / size),
+            "heterozygosity", size=[leader, size], fits=2,
+        )  # fmt: skip
+        pooled = float(entrant.entrant_loss_by_counts(size, real, 1 / leader))
+        wrong = {f"real items: {other}": 0.5 * (1 - float(aside)), "draws like real items": 0.5 * (1 - 1 / size)}
+        if real == answer:
+            wrong["no weights"] = 0.5 * (1 - pooled)
+        yield Evidence(BoundedMean(seen, 0, 0.5), 0.5 * (1 - float(lost)), wrong, f"real items: {real}")
