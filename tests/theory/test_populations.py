@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from modelcollapse_theory import NotCovered, population_limits, populations, workflows
+from modelcollapse_theory import NotCovered, fresh_gaussian, population_limits, populations, workflows
 
 W = ((F(3, 5), F(1, 5)), (F(3, 10), F(7, 10)))
 G = (F(1, 5), F(0))
@@ -240,6 +240,52 @@ def test_gaussian_moments_are_those_of_every_path(ddof):
             state, chance = spread_out(new, chance)
 
 
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_gaussian_moments_by_counts_are_those_of_every_path(ddof):
+    """Model 1 has a real item and one of its own, model 2 one of each model."""
+    sources = [(2, 0), (0, 1)]  # of the two items: the models' numbers, and 2 for real
+    truths = [(0.5, 1.5), (-1.0, 0.5)]
+    found = populations.gaussian_moments_by_counts(
+        [[1, 0], [1, 1]], [1, 0], [1, 2, 3], ddof=ddof, means=[0.5, -1.0], variances=[2.25, 0.25]
+    )
+    state, chance = [np.zeros(1)] * 4, np.ones(1)
+    for n in range(3):
+        new = []
+        for i in (0, 1):
+            points = []
+            for source in (2, 2) if n == 0 else sources[i]:
+                mean, spread = truths[i] if source == 2 else (state[2 * source], np.sqrt(state[2 * source + 1]))
+                points.append([np.broadcast_to(mean + sign * spread, chance.shape) for sign in (-1, 1)])
+            a, b = (np.array([points[k][at[k]] for at in itertools.product((0, 1), repeat=2)]) for k in (0, 1))
+            centre = (a + b) / 2
+            new.append((centre, ((a - centre) ** 2 + (b - centre) ** 2) / (2 - ddof), np.full(4, 0.25)))
+        for i, (m, s, _) in enumerate(new):
+            assert found[0][n, i] == pytest.approx((m.mean(0) * chance).sum(), rel=1e-12)
+            assert found[1][n, i, i] == pytest.approx(((m**2).mean(0) * chance).sum(), rel=1e-12)
+            assert found[2][n, i] == pytest.approx((s.mean(0) * chance).sum(), rel=1e-12)
+        cross = (new[0][0].mean(0) * new[1][0].mean(0) * chance).sum()
+        assert found[1][n, 0, 1] == pytest.approx(cross, rel=1e-12)
+        state, chance = spread_out(new, chance)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_one_gaussian_by_counts_is_that_of_fresh_data(ddof):
+    found = populations.gaussian_moments_by_counts([[5]], [3], [1, 2, 9], ddof=ddof, variances=2.0)
+    for n, fits in enumerate((1, 2, 9)):
+        error, variance = fresh_gaussian.mean_error_and_variance(8, 3, fits, ddof=ddof)
+        assert found[1][n, 0, 0] == pytest.approx(2 * float(error), rel=1e-12)
+        assert found[2][n, 0] == pytest.approx(2 * float(variance), rel=1e-12)
+
+
+def test_gaussians_on_one_crawl_are_one():
+    _, products, variances = populations.gaussian_moments(np.full((2, 2), 0.4), 0.2, 6, 5, shared=6, means=1.0)
+    alone = populations.gaussian_moments([[0.8]], 0.2, 6, 5, means=1.0)
+    assert np.allclose(products, alone[1])
+    assert np.allclose(variances, alone[2])
+    with pytest.raises(NotCovered, match="different laws"):
+        populations.gaussian_moments(np.full((2, 2), 0.5), 0, 5, 3, shared=1, variances=[1.0, 2.0])
+
+
 def spread_out(new, chance):
     """The product of both models' outcomes, those of no chance left out."""
     (m1, s1, p1), (m2, s2, p2) = ([part[p > 0] for part in (m, s, p)] for m, s, p in new)
@@ -352,7 +398,7 @@ def test_refusals_of_the_others():
         populations.losses_by_counts([[1, 0], [0, 0]], 0, 3)
     with pytest.raises(ValueError, match="shared must not exceed real"):
         populations.losses_by_counts([[3, 0], [0, 3]], 1, 3, shared=2)
-    with pytest.raises(NotCovered, match="sizes must be at least 2 where ddof = 1"):
+    with pytest.raises(NotCovered, match="sizes must give each model at least 2 items where ddof = 1"):
         populations.gaussian_moments([[1]], 0, 1, 3)
     with pytest.raises(NotCovered, match="different laws"):
         populations.overlaps(np.full((2, 2), 0.5), 0, 5, [[0.5, 0.5], [0.4, 0.6]], 3, shared=1)

@@ -126,6 +126,7 @@ def gaussian_moments(
     variances: ArrayLike = 1.0,
     enters: ArrayLike | None = None,
     frozen: ArrayLike | None = None,
+    shared: ArrayLike | None = None,
 ) -> tuple[Array, Array, Array]:
     r"""E of means (D,), E mu_i mu_j (D, D) and E sigma_i^2 (D,) of Gaussians with either divisor, after ``fits`` fits.
 
@@ -134,12 +135,45 @@ def gaussian_moments(
     V of ``losses``; with ddof = 1 variance is created: each model's is unbiased for what it saw, and the means spread.
     Exact, no normality is used. Raises ValueError for ddof 1 unless all sizes are at least 2, and as ``losses``.
     """
-    setting = exchange(weights, real, sizes, enters, frozen)
+    return _gaussian(exchange(weights, real, sizes, enters, frozen, shared), fits, ddof, means, variances)
+
+
+@theorem(
+    statement="S' = T - P, m' = C m C^T + diag((T - g s^2 - sum_k C_ik m_kk)/M), T = g s^2 + sum_k C_ik (S_k + m_kk), "
+    "M (M - 1) P = sum of products of two different items",
+    conditions="Gaussians with ddof 1 (with 0 the fitted S is T - m'_ii); exactly c_ij items from model j and r_i real",
+    order="exact",
+    source=_SOURCE,
+)
+def gaussian_moments_by_counts(
+    counts: ArrayLike,
+    real: ArrayLike,
+    fits: ArrayLike,
+    *,
+    ddof: int = 1,
+    means: ArrayLike = 0.0,
+    variances: ArrayLike = 1.0,
+    enters: ArrayLike | None = None,
+    frozen: ArrayLike | None = None,
+    shared: ArrayLike | None = None,
+) -> tuple[Array, Array, Array]:
+    """``gaussian_moments`` for fixed numbers of items, given as in ``losses_by_counts``. Exact.
+
+    One model is ``fresh_gaussian.mean_error_and_variance``.
+    """
+    return _gaussian(counted_exchange(counts, real, enters, frozen, shared), fits, ddof, means, variances)
+
+
+def _gaussian(
+    setting: Exchange, fits: ArrayLike, ddof: int, means: ArrayLike, variances: ArrayLike
+) -> tuple[Array, Array, Array]:
     unbiased = bool(choice("ddof", ddof, (0, 1)))
     if unbiased and setting.sizes.min() < 2:
-        raise NotCovered(f"sizes must be at least 2 where ddof = 1, got {sizes!r}")
+        name = "counts and real" if setting.counted else "sizes"
+        raise NotCovered(f"{name} must give each model at least 2 items where ddof = 1, got {setting.sizes.min():g}")
     centre = _per_model("means", within("means", means, -SQUARABLE, SQUARABLE), setting.models)
     spread = _per_model("variances", within("variances", variances, 0, SQUARABLE), setting.models)
+    _one_source(setting, np.stack([centre, spread], axis=-1)[None])
     asked, states = moments(setting, fits, centre[None, :, None], (spread + centre**2)[None], unbiased=unbiased)
     found, square = list(states), (setting.models, setting.models)
     return (
@@ -147,6 +181,13 @@ def gaussian_moments(
         _placed(asked, fits, [state.products for state in found], square),
         _placed(asked, fits, [state.squares - np.diag(state.products) for state in found], square[:1]),
     )
+
+
+def _one_source(setting: Exchange, truths: Array) -> None:
+    """Refuse items in common of models whose truths (fits or 1, D, d) differ."""
+    common = setting.shared.max(axis=0) * ~np.eye(setting.models, dtype=bool) > 0
+    if np.any(common & (truths[:, :, None] != truths[:, None]).any(axis=(0, 3))):
+        raise NotCovered("shared must be 0 between models whose real data has different laws: an item has one source")
 
 
 def _laws(laws: ArrayLike, models: int) -> Array:
@@ -226,10 +267,7 @@ def overlaps(
 
 def _overlaps(setting: Exchange, laws: ArrayLike, fits: ArrayLike) -> Array:
     table = _laws(laws, setting.models)
-    apart = ~np.eye(setting.models, dtype=bool)
-    common = setting.shared.max(axis=0) * apart > 0
-    if np.any(common & (table[:, :, None] != table[:, None]).any(axis=(0, 3))):
-        raise NotCovered("shared must be 0 between models whose real data has different laws: an item has one source")
+    _one_source(setting, table)
     asked, states = moments(setting, fits, table, np.ones((1, setting.models)))
     return _placed(asked, fits, [state.products for state in states], (setting.models, setting.models))
 
