@@ -261,11 +261,11 @@ def begin(key: jax.Array, process: Process) -> State:
     now, size = jnp.int32(0), process.size(jnp.int32(0))
     real = process.stream(process.source)
 
-    def fitted(key: jax.Array, data: Any) -> tuple[Params, Any, jax.Array]:
-        data = _fitted(real, data)
+    def fitted(key: jax.Array, drawn: Tree) -> tuple[Params, Any, jax.Array]:
+        data = _fitted(real, drawn)
         params = process.family.fit(fold(key, FIT), data, None)
-        data = with_room(data, process.room) if process.watch.needs_data else ()
-        return process.with_room(params), data, _valid(process.family, params)
+        kept = with_room(data, process.room) if process.watch.needs_data else ()
+        return process.with_room(params), kept, _valid(process.family, params)
 
     key = _at_generation(key, process, now)
     data, memory = process.regime.start(key, real, size)
@@ -348,7 +348,7 @@ def _exchanged(key: jax.Array, state: State, process: Process) -> tuple[Params, 
     looks = staggered is not None and not isinstance(family, Precedes)
     new = ~staggered.entered(state.generation) if looks else None
 
-    def fitted(key: jax.Array, data: Any, previous: Params, new: jax.Array | None) -> tuple[Params, Any, jax.Array]:
+    def fitted(key: jax.Array, data: Tree, previous: Params, new: jax.Array | None) -> tuple[Params, Any, jax.Array]:
         data = _fitted(real, data)
         params = _once(family.fit(fold(key, FIT), data, previous))
         if new is not None:

@@ -44,7 +44,7 @@ from modelcollapse.pytree import schedules
 from modelcollapse.regimes import common
 from modelcollapse.regimes.exchange import joined
 from modelcollapse.sources import read_by
-from modelcollapse.together import Separate, stacked
+from modelcollapse.together import Separate, Tree, stacked
 
 _begin = jax.jit(begin)  # traced once for all observables
 _first_read = jax.jit(lambda state, process: process.read(process.started(state)))
@@ -95,13 +95,17 @@ def prepare(
     check_schedules(regime, generations)
     found = _prepared(one, source, exchanged, observe, arguments.sizes(size, generations), about, host)
     told = found.process.family
-    return dataclasses.replace(found, family=dataclasses.replace(given, family=told)) if given is not one else found
+    return (
+        dataclasses.replace(found, family=dataclasses.replace(given, family=told))
+        if isinstance(given, Population)
+        else found
+    )
 
 
 def _prepared(
     family: Family,
     source: Source,
-    regime: Any,
+    regime: Tree,
     observe: Observe | None,
     sizes: np.ndarray,
     about: np.ndarray | Literal["find"] | None,
@@ -156,7 +160,7 @@ def _prepared(
     return Prepared(process, sizes, observe, observables, where, family)
 
 
-def _for_models(regime: Any, family: Any, source: Source) -> Any:
+def _for_models(regime: Regime | Exchanges, family: Learner, source: Source) -> Any:
     """The regime for so many models as ``family`` and ``source`` have."""
     models = family.models if isinstance(family, Population) else 1
     if isinstance(source, Separate) and models != len(source.sources):

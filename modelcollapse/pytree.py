@@ -15,6 +15,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,7 +42,7 @@ def schedule(*, default: Any = dataclasses.MISSING, axes: int = 0) -> Any:
     return dataclasses.field(default=default, metadata={"schedule": axes})
 
 
-def schedules(node: Any) -> Iterator[tuple[str, Any]]:
+def schedules(node: object) -> Iterator[tuple[str, Any]]:
     """What goes on with the generations, in a part and in those within it: the path of a field, such as
     ``.before.share``, and its value, one entry for each generation. A constant is none.
     """
@@ -53,7 +54,7 @@ def schedules(node: Any) -> Iterator[tuple[str, Any]]:
             yield f".{field.name}", value
 
 
-def may_vary(node: Any) -> Iterator[tuple[str, int]]:
+def may_vary(node: object) -> Iterator[tuple[str, int]]:
     """The paths of all fields, of a part and of those within it, that may be schedules; and the axes of a constant."""
     for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
         if "schedule" in field.metadata:
@@ -62,7 +63,7 @@ def may_vary(node: Any) -> Iterator[tuple[str, int]]:
             yield from ((f".{field.name}{name}", axes) for name, axes in may_vary(vars(node)[field.name]))
 
 
-def varies(field: dataclasses.Field[Any], value: Any) -> bool:
+def varies(field: dataclasses.Field[Any], value: ArrayLike) -> bool:
     """Whether the value of a field is a schedule, with one axis more than a constant has."""
     return "schedule" in field.metadata and np.ndim(value) > field.metadata["schedule"]
 

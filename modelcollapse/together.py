@@ -7,16 +7,21 @@ side by side would be a second axis, which no kernel has.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.data import Rows
 from modelcollapse.laws import Law, Stream, Table
-from modelcollapse.protocols import Params, Source, Truth
+from modelcollapse.protocols import Count, Params, Source, Truth
 from modelcollapse.pytree import part
+
+Tree: TypeAlias = Any
+"""Nested containers of arrays."""
 
 
 @part
@@ -29,7 +34,7 @@ class Models:
     each: Params
     present: jax.Array
 
-    def moved(self, by: Any) -> Models:
+    def moved(self, by: np.ndarray | jax.Array) -> Models:
         """Those of rows moved by ``by`` (d,)."""
         return Models(self.each.moved(by), self.present)
 
@@ -52,7 +57,7 @@ class Separate:
         """One source whose leaves have the model as first axis."""
         return stacked(self.sources)
 
-    def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Any:
+    def draw_rows(self, key: jax.Array, n: Count, capacity: int) -> Rows:
         raise TypeError("separate sources are for simulate(Population(family, models=D), ...)")
 
     def moments(self) -> None:
@@ -70,7 +75,7 @@ def separate(*sources: Source) -> Separate:
     return Separate(sources)
 
 
-def _alike(name: str, value: Any) -> tuple[Source, ...]:
+def _alike(name: str, value: Iterable[Source]) -> tuple[Source, ...]:
     found = tuple(arguments.source(f"an entry of {name}", source) for source in arguments.listed(name, value))
     if not found:
         raise ValueError(f"{name} must hold one source for each model, got none")
@@ -85,17 +90,17 @@ def _alike(name: str, value: Any) -> tuple[Source, ...]:
     return found
 
 
-def stacked(trees: Any) -> Any:
+def stacked(trees: Sequence[Tree]) -> Any:
     """Trees of one shape as one tree, with what they are of as first axis."""
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
 
 
-def turns(function: Callable[..., Any], *trees: Any) -> Any:
+def turns(function: Callable[..., Any], *trees: Tree) -> Any:
     """``function`` of the entry of each model, one after another; leaves of ``trees`` have the model as first axis."""
     return jax.lax.map(lambda each: function(*each), trees)
 
 
-def first(tree: Any) -> Any:
+def first(tree: Tree) -> Any:
     """What the first model has, of a tree with the model as first axis."""
     return jax.tree.map(lambda leaf: leaf[0], tree)
 
@@ -111,7 +116,7 @@ def drawing_from(stream: Stream) -> tuple[Callable[[Any], Stream], Any]:
     return lambda _: stream, None
 
 
-def _with_law(stream: Stream, law: Any) -> Stream:
+def _with_law(stream: Stream, law: Source) -> Stream:
     return Stream(law, stream.family, stream.capacity, stream.items, stream.many, stream.alike)
 
 
@@ -127,6 +132,6 @@ def truths(truth: Truth, source: Source, models: int) -> Truth:
     return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf), (models, *jnp.shape(leaf))), truth)
 
 
-def where(condition: jax.Array, yes: Any, no: Any) -> Any:
+def where(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
     """Of each model ``(models,)`` the one tree or the other."""
     return jax.tree.map(lambda a, b: jnp.where(condition.reshape(-1, *(1,) * (jnp.ndim(a) - 1)), a, b), yes, no)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
 from modelcollapse import families, observables, sources
+from modelcollapse.declarations import Observe
 from modelcollapse.families import Population
 from modelcollapse.regimes import Exchange
 from modelcollapse.run import Run
@@ -33,7 +34,9 @@ def turned(weights: np.ndarray) -> np.ndarray:
     return weights.T / weights.T.sum(1, keepdims=True)
 
 
-def of_two(lab: Lab, name: str, regime: Exchange, observe: Any, size: int, fits: Any, models: int = 2) -> Run:
+def of_two(
+    lab: Lab, name: str, regime: Exchange, observe: Observe, size: int, fits: int | tuple[int, ...], models: int = 2
+) -> Run:
     """Models of two states that are equally probable."""
     population = Population(families.Discrete(), models=models)
     return lab.run(name, population, sources.categorical(HALF), regime, observe, size=size, fits=fits)
@@ -67,7 +70,7 @@ def diversity_within_and_between(lab: Lab) -> Iterator[Evidence]:
     )
 
 
-def kept(loss: Any) -> float:
+def kept(loss: SupportsFloat) -> float:
     return H0 * (1 - float(loss))
 
 

@@ -35,11 +35,11 @@ Learner: TypeAlias = Family | Population
 """What ``simulate`` takes as a family."""
 
 
-def single(family: Any) -> Any:
+def single(family: Learner) -> Any:
     """The family of each model."""
     return family.family if isinstance(family, Population) else family
 
 
-def learner(name: str, value: Any) -> Any:
+def learner(name: str, value: Learner) -> Any:
     """What may be refitted: a family, or a population of one."""
     return value if isinstance(value, Population) else arguments.family(name, value)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.declarations import One
 from modelcollapse.numeric import shown
 from modelcollapse.observables.combinators import Combinator, Of
 from modelcollapse.observables.registry import Momentary, as_observable
@@ -132,7 +133,7 @@ def _pooled_moments(weights: jax.Array, mean: jax.Array, covariance: jax.Array) 
     return UnionMoments(centre, (weights[:, None, None] * within).sum(0))
 
 
-def between(observable: Any) -> Between:
+def between(observable: One) -> Between:
     """An observable of each two models of a population, ``(models, models, ...)``.
 
     ``observable`` compares a model with the truth; here model j is in the place of the truth for model i:
@@ -147,7 +148,7 @@ def between(observable: Any) -> Between:
     return Between(observable)
 
 
-def union(observable: Any, weights: ArrayLike | None = None) -> Union:
+def union(observable: One, weights: ArrayLike | None = None) -> Union:
     """An observable of the mixture of all models of a population: of laws on states, or of laws with moments.
 
     ``weights`` ``(models,)`` sum to 1; default equal ones, of the models that have entered.
@@ -203,14 +204,14 @@ def fixation_index(mismatches: ArrayLike) -> FixationIndex:
     return FixationIndex(value, error)
 
 
-def _of_truth(name: str, value: Any) -> Observable:
+def _of_truth(name: str, value: One) -> Observable:
     found = _momentary(name, value)
     if not marks(found).needs_truth:
         raise TypeError(f"{name} must compare with a truth, a function of (params, truth), got {shown(value)}")
     return found
 
 
-def _momentary(name: str, value: Any) -> Observable:
+def _momentary(name: str, value: One) -> Observable:
     found = as_observable(value)
     inner = found
     while isinstance(inner, Of):

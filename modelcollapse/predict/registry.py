@@ -101,11 +101,11 @@ function.
 """
 
 
-def key_of(observable: Any) -> Key | None:
+def key_of(observable: Observable) -> Key | None:
     """What the rules for an observable are found by, if there may be any."""
     if type(observable) is Read:
         return observable.function
-    if type(observable) in (Between, Union):
+    if isinstance(observable, Between | Union):
         inner = key_of(observable.inner)
         return None if inner is None else (type(observable), inner)
     return None
@@ -164,7 +164,7 @@ def first(key: Key | None, s: Setting) -> Answer | None:
     return next((a for a in (rule.answer(s) for rule in rules) if a is not None), None)
 
 
-def every_observable(family: Any = None) -> dict[str, Observable]:
+def every_observable(family: Learner | None = None) -> dict[str, Observable]:
     """The observables of this package that have a rule, by name; of a population those of all models, too."""
     found: dict[str, Observable] = {name: Read(f) for name, f in OBSERVABLES.items() if f in RULES}
     if type(family) is Population:

@@ -21,7 +21,7 @@ from modelcollapse.families.gaussian import Normal
 from modelcollapse.laws import Law, Table
 from modelcollapse.portions import portion
 from modelcollapse.protocols import Family, Regime, Source
-from modelcollapse.together import Separate
+from modelcollapse.together import Separate, Tree
 from modelcollapse_theory import NotCovered
 
 T = TypeVar("T")
@@ -222,7 +222,7 @@ def normal(s: Setting) -> bool:
 # --- the same process, said more simply ------------------------------------------------------------------------------
 
 
-def reduced(family: Any, source: Source, regime: Any, sizes: np.ndarray) -> tuple[Any, Any] | None:
+def reduced(family: Tree, source: Source, regime: Tree, sizes: np.ndarray) -> tuple[Any, Any] | None:
     """Family and regime of the same process in their simplest form; None if a part is not known."""
     if type(source) not in (Law, Table) and not (type(source) is Separate and type(family) is families.Population):
         return None

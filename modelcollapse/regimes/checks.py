@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -19,11 +20,11 @@ NEVER = arguments.LARGEST
 """A generation that no run reaches."""
 
 
-def when(name: str, value: Any, never: int) -> np.ndarray:
+def when(name: str, value: np.ndarray | jax.Array | Iterable[int | None], never: int) -> np.ndarray:
     """A generation for each model ``(D,)`` int32; None stands for ``never``."""
     whole = isinstance(value, np.ndarray | jax.Array)
-    given = value if whole else [never if v is None else v for v in arguments.listed(name, value)]
-    return arguments.whole_array(name, given, ndim=1).astype(np.int32)
+    given = [never if one is None else one for one in ([] if whole else arguments.listed(name, value))]
+    return arguments.whole_array(name, value if whole else given, ndim=1).astype(np.int32)  # type: ignore[arg-type]
 
 
 def permutation(name: str, value: ArrayLike) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,11 +17,11 @@ from modelcollapse.addresses import CHOICE, MODEL, OTHER, REAL, SHARED, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
 from modelcollapse.portions import Portion
-from modelcollapse.protocols import Equivariant, Family, Memory, Mixes, Needs, Regime, Source
+from modelcollapse.protocols import Equivariant, Family, Memory, Mixes, Needs, Params, Regime, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes import checks
 from modelcollapse.regimes.common import check, continued, plan, prepared
-from modelcollapse.together import Separate, drawing_from, first, of_model, turns
+from modelcollapse.together import Separate, Tree, drawing_from, first, of_model, turns
 
 
 @part
@@ -94,10 +95,10 @@ class Exchange:
     def staggered(self) -> bool:
         return self.enters is not None or self.frozen is not None
 
-    def entered(self, generation: Any) -> Any:
+    def entered(self, generation: jax.Array | np.ndarray) -> Any:
         return generation >= self._enters
 
-    def refitted(self, generation: Any) -> Any:
+    def refitted(self, generation: jax.Array | np.ndarray) -> Any:
         return (generation >= self._enters) & (generation < self._frozen)
 
     @property
@@ -141,7 +142,7 @@ class Exchange:
         make, sources = drawing_from(real)
         leader = keys[self._leader]
 
-        def one(key: jax.Array, source: Any, size: jax.Array, common: jax.Array | None) -> Any:
+        def one(key: jax.Array, source: Source | None, size: jax.Array, common: jax.Array | None) -> Any:
             stream = make(source)
             own = stream.draw(fold(key, REAL), size if common is None else size - common)
             return own if common is None else stream.draw(fold(leader, SHARED), common) | own
@@ -175,7 +176,7 @@ class Exchange:
         roles = jnp.where(shares[:, -1] >= 1, REAL, MODEL)
         leader = keys[self._leader]
 
-        def draw(key: jax.Array, role: jax.Array, law: Any, size: jax.Array, common: jax.Array | None) -> Any:
+        def draw(key: jax.Array, role: jax.Array, law: Params, size: jax.Array, common: jax.Array | None) -> Any:
             stream = Stream(Law(one.family, law), models.family, models.capacity, models.items)
             own = stream.draw(fold(key, role), size if common is None else size - common)
             return own if common is None else stream.draw(fold(leader, SHARED), common) | own
@@ -190,10 +191,10 @@ class Exchange:
         shares = jnp.concatenate([self._by_number(shares[:, :-1].T).T, shares[:, -1:]], 1)
         leader = keys[self._leader]
 
-        def drawn(key: jax.Array, number: jax.Array, source: Any, share: jax.Array, size: jax.Array) -> Any:
+        def drawn(key: jax.Array, number: jax.Array, source: Source | None, share: jax.Array, size: jax.Array) -> Any:
             counts = share if self.fixed else models.split(fold(key, CHOICE), size, share)
 
-            def draw(of: jax.Array, params: Any, count: jax.Array) -> Any:
+            def draw(of: jax.Array, params: Params, count: jax.Array) -> Any:
                 other = fold(fold(key, OTHER), numbers[of])
                 address = jnp.where(numbers[of] == number, fold(key, MODEL), other)
                 return of_model(models, params).draw(address, count)
@@ -202,7 +203,14 @@ class Exchange:
             parts = [jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(self.models)]
             return functools.reduce(operator.or_, [*parts, make(source).draw(fold(key, REAL), counts[-1])])
 
-        def one(key: Any, number: Any, source: Any, share: Any, size: Any, common: Any) -> Any:
+        def one(
+            key: jax.Array,
+            number: jax.Array,
+            source: Source | None,
+            share: jax.Array,
+            size: jax.Array,
+            common: jax.Array | None,
+        ) -> Any:
             own = drawn(key, number, source, share, size if common is None else size - common)
             return own if common is None else drawn(fold(leader, SHARED), jnp.int32(0), source, share, common) | own
 
@@ -213,7 +221,7 @@ class Exchange:
         """The place of the model with number 0, whose keys address what models share."""
         return 0 if self.numbers is None else self.numbers.index(0)
 
-    def _by_number(self, tree: Any) -> Any:
+    def _by_number(self, tree: Tree) -> Tree:
         """What models have, in the order of their numbers, so that places make no difference, not even in rounding."""
         if self.numbers is None:
             return tree
@@ -230,10 +238,9 @@ class Exchange:
             return jnp.broadcast_to(size, (self.models,))
         return self._at(self.sizes, generation, 1).astype(jnp.int32)
 
-    def _at(self, value: Any, generation: jax.Array | int, axes: int) -> jax.Array:
+    def _at(self, value: Portion | jax.Array | np.ndarray, generation: jax.Array | int, axes: int) -> jax.Array:
         """The shares, counts or sizes of all models in a generation."""
-        counted = isinstance(value, Portion)
-        found = jnp.asarray(value.counts if counted else value)
+        found = jnp.asarray(value.counts if isinstance(value, Portion) else value)
         now = found[generation] if found.ndim > axes else found
         return jnp.broadcast_to(now, (self.models,) * axes)
 
@@ -274,13 +281,13 @@ class Apart:
     ) -> tuple[Any, Memory]:
         make, sources = drawing_from(real)
 
-        def one(key: jax.Array, params: Any, source: Any, memory: Memory) -> tuple[Any, Memory]:
+        def one(key: jax.Array, params: Params, source: Source | None, memory: Memory) -> tuple[Any, Memory]:
             return self.regime.next(key, of_model(models, params), make(source), memory, size, generation)
 
         return turns(one, keys, models.law.params, sources, memory)
 
 
-def joined(regime: Any, models: int) -> Any:
+def joined(regime: Tree, models: int) -> Any:
     """A regime for a population of so many models."""
     return regime.joined(models) if isinstance(regime, Exchange) else Apart(regime, models)
 
@@ -291,5 +298,5 @@ def _mixes(family: Family, source: Source) -> bool:
     return isinstance(one, Law) and isinstance(family, Mixes) and one.family.data is family.data
 
 
-def _unless_counted(check: Any) -> Any:
+def _unless_counted(check: Callable[..., np.ndarray]) -> Callable[..., np.ndarray | Portion]:
     return lambda name, value: value if isinstance(value, Portion) else check(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modelcollapse.declarations import Observe
 from modelcollapse.families.population import Learner
 from modelcollapse.protocols import Exchanges, Regime, Source
 from modelcollapse.run import Run, simulate
@@ -33,7 +34,7 @@ class Lab:
         family: Learner,
         source: Source,
         regime: Regime | Exchanges | None = None,
-        observe: str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] = "mean",
+        observe: Observe = "mean",
         *,
         size: ArrayLike,
         fits: int | Sequence[int],
