@@ -260,6 +260,7 @@ def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     yield "discrete-10", lambda: discrete(10, 100, 50_000, 100, 200, "4x")
     yield "discrete-1000", lambda: discrete(1000, 1000, 4000, 100, 50, "6x")
     yield "discrete-50000", lambda: discrete(50_000, 100_000, 40, 100, 50, "6x")
+    yield "population", lambda: population(50, 200, 10_000, 50, 4)
     yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")
