@@ -143,7 +143,7 @@ def regimes() -> dict[str, Case]:
     numbers = governed(mc.Gaussian(), mc.normal())
     together = governed(families.Population(mc.Discrete(), models=2), mc.categorical(LAW))
     exchange = {
-        "weights": EACH, "real": [0.25, 0.0], "sizes": [8, 4], "enters": [0, 1], "frozen": [2, None], "shared": None,
+        "weights": EACH, "real": [0.25, 0.0], "sizes": [8, 4], "enters": [0, 0], "frozen": [2, None], "shared": None,
         "fixed": True, "numbers": [1, 0],
     }  # fmt: skip
     switch = {"before": mc.Replace(), "after": mc.FreshReal(0.25), "generation": 1}
