@@ -31,8 +31,9 @@ class Exchange:
 
     For ``Population(family, models=D)``. Items are drawn independently given the fits; where the family's laws are
     closed under mixing, a data set is drawn from the mixture at once. Generation 0 is real. ``weights = I`` is
-    ``Replace`` for each model, in the same numbers. A schedule has one such array for each generation 0, 1, ... as
-    first axis (entry 0 is not read); an array of length D is never one.
+    ``Mixture(1, 0, 0)`` for each model, in the same numbers; ``Replace`` agrees with both, at least in law, as a closed
+    chain of states may be kept in a shorter form. A schedule has one such array for each generation 0, 1, ... as first
+    axis (entry 0 is not read); an array of length D is never one.
 
     Parameters
     ----------
