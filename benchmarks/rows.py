@@ -59,6 +59,28 @@ def discrete(states: int, size: int, chains: int, fits: int, slow: int, target: 
     )
 
 
+def population(states: int, size: int, chains: int, fits: int, models: int) -> Row:
+    """Models that learn from one another, and as many plain chains."""
+    p = rivals.zipf(states)
+    work, weights = chains * fits, np.full((models, models), 0.9 / models)
+    exchange, together = mc.regimes.Exchange(weights, 0.1), mc.families.Population(mc.Discrete(), models=models)
+    alone = last(
+        mc.Discrete(), mc.categorical(p), "heterozygosity", size, fits, models * chains, mc.Mixture(0.9, 0, 0.1)
+    )
+    return Row(
+        f"population of {models}, K = {states}, M = {size}",
+        "chain-generation",
+        {
+            "modelcollapse": Entry(
+                last(together, mc.categorical(p), "heterozygosity", size, fits, chains, exchange), work
+            ),
+            f"modelcollapse, {models} plain chains": Entry(alone, work),
+        },
+        "3 CPU-s",
+        f"{chains} chains of {fits} generations",
+    )
+
+
 def absorption(states: int, size: int, chains: int, few: int) -> Row:
     """``few``: chains that the rivals are given."""
     p = rivals.zipf(states)
@@ -238,6 +260,7 @@ def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     yield "discrete-10", lambda: discrete(10, 100, 50_000, 100, 200, "4x")
     yield "discrete-1000", lambda: discrete(1000, 1000, 4000, 100, 50, "6x")
     yield "discrete-50000", lambda: discrete(50_000, 100_000, 40, 100, 50, "6x")
+    yield "population", lambda: population(50, 200, 10_000, 50, 4)
     yield "absorption", lambda: absorption(1000, 1000, 1024, 64)
     yield "state-1000", lambda: final_state(50_000, 100_000, 1001, 10, "50x")
     yield "state-100000", lambda: final_state(50_000, 100_000, 100_001, 10, "2000x")

@@ -74,7 +74,7 @@ def price(ax, size):
     ax.text(0.98, size, "the leader's", ha="right", va="bottom", fontsize=8, color="0.4")
     ax.set(xlabel="real share of the pool", ylabel="real items that match the leader", ylim=(0, 1.1 * size))
     ax.set_title("what it takes, in a pool of the leader's own output", fontsize=10)
-    ax.legend(frameon=False, fontsize=8, loc="center right")
+    ax.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 
 
 def main(argv=None):

@@ -138,7 +138,8 @@ def check_length(name: str, schedule: ArrayLike, generations: int) -> None:
     """Refuse a schedule that has not one entry for each of the generations 0, ..., ``generations``."""
     if np.ndim(schedule) and np.shape(schedule)[0] != generations + 1:
         raise ValueError(
-            f"{name} needs one entry for each generation 0 to {generations} ({generations + 1} in all), "
+            f"{name} needs one entry for each generation 0 to {generations} "
+            f"({generations + 1} {'numbers' if np.ndim(schedule) == 1 else 'in all'}), "
             f"got {np.shape(schedule)[0]}"
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.families.population import Population
 from modelcollapse.laws import Law, Table
 from modelcollapse.names import coordinate
 from modelcollapse.numeric import shown
@@ -142,10 +143,11 @@ class Traces:
             import xarray
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
-        variables = {}
+        variables, several = {}, isinstance(self.family, Population)
         for name, values in self.trace.items():
             known = marks(self.observables[name])
             units, dims = known.units, known.dims
+            dims = ("model", *dims) if several and not known.joint else dims
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)

@@ -64,17 +64,6 @@ class Separate:
         return None
 
 
-def separate(*sources: Source) -> Separate:
-    """What is real for each model of a population: one source for each, all laws of one family, or tables of one shape.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they are not of one kind and shape, or lie so far from 0 that the type in force cannot hold them.
-    """
-    return Separate(sources)
-
-
 def _alike(name: str, value: Iterable[Source]) -> tuple[Source, ...]:
     found = tuple(arguments.source(f"an entry of {name}", source) for source in arguments.listed(name, value))
     if not found:

@@ -58,6 +58,7 @@ PROGRAMS: dict[str, int] = {
     "test_sources.py": 290,
     "test_sources_input.py": 330,
     "test_sweeps.py": 80,
+    "test_populations.py": 140,
     "test_toy_parts.py": 150,
     "test_training.py": 80,
     "test_transport.py": 210,

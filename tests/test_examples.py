@@ -120,6 +120,14 @@ def test_the_estimator_decides_the_direction(example):
 
 
 @pytest.mark.slow
+def test_late_entrants_lose_what_the_theory_says(example):
+    rows = example("first_mover")
+    z = scores(rows)
+    assert len(z) == 9
+    assert max(map(abs, z.values())) < 5
+
+
+@pytest.mark.slow
 def test_errors_alone_and_together_are_as_predicted(example):
     rows = example("error_sources")
     z = scores(rows)

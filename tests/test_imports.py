@@ -160,7 +160,7 @@ def test_what_is_needed_to_write_a_call_is_in_its_namespace() -> None:
 
 def returns_source(function: object) -> bool:
     own = getattr(function, "__module__", "") == "modelcollapse.sources" and not function.__name__.startswith("_")
-    return own and function.__annotations__.get("return") in ("Law", "Table", "Sampler")
+    return own and function.__annotations__.get("return") in ("Law", "Separate", "Table", "Sampler")
 
 
 def test_the_command_line_imports_no_claim_before_its_precision_is_set() -> None:

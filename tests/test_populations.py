@@ -34,7 +34,7 @@ def alone(values: np.ndarray) -> np.ndarray:
 def test_models_that_learn_from_themselves_are_chains_of_a_plain_run(wide: bool) -> None:
     with jax.enable_x64(wide):
         plain = states(mc.Mixture(1.0), chains=6)["probabilities"]
-        for regime in (Exchange(np.eye(3)), mc.Replace(), Exchange(np.eye(3), fixed=True)):
+        for regime in (Exchange(np.eye(3)), mc.Replace()):
             apart = states(regime, 3, chains=2)
             np.testing.assert_array_equal(alone(apart["probabilities"]), plain)
         fresh = states(mc.FreshReal(0.25), chains=6)["probabilities"]
@@ -46,7 +46,7 @@ def test_models_that_learn_from_themselves_are_chains_of_a_plain_run(wide: bool)
 def test_a_population_of_one_is_the_family(kind: str) -> None:
     family, source, observe = {
         "discrete": (mc.Discrete(), mc.categorical(LAW), "probabilities"),
-        "normal": (mc.Gaussian(), mc.normal([0.0, 1.0], [[1.0, 0.2], [0.2, 1.0]]), "mean"),
+        "normal": (mc.Gaussian(), mc.normal(), "mean"),
         "exact": (mc.families.Exact(mc.Discrete()), mc.categorical(LAW), "probabilities"),
     }[kind]
     given: dict[str, Any] = {"observe": observe, "size": 9, "generations": 4, "chains": 5}
@@ -60,17 +60,15 @@ def test_a_population_of_one_is_the_family(kind: str) -> None:
 def test_permuting_models_permutes_the_run() -> None:
     weights = np.array([[0.1, 0.6, 0.1], [0.3, 0.3, 0.3], [0.0, 0.2, 0.5]])
     real = 1 - weights.sum(1)
-    sizes, order = np.array([12, 7, 5]), np.array([2, 0, 1])
+    sizes, shared, order = np.array([12, 7, 5]), np.array([4, 0, 0]), np.array([2, 0, 1])
     for family, source, observe in (
         (mc.Discrete(), mc.categorical(LAW), "probabilities"),
-        (mc.Gaussian(), mc.normal(), "mean"),
+        (mc.GaussianMean(1.0), mc.normal(), "mean"),
     ):
         given: dict[str, Any] = {"observe": observe, "size": 12, "generations": 3, "chains": 4}
         population = Population(family, models=3)
-        run = mc.simulate(population, source, Exchange(weights, real, sizes, shared=[4, 0, 0]), **given)
-        moved = Exchange(
-            weights[np.ix_(order, order)], real[order], sizes[order], shared=np.array([4, 0, 0])[order], numbers=order
-        )
+        run = mc.simulate(population, source, Exchange(weights, real, sizes, shared=shared), **given)
+        moved = Exchange(weights[np.ix_(order, order)], real[order], sizes[order], shared=shared[order], numbers=order)
         permuted = mc.simulate(population, source, moved, **given)
         np.testing.assert_array_equal(permuted[observe], run[observe][:, :, order])
 

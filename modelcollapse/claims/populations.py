@@ -267,3 +267,21 @@ def frozen_model_as_truth(lab: Lab) -> Evidence:
         "losses that add up": kept(1 / frozen + workflow),
     }
     return Evidence(BoundedMean(seen, 0, H0), kept(entrant.composed_loss(1 / frozen, workflow)), wrong, "v_A = 1/6")
+
+
+@I.claim(populations.losses, populations.union_loss, chains=8_000)
+def models_apart(lab: Lab) -> Iterator[Evidence]:
+    """models that do not learn from one another lose what a closed chain loses; their union keeps 1 - 1/D for good"""
+    states, size, fits, models = 100, 10, 16, 3
+    population, law = Population(families.Discrete(), models=models), sources.categorical(np.full(states, 1 / states))
+    run = lab.run("apart", population, law, Exchange(np.eye(models)), PAIRS, size=size, fits=fits)
+    h0, loss = 1 - 1 / states, populations.losses(np.eye(models), 0, size, fits)
+    wrong: Misses = {
+        "one fit early": h0 * (1 - 1 / size) ** (fits - 1),
+        "one model of all items": h0 * (1 - 1 / (models * size)) ** fits,
+    }
+    within = BoundedMean(run["within"][:, 0].mean(1), 0, 1)
+    yield Evidence(within, h0 * (1 - float(loss[0, 0])), wrong, "E H within")
+    union = h0 * (1 - float(populations.union_loss(loss, np.full(models, 1 / models))))
+    wrong = {"one model of all items": wrong["one model of all items"], "nothing but 1 - 1/D": h0 * (1 - 1 / models)}
+    yield Evidence(BoundedMean(run["union"][:, 0], 0, 1), union, wrong, "E H of the union")

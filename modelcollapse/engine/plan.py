@@ -137,7 +137,8 @@ def planned(
     process, sizes = prepared.process, prepared.sizes
     begin = forms(process, sizes)[0][1]
     cost = costs(begin, first(begin, key))
-    work = chains * max(last - now, 1) * max(cost.working, cost.labour)
+    each = process.models or 1  # models take turns: in room they cost one, in time all
+    work = chains * max(last - now, 1) * max(cost.working, cost.labour) * each
     if work >= LONG:  # a program of its own costs less than states that are never drawn
         process = dataclasses.replace(process, pads=False)
         begin = forms(process, sizes)[0][1]

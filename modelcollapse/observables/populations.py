@@ -188,13 +188,13 @@ def fixation_index(mismatches: ArrayLike) -> FixationIndex:
     ValueError
         For another shape, or fewer than two chains or models.
     """
-    h = arguments.array("mismatches", mismatches, ndim=4)
-    chains, _, models, others = h.shape
-    if models != others or models < 2 or chains < 2:
+    h = arguments.array("mismatches", mismatches)
+    if h.ndim != 4 or h.shape[2] != h.shape[3] or min(h.shape[0], h.shape[2]) < 2:
         raise ValueError(
             f"mismatches must have shape (chain, generation, models, models), two chains and models at least, got "
             f"{h.shape}"
         )
+    chains, _, models, _ = h.shape
     within = np.diagonal(h, axis1=2, axis2=3).mean(-1)
     apart = (h.sum((2, 3)) - models * within) / (models * (models - 1))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from modelcollapse.addresses import CHOICE, MODEL, OTHER, REAL, SHARED, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
 from modelcollapse.portions import Portion
-from modelcollapse.protocols import Equivariant, Family, Memory, Mixes, Needs, Params, Regime, Source
+from modelcollapse.protocols import Data, Equivariant, Family, Memory, Mixes, Needs, Params, Regime, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes import checks
 from modelcollapse.regimes.common import check, continued, plan, prepared
@@ -31,8 +31,9 @@ class Exchange:
 
     For ``Population(family, models=D)``. Items are drawn independently given the fits; where the family's laws are
     closed under mixing, a data set is drawn from the mixture at once. Generation 0 is real. ``weights = I`` is
-    ``Replace`` for each model, in the same numbers. A schedule has one such array for each generation 0, 1, ... as
-    first axis (entry 0 is not read); an array of length D is never one.
+    ``Mixture(1, 0, 0)`` for each model, in the same numbers; ``Replace`` agrees with both, at least in law, as a closed
+    chain of states may be kept in a shorter form. A schedule has one such array for each generation 0, 1, ... as first
+    axis (entry 0 is not read); an array of length D is never one.
 
     Parameters
     ----------
@@ -140,12 +141,10 @@ class Exchange:
 
     def start(self, keys: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         make, sources = drawing_from(real)
-        leader = keys[self._leader]
+        leader = fold(keys[self._leader], SHARED)
 
         def one(key: jax.Array, source: Source | None, size: jax.Array, common: jax.Array | None) -> Any:
-            stream = make(source)
-            own = stream.draw(fold(key, REAL), size if common is None else size - common)
-            return own if common is None else stream.draw(fold(leader, SHARED), common) | own
+            return _and_common(make(source).draw, (fold(key, REAL),), (leader,), size, common)
 
         return turns(one, keys, sources, self._sizes(size, 0), self._common()), ()
 
@@ -174,12 +173,11 @@ class Exchange:
         mixed = jax.vmap(mixture, (0, axis))(shares, truths)
         # the corner where all is real asks for the data that a real stream would give
         roles = jnp.where(shares[:, -1] >= 1, REAL, MODEL)
-        leader = keys[self._leader]
+        leader = fold(keys[self._leader], SHARED)
 
         def draw(key: jax.Array, role: jax.Array, law: Params, size: jax.Array, common: jax.Array | None) -> Any:
             stream = Stream(Law(one.family, law), models.family, models.capacity, models.items)
-            own = stream.draw(fold(key, role), size if common is None else size - common)
-            return own if common is None else stream.draw(fold(leader, SHARED), common) | own
+            return _and_common(stream.draw, (fold(key, role),), (leader,), size, common)
 
         return turns(draw, keys, roles, mixed, sizes, self._common())
 
@@ -189,19 +187,7 @@ class Exchange:
         numbers = jnp.asarray(self.numbers or range(self.models), jnp.int32)
         each = self._by_number((jnp.arange(self.models, dtype=jnp.int32), models.law.params))
         shares = jnp.concatenate([self._by_number(shares[:, :-1].T).T, shares[:, -1:]], 1)
-        leader = keys[self._leader]
-
-        def drawn(key: jax.Array, number: jax.Array, source: Source | None, share: jax.Array, size: jax.Array) -> Any:
-            counts = share if self.fixed else models.split(fold(key, CHOICE), size, share)
-
-            def draw(of: jax.Array, params: Params, count: jax.Array) -> Any:
-                other = fold(fold(key, OTHER), numbers[of])
-                address = jnp.where(numbers[of] == number, fold(key, MODEL), other)
-                return of_model(models, params).draw(address, count)
-
-            sets = turns(draw, *each, counts[:-1])
-            parts = [jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(self.models)]
-            return functools.reduce(operator.or_, [*parts, make(source).draw(fold(key, REAL), counts[-1])])
+        leader = fold(keys[self._leader], SHARED), jnp.int32(0)
 
         def one(
             key: jax.Array,
@@ -211,8 +197,19 @@ class Exchange:
             size: jax.Array,
             common: jax.Array | None,
         ) -> Any:
-            own = drawn(key, number, source, share, size if common is None else size - common)
-            return own if common is None else drawn(fold(leader, SHARED), jnp.int32(0), source, share, common) | own
+            def drawn(key: jax.Array, number: jax.Array, size: jax.Array) -> Any:
+                counts = share if self.fixed else models.split(fold(key, CHOICE), size, share)
+
+                def draw(of: jax.Array, params: Params, count: jax.Array) -> Any:
+                    other = fold(fold(key, OTHER), numbers[of])
+                    address = jnp.where(numbers[of] == number, fold(key, MODEL), other)
+                    return of_model(models, params).draw(address, count)
+
+                sets = turns(draw, *each, counts[:-1])
+                parts = [jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(self.models)]
+                return functools.reduce(operator.or_, [*parts, make(source).draw(fold(key, REAL), counts[-1])])
+
+            return _and_common(drawn, (key, number), leader, size, common)
 
         return turns(one, keys, numbers, sources, shares, sizes, self._common())
 
@@ -296,6 +293,21 @@ def _mixes(family: Family, source: Source) -> bool:
     """Whether the mixture of fits and the truth is again a law of the family."""
     one = source.first if isinstance(source, Separate) else source
     return isinstance(one, Law) and isinstance(family, Mixes) and one.family.data is family.data
+
+
+def _and_common(
+    draw: Callable[..., Data], own: Iterable[Tree], leader: Iterable[Tree], size: jax.Array, common: jax.Array | None
+) -> Any:
+    """``draw(*own, size)``; or what models have in common, ``draw(*leader, common)``, and after it what is its own.
+
+    The two are turns of one loop, so that their kernel is compiled once.
+    """
+    if common is None:
+        return draw(*own, size)
+    pairs = [jnp.stack(pair) for pair in zip(leader, own, strict=True)]
+    sets = turns(draw, *pairs, jnp.stack([common, size - common]))
+    first, second = (jax.tree.map(lambda leaf, i=i: leaf[i], sets) for i in range(2))
+    return first | second
 
 
 def _unless_counted(check: Callable[..., np.ndarray]) -> Callable[..., np.ndarray | Portion]:

@@ -54,6 +54,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "share, fresh, weight, alpha, beta, gamma",
         "zero, fraction",
     ): "a share",
+    ("Exchange", "shared", "zero"): "no item in common",
     # observables and classifiers
     (
         "image_observables.train_classifier",

@@ -13,9 +13,11 @@ import numpy as np
 import modelcollapse as mc
 from modelcollapse import families
 from modelcollapse.observables import images as image_observables
+from modelcollapse.observables import populations as population
 
 PICTURES = np.random.default_rng(0).uniform(size=(16, 2, 2))
 LAW, ROWS = [0.5, 0.25, 0.25], [[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [3.0, 1.5], [0.5, 2.0]]
+EACH = [[0.75, 0.0], [1.0, 0.0]]
 SIZE = {"size": 8, "generations": 2}
 
 
@@ -82,6 +84,7 @@ def sources() -> dict[str, Case]:
         "table (states)": Case(mc.table, {"rows": [0, 1, 2, 1], "replace": False}),
         "labels": Case(mc.labels, {"values": ["a", "b", "a"], "replace": True}),
         "images": Case(mc.images, labelled),
+        "separate": Case(lambda sources: mc.sources.separate(*sources), {"sources": [mc.categorical(LAW)] * 2}),
         "sampler": Case(mc.sampler, {"draw": _draw}),
         "Law": Case(
             mc.Law,
@@ -120,6 +123,7 @@ def family_cases() -> dict[str, Case]:
         "Uniform": Case(mc.Uniform, {"estimator": "mle"}, predicted(mc.uniform(2.0))),
         "Pareto": Case(mc.Pareto, {"minimum": 1.0, "estimator": "mle"}, predicted(mc.pareto(2.5))),
         "Conditional": Case(mc.Conditional, {"family": mc.Gaussian(), "classes": 2}, predicted(classes)),
+        "Population": Case(families.Population, {"family": mc.Discrete(), "models": 2}, predicted(coins)),
         "Damped": Case(mc.Damped, {"family": mc.Gaussian(), "rate": 0.5}, predicted(line)),
         "Exact": Case(mc.Exact, {"family": mc.Gaussian()}, predicted(line)),
         "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
@@ -137,8 +141,15 @@ def family_cases() -> dict[str, Case]:
 def regimes() -> dict[str, Case]:
     states = governed(mc.Discrete(), mc.categorical(LAW))
     numbers = governed(mc.Gaussian(), mc.normal())
+    together = governed(families.Population(mc.Discrete(), models=2), mc.categorical(LAW))
+    exchange = {
+        "weights": EACH, "real": [0.25, 0.0], "sizes": [8, 4], "enters": [0, 0], "frozen": [2, None], "shared": None,
+        "fixed": True, "numbers": [1, 0],
+    }  # fmt: skip
     switch = {"before": mc.Replace(), "after": mc.FreshReal(0.25), "generation": 1}
     return {
+        "Exchange": Case(mc.regimes.Exchange, exchange, together),
+        "Exchange (schedule)": Case(mc.regimes.Exchange, exchange | {"weights": [EACH] * 3, "fixed": False}, together),
         "Replace": Case(mc.Replace, {}, states),
         "Accumulate": Case(mc.Accumulate, {}, states),
         "AccumulateSubsample": Case(mc.AccumulateSubsample, {"budget": 4}, states),
@@ -155,6 +166,7 @@ def regimes() -> dict[str, Case]:
 
 def observables() -> dict[str, Case]:
     states = observed(mc.Discrete(), mc.categorical(LAW))
+    several = observed(families.Population(mc.Discrete(), models=2), mc.categorical(LAW))
     within = observed(mc.Conditional(mc.Gaussian(), 2), mc.images(PICTURES, [0, 1] * 8))
     vae = mc.VAE(2, families.MLP((3,)), steps=2, batch=2)
     pictures = np.linspace(0, 1, 64).reshape(4, 16)
@@ -172,6 +184,9 @@ def observables() -> dict[str, Case]:
         ),
         "first_below": Case(mc.first_below, {"observable": "heterozygosity", "threshold": 0.5}, states),
         "of": Case(mc.of, {"field": "models", "observable": image_observables.Each(mean_of)}, within),
+        "between": Case(population.between, {"observable": "mismatch"}, several),
+        "union": Case(population.union, {"observable": "heterozygosity", "weights": [0.5, 0.5]}, several),
+        "fixation_index": Case(population.fixation_index, {"mismatches": np.full((3, 2, 2, 2), 0.5)}),
         "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
         "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
         "image_observables.Images": Case(image_observables.Images, drawn, seen),

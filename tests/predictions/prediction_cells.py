@@ -9,6 +9,7 @@ from fractions import Fraction as F
 from typing import Any
 
 import numpy as np
+from exact_populations import ModelsOfStates, NormalModels
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
@@ -27,6 +28,7 @@ from exact_values import (
 
 import modelcollapse as mc
 from modelcollapse.predict import registry
+from modelcollapse.regimes import Exchange
 
 PLANE = ((4.0, 1.0), (1.0, 0.5))
 ROWS = ((0.0,), (1.0,), (5.0,), (2.0,))  # mean 2, variance 7/2
@@ -91,6 +93,11 @@ PROCESSES: dict[str, Any] = {
     "ridge": GivenDesign((1.0, -0.5), DESIGN, penalty=0.25),
     "stopped descent": GivenDesign((1.0, -0.5), DESIGN, steps=3, rate=0.25),
     "a column of ones": GivenDesign((1.5,), ((1.0,),) * 5),
+    "models of states": ModelsOfStates((F(3, 8),)),
+    "models of states of their own": ModelsOfStates((F(3, 8), F(3, 4))),
+    "normal models, ddof 1": NormalModels(1),
+    "normal models, ddof 0": NormalModels(0),
+    "normal models of their own": NormalModels(1, (2.0, -1.0), (4.0, 0.5)),
     "decoder that samples": Decoder((4.0, 1.0, 0.25), 1, output="sampled"),
     "decoder of fitted noise": Decoder((4.0, 1.0, 0.25), 1),
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
@@ -100,6 +107,9 @@ PROCESSES: dict[str, Any] = {
 
 def shares(*values: float) -> np.ndarray:
     return np.array(values)
+
+
+TEACHES = np.array([[0.5, 0.25], [0.375, 0.5]])
 
 
 # name: regime, sizes
@@ -135,6 +145,14 @@ REGIMES: dict[str, tuple[Any, list[int]]] = {
     "switch from accumulate": (mc.Switch(mc.Accumulate(), mc.Replace(), 2), [4, 4, 4]),
     "weighted": (mc.Weighted(0.75, 0.5), [4, 4, 4]),
     "weighted, sizes": (mc.Weighted(0.75, 0.5), [4, 5, 3]),
+    "exchange": (Exchange(TEACHES, 1 - TEACHES.sum(1), [3, 2]), [3, 3, 3]),
+    "exchange, schedules": (
+        Exchange([TEACHES, np.eye(2), TEACHES], [[0, 0], [0, 0], [0.25, 0.125]], [[3, 2], [2, 4], [3, 3]]),
+        [3, 4, 3],
+    ),
+    "exchange, counts": (Exchange([[0.5, 0.25], [0.25, 0.25]], [0.25, 0.5], fixed=True), [4, 4, 4]),
+    "exchange, in common": (Exchange(np.full((2, 2), 0.375), 0.25, shared=2), [3, 3, 3]),
+    "exchange, entry": (Exchange([[0.75, 0], [0.5, 0]], [0.25, 0.5], enters=[0, 1], frozen=[2, None]), [3, 3, 3]),
     "weighted, shares": (mc.Weighted(shares(0, 0.75, 0.25), shares(0.5, 0.25, 0.5)), [4, 4, 4]),
 }
 
@@ -177,9 +195,22 @@ def adapted(process: Any, sizes: list[int]) -> list[int]:
     return sizes
 
 
+def exchanged(process: Any, regime: Any) -> bool:
+    """Whether the pair is a population under an exchange that is enumerated for it."""
+    if not isinstance(regime, Exchange):
+        return False
+    if isinstance(process, NormalModels):
+        unlike = regime.fixed and (process.ddof == 1 or len(process.means) == 2)
+        return not unlike and regime.shared is None and regime.enters is None
+    own = isinstance(process, ModelsOfStates) and len(process.first) == 2
+    return isinstance(process, ModelsOfStates) and not (own and regime.shared is not None)
+
+
 def accepted(kind: str, name: str) -> bool:
     """Whether ``simulate`` takes the pair, and its enumeration is small."""
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
+    if isinstance(regime, Exchange) or isinstance(process, ModelsOfStates | NormalModels):
+        return exchanged(process, regime)
     if kind in SELECTED:
         return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
