@@ -150,6 +150,7 @@ class Gaussian:
     divisor: str | None = static(default=None)
 
     data = Moments
+    kind = "normal"
     equivariant = True
     default_observables = ("mean", "log_variance")
 
@@ -219,6 +220,10 @@ class Gaussian:
 
     def before(self, source: Source) -> Normal | None:
         return own_params(source, self)
+
+    def fewest(self, params: Normal) -> int:
+        """d + 1 for a covariance of full rank; with ``ddof=0`` a single row will do."""
+        return params.mean.shape[-1] + 1 if self.ddof == 1 else 1
 
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""
@@ -295,6 +300,7 @@ class GaussianMean:
     covariance: Number = 1.0
 
     data = Moments
+    kind = "normal"
     default_observables = ("mean",)
 
     def __post_init__(self) -> None:
