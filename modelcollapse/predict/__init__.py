@@ -12,6 +12,7 @@ from modelcollapse import arguments, past, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    designs,
     discrete,
     gaussian,
     kernels,
@@ -28,6 +29,7 @@ __all__ = ["Prediction", "predictions"]
 
 RULES = (
     decoder,
+    designs,
     discrete,
     gaussian,
     kernels,
