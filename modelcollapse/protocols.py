@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import Bounded as Bounded
+from modelcollapse.declarations import ByRows as ByRows
+from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import Divides as Divides
+from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
+from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
 from modelcollapse.declarations import HasRates as HasRates
@@ -26,6 +32,12 @@ from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Multiplies as Multiplies
 from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import NeedsItems as NeedsItems
+from modelcollapse.declarations import Numbered as Numbered
+from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import ReadsTokens as ReadsTokens
+from modelcollapse.declarations import Staggers as Staggers
+from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 
@@ -44,7 +56,6 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
-Streams: TypeAlias = "tuple[Stream, ...]"
 
 
 @runtime_checkable
@@ -81,13 +92,6 @@ class CanWeigh(Protocol):
     """A data set whose rows may carry weights: in a mixed pool these weigh ``weight`` in all, the other's the rest."""
 
     def mixed(self, other: Self, weight: Number) -> Self: ...
-
-
-@runtime_checkable
-class WeighsApart(Protocol):
-    """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
-
-    def alone(self) -> Any: ...
 
 
 @runtime_checkable
@@ -202,13 +206,6 @@ class Validates(Protocol):
 
 
 @runtime_checkable
-class NeedsItems(Protocol):
-    """A family that says how few items it can be fitted to; the default is 1."""
-
-    def fewest(self, params: Params) -> int: ...
-
-
-@runtime_checkable
 class KeepsRows(Protocol):
     """A family whose parameters hold the rows of a fit; ``with_room`` gives them the shape of ``capacity`` rows."""
 
@@ -257,37 +254,9 @@ class Represents(Protocol):
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within."""
+    """A wrapper of what a model gives out, never of real data: a law of the family within, or else a source."""
 
-    def given_out(self, params: Params) -> Law: ...
-
-
-@runtime_checkable
-class Equivariant(Protocol):
-    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
-
-    equivariant: bool
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A family of rows within [0, 1]."""
-
-    bounded: bool
-
-
-@runtime_checkable
-class ReadsTokens(Protocol):
-    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
-
-    tokens: bool
-
-
-@runtime_checkable
-class HasFeatures(Protocol):
-    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
-
-    def features(self, points: jax.Array) -> jax.Array: ...
+    def given_out(self, params: Params) -> Law | Source: ...
 
 
 @runtime_checkable
@@ -322,14 +291,16 @@ class Opens(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models per chain; model i of chain c has the keys of a plain chain ``c * models + i``."""
+    """A regime of several models per chain, the first axis of all trees, and of ``keys``: plain ``c * models + i``."""
 
-    models: int
+    @property
+    def models(self) -> int: ...
+    def start(self, keys: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]: ...
 
     def exchange(
-        self, keys: jax.Array, models: Streams, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
-    ) -> tuple[tuple[Any, ...], Memory]:
-        """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
+        self, keys: jax.Array, models: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        """In place of ``next``, the data sets of all models."""
 
 
 @runtime_checkable
@@ -372,22 +343,6 @@ class SelfContained(Protocol):
     """A regime that shows a chain nothing but the newest model's output."""
 
     self_contained: bool
-
-
-@runtime_checkable
-class Divides(Protocol):
-    """A regime whose pool is draws of the newest model and real ones, ``divided``: how many of each, and no memory."""
-
-    def divided(
-        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
-    ) -> tuple[Count, Count]: ...
-
-
-@runtime_checkable
-class ComesShort(Protocol):
-    """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
-
-    comes_short: bool
 
 
 @runtime_checkable

@@ -150,6 +150,7 @@ class Gaussian:
     divisor: str | None = static(default=None)
 
     data = Moments
+    kind = "normal"
     equivariant = True
     default_observables = ("mean", "log_variance")
 
@@ -299,6 +300,7 @@ class GaussianMean:
     covariance: Number = 1.0
 
     data = Moments
+    kind = "normal"
     default_observables = ("mean",)
 
     def __post_init__(self) -> None:

@@ -195,7 +195,7 @@ class VAE:
         image = jax.vmap(lambda one: one.decode(jnp.zeros((1, self.latent), one.loss.dtype)))
         return 3 * jax.eval_shape(image, params).size
 
-    def fewest(self, params: Any) -> int:
+    def fewest(self, params: Autoencoder) -> int:
         """A batch."""
         return self.batch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,8 @@ from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, DETECTED, MODEL, REAL, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.data import Rows
-from modelcollapse.families.discrete import Discrete
 from modelcollapse.laws import Law, Stream, Table, outcome
-from modelcollapse.numeric import namespace, shown
+from modelcollapse.numeric import shown
 from modelcollapse.portions import portion
 from modelcollapse.protocols import (
     Count,
@@ -34,14 +33,20 @@ from modelcollapse.pytree import part, static
 from modelcollapse.regimes import common
 from modelcollapse.regimes.basic import FreshReal, Replace
 from modelcollapse.regimes.common import at, drawn, weighable
-from modelcollapse.regimes.mixture import Mixture
-from modelcollapse.sampling import binomial, hypergeometric
-
-POOLS = 10_000
-"""The most pools that are drawn to refill one data set."""
-# within the role of a detector
-_OF_MODEL, _OF_REAL, _REFILLED, _FLAGGED = range(4)
-Pair: TypeAlias = tuple[Any, Any]
+from modelcollapse.regimes.mixture import Mixture, Past, mixes
+from modelcollapse.regimes.passing import (
+    FLAGGED,
+    OF_MODEL,
+    OF_REAL,
+    POOLS,
+    REFILLED,
+    Pair,
+    judged,
+    number_of,
+    real_share,
+    refilled,
+    thinned,
+)
 
 
 @part
@@ -161,6 +166,9 @@ class Detected:
         rates = self.true_positive, self.false_positive
         for name, rate in zip(("true_positive", "false_positive"), rates, strict=True):
             _check_states(name, rate, family, source)
+        if self.score is not None:  # a family that cannot be fitted to rows says so now
+            row = jax.eval_shape(lambda: source.draw_rows(jax.random.key(0), jnp.int32(1), 1))
+            jax.eval_shape(family.summarise, row)
         inner = self.regime
         if isinstance(inner, Mixture) and self.score is None and self.refills and not any(map(np.ndim, rates)):
             share = real_share(np.asarray(inner.gamma, np.float64), *(1 - np.float64(rate) for rate in rates))
@@ -175,7 +183,7 @@ class Detected:
         if self.weight is not None:
             data = weighable(_summary(real, data), real.family, "Detected(weight=)", "use weight=0")
         if self.score is None:
-            return data, memory
+            return data, () if isinstance(self.regime, Mixture) else memory
         return data, Rated(jnp.full(2, jnp.nan, jnp.result_type(float)))
 
     def next(
@@ -184,39 +192,40 @@ class Detected:
         if self.score is not None:
             return self._scored(key, model, real, size, generation)
         rates = self.true_positive, self.false_positive
-        chances, passing = _judged((model, real), rates, passes=True)
+        chances, passing = judged((model, real), rates, passes=True)
         if isinstance(self.regime, Mixture):
-            return self._mixed(key, chances, passing, (model, real), memory, size, generation)
-        pool = self.regime.divided(key, model, size, generation)
+            return self._mixed(key, chances, passing, (model, real), size, generation), memory
+        own, fresh = self.regime.divided(key, model, size, generation)
+        pool = number_of(model, own), number_of(model, fresh)
         passed = self._passed(key, model, pool, chances, size)
         data = _pooled(key, passing, passed)
-        if self.refills:
+        if self.refills and not isinstance(model.family, SeesLaws):
             return _unless(passed[0] + passed[1] < size, data), memory
         if self.weight is None:
             return data, memory
-        _, flagged = _judged((model, real), rates, passes=False)
+        _, flagged = judged((model, real), rates, passes=False)
         rest = pool[0] - passed[0], pool[1] - passed[1]
-        return self._weighed(model, data, _pooled(fold(fold(key, DETECTED), _FLAGGED), flagged, rest)), memory
+        return self._weighed(model, data, _pooled(fold(fold(key, DETECTED), FLAGGED), flagged, rest)), memory
 
-    def _mixed(
-        self, key: jax.Array, chances: Pair, passing: Pair, streams: Pair, memory: Memory, size: Any, generation: Any
-    ) -> tuple[Any, Memory]:
+    def _mixed(self, key: jax.Array, chances: Pair, passing: Pair, streams: Pair, size: Any, generation: Any) -> Any:
         """The data set of i.i.d. shares: what passes is another mixture, and so is what is flagged."""
-        mixture = self.regime
-        share = jnp.asarray(at(mixture.gamma, generation), jnp.result_type(float))
+        share = jnp.asarray(at(self.regime.gamma, generation), jnp.result_type(float))
         passes = share * chances[1] + (1 - share) * chances[0]
-        n = size if self.refills else thinned(streams[0], fold(fold(key, DETECTED), _OF_MODEL), size, passes)
+        n = size if self.refills else thinned(streams[0], fold(fold(key, DETECTED), OF_MODEL), size, passes)
 
-        def pool(key: jax.Array, of: Pair, chances: Pair, n: Count) -> tuple[Any, Memory]:
+        def pool(key: jax.Array, of: Pair, chances: Pair, n: Count) -> Any:
             real = real_share(share, *chances)
-            return Mixture(1 - real, jnp.zeros_like(real), real, mixture.depth).next(key, *of, memory, n, generation)
+            # without older models nothing is remembered
+            memory = outcome(of[1].law).params if mixes(of[0].family, of[1].law) else Past.empty(of[0].law.params, 1)
+            return Mixture(1 - real, jnp.zeros_like(real), real).next(key, *of, memory, n, generation)[0]
 
-        data, after = pool(key, passing, chances, n)
+        data = pool(key, passing, chances, n)
         if self.weight is None:
-            return data, after
-        rates, flagged = _judged(streams, (self.true_positive, self.false_positive), passes=False)
-        rest, _ = pool(fold(fold(key, DETECTED), _FLAGGED), flagged, rates, size - n)
-        return self._weighed(streams[0], data, rest), after
+            return data
+        rates, flagged = judged(streams, (self.true_positive, self.false_positive), passes=False)
+        rest = number_of(streams[0], size) - n
+        other = pool(fold(fold(key, DETECTED), FLAGGED), flagged, rates, rest)
+        return self._weighed(streams[0], data, other)
 
     def _passed(self, key: jax.Array, model: Stream, pool: Pair, chances: Pair, size: jax.Array) -> Pair:
         """How many items of the model and how many real ones are in the data set, or pass where others only weigh
@@ -224,13 +233,14 @@ class Detected:
         """
         key = fold(key, DETECTED)
         if not self.refills:
-            both = zip((_OF_MODEL, _OF_REAL), pool, chances, strict=True)
+            both = zip((OF_MODEL, OF_REAL), pool, chances, strict=True)
             own, fresh = (thinned(model, fold(key, role), n, chance) for role, n, chance in both)
             return own, fresh
         if isinstance(model.family, SeesLaws):
             own, fresh = (n * chance for n, chance in zip(pool, chances, strict=True))
-            return size * own / (own + fresh), size * fresh / (own + fresh)
-        return refilled(fold(key, _REFILLED), pool, chances, size)
+            total = size.astype(own.dtype) / (own + fresh)
+            return total * own, total * fresh
+        return refilled(fold(key, REFILLED), pool, chances, size)
 
     def _weighed(self, stream: Stream, passed: Any, flagged: Any) -> Any:
         passed, flagged = (_summary(stream, data) for data in (passed, flagged))
@@ -261,7 +271,7 @@ class Detected:
 
             def more(state: tuple[Rows, jax.Array, jax.Array]) -> tuple[Rows, jax.Array, jax.Array]:
                 rows, found, turn = state
-                own = fold(fold(fold(key, DETECTED), _REFILLED), turn)
+                own = fold(fold(fold(key, DETECTED), REFILLED), turn)
                 new, _, counts = pool(own)
                 return rows | new.take(fold(own, CHOICE), size - rows.count, capacity), found + counts, turn + 1
 
@@ -275,64 +285,6 @@ class Detected:
 
 
 _SAID = ("true_positive", "false_positive", "score", "threshold")
-
-
-def real_share(share: Number, model: Number, real: Number) -> Any:
-    """The real share of what passes with these chances, from a mixture with the real ``share``; that itself where both
-    are equal.
-    """
-    xp = namespace(share, model, real)
-    other = (1 - share) * (model / xp.where(real > 0, real, 1.0))
-    some = (share > 0) & (real > 0)
-    return xp.where(some, share / xp.where(some, share + other, 1.0), 0.0)
-
-
-def thinned(stream: Stream, key: jax.Array, n: Count, chance: Number) -> Any:
-    """How many of ``n`` items pass, each with this chance; of infinitely many draws the expected number."""
-    if isinstance(stream.family, SeesLaws):
-        return jnp.asarray(n).astype(jnp.result_type(float)) * chance
-    return binomial(key, jnp.asarray(n, jnp.int32), chance)
-
-
-def refilled(key: jax.Array, pool: Pair, chances: Pair, size: jax.Array) -> Pair:
-    """How many items of each kind are among the first ``size`` that pass, pool after pool; fewer beyond ``POOLS``.
-
-    Of the last pool a random subset of what passes is taken.
-    """
-    trials, chance = jnp.stack(pool).astype(jnp.int32), jnp.stack(jnp.broadcast_arrays(*map(jnp.asarray, chances)))
-
-    def short(state: tuple[jax.Array, jax.Array]) -> jax.Array:
-        return (state[0].sum(dtype=jnp.int32) < size) & (state[1] < POOLS)
-
-    def more(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        found, turn = state
-        own = fold(key, turn)
-        passed = binomial(fold(own, _OF_MODEL), trials, chance)
-        wanted = jnp.minimum(size - found.sum(dtype=jnp.int32), passed.sum(dtype=jnp.int32))
-        first = hypergeometric(fold(own, _REFILLED), passed[0], passed[1], wanted)
-        return found + jnp.stack([first, wanted - first]), turn + 1
-
-    found, _ = jax.lax.while_loop(short, more, (jnp.zeros(2, jnp.int32), jnp.int32(0)))
-    return found[0], found[1]
-
-
-def _judged(streams: Pair, rates: Pair, *, passes: bool) -> tuple[Pair, Pair]:
-    """For draws of the model and real ones: the chance to pass, or to be flagged, and the stream of those that do."""
-    found = [_one_judged(stream, rate, passes) for stream, rate in zip(streams, rates, strict=True)]
-    return (found[0][0], found[1][0]), (found[0][1], found[1][1])
-
-
-def _one_judged(stream: Stream, rate: Number, passes: bool) -> tuple[Any, Stream]:
-    chance = 1 - jnp.asarray(rate) if passes else jnp.asarray(rate)
-    if not jnp.ndim(rate):
-        return chance, stream
-    law = outcome(stream.law)
-    p = law.params if isinstance(law, Law) else stream.family.project(law)
-    p = jnp.asarray(p, jnp.result_type(float))
-    weights = p * chance.astype(p.dtype)
-    total = weights.sum()
-    kept = jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), p)
-    return jnp.minimum(total, 1.0), dataclasses.replace(stream, law=Law(Discrete(), kept), alike=False)
 
 
 def _pooled(key: jax.Array, streams: Pair, counts: Pair) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import remedy_values
 from exact_regression import GivenDesign, NormalCovariates
+from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
     DampedGaussian,
     Decoder,
@@ -94,6 +95,7 @@ PROCESSES: dict[str, Any] = {
     "decoder that samples": Decoder((4.0, 1.0, 0.25), 1, output="sampled"),
     "decoder of fitted noise": Decoder((4.0, 1.0, 0.25), 1),
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
+    **SELECTED,
 }  # fmt: skip
 PROCESSES |= remedy_values.PROCESSES
 
@@ -184,6 +186,8 @@ def accepted(kind: str, name: str) -> bool:
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
     if isinstance(process, remedy_values.Remedy):
         return name in process.regimes
+    if kind in SELECTED:
+        return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
         return False
     if "no binary number" in name:

@@ -44,11 +44,19 @@ BAD: dict[str, Any] = {
 
 LAW = [0.5, 0.3, 0.2]
 POISSON = exponential_families.poisson()
+REWARDS = [[0.0, 1.0, 2.0], [2.0, 0.5, 0.0]]
 PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"plan.Answer", "remedies.Row", "replacement.States"}
+RECORDS = {
+    "best_of.Winner",
+    "definitions.Row",
+    "plan.Answer",
+    "remedies.Row",
+    "replacement.States",
+    "verification.Stop",
+}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -58,11 +66,19 @@ _RIDGE = {"penalty": 0.1, "sample_size": 10, "dimension": 3, "noise_variance": 0
 _CHAIN = {"probabilities": LAW, "sample_size": 10, "fits": 3}
 _MIXING = {"sample_size": 10, "fits": 3, "share": 0.2, "previous_share": 0.1}
 _MOMENTS = {"variance": 1.0, "ddof": 1}
+_SOFT = {"gap": 0.3, "width": 1.5, "sample_size": 10, "variance": 2.0}
 _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
 _PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
 _NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
 _PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
+_POOL = {"sample_size": 10, "share": 0.2, "true_positive": 0.8, "false_positive": 0.1}
+_EXACT_POOL = {"sample_size": 10, "fits": 3, "real": 3, "true_positive": 0.8, "false_positive": 0.1}
+_SCREEN = {
+    "probabilities": LAW, "share": 0.2, "true_positive": [0.5, 0.7, 0.9], "false_positive": [0.1, 0.0, 0.2],
+}  # fmt: skip
+_LABELS = {"real": 3, "synthetic": 7}
+_MARK = {"green": 0.25, "shift": 2.0}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -87,6 +103,32 @@ CASES: dict[str, dict[str, Any]] = {
         "regularisation": 0.1,
         "ddof": 0,
     },
+    "detectors.best_flag_weight": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.needed_true_positive": {"share": 0.2, "target": 0.6, "false_positive": 0.1},
+    "detectors.refilled": {**_POOL, "fits": 3},
+    "detectors.removal_ratio": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.removal_theta": _POOL,
+    "detectors.removed": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.removed_counts": {**_EXACT_POOL, "fewest": 2},
+    "detectors.removed_counts_limit": {k: v for k, v in _EXACT_POOL.items() if k != "fits"} | {"fewest": 2},
+    "detectors.removed_limit": {**_POOL, "fewest": 2},
+    "detectors.removed_unbiased": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.weighted_flag_counts": {**_EXACT_POOL, "weight": 0.3},
+    "detectors.weighted_flags": {**_POOL, "fits": 3, "weight": 0.3},
+    "detectors.weighted_flags_limit": {**_POOL, "weight": 0.3},
+    "detectors.weighted_theta": {**_POOL, "weight": 0.3},
+    "definitions.catastrophe_factor": {"lost": 0.2, "sample_size": 10},
+    "definitions.count_exponent": {"sample_size": 10, "real": 3},
+    "definitions.expected_log_loss": {"sample_size": 10, "fits": 3, "dimension": 2, "ddof": 1},
+    "definitions.exponent": {"sizes": [10, 20], "risks": [0.2, 0.1]},
+    "definitions.first_tail_mass": {"sample_size": 10, "deviations": 3.0, "ddof": 1},
+    "definitions.least_fixed_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_fresh_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_mixing_share": {"sample_size": 10, "factor": 3.0},
+    "definitions.lost_for_good": {"probability": 0.2, "kept": 3},
+    "definitions.share_exponent": {"sample_size": 10, "share": 0.2},
+    "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2},
+    "definitions.thin_tail_probability": {"sample_size": 10, "deviations": 3.0, "share": 0.5, "ddof": 1},
     "divergence.diversity_time": {"probabilities": LAW, "sample_size": 10},
     "divergence.diversity_time_refined": {"probabilities": LAW, "sample_size": 10},
     "divergence.entropy": {"probabilities": LAW},
@@ -406,6 +448,17 @@ CASES: dict[str, dict[str, Any]] = {
     "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
     "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
     "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
+    "screening.diluted_rate": {"rate": 0.7, "green": 0.25, "share": 0.2, "fits": 2},
+    "screening.green_rate": _MARK,
+    "screening.real_share_from_rates": {"rate": 0.7, "later": 0.6, "green": 0.25},
+    "screening.screened_floor": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_law": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_laws": {**_SCREEN, "fits": 3},
+    "screening.screened_limit": _SCREEN,
+    "screening.screened_rate": _SCREEN,
+    "screening.watermark_least": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_length": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_rates": {"length": 20, "count": 12, **_MARK},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},
     "selection.fixation_probability": {"probability": 0.2, "sample_size": 10, "advantage": 0.1},
@@ -443,6 +496,14 @@ CASES: dict[str, dict[str, Any]] = {
     "wasserstein.first_order_variance": {"sizes": [10, 20]},
     "wasserstein.scheduled_squared_distance": {"sizes": [10, 20], "ddof": 1},
     "wasserstein.variance_of_squared_distance": _GAUSSIAN,
+    "weights.best": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.best_loss": _LABELS,
+    "weights.best_path": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.item_weight": {**_LABELS, "weight": 0.4},
+    "weights.kalman_error": {**_LABELS, "drift": 0.01},
+    "weights.kalman_gain": {**_LABELS, "drift": 0.01},
+    "weights.moving_mean_error": {**_LABELS, "weight": 0.4, "drift": 0.01, "first": 0.2, "fits": 3},
+    "weights.moving_mean_limit": {**_LABELS, "weight": 0.4, "drift": 0.01},
     "wishart.expected_elementary_symmetric": {**_WISHART, "order": 2},
     "wishart.expected_log_determinant": {"dimension": 2, **_GAUSSIAN},
     "wishart.expected_mean_error": _WISHART,
@@ -473,6 +534,79 @@ CASES: dict[str, dict[str, Any]] = {
     "workflows.share_lost": {"gap": 0.2, "steps": 3},
     "workflows.weighted": {"sample_size": 10, "fits": 3, "real": 2, "weight": 0.3},
     "workflows.weighted_limit": {"sample_size": 10, "real": 2, "weight": 0.3},
+    "best_of.expected_gain": {"choices": 3, "sample_size": 10, "fits": 3},
+    "best_of.expected_variance": {"choices": 3, "sample_size": 10, "fits": 3, "ddof": 1},
+    "best_of.gain_bound": {"choices": 3, "fits": 3},
+    "best_of.least_mixed_share": {"choices": 3},
+    "best_of.log_variance_drift": {"choices": 3, "sample_size": 10, "ddof": 1},
+    "best_of.mixed_limit": {"choices": 3, "share": 0.75},
+    "best_of.winner": {"choices": 3},
+    "curation.best_choice": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
+    "curation.condensed_share": {"share": 0.2, "inverse_gap": 1.5},
+    "curation.house_of_cards": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "share": 0.2},
+    "curation.nash": {"probabilities": LAW, "rewards": REWARDS, "shares": [0.75, 0.25]},
+    "curation.plural": {"probabilities": LAW, "rewards": REWARDS, "shares": [0.75, 0.25], "generations": 3},
+    "curation.weak_choice": {"probabilities": LAW, "reward": [0.0, 0.1, 0.2], "choices": 3},
+    "temperature.balancing_temperature": {"sample_size": 10, "ddof": 1},
+    "temperature.cured_share": {"states": 10, "temperature": 0.8},
+    "temperature.detector_for_uniform": {"temperature": 0.8, "share": 0.1, "false_positive": 0.1},
+    "temperature.effective_states": {"probabilities": LAW},
+    "temperature.normal_log_variance": {"temperature": 0.8, **_GAUSSIAN},
+    "temperature.normal_variance": {"temperature": 0.8, "share": 0.2, "fits": 3},
+    "temperature.normal_variance_limit": {"temperature": 0.8, "share": 0.2},
+    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "words": 2.0},
+    "temperature.tempered_limit": {"probabilities": LAW, "temperature": 0.8, "share": 0.5, "start": LAW[::-1]},
+    "temperature.tempered_share": {
+        "probabilities": LAW,
+        "temperature": 0.8,
+        "share": 0.5,
+        "fits": 3,
+        "start": LAW[::-1],
+    },
+    "temperature.uniform_multiplier": {"temperature": 0.8, "share": 0.1},
+    "truncation.expected_variance": {"cut": 1.5, **_GAUSSIAN},
+    "truncation.log_variance_drift": {"cut": 1.5, "sample_size": 10, "ddof": 1},
+    "truncation.survivors_bound": {"mass": 0.75},
+    "truncation.top_k": {"probabilities": LAW, "kept": 2},
+    "truncation.top_p": {"probabilities": LAW, "mass": 0.75, "fits": 2},
+    "truncation.truncated_kurtosis": {"cut": 1.5},
+    "truncation.truncated_variance": {"cut": 1.5},
+    "two_states.absorption_time": {"response": [0.0, 0.25, 0.5, 1.0]},
+    "two_states.choice_advantage": {"reward": 0.1, "choices": 3},
+    "two_states.choice_fixation": {"probability": 0.2, "sample_size": 10, "reward": 0.1, "choices": 3},
+    "two_states.choice_share": {"probability": 0.2, "reward": 0.1, "choices": 3},
+    "two_states.count_law": {"response": [0.0, 0.25, 0.5, 1.0], "probability": 0.2, "fits": 3, "real_size": 1},
+    "two_states.decay": {"response": [0.0, 0.25, 0.5, 1.0], "real_size": 1, "probability": 0.2},
+    "two_states.next_counts": {
+        "response": [0.0, 0.25, 0.5, 1.0],
+        "sample_size": 10,
+        "real_size": 1,
+        "probability": 0.2,
+    },
+    "two_states.stationary_counts": {"response": [0.0, 0.25, 0.5, 1.0], "real_size": 1, "probability": 0.2},
+    "two_states.takes_over": {"response": [0.0, 0.25, 0.5, 1.0]},
+    "verification.accepted": {"probabilities": LAW, "accept": [0.5, 1.0, 0.0]},
+    "verification.draws_per_kept": {"probability": 0.2, "keep_right": 0.9, "keep_wrong": 0.1},
+    "verification.error_threshold": {"keep_right": 0.9, "keep_wrong": 0.1, "error": 0.2},
+    "verification.share_with_errors": {
+        "probability": 0.2,
+        "keep_right": 0.9,
+        "keep_wrong": 0.1,
+        "error": 0.2,
+        "fits": 3,
+    },
+    "verification.soft_acceptance": {"gap": 0.3, "width": 1.5, "variance": 2.0},
+    "verification.soft_mean_error": {**_SOFT, "fits": 3, "real_size": 5},
+    "verification.soft_mean_error_limit": _SOFT,
+    "verification.soft_normal": {"gap": 0.3, "width": 1.5, "fits": 3, "variance": 2.0},
+    "verification.soft_stopping": {**_SOFT, "real_size": 2},
+    "verification.verified_fixation": {
+        "probability": 0.2,
+        "sample_size": 10,
+        "keep_right": 0.9,
+        "keep_wrong": 0.75,
+    },
+    "verification.verified_share": {"probability": 0.2, "keep_right": 0.9, "keep_wrong": 0.1, "fits": 3},
 }
 
 

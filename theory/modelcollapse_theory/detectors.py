@@ -63,7 +63,7 @@ def refilled(
     What passes is i.i.d. of the mixture with the real share :math:`g' = g(1-f)/s`. Raises ValueError where nothing
     passes.
     """
-    return random_mixing(sample_size, fits, detected_share(share, true_positive, false_positive))
+    return random_mixing(sample_size, fits, detected_share(*_rates(share, true_positive, false_positive)))
 
 
 @theorem(
@@ -186,9 +186,8 @@ def removal_theta(sample_size: ArrayLike, share: float, true_positive: float, fa
 
     The stationary loss is about 1/(1 + theta), relative error O(1/(M g)).
     """
-    size, g = whole("sample_size", sample_size, 1).astype(np.float64), one_real("share", share, 0, 1)
-    kept = float(detected_share(g, true_positive, false_positive))
-    return size * g * (1 - false_positive) * (2 - kept)
+    size, (g, t, f) = whole("sample_size", sample_size, 1), _rates(share, true_positive, false_positive)
+    return size.astype(np.float64) * g * (1 - f) * (2 - float(detected_share(g, t, f)))
 
 
 @theorem(
@@ -313,8 +312,7 @@ def best_flag_weight(share: float, true_positive: float, false_positive: float) 
 
 def _weighted_rate(share: float, true_positive: float, false_positive: float, weight: Array) -> Array:
     """theta / M."""
-    g = one_real("share", share, 0, 1)
-    t, f = one_real("true_positive", true_positive, 0, 1), one_real("false_positive", false_positive, 0, 1)
+    g, t, f = _rates(share, true_positive, false_positive)
     u1, u2 = (1 - f + weight**j * f for j in (1, 2))
     s1, s2 = (1 - t + weight**j * t for j in (1, 2))
     total, squares = g * u1 + (1 - g) * s1, g * u2 + (1 - g) * s2
@@ -329,9 +327,13 @@ def _pool(
     """M, m, the chance s that an item passes, and the real share g' of what passes."""
     size = one_whole("sample_size", sample_size, 1, "a fit needs data", most=LONGEST)
     m = one_whole("fewest", fewest, least, most=LONGEST)
-    kept = float(detected_share(share, true_positive, false_positive))
-    g, t, f = (float(x) for x in (share, true_positive, false_positive))
-    return size, m, g * (1 - f) + (1 - g) * (1 - t), kept
+    g, t, f = _rates(share, true_positive, false_positive)
+    return size, m, g * (1 - f) + (1 - g) * (1 - t), float(detected_share(g, t, f))
+
+
+def _rates(share: float, true_positive: float, false_positive: float) -> tuple[float, float, float]:
+    g, t = one_real("share", share, 0, 1), one_real("true_positive", true_positive, 0, 1)
+    return g, t, one_real("false_positive", false_positive, 0, 1)
 
 
 def _inverse(size: int, chance: float, fewest: int) -> tuple[float, float]:
@@ -388,8 +390,7 @@ def _flags(
 ) -> tuple[int, float, float]:
     """M, and source and gap of v' = source + (1 - gap) v, where flagged items weigh omega."""
     size = one_whole("sample_size", sample_size, 1, "a fit needs data", most=LONGEST)
-    w, g = one_real("weight", weight, 0, 1, open_low=True), one_real("share", share, 0, 1)
-    t, f = one_real("true_positive", true_positive, 0, 1), one_real("false_positive", false_positive, 0, 1)
+    w, (g, t, f) = one_real("weight", weight, 0, 1, open_low=True), _rates(share, true_positive, false_positive)
     s = g * (1 - f) + (1 - g) * (1 - t)
     law = binomial_rows(size, np.array([min(s, 1.0)]))[0]
     passed = np.arange(size + 1.0)

@@ -85,7 +85,7 @@ def screened_laws(
 
 
 @theorem(
-    statement="p*(x) = a_x/(Z - b_x), Z the root of sum_x a_x/(Z - b_x) = 1 above max b; a = g p0 (1-f), b = (1-g)(1-t)",
+    statement="p*(x) = a_x/(Z - b_x), sum_x a_x/(Z - b_x) = 1, Z > max b, with a = g p0 (1-f), b = (1-g)(1-t)",
     conditions="infinite data; rates depend on the state; a_x > 0 for every possible state, or g = 0",
     order="exact",
     source="Perron and Frobenius; " + _SOURCE,
@@ -153,7 +153,7 @@ def green_rate(green: ArrayLike, shift: ArrayLike) -> Array:
 def watermark_rates(length: int, count: int, green: float, shift: float) -> tuple[float, float]:
     """(true-positive, false-positive) rate of a detector that flags at ``count`` green tokens of ``length``. Exact."""
     tokens, needed = one_whole("length", length, 1, most=2**53), one_whole("count", count, most=2**53)
-    chances = float(green_rate(green, shift)), one_real("green", green, 0, 1)
+    chances = _marked(green, shift), one_real("green", green)
     marked, plain = (float(scipy.stats.binom.sf(needed - 1, tokens, chance)) for chance in chances)
     return marked, plain
 
@@ -165,11 +165,11 @@ def watermark_rates(length: int, count: int, green: float, shift: float) -> tupl
     source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + _SOURCE,
 )
 def watermark_length(true_positive: float, false_positive: float, green: float, shift: float) -> float:
-    """The length at which normal tails reach both rates; ``watermark_least`` is exact. Raises ValueError for shift 0."""
+    """The length at which normal tails reach both rates; ``watermark_least`` is exact. Raises ValueError at shift 0."""
     t = one_real("true_positive", true_positive, 0.5, 1, open_high=True)
     f = one_real("false_positive", false_positive, 0, 0.5, open_low=True)
     one_real("shift", shift, 0, open_low=True)
-    g, marked = one_real("green", green, 0, 1, open_low=True, open_high=True), float(green_rate(green, shift))
+    g, marked = one_real("green", green), _marked(green, shift)
     z_f, z_t = float(scipy.special.ndtri(1 - f)), float(scipy.special.ndtri(t))
     return ((z_f * np.sqrt(g * (1 - g)) + z_t * np.sqrt(marked * (1 - marked))) / (marked - g)) ** 2
 
@@ -184,7 +184,7 @@ def watermark_least(true_positive: float, false_positive: float, green: float, s
     guess = watermark_length(true_positive, false_positive, green, shift)
     if guess > 1e5:
         raise NotCovered(f"shift must let 100000 tokens be enough, got {shift!r}, for which it takes {guess:.3g}")
-    marked = float(green_rate(green, shift))
+    marked = _marked(green, shift)
     for length in range(1, int(4 * guess) + 100):
         threshold = int(scipy.stats.binom.isf(false_positive, length, green)) + 1
         if scipy.stats.binom.sf(threshold - 1, length, marked) >= true_positive:
@@ -199,7 +199,7 @@ def watermark_least(true_positive: float, false_positive: float, green: float, s
     source=_SOURCE,
 )
 def diluted_rate(rate: ArrayLike, green: ArrayLike, share: ArrayLike, fits: int = 1) -> Array:
-    """Green rate of a model after ``fits`` refits on a real share g, from ``rate``: the excess falls by 1 - g. Exact."""
+    """Green rate of a model after ``fits`` refits on a real share g, from ``rate``: the excess falls by 1-g. Exact."""
     base, g = within("green", green, 0, 1), within("share", share, 0, 1)
     return base + (1 - g) ** one_whole("fits", fits) * (within("rate", rate, 0, 1) - base)
 
@@ -224,6 +224,10 @@ def real_share_from_rates(rate: float, later: float, green: float) -> float:
     if not 0 <= share <= 1:
         raise NotCovered(f"later must lie between green and rate, got {later!r}")
     return share
+
+
+def _marked(green: float, shift: float) -> float:
+    return float(green_rate(one_real("green", green), one_real("shift", shift)))
 
 
 def _states(probabilities: ArrayLike, rate: ArrayLike, name: str = "false_positive") -> tuple[Array, Array]:

@@ -33,7 +33,7 @@ def best(real: int, synthetic: int, fits: int | None = None, of: str = "loss") -
     error of a mean whose variance is known, ``kalman_error`` at drift 0. The least loss of a fit grows with that
     before, so that the weight that is best at each fit is best for all that follow. Exact.
     """
-    r, s = _items(real, synthetic)
+    r, _ = _items(real, synthetic)
     kind = choice("of", of, ("loss", "mean"))
     if fits is None:
         return np.asarray(r * (best_loss(real, synthetic) if kind == "loss" else kalman_error(real, synthetic)))
