@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +13,9 @@ from modelcollapse.families import Discrete, Ensemble, Gamma, Gaussian, Poisson,
 from modelcollapse.families.exponential import LogScale, Mean
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.predict.prediction import Function
-from modelcollapse.predict.registry import prediction, several
+from modelcollapse.predict.registry import Guard, prediction, several
 from modelcollapse.predict.setting import Setting, independent, needed, normal
+from modelcollapse.protocols import Params
 from modelcollapse_theory import iterated_families, iterated_learning, workflows
 
 # --- what is within a wrapper ----------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ def within(s: Setting) -> Setting:
     return dataclasses.replace(s, family=s.family.family)
 
 
-def wraps(kind: type, **fields: Any) -> Any:
+def wraps(kind: type, **fields: object) -> Guard:
     """Guard: the family within is of this exact type, and the wrapper has these fields."""
     return lambda s: type(s.family.family) is kind and all(vars(s.family)[k] == v for k, v in fields.items())
 
@@ -36,7 +36,7 @@ def strength(s: Setting) -> float:
     return float(s.family.strength)
 
 
-def law_at(s: Setting, base: Any) -> np.ndarray:
+def law_at(s: Setting, base: Params | None) -> np.ndarray:
     """A law ``(K,)`` that is given as parameters, or the truth where None is."""
     if base is None:
         return within(s).law
@@ -50,7 +50,7 @@ def at_truth(s: Setting) -> bool:
     return law_at(s, s.family.base).shape == law.shape and np.allclose(law_at(s, s.family.base), law, 1e-5, 1e-7)
 
 
-def normal_at(s: Setting, base: Any) -> tuple[np.ndarray, np.ndarray]:
+def normal_at(s: Setting, base: Params | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of a normal law that is given as parameters, or the truth's where None is."""
     if base is None:
         return s.mean, s.finite_covariance
@@ -59,7 +59,7 @@ def normal_at(s: Setting, base: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(base.mean, np.float64), factor @ factor.T
 
 
-def mean_at(s: Setting, base: Any) -> float:
+def mean_at(s: Setting, base: Params | None) -> float:
     """The mean of a law on one column, given as parameters, or the truth's where None is."""
     if base is None:
         return float(s.mean[0])
@@ -157,7 +157,7 @@ def without_prior(s: Setting) -> bool:
     return strength(s) == 0
 
 
-def reference(kind: type) -> Any:
+def reference(kind: type) -> Guard:
     """Guard: a draw for each fit under the reference prior."""
     return lambda s: wraps(kind, per="fit")(s) and without_prior(s)
 
