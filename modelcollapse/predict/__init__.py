@@ -12,6 +12,7 @@ from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,
@@ -35,6 +36,7 @@ __all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,

@@ -253,6 +253,7 @@ CASES: dict[str, dict[str, Any]] = {
         "sizes": [10, 20],
         "strength": 1.5,
     },
+    "iterated_families.item_log_drift": {"sample_size": 10},
     "iterated_families.normal_limit": {"sample_size": 10, "dimension": 2, "strength": 6.5, "per": "fit"},
     "iterated_families.normal_moments": {**_NORMALS, "sizes": [10, 20], "strength": 1.5, "per": "fit"},
     "iterated_families.poisson_moments": {
@@ -443,7 +444,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "sampling_designs.shrunk_moments": {"sizes": [10, 20], "weight": 0.5, "shift": 0.5, "target": 2.0, "ddof": 1},
     "sampling_designs.shrunk_variance": {"sample_size": 10, "fits": 3, "weight": 0.5, "target": 2.0, "ddof": 1},
-    "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},
+    "sampling_designs.quota_heterozygosity": {"counts": [3, 4], "inner": [0.5, 0.4], "fits": 3},
+    "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5, "archive": 20},
     "sampling_designs.slow_update": {"sample_size": 10, "fits": 3, "rate": 0.5},
     "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
     "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
