@@ -21,6 +21,7 @@ from modelcollapse.predict import (
     registry,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )
@@ -44,6 +45,7 @@ RULES = (
     one_parameter,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )

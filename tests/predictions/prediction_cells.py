@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import remedy_values
+import robust_values
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
@@ -98,6 +99,7 @@ PROCESSES: dict[str, Any] = {
     **SELECTED,
 }  # fmt: skip
 PROCESSES |= remedy_values.PROCESSES
+PROCESSES["median of three"] = robust_values.MedianOfThree(4.0)
 
 
 def shares(*values: float) -> np.ndarray:

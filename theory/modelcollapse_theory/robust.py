@@ -29,9 +29,7 @@ LARGEST = 101
 """The most rows for which the sums are done."""
 _STEP, _FAR = 0.05, 45.0  # of the grid of ln t; beyond, the logistic law has less than a rounding
 _CONDITIONS = "one normal law, replace, refitted to an odd number M >= 3 of rows by median and 1.4826 MAD"
-_SOURCE = (
-    "derived in the docstring of modelcollapse_theory.robust; estimator: Hampel, J. Amer. Statist. Ass. 69 (1974)"
-)
+_SOURCE = "derived in the docstring of modelcollapse_theory.robust; estimator: Hampel, J. Amer. Statist. Ass. 69 (1974)"
 
 
 def _half(sample_size: int) -> int:
