@@ -10,7 +10,15 @@ from modelcollapse.families import MedianMAD
 from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import prediction
 from modelcollapse.predict.setting import Setting, normal
-from modelcollapse_theory import robust
+from modelcollapse_theory import robust, workflows
+
+
+@prediction(
+    observables.mean, workflows.conserved_mean, family=MedianMAD, regime=regimes.Replace, source=normal,
+    formula="E mean_n = mean_0", conditions="a normal law, replace: the median of its rows lies around it symmetrically",
+)  # fmt: skip
+def _(s: Setting, conserved_mean: Function) -> ArrayLike:
+    return conserved_mean(s.mean, s.fits)
 
 
 @prediction(observables.log_variance, robust.mad_log_variance, family=MedianMAD, regime=regimes.Replace, source=normal)
