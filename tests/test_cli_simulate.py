@@ -30,7 +30,12 @@ KINDS = {
     "uniform": families.Uniform,
     "vae": families.VAE,
 }
-UNKNOWN = {"gmm": ["log_determinant", "mean"], "medianmad": ["log_variance"], "pareto": ["mean"], "uniform": ["mean"]}  # no closed form
+UNKNOWN = {
+    "gmm": ["log_determinant", "mean"],
+    "medianmad": ["log_variance"],
+    "pareto": ["mean"],
+    "uniform": ["mean"],
+}  # no closed form
 LAWLESS = ("negativebinomial", "vae")
 STATES, ROWS, LAW = (
     ("probabilities", "zipf", "words", "counts", "states"),

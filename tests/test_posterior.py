@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import modelcollapse as mc
-from modelcollapse.data import Counts, Moments, Rows
+from modelcollapse.data import Counts, Moments, Rows, WeightedCounts
 from modelcollapse.families import Posterior, Student
 from modelcollapse.families.exponential import LogMean, Total
 
@@ -54,6 +54,17 @@ def test_a_discrete_fit_is_dirichlet(strength: float, bits: int) -> None:
     for k, a in enumerate(shape):
         assert p_of(found[:, k], stats.beta(a, shape.sum() - a)) > ACCEPT
         assert p_of(found[:, k], stats.beta(a + 0.5, shape.sum() - a + 0.5)) < REJECT  # half an item more
+
+
+def test_weighted_items_count_by_their_weights() -> None:
+    """5 real items that weigh 0.8 in all of 20: their mean weight is 3.2."""
+    real, own = np.array([5, 0, 0], np.int32), np.array([0, 9, 6], np.int32)
+    data = WeightedCounts(Counts(real), Counts(own), np.float32(0.8))
+    found = fits(Posterior(mc.Discrete(), 1.5, LAW), data)
+    shape = 1.5 * LAW + 20 * (0.8 * real / 5 + 0.2 * own / 15)
+    for k, a in enumerate(shape):
+        assert p_of(found[:, k], stats.beta(a, shape.sum() - a)) > ACCEPT
+    assert p_of(found[:, 0], stats.beta(5.75, 15.75)) < REJECT  # without weights
 
 
 def test_a_fit_of_a_poisson_mean_is_gamma() -> None:

@@ -15,7 +15,7 @@ from modelcollapse_theory import robust, workflows
 
 @prediction(
     observables.mean, workflows.conserved_mean, family=MedianMAD, regime=regimes.Replace, source=normal,
-    formula="E mean_n = mean_0", conditions="a normal law, replace: the median of its rows lies around it symmetrically",
+    formula="E mean_n = mean_0", conditions="a normal law, replace: medians are symmetric",
 )  # fmt: skip
 def _(s: Setting, conserved_mean: Function) -> ArrayLike:
     return conserved_mean(s.mean, s.fits)
