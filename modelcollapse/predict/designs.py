@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
-from modelcollapse.families import Discrete, Ensemble, Gaussian, Oversampled, Shrunk, Stratified
+from modelcollapse.families import Damped, Discrete, Ensemble, Gaussian, Oversampled, Shrunk, Stratified
 from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import Answer, first, prediction, several
-from modelcollapse.predict.remedies import BOTH, law_at, normal_at, within, wraps
+from modelcollapse.predict.remedies import BOTH, BY_LOSS, OF_LOSS, law_at, normal_at, within, wraps
 from modelcollapse.predict.setting import Setting, independent, known, needed, normal
 from modelcollapse_theory import gaussian, sampling_designs, wishart
 
@@ -105,6 +105,18 @@ def _(s: Setting, expected_variance: Function) -> tuple[np.ndarray, np.ndarray]:
     lost = 1 / s.sizes
     lost[1:] /= s.family.refits
     return expected_variance(int(s.sizes.min()), s.fits, ddof=1), s.after(np.cumsum(lost))
+
+
+def damps_a_law(s: Setting) -> bool:
+    return wraps(Discrete)(s) and np.ndim(s.family.rate) == 0
+
+
+@several(
+    sampling_designs.slow_update, pick=BY_LOSS, family=Damped, regime=regimes.Replace, source=independent,
+    where=damps_a_law, formula=f"{OF_LOSS}, 1 - v_n = (1 - 1/M)(1 - eta^2/M)^(n-1)",
+)  # fmt: skip
+def _(s: Setting, slow_update: Function) -> tuple[np.ndarray, np.ndarray]:
+    return within(s).law, slow_update(s.size, s.fits, float(s.family.rate))
 
 
 # --- an archive to shrink to, and other divisors ---------------------------------------------------------------------

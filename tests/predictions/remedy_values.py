@@ -194,6 +194,32 @@ class ShrunkStates(Remedy):
 
 
 @dataclasses.dataclass(frozen=True)
+class DampedStates(Remedy):
+    """Each refit but the first goes a part of the way from the last law."""
+
+    law: Law
+    rate: F
+
+    @property
+    def regimes(self) -> tuple[str, ...]:
+        return ("replace",)
+
+    def make(self) -> tuple[Any, Any]:
+        return families.Damped(mc.Discrete(), float(self.rate)), mc.categorical(numbers(self.law))
+
+    def values(self, regime: Any, sizes: list[int]) -> Values:
+        worlds, seen, rate = {self.law: F(1)}, [], F(1)
+        for size in sizes:
+            after: dict[Law, F] = defaultdict(F)
+            for law, chance in worlds.items():
+                for p, x in multinomial(size, law):
+                    after[tuple((1 - rate) * a + rate * F(n, size) for a, n in zip(law, x, strict=True))] += chance * p
+            worlds, rate = after, self.rate
+            seen.append(moments(worlds))
+        return of_squares(self.law, seen)
+
+
+@dataclasses.dataclass(frozen=True)
 class Larger(Remedy):
     """``times`` as many items in all data sets but the first, of one family or as several samples."""
 
@@ -467,6 +493,7 @@ PROCESSES: dict[str, Remedy] = {
     "mean of two posterior draws": PosteriorStates((F(1, 4), F(3, 4)), None, F(1, 2), refits=2),
     "stratified": StratifiedStates(THREE),
     "shrunk law": ShrunkStates(THREE, AWAY, F(1, 4)),
+    "a quarter of a refit": DampedStates(THREE, F(1, 4)),
     "oversampled": Larger(States(THREE), 2),
     "oversampled gaussian": Larger(Gaussians((2.0,), LINE, 1), 2),
     "ensemble": Larger(States(THREE), 2, "own"),
