@@ -289,6 +289,27 @@ def test_a_run_is_saved_and_goes_on(family: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mc.Run.load(tmp_path / "run.npz").extend(2)["heterozygosity"], long["heterozygosity"])
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        Posterior(mc.Gaussian(), 2.0),
+        Shrunk(mc.Gaussian(), None, 0.2),
+        Oversampled(mc.Gaussian(), 2),
+        Ensemble(mc.Gaussian(), 2),
+    ],
+)
+def test_several_models_and_detectors_take_them(family: Any) -> None:
+    """By shapes: in an exchange of two models, and behind a detector that leaves fewer items than a fit may need."""
+    exchange = mc.regimes.Exchange([[0.7, 0.2], [0.3, 0.6]], 0.1)
+    detected = mc.regimes.Detected(mc.Mixture(0.5, 0, 0.5), 0.8, 0.1)
+    for one, regime in ((mc.families.Population(family, 2), exchange), (family, detected)):
+
+        def read(one: Any = one, regime: Any = regime) -> jax.Array:
+            return mc.trace(one, mc.normal(), regime, "log_variance", size=6, generations=2)["log_variance"]
+
+        assert jax.eval_shape(read).shape[:2] == (1, 3)
+
+
 REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "nothing between": (lambda: Shrunk(mc.GaussianMixture(2), None, 0.5), TypeError, "got GaussianMixture"),
     "a weight beyond 1": (lambda: Shrunk(mc.Gaussian(), None, 1.5), ValueError, r"weight must lie in \[0, 1\], got 1.5"),
