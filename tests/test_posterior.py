@@ -1,7 +1,6 @@
 """A draw from the posterior has the posterior's law, and a chain of such fits has the prior as its stationary law."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -211,15 +210,6 @@ def test_the_stationary_law_is_the_prior() -> None:
     assert p_of(np.exp(run["log_variance"]), stats.invgamma(4 / 2, scale=5 * 2.0 / 2)) > ACCEPT
     assert p_of(run["mean"], stats.t(4, 1.0, np.sqrt(5 * 2.0 / (5 * 4)))) > ACCEPT
     assert p_of(run["mean"], stats.t(5, 1.0, np.sqrt(2.0 / 5))) < 0.05
-
-
-def test_a_run_is_saved_and_goes_on(tmp_path: Path) -> None:
-    settings: Any = {"observe": "heterozygosity", "size": 6, "chains": 4}
-    family = Posterior(mc.Discrete(), 2.0)
-    short = mc.simulate(family, mc.categorical(LAW), mc.FreshReal(0.5), generations=2, **settings)
-    short.save(tmp_path / "run.npz")
-    long = mc.simulate(family, mc.categorical(LAW), mc.FreshReal(0.5), generations=4, **settings)
-    np.testing.assert_array_equal(mc.Run.load(tmp_path / "run.npz").extend(2)["heterozygosity"], long["heterozygosity"])
 
 
 def test_strength_may_be_swept_by_vmap() -> None:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -140,15 +139,6 @@ def test_classes_keep_their_shares() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(run["shares"], np.broadcast_to(run["shares"][:, :1], run["shares"].shape))
     assert (np.diff(run["means"], axis=1) != 0).all()  # what a class looks like is still drawn
-
-
-def test_a_run_is_saved_and_goes_on(tmp_path: Path) -> None:
-    settings: Any = {"observe": "heterozygosity", "size": 9, "chains": 4}
-    regime = mc.FreshReal(0.5)
-    short = mc.simulate(FAMILY, mc.categorical(LAW), regime, generations=2, **settings)
-    short.save(tmp_path / "run.npz")
-    long = mc.simulate(FAMILY, mc.categorical(LAW), regime, generations=4, **settings)
-    np.testing.assert_array_equal(mc.Run.load(tmp_path / "run.npz").extend(2)["heterozygosity"], long["heterozygosity"])
 
 
 @pytest.mark.parametrize(
