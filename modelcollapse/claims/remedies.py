@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import regimes
 from modelcollapse.families import (
@@ -22,7 +23,15 @@ from modelcollapse.families import (
 from modelcollapse.protocols import Family, Regime
 from modelcollapse.sources import categorical, gamma, normal, poisson
 from modelcollapse.verify import BoundedMean, ChernoffMean, Evidence, Formula, Lab, NominalMean, Section
-from modelcollapse_theory import gaussian, iterated_families, iterated_learning, sampling_designs, workflows
+from modelcollapse_theory import (
+    gaussian,
+    iterated_families,
+    iterated_learning,
+    remedies,
+    sampling_designs,
+    weights,
+    workflows,
+)
 
 K = Section("K. remedies", source="theory/derivations/remedies.md", chains=20_000)
 TRUTH, BASE = (0.7, 0.1, 0.1, 0.1), (0.1, 0.2, 0.3, 0.4)
@@ -30,9 +39,9 @@ H0 = 1 - float(np.dot(TRUTH, TRUTH))
 SIZE = 10
 
 
-def kept(v: np.ndarray) -> float:
+def kept(v: ArrayLike) -> float:
     """What is left of the diversity where the share ``v`` is lost."""
-    return 1 - float(v)
+    return 1 - float(np.asarray(v))
 
 
 def diversity(
@@ -339,3 +348,20 @@ def more_draws_and_refits(lab: Lab) -> Iterator[Evidence]:
         "two variances averaged": averaged(members=2),
     }
     yield averaged.against(NominalMean(logs), "averaged variances", wrong)
+
+
+@K.claim(weights.best, weights.best_loss, workflows.weighted, chains=60_000)
+def price_of_real_items(lab: Lab) -> Iterator[Evidence]:
+    """ten real items a fit buy most beside many draws at the best weight, then pooled, and least alone"""
+    size, real, more, fits = 100, 10, 390, 30
+    rows = [row for row in remedies.price_table(size, real, more, fits=fits) if row.remedy.startswith("10 fresh")]
+    settings: list[tuple[Regime, int]] = [(regimes.FreshReal(1.0), real)]
+    for synthetic in (size - real, more):
+        pool = real + synthetic
+        best = regimes.Weighted(float(weights.best(real, synthetic)), real / pool)
+        settings += [(regimes.FreshReal(real / pool), pool), (best, pool)]
+    for row, (regime, pool) in zip(rows, settings, strict=True):
+        sizes = np.array([size] + [pool] * (fits - 1))
+        seen = lab.last(row.remedy, Discrete(), categorical(TRUTH), regime, "heterozygosity", size=sizes, fits=fits)
+        wrong = {other.remedy: kept(other.loss) for other in rows if abs(other.loss - row.loss) > 0.013}
+        yield Evidence(BoundedMean(seen / H0, 0, (1 - 1 / len(TRUTH)) / H0), kept(row.loss), wrong, row.remedy)
