@@ -63,6 +63,14 @@ def test_gaussian_collapse_follows_the_exact_law_and_not_equation_seven(example)
 
 
 @pytest.mark.slow
+def test_the_losses_of_remedies_are_those_of_the_table(example):
+    rows = example("price_of_a_remedy")
+    z = scores(rows)
+    assert len(z) == 19
+    assert max(map(abs, z.values())) < 5
+
+
+@pytest.mark.slow
 def test_regimes_lie_on_their_curves(example):
     rows = example("regimes")
     z = scores(rows)

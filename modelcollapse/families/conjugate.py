@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.addresses import POSTERIOR_NORMAL, POSTERIOR_SCALE, fold
-from modelcollapse.data import Counts, Moments, weighed
+from modelcollapse.data import Counts, Moments, WeightedCounts, weighed
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Gamma, LogMean, LogScale, Mean, Poisson, Total
 from modelcollapse.families.gaussian import Gaussian, Normal, lower_product
@@ -48,15 +48,18 @@ def predictive(family: Family, key: jax.Array, data: Data, strength: Number, bas
 
 
 @drawn.register
-def _(family: Discrete, key: jax.Array, data: Counts, strength: Number, base: jax.Array) -> jax.Array:
+def _(family: Discrete, key: jax.Array, data: Counts | WeightedCounts, strength: Number, base: jax.Array) -> jax.Array:
+    # weighted items count as many as they are, at a mean weight of 1
+    seen = None if isinstance(data, Counts) else family.fit(key, data, base)
     with float64():
-        shape = data.n.astype(jnp.float64) + _wide(strength) * _wide(base)
+        counts = data.n.astype(jnp.float64) if seen is None else _wide(seen) * data.size.astype(jnp.float64)
+        shape = counts + _wide(strength) * _wide(base)
     logs = log_gamma(fold(key, POSTERIOR_SCALE), shape, base.dtype)
     return jnp.where((data.n >= 0).all(), jax.nn.softmax(logs), jnp.nan)
 
 
 @predictive.register
-def _(family: Discrete, key: jax.Array, data: Counts, strength: Number, base: jax.Array) -> jax.Array:
+def _(family: Discrete, key: jax.Array, data: Counts | WeightedCounts, strength: Number, base: jax.Array) -> jax.Array:
     seen = family.fit(key, data, base)
     size, a = data.size.astype(base.dtype), jnp.asarray(strength, base.dtype)
     return (size / (size + a)) * seen + (a / (size + a)) * base

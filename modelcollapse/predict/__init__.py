@@ -13,6 +13,7 @@ from modelcollapse.families.population import Learner
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,
@@ -22,6 +23,7 @@ from modelcollapse.predict import (
     registry,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )
@@ -37,6 +39,7 @@ __all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,
@@ -45,6 +48,7 @@ RULES = (
     populations,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )

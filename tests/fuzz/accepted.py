@@ -39,6 +39,10 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("KernelDensity", "bandwidth", LARGE): "a positive width",
     ("KernelDensity", "scaled", "bool"): "a switch, None by default",
     ("Damped", "rate", "zero, fraction"): "a share; 0 never learns",
+    ("Posterior", "strength", "zero, " + LARGE): "0 or more items",
+    ("Shrunk", "to", "None"): "the truth, where it is known",
+    ("Shrunk", "weight", "zero, fraction"): "a share; 0 is the family itself",
+    ("StudentT", "dof", LARGE): "a positive number",
     ("PPCA, VAE", "noise, kl_weight", LARGE): "a positive number",
     (
         "VAE",

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from exact_populations import ModelsOfStates, NormalModels
+import remedy_cells
+import robust_values
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
@@ -103,6 +105,8 @@ PROCESSES: dict[str, Any] = {
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
     **SELECTED,
 }  # fmt: skip
+PROCESSES |= remedy_cells.PROCESSES
+PROCESSES["median of three"] = robust_values.MedianOfThree(4.0)
 
 
 def shares(*values: float) -> np.ndarray:
@@ -186,6 +190,8 @@ class Cell:
 def adapted(process: Any, sizes: list[int]) -> list[int]:
     """Sizes at which this process has the moments, or the rank, that it needs."""
     constant = len(set(sizes)) == 1
+    if isinstance(process, remedy_cells.Remedy):
+        return process.adapted(sizes)
     if isinstance(process, NormalCovariates):
         if process.shortest and len(process.weights) > 2:
             return [2, 2, 2] if constant else [2, 1, 2]
@@ -211,6 +217,8 @@ def accepted(kind: str, name: str) -> bool:
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
     if isinstance(regime, Exchange) or isinstance(process, ModelsOfStates | NormalModels):
         return exchanged(process, regime)
+    if isinstance(process, remedy_cells.Remedy):
+        return name in process.regimes
     if kind in SELECTED:
         return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):

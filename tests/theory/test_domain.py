@@ -38,6 +38,7 @@ BROADCAST = names(
 )
 BROADCAST |= names("base factor members strength")
 BROADCAST |= names("drawn leader_items leader_loss models pool_loss workflow")
+BROADCAST |= names("base factor members strength")  # of remedies
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
@@ -90,7 +91,7 @@ REMEDIES = {
     "fraction": names("base shift target weight"),
     "empty": names("without"),
     "bool": names("own own_start"),
-    "2**62": names("members"),
+    "2**62": names("archive members"),
 }
 SEVERAL_MODELS = {
     "negative": names("means"),
