@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, protocols
 from modelcollapse.addresses import JUDGE, fold
@@ -72,7 +73,7 @@ class Curated(Selecting):
         arguments.converted(
             self,
             family=arguments.family,
-            reward=lambda name, value: vector_or_function(name, value, self.family, ndim=(1, 2), least=1),
+            reward=lambda name, value: vector_or_function(name, value, self.family, (1, 2)),
             choices=_choices,
             pick=arguments.checker(arguments.choice, (ODDS, BEST)),
             shares=arguments.optional(arguments.law),
@@ -154,6 +155,6 @@ class Curated(Selecting):
         return Rows(jnp.where(wrong, ruined(points), points), n)
 
 
-def _choices(name: str, value: Any) -> float:
+def _choices(name: str, value: ArrayLike) -> float:
     endless = isinstance(value, float | np.floating) and value == np.inf
     return math.inf if endless else arguments.count(name, value)

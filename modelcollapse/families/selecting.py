@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, protocols
 from modelcollapse.addresses import CANDIDATE, CHANCE, fold
@@ -61,7 +62,7 @@ def states_of(family: Family, source: Source) -> int:
     return jax.eval_shape(lambda: family.summarise(source.draw_rows(key, jnp.int32(1), 1))).n.size
 
 
-def check_states(family: Family, source: Source, **vectors: Any) -> None:
+def check_states(family: Family, source: Source, **vectors: ArrayLike | None) -> None:
     """Refuse vectors, by name, that have not one number for each state of ``source`` as their last axis."""
     states = states_of(family, source)
     for name, vector in vectors.items():
@@ -84,8 +85,16 @@ def check_function(name: str, function: Callable[..., Any], source: Source, shap
         raise ValueError(f"{name} must give shape {(3, *shape)} for 3 rows {(3, *row)} of the source, got {given}")
 
 
-def vector_or_function(name: str, value: Any, family: Family, **bounds: Any) -> Any:
-    """Numbers, the last axis for the states of a family that has them; a function of rows for any other."""
+def vector_or_function(
+    name: str,
+    value: ArrayLike | Callable[..., jax.Array],
+    family: Family,
+    ndim: tuple[int, ...] = (1,),
+    high: float = np.inf,
+) -> Any:
+    """For a family of states, numbers with these for the last axis, chances if they are at most ``high``; a function of
+    rows for any other.
+    """
     on_states = kind(family) == "states"
     if isinstance(value, OfRows) or callable(value):
         if on_states:
@@ -94,7 +103,8 @@ def vector_or_function(name: str, value: Any, family: Family, **bounds: Any) -> 
         return value if isinstance(value, OfRows) else OfRows(value)
     if not on_states:
         raise TypeError(f"{name} must be a function of rows (n, d) for {described(family)}, got {shown(value)}")
-    return arguments.array(name, value, **bounds)
+    low = -np.inf if high == np.inf else 0.0
+    return arguments.array(name, value, ndim=ndim, least=1, low=low, high=high, booleans=bool(low == 0))
 
 
 class Selecting(OutputWrapper):

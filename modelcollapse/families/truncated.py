@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammainc
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
@@ -90,8 +91,8 @@ class Truncated(Selecting):
         cut = Selecting.draw(self, key, params, n, capacity, given)
         if not self.by_rows:
             return cut
-        whole = self.family.draw(key, params, n, capacity)
-        return jax.tree.map(lambda a, b: jnp.where(jnp.isinf(self.within), a, b), whole, cut)
+        whole, endless = self.family.draw(key, params, n, capacity), jnp.isinf(jnp.asarray(self.within))
+        return jax.tree.map(lambda a, b: jnp.where(endless, a, b), whole, cut)
 
     def picked(self, key: jax.Array, n: jax.Array, capacity: int, draw: Drawing) -> Rows:
         dtype = draw.normal.mean.dtype  # type: ignore[union-attr]
@@ -109,13 +110,13 @@ class Truncated(Selecting):
         return law.mean, law.covariance * ratio
 
 
-def _width(name: str, value: Any) -> float:
+def _width(name: str, value: ArrayLike) -> float:
     # infinity is no finite number, and means that nothing is cut off
-    endless = np.ndim(value) == 0 and isinstance(value, float | np.floating) and value == np.inf
+    endless = isinstance(value, float | np.floating) and value == np.inf
     return np.inf if endless else arguments.positive(name, value)
 
 
-def kept(p: jax.Array, top_k: Any, top_p: Any) -> jax.Array:
+def kept(p: jax.Array, top_k: Count | None, top_p: Number | None) -> jax.Array:
     """``p`` (K,) without the states that the cuts leave out, normalised; ``p`` itself where that is none."""
     order = jnp.argsort(-p, stable=True)
     ordered = p[order]

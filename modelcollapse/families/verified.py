@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
@@ -24,6 +26,9 @@ from modelcollapse.families.wrapping import inherits
 from modelcollapse.laws import Law
 from modelcollapse.protocols import Family, Number, Source
 from modelcollapse.pytree import part, static
+
+Held = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+"""Turns, rows that passed, these rows, and whether all chances were such."""
 
 
 @part
@@ -64,8 +69,8 @@ class Verified(Selecting):
     rounds: int = static(default=64)
 
     def __post_init__(self) -> None:
-        def chances(name: str, value: Any) -> Any:
-            return vector_or_function(name, value, self.family, ndim=1, least=1, low=0.0, high=1.0, booleans=True)
+        def chances(name: str, value: ArrayLike) -> Any:
+            return vector_or_function(name, value, self.family, high=1.0)
 
         optional = arguments.optional
         by_truth = [value is not None for value in (self.correct, self.right, self.wrong)]
@@ -108,7 +113,7 @@ class Verified(Selecting):
         else:
             check_states(self.family, source, accept=self.accept, correct=self.correct)
 
-    def _chance(self, points: jax.Array | None, dtype: Any) -> jax.Array:
+    def _chance(self, points: jax.Array | None, dtype: DTypeLike) -> jax.Array:
         """The chance to pass, of each state or of each of ``points`` (n, ...)."""
         value = self.correct if self.accept is None else self.accept
         found = jnp.asarray(value if points is None else value(points))
@@ -131,11 +136,11 @@ class Verified(Selecting):
         dtype = jnp.result_type(float)
         wanted = jnp.arange(capacity, dtype=jnp.int32) < n
 
-        def unfinished(held: tuple[jax.Array, ...]) -> jax.Array:
+        def unfinished(held: Held) -> jax.Array:
             turn, count, _, sound = held
             return (turn < self.rounds) & (count < n) & sound
 
-        def some_more(held: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        def some_more(held: Held) -> Held:
             turn, count, kept, sound = held
             drawn, luck = candidate(key, turn)
             points = draw.candidates(drawn, n, capacity)
@@ -146,7 +151,8 @@ class Verified(Selecting):
             return turn + 1, count + passes.sum(dtype=jnp.int32), kept, sound & (_sound(chance) | ~wanted).all()
 
         shape = jax.eval_shape(lambda key: draw.candidates(key, n, capacity), key)
-        empty = jnp.int32(0), jnp.int32(0), jnp.zeros(shape.shape, shape.dtype), jnp.bool_(True)
+        none = jnp.zeros((), jnp.int32)
+        empty = none, none, jnp.zeros(shape.shape, shape.dtype), jnp.ones((), bool)
         _, count, points, sound = jax.lax.while_loop(unfinished, some_more, empty)
         return Rows(jnp.where((count >= n) & sound, points, ruined(points)), n)
 
