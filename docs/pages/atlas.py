@@ -21,6 +21,7 @@ GROUPS = {
         "fresh_limits",
         "accumulation",
     ),
+    "Several models, one pool": ("populations", "population_limits", "islands", "entrant"),
     "Replacement: the discrete chain": (
         "lineages",
         "lineage_limits",
@@ -44,7 +45,9 @@ GROUPS = {
         "truncation",
         "best_of",
     ),
+    "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
     "Sources of error": ("errors", "precision"),
+    "What is called collapse": ("definitions",),
 }
 
 

@@ -49,7 +49,14 @@ PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"best_of.Winner", "plan.Answer", "replacement.States", "verification.Stop"}
+RECORDS = {
+    "best_of.Winner",
+    "definitions.Row",
+    "plan.Answer",
+    "remedies.Row",
+    "replacement.States",
+    "verification.Stop",
+}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -62,6 +69,16 @@ _MOMENTS = {"variance": 1.0, "ddof": 1}
 _SOFT = {"gap": 0.3, "width": 1.5, "sample_size": 10, "variance": 2.0}
 _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
+_PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
+_NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
+_PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
+_POOL = {"sample_size": 10, "share": 0.2, "true_positive": 0.8, "false_positive": 0.1}
+_EXACT_POOL = {"sample_size": 10, "fits": 3, "real": 3, "true_positive": 0.8, "false_positive": 0.1}
+_SCREEN = {
+    "probabilities": LAW, "share": 0.2, "true_positive": [0.5, 0.7, 0.9], "false_positive": [0.1, 0.0, 0.2],
+}  # fmt: skip
+_LABELS = {"real": 3, "synthetic": 7}
+_MARK = {"green": 0.25, "shift": 2.0}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -86,6 +103,32 @@ CASES: dict[str, dict[str, Any]] = {
         "regularisation": 0.1,
         "ddof": 0,
     },
+    "detectors.best_flag_weight": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.needed_true_positive": {"share": 0.2, "target": 0.6, "false_positive": 0.1},
+    "detectors.refilled": {**_POOL, "fits": 3},
+    "detectors.removal_ratio": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.removal_theta": _POOL,
+    "detectors.removed": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.removed_counts": {**_EXACT_POOL, "fewest": 2},
+    "detectors.removed_counts_limit": {k: v for k, v in _EXACT_POOL.items() if k != "fits"} | {"fewest": 2},
+    "detectors.removed_limit": {**_POOL, "fewest": 2},
+    "detectors.removed_unbiased": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.weighted_flag_counts": {**_EXACT_POOL, "weight": 0.3},
+    "detectors.weighted_flags": {**_POOL, "fits": 3, "weight": 0.3},
+    "detectors.weighted_flags_limit": {**_POOL, "weight": 0.3},
+    "detectors.weighted_theta": {**_POOL, "weight": 0.3},
+    "definitions.catastrophe_factor": {"lost": 0.2, "sample_size": 10},
+    "definitions.count_exponent": {"sample_size": 10, "real": 3},
+    "definitions.expected_log_loss": {"sample_size": 10, "fits": 3, "dimension": 2, "ddof": 1},
+    "definitions.exponent": {"sizes": [10, 20], "risks": [0.2, 0.1]},
+    "definitions.first_tail_mass": {"sample_size": 10, "deviations": 3.0, "ddof": 1},
+    "definitions.least_fixed_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_fresh_count": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_mixing_share": {"sample_size": 10, "factor": 3.0},
+    "definitions.lost_for_good": {"probability": 0.2, "kept": 3},
+    "definitions.share_exponent": {"sample_size": 10, "share": 0.2},
+    "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2},
+    "definitions.thin_tail_probability": {"sample_size": 10, "deviations": 3.0, "share": 0.5, "ddof": 1},
     "divergence.diversity_time": {"probabilities": LAW, "sample_size": 10},
     "divergence.diversity_time_refined": {"probabilities": LAW, "sample_size": 10},
     "divergence.entropy": {"probabilities": LAW},
@@ -202,6 +245,43 @@ CASES: dict[str, dict[str, Any]] = {
     "hitting.half_life": {"sample_size": 10, "ddof": 1},
     "hitting.hitting_time_cdf": {"threshold": 0.1, **_GAUSSIAN},
     "hitting.variance_hitting_time": {"threshold": 0.1, "sample_size": 10, "ddof": 1},
+    "iterated_families.gamma_log_mean": {"shape": 2.5, "sample_size": 10, "fits": 3},
+    "iterated_families.gamma_moments": {
+        "shape": 2.5,
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+    },
+    "iterated_families.normal_limit": {"sample_size": 10, "dimension": 2, "strength": 6.5, "per": "fit"},
+    "iterated_families.normal_moments": {**_NORMALS, "sizes": [10, 20], "strength": 1.5, "per": "fit"},
+    "iterated_families.poisson_moments": {
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "item",
+    },
+    "iterated_families.reference_log_variance": {"sample_size": 10, "fits": 3},
+    "iterated_families.reference_pivots": {"sample_size": 10, "dimension": 3},
+    "iterated_families.reference_variance_moment": {"order": 1.0, "sample_size": 10, "fits": 3},
+    "iterated_learning.absent": {"base": 0.2, "sample_size": 10, "strength": 1.5},
+    "iterated_learning.correlation": {"sample_size": 10, "strength": 1.5, "lag": 2},
+    "iterated_learning.eigenvalues": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.posterior": {**_PRIOR, "share": 0.2},
+    "iterated_learning.posterior_ensemble": {**_PRIOR, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_ensemble_limit": {"sample_size": 10, "strength": 1.5, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_limit": {"sample_size": 10, "strength": 1.5, "share": 0.2},
+    "iterated_learning.second_moments": {
+        "probabilities": LAW,
+        "base": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "fit",
+    },
+    "iterated_learning.smoothing": _PRIOR,
+    "iterated_learning.smoothing_limit": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.stationary_moments": {"base": 0.2, "strength": 1.5, "order": 3},
     "kde.accumulated": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
     "kde.accumulated_rule": {"constant": 1.0, "dimension": 2, "variance": 1.0, **_GAUSSIAN},
     "kde.fixed_bandwidth": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
@@ -331,6 +411,8 @@ CASES: dict[str, dict[str, Any]] = {
     "regression.step_risk_cdf": {"risk": 0.5, "sample_size": 10, "dimension": 3, "noise_variance": 0.5},
     "regression.weighted_mean_error": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "variance": 1.0},
     "regression.weighted_mean_path": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "fits": 3, "variance": 1.0},
+    "remedies.best_remedy": {**_PRICES, "fits": 5, "per": "real", "without": ["law"]},
+    "remedies.price_table": {**_PRICES, "fits": 5, "rate": 0.3},
     "replacement.distinct_variance": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_distinct": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_heterozygosity": _CHAIN,
@@ -341,6 +423,42 @@ CASES: dict[str, dict[str, Any]] = {
     "replacement.heterozygosity_variance": _CHAIN,
     "replacement.states": {"probabilities": LAW},
     "replacement.unseen_probability": {"probability": 0.2, "sample_size": 10},
+    "sampling_designs.averaged_log_variance": {"sample_size": 10, "fits": 3, "members": 4},
+    "sampling_designs.corrected_log_variance": {"sample_size": 10, "fits": 3, "divisor": "log_unbiased"},
+    "sampling_designs.corrected_mean_error": {"sample_size": 10, "fits": 3, "divisor": "ml"},
+    "sampling_designs.corrected_variance_moment": {
+        "order": 0.5,
+        "sample_size": 10,
+        "fits": 3,
+        "divisor": "unbiased_deviation",
+    },
+    "sampling_designs.ensemble": {"sample_size": 10, "fits": 3, "members": 4, "own": True, "own_start": False},
+    "sampling_designs.log_divisor_factor": {"sample_size": 10, "divisor": "unbiased_deviation"},
+    "sampling_designs.oversampled": {"sample_size": 10, "fits": 3, "factor": 4},
+    "sampling_designs.shrunk_law_moments": {
+        "probabilities": LAW,
+        "target": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "weight": 0.5,
+    },
+    "sampling_designs.shrunk_moments": {"sizes": [10, 20], "weight": 0.5, "shift": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance": {"sample_size": 10, "fits": 3, "weight": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},
+    "sampling_designs.slow_update": {"sample_size": 10, "fits": 3, "rate": 0.5},
+    "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
+    "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
+    "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
+    "screening.diluted_rate": {"rate": 0.7, "green": 0.25, "share": 0.2, "fits": 2},
+    "screening.green_rate": _MARK,
+    "screening.real_share_from_rates": {"rate": 0.7, "later": 0.6, "green": 0.25},
+    "screening.screened_floor": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_law": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_laws": {**_SCREEN, "fits": 3},
+    "screening.screened_limit": _SCREEN,
+    "screening.screened_rate": _SCREEN,
+    "screening.watermark_least": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_length": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_rates": {"length": 20, "count": 12, **_MARK},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},
     "selection.fixation_probability": {"probability": 0.2, "sample_size": 10, "advantage": 0.1},
@@ -378,6 +496,14 @@ CASES: dict[str, dict[str, Any]] = {
     "wasserstein.first_order_variance": {"sizes": [10, 20]},
     "wasserstein.scheduled_squared_distance": {"sizes": [10, 20], "ddof": 1},
     "wasserstein.variance_of_squared_distance": _GAUSSIAN,
+    "weights.best": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.best_loss": _LABELS,
+    "weights.best_path": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.item_weight": {**_LABELS, "weight": 0.4},
+    "weights.kalman_error": {**_LABELS, "drift": 0.01},
+    "weights.kalman_gain": {**_LABELS, "drift": 0.01},
+    "weights.moving_mean_error": {**_LABELS, "weight": 0.4, "drift": 0.01, "first": 0.2, "fits": 3},
+    "weights.moving_mean_limit": {**_LABELS, "weight": 0.4, "drift": 0.01},
     "wishart.expected_elementary_symmetric": {**_WISHART, "order": 2},
     "wishart.expected_log_determinant": {"dimension": 2, **_GAUSSIAN},
     "wishart.expected_mean_error": _WISHART,
