@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +28,7 @@ from modelcollapse_theory import (
     verification,
 )
 
-S = Section("I. selection", source="theory/derivations/curation.md", chains=20_000)
+S = Section("E. selection", source="theory/derivations/curation.md", chains=20_000)
 SIZE, START = 20, 0.2
 LATE = 400  # fits, by which all chains of two states without real data are settled
 SHARES = np.arange(SIZE + 1) / SIZE
@@ -162,6 +164,11 @@ def soft_verifier(lab: Lab) -> Iterator[Evidence]:
         yield Evidence(NominalMean(run["squared_mean_error"][:, i]), exact(fits=n), wrong, f"{n} fits")
 
 
+def moved(cgf: Callable[[Any], float], shift: float, theta: float) -> float:
+    """The cumulant generating function of values that are ``shift`` larger."""
+    return cgf(theta) + theta * shift
+
+
 @S.claim(temperature.normal_log_variance, temperature.balancing_temperature, tier="quick", chains=40_000)
 def tempered_normal(lab: Lab) -> Iterator[Evidence]:
     """a normal's log variance moves by ln tau more a fit after the first, and tau = e^m stops the typical collapse"""
@@ -172,9 +179,7 @@ def tempered_normal(lab: Lab) -> Iterator[Evidence]:
         exact = Formula(temperature.normal_log_variance, tau, size, fits)
         shift = (fits - 1) * np.log(tau)
         walked = lab.last(what, Tempered(Gaussian(), tau), normal(), observe="log_variance", size=size, fits=fits)
-        seen = ChernoffMean.about(
-            exact(), walked[:, 0], lambda t, shift=shift: cgf(t) + t * shift, -(size - 1) / 2 / fits
-        )
+        seen = ChernoffMean.about(exact(), walked[:, 0], partial(moved, cgf, shift), -(size - 1) / 2 / fits)
         wrong = {
             "temperature ignored": exact(temperature=1.0),
             "deviation for variance": exact(temperature=tau**2),

@@ -7,7 +7,6 @@ of rows is a function that is not known here.
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +17,8 @@ from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import Answer, prediction, several
 from modelcollapse.predict.selection import endless, finite, layers, one, real_items, real_share
 from modelcollapse.predict.setting import Setting, independent, needed, normal
-from modelcollapse_theory import fresh_gaussian, gaussian, temperature, truncation, workflows
+from modelcollapse.protocols import Family
+from modelcollapse_theory import NotCovered, fresh_gaussian, gaussian, temperature, truncation, workflows
 
 WRAPPERS = (Tempered, Truncated)
 NARROWEST = 1e-3
@@ -32,11 +32,10 @@ def factor(s: Setting) -> float:
     return float(np.prod([_factor(wrapper) for wrapper in wrappers]))
 
 
-def _factor(wrapper: Any) -> float:
-    if type(wrapper) is Tempered:
+def _factor(wrapper: Family) -> float:
+    if isinstance(wrapper, Tempered):
         return one(wrapper.temperature)
-    needed(type(wrapper) is Truncated)
-    cut = one(wrapper.within)
+    cut = one(wrapper.within) if isinstance(wrapper, Truncated) else 0.0
     if np.isinf(cut):
         return 1.0
     needed(cut >= NARROWEST)
@@ -45,8 +44,9 @@ def _factor(wrapper: Any) -> float:
 
 def ddof(s: Setting) -> int:
     inner = layers(s.family)[1]
-    needed(type(inner) is Gaussian)
-    return int(inner.ddof)
+    if not isinstance(inner, Gaussian) or type(inner) is not Gaussian:
+        raise NotCovered
+    return inner.ddof
 
 
 def tempered(s: Setting) -> bool:

@@ -554,7 +554,7 @@ CASES: dict[str, dict[str, Any]] = {
     "temperature.normal_log_variance": {"temperature": 0.8, **_GAUSSIAN},
     "temperature.normal_variance": {"temperature": 0.8, "share": 0.2, "fits": 3},
     "temperature.normal_variance_limit": {"temperature": 0.8, "share": 0.2},
-    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "words": 2.0},
+    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "effective": 2.0},
     "temperature.tempered_limit": {"probabilities": LAW, "temperature": 0.8, "share": 0.5, "start": LAW[::-1]},
     "temperature.tempered_share": {
         "probabilities": LAW,

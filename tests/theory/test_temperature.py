@@ -87,7 +87,7 @@ def test_share_that_keeps_so_many_words():
     assert flat.value == pytest.approx(0.2, abs=5e-3)
     assert temperature.share_to_keep_words(ZIPF, 1.0, 100).value == 0
     assert temperature.share_to_keep_words([0.5, 0.5], 0.5, 2.0).value == 1
-    with pytest.raises(ValueError, match="words"):
+    with pytest.raises(ValueError, match="effective"):
         temperature.share_to_keep_words(ZIPF, 0.9, 500)
 
 

@@ -173,20 +173,20 @@ def effective_states(probabilities: ArrayLike) -> float:
     return float(np.exp(scipy.special.entr(law("probabilities", probabilities)).sum()))
 
 
-def share_to_keep_words(probabilities: ArrayLike, temperature: float, words: float) -> Answer:
+def share_to_keep_words(probabilities: ArrayLike, temperature: float, effective: float) -> Answer:
     r"""The least real share g with which a vocabulary keeps so many effective words at temperature tau in the end.
 
-    ``probabilities`` ``(K,)`` of the user's own vocabulary, ``words`` exp of the entropy that must be left;
+    ``probabilities`` ``(K,)`` of the user's own vocabulary, ``effective`` exp of the entropy that must be left;
     ``achieved`` is that number at g, ``achieved_aside`` the same at a share 1e-6 below. The start is the truth with its
     likeliest word a millionth likelier, so that a tie does not last for ever. The long run is the limit, or 10,000 fits
-    where that is further away. Where a fixed point vanishes the number jumps, and ``achieved`` lies above ``words``. It
-    is the law of infinite data, so ``exact`` is False: sampling noise takes its own toll (``plan.share_to_keep``). That
-    the number rises with g is checked on a grid of 40 shares above the answer, not proved. Raises ValueError for more
-    words than the truth has.
+    where that is further away. Where a fixed point vanishes the number jumps, and ``achieved`` lies above what was
+    asked for. It is the law of infinite data, so ``exact`` is False: sampling noise takes its own toll
+    (``plan.share_to_keep``). That the number rises with g is checked on a grid of 40 shares above the answer, not
+    proved. Raises ValueError for more words than the truth has.
     """
     p0, tau = law("probabilities", probabilities), _temperature(temperature)
     most = effective_states(p0)
-    target = one_real("words", words, 0, most * (1 + 1e-12), open_low=True)
+    target = one_real("effective", effective, 0, most * (1 + 1e-12), open_low=True)
     p0 = np.sort(p0[p0 > 0])
     rest, counts = np.unique(p0[:-1], return_counts=True)
     truth, number = np.append(rest, p0[-1]), np.append(counts, 1).astype(np.float64)
@@ -198,8 +198,8 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, words: flo
 
     what = (
         "infinite data: the law itself, no sampling noise",
-        f"temperature {tau:g} at every fit",
-        "start at the truth",
+        f"temperature {tau:g} at every fit, start at the truth",
+        "that the number rises with the share: seen, not proved",
     )
     regime = "fresh real data or random mixing"
     if left(0.0) >= target:
