@@ -62,7 +62,7 @@ def picks_take_over(lab: Lab) -> Iterator[Evidence]:
     yield limit.against(seen, "diffusion", wrong, slack=limit() * reward / 2)
 
 
-@S.claim(two_states.takes_over, verification.verified_fixation, verification.accepted, tier="quick")
+@S.claim(two_states.takes_over, verification.verified_fixation, verification.accepted, tier="quick", chains=8_000)
 def what_is_right_takes_over(lab: Lab) -> Iterator[Evidence]:
     """a verifier lets what is right take over with the chance of a selection coefficient ln(phi/psi), not certainly"""
     right, wrong_rate = 0.9, 0.75
@@ -268,7 +268,7 @@ def prevention_and_cure(lab: Lab) -> Iterator[Evidence]:
         )}  # fmt: skip
         # noise of 1/M a fit, remembered at the multiplier
         noise = 1 / size / (1 - float(temperature.uniform_multiplier(tau, g)) ** 2)
-        yield Evidence(BoundedMean(seen, 0, 1), exact, wrong, what, slack=2 * noise)
+        yield Evidence(NominalMean(seen), exact, wrong, what, slack=2 * noise)
 
 
 @S.claim(temperature.tempered_limit, temperature.tempered_share, chains=300)
@@ -288,7 +288,7 @@ def a_skewed_vocabulary(lab: Lab) -> Iterator[Evidence]:
         "a tenth of real data": evenness(temperature.tempered_share(law, tau, 0.1, fits)),
     }
     limit = evenness(temperature.tempered_limit(law, tau, g))
-    yield Evidence(BoundedMean(seen, 0, 1), exact, wrong, "E H", slack=abs(limit - exact) + 20 / size)
+    yield Evidence(NominalMean(seen), exact, wrong, "E H", slack=abs(limit - exact) + 20 / size)
 
 
 @S.claim(curation.house_of_cards, chains=300)
@@ -305,7 +305,7 @@ def house_of_cards(lab: Lab) -> Iterator[Evidence]:
         pairs = (1 - g) * selection.curated(pairs, reward, 2) + g * law
     for at in (0, 3):
         wrong = {"the truth": law[at], "no real data": float(at == 3)} | ({"two choices": pairs[at]} if at == 3 else {})
-        yield Evidence(BoundedMean(seen[:, at], 0, 1), exact[at], wrong, f"E p, state {at}", slack=10 / size)
+        yield Evidence(NominalMean(seen[:, at]), exact[at], wrong, f"E p, state {at}", slack=10 / size)
 
 
 @S.claim(curation.nash, curation.plural, chains=300)
@@ -323,4 +323,4 @@ def several_judges(lab: Lab) -> Iterator[Evidence]:
     greatest = np.eye(4)[(shares @ np.exp(rewards)).argmax()]
     for at in (0, 1):
         wrong = {"as the judges' shares": shares[at], "the greatest sum": greatest[at], "at the start": law[at]}
-        yield Evidence(BoundedMean(seen[:, at], 0, 1), limit[at], wrong, f"E p, state {at}", slack=1e-3 + fits / size)
+        yield Evidence(NominalMean(seen[:, at]), limit[at], wrong, f"E p, state {at}", slack=1e-3 + fits / size)
