@@ -90,6 +90,17 @@ def _(s: Setting, mean_error_and_variance: Function) -> tuple[np.ndarray, np.nda
 
 
 @several(
+    temperature.normal_moments, pick=MOMENTS | ERROR, family=WRAPPERS, regime=regimes.Mixture, source=independent,
+    where=finite, conditions="each item real with probability g; tau is the temperature, or k_c of a cut normal",
+)  # fmt: skip
+def _(s: Setting, normal_moments: Function) -> tuple[np.ndarray, np.ndarray]:
+    share = s.steady(real_share(s))
+    moments = [normal_moments(factor(s), s.size, share, int(n), ddof=ddof(s)) for n in s.fits]
+    error, variance = np.array(moments).T
+    return error, variance
+
+
+@several(
     temperature.normal_variance, pick=MOMENTS, family=(*WRAPPERS, Exact),
     regime=(regimes.Replace, regimes.FreshReal, regimes.Mixture), source=independent, where=endless,
     conditions="infinite data (Exact): the limit of large samples, without their noise; a cut is temperature k_c",

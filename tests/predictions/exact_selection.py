@@ -210,8 +210,9 @@ class SelectedNormals:
             else:
                 # sums over items x_i: E sum x_i^2, and E (mean)^2, where models' draws share their mean
                 own = size - real
-                squares = real + own * (factor * variance + error)
-                mean = (real + own * factor * variance + own**2 * error) / size**2
+                square = chance + (1 - chance) * (factor * variance + error)
+                squares = real + own * square
+                mean = (squares + own * (own - 1) * (1 - chance) ** 2 * error) / size**2
                 error, variance = mean, (squares - size * mean) / (size - self.ddof)
             errors.append(error)
             variances.append(variance)

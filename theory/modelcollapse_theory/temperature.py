@@ -12,7 +12,18 @@ import scipy
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, positive, whole, within
+from modelcollapse_theory._domain import (
+    LONGEST,
+    Array,
+    NotCovered,
+    choice,
+    law,
+    one_real,
+    one_whole,
+    positive,
+    whole,
+    within,
+)
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.plan import Answer
 
@@ -243,6 +254,33 @@ def balancing_temperature(sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     The mean variance then grows by this factor a fit (ddof = 1): typical and mean chain cannot both be kept.
     """
     return np.exp(-gaussian.expected_log_variance(whole("sample_size", sample_size, 2), 1, ddof=ddof))
+
+
+@theorem(
+    statement="e' = (1-g)^2 e + [g + (1-g)(tau V + g e)]/M, V' = g + (1-g)(tau V + g e) (ddof=0: times 1 - 1/M)",
+    conditions="normal, each of M items real with probability g, models' draws of tau times their variance",
+    order="exact",
+    source="law of total variance; " + _SOURCE,
+)
+def normal_moments(
+    temperature: float, sample_size: int, share: float, fits: int, *, ddof: int = 1
+) -> tuple[float, float]:
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` over the true variance, each item real at random. May reach inf.
+
+    Draws need not be normal, only of mean mu and tau = ``temperature`` times the variance of the model, as those of a
+    cut normal are. ``fresh_gaussian.mean_error_and_variance`` has exact numbers of real items. Exact.
+    """
+    tau, g = one_real("temperature", temperature, 0, open_low=True), one_real("share", share, 0, 1)
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    scale = (size - 1) / (size - choice("ddof", ddof, (0, 1)))
+    count = one_whole("fits", fits, 1)
+    # of 1, error and variance; the spread of an item about the mean of its law is linear in them
+    spread = np.array([g, g * (1 - g), (1 - g) * tau])
+    step = np.stack([[1.0, 0.0, 0.0], spread / size + [0.0, (1 - g) ** 2, 0.0], spread * scale])
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.linalg.matrix_power(step, count - 1) @ np.array([1.0, 1 / size, scale])
+    found = np.where(np.isfinite(found), found, np.inf)  # it only leaves the floats by growing
+    return float(found[1]), float(found[2])
 
 
 @theorem(
