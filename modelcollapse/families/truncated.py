@@ -123,7 +123,7 @@ def kept(p: jax.Array, top_k: Count | None, top_p: Number | None) -> jax.Array:
     rank = jnp.arange(p.size, dtype=jnp.int32)
     stays = jnp.ones(p.size, bool)
     if top_k is not None:
-        stays = rank < top_k
+        stays = rank < jnp.asarray(top_k, jnp.int32)
     if top_p is not None:
         share = jnp.asarray(top_p, p.dtype)
         before = jnp.cumsum(jnp.where(stays, ordered, 0.0))

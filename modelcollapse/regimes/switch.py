@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
@@ -74,9 +76,21 @@ class Switch:
             data, moved = self.after.next(key, model, real, after, size, generation)
             return data, (before, moved)
 
-        # both branches must return data sets of one shape: rows in the array of the larger
-        capacity = max(room(jax.eval_shape(branch)[0]) for branch in (first, second))
-        return jax.lax.cond(
-            generation < self.generation,
-            *((lambda branch=branch: with_room(branch(), capacity)) for branch in (first, second)),
-        )
+        # both branches must return data sets of one shape: rows in the array of the larger, and expected numbers of
+        # draws, where one of them has such
+        shapes = [jax.eval_shape(branch)[0] for branch in (first, second)]
+        capacity = max(map(room, shapes))
+        kinds = jax.tree.map(lambda one, other: one.dtype == other.dtype, *shapes)
+
+        def as_other(data: Any) -> Any:
+            floats = jnp.result_type(float)
+            return jax.tree.map(lambda leaf, same: leaf if same else leaf.astype(floats), data, kinds)
+
+        def one_of(branch: Callable[[], tuple[Any, Any]]) -> Callable[[], tuple[Any, Any]]:
+            def drawn() -> tuple[Any, Any]:
+                data, moved = branch()
+                return with_room((as_other(data), moved), capacity)
+
+            return drawn
+
+        return jax.lax.cond(generation < self.generation, one_of(first), one_of(second))
