@@ -40,6 +40,16 @@ def given_out(family: Any, p: Any = LAW) -> np.ndarray:
     return np.asarray(out(family, jnp.asarray(p, jnp.result_type(float))))
 
 
+@functools.partial(jax.jit, static_argnames=("n",))
+def drawn_rows(family: Any, key: jax.Array, params: Any, n: int) -> Any:
+    return family.draw_rows(key, params, jnp.int32(n), n)
+
+
+@functools.partial(jax.jit, static_argnames=("n",))
+def drawn(family: Any, key: jax.Array, params: Any, n: int) -> Any:
+    return family.draw(key, params, jnp.int32(n), n)
+
+
 @mc.register(name="tests.first_column")
 def first(points: jax.Array) -> jax.Array:
     return points[:, 0]
@@ -76,7 +86,7 @@ def enumerated(p: list[Fraction], weights: list[Fraction], choices: int, best: b
 
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("pick", ["bradley-terry", "best"])
-@pytest.mark.parametrize("choices", [2, 3, 5])
+@pytest.mark.parametrize("choices", [2, 4])
 def test_the_law_of_a_pick_is_that_of_all_draws(choices: int, pick: str, bits: int) -> None:
     p, weights = [Fraction(n, 10) for n in (4, 3, 2, 1)], [Fraction(n) for n in (1, 2, 100, 2)]
     exact = enumerated(p, weights, choices, pick == "best")
@@ -229,27 +239,27 @@ def test_rows_follow_the_law_that_comes_out(name: str, bits: int) -> None:
     family, cdf = ROWS[name]
     with precision(bits):
         params = mc.exponential(1.0).params if name == "noisy times" else mc.normal().params
-        drawn = family.draw_rows(jax.random.key(7), params, jnp.int32(8_000), 8_000)
-        assert drawn.points.dtype == np.dtype(f"float{bits}")
-        assert stats.kstest(np.asarray(drawn.points[:, 0]), cdf).pvalue > 1e-4
+        points = np.asarray(drawn_rows(family, jax.random.key(7), params, 8_000).points)
+        assert points.dtype == np.dtype(f"float{bits}")
+        assert stats.kstest(points[:, 0], cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("name", ["best of 4", "within 1.5"])
-def test_moments_are_those_of_the_rows(name: str) -> None:
+def test_moments_are_those_of_the_rows() -> None:
     """Drawn in units of the law, so that a spread which no row could hold keeps its logarithm."""
-    family, key, n = ROWS[name][0], jax.random.key(1), jnp.int32(50)
-    params = mc.normal([0.25], 4.0).params
-    rows, moments = family.draw_rows(key, params, n, 64), family.draw(key, params, n, 64)
-    expected = mc.Gaussian().summarise(rows)
-    for field in ("count", "mean", "log_scale"):
-        np.testing.assert_allclose(getattr(moments, field), getattr(expected, field), rtol=1e-10)
-    if name == "within 1.5":
-        tiny = family.draw(key, families.Normal(params.mean, params.unit, params.log_scale - 1e4), n, 64)
-        np.testing.assert_allclose(tiny.log_scale, moments.log_scale - 1e4, rtol=1e-12)
-        wide, plain = Truncated(mc.Gaussian(), within=np.inf), mc.Gaussian()
-        np.testing.assert_array_equal(wide.draw(key, params, n, 64).log_scale, plain.draw(key, params, n).log_scale)
-        np.testing.assert_array_equal(
-            wide.draw_rows(key, params, n, 64).points, plain.draw_rows(key, params, n, 64).points
+    key, params = jax.random.key(1), mc.normal([0.25], 4.0).params
+    for name in ("best of 4", "within 1.5"):
+        points = np.asarray(drawn_rows(ROWS[name][0], key, params, 50).points)
+        moments = drawn(ROWS[name][0], key, params, 50)
+        np.testing.assert_allclose(moments.mean, points.mean(0), rtol=1e-10)
+        np.testing.assert_allclose(moments.log_scale, 0.5 * np.log(50 * points.var(0)), rtol=1e-10)
+    small = families.Normal(params.mean, params.unit, params.log_scale - 1e4)
+    np.testing.assert_allclose(drawn(ROWS[name][0], key, small, 50).log_scale, moments.log_scale - 1e4, rtol=1e-12)
+    wide, plain = Truncated(mc.Gaussian(), within=np.inf), mc.Gaussian()
+    for draw in (drawn, drawn_rows):
+        jax.tree.map(
+            functools.partial(np.testing.assert_allclose, rtol=1e-14),
+            draw(wide, key, params, 50),
+            draw(plain, key, params, 50),
         )
 
 
@@ -258,11 +268,11 @@ def test_normal_laws_are_altered_on_log_scales() -> None:
     for family, covariance in (
         (Tempered(mc.Gaussian(), 0.3), 0.3 * plane.covariance), (Noisy(mc.Gaussian(), 0.7), plane.covariance + 0.49 * jnp.eye(2)),
     ):  # fmt: skip
-        law = family.given_out(plane).params
+        law = out(family, plane)
         np.testing.assert_allclose(law.covariance, covariance, rtol=1e-13)
         np.testing.assert_array_equal(law.mean, plane.mean)
     for neutral in (Tempered(mc.Gaussian(), 1.0), Noisy(mc.Gaussian(), 0.0)):
-        jax.tree.map(np.testing.assert_array_equal, neutral.given_out(plane).params, plane)
+        jax.tree.map(np.testing.assert_array_equal, out(neutral, plane), plane)
 
 
 # --- endless data ---
@@ -277,6 +287,7 @@ ENDLESS = {  # mean and variance of what comes out of a standard normal law
 }  # fmt: skip
 
 
+@jax.jit
 def taught(family: Any, law: Any) -> Any:
     """What infinitely many draws of a model with parameters ``law`` teach."""
     return family.fit(jax.random.key(0), family.population(Law(family, law), jnp.int32(1)), None)
@@ -317,7 +328,7 @@ def test_endless_data_are_mixed_as_they_come_out() -> None:
 
 # --- real data stay as they are ---
 
-REGIMES = mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Accumulate(), mc.AccumulateSubsample(), mc.Retain(0.25, 0.25)
+REGIMES = mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Accumulate()
 
 
 @jax.jit
@@ -339,8 +350,7 @@ def test_real_items_are_those_of_any_other_model() -> None:
     seen = [learned_from(Verified(D, np.eye(4)[state]), jax.random.key(3)) for state in (0, 1)]
     np.testing.assert_array_equal(seen[0][0], seen[1][0])
     for regime, one, other in zip(REGIMES, seen[0][1], seen[1][1], strict=True):
-        if not isinstance(regime, mc.AccumulateSubsample):  # whose choice of items depends on all of them
-            np.testing.assert_array_equal(one[2:], other[2:])
+        np.testing.assert_array_equal(one[2:], other[2:])
         assert one[2:].sum() > 0, regime
         assert not np.array_equal(one, other)
 
@@ -351,8 +361,6 @@ def test_neutral_runs_are_plain_runs() -> None:
         for family in (D, Tempered(D, 1.0))
     )
     np.testing.assert_array_equal(plain["probabilities"], neutral["probabilities"])
-    first_sets = [learned_from(family, jax.random.key(5))[1] for family in (D, Curated(D, REWARD, 1))]
-    jax.tree.map(np.testing.assert_array_equal, *first_sets)
 
 
 def test_a_source_gives_out_what_its_models_do() -> None:
@@ -431,5 +439,4 @@ def test_a_chain_without_an_accepted_state_fails_by_its_generation() -> None:
     Verified(mc.Gaussian(), lambda rows: 2 + 0 * rows[:, 0]), Curated(mc.Gaussian(), lambda rows: jnp.nan * rows[:, 0]),
 ])  # fmt: skip
 def test_functions_that_give_no_numbers_fail_the_fit(family: Any) -> None:
-    data = family.draw(jax.random.key(0), mc.normal().params, jnp.int32(5), 8)
-    assert np.isnan(data.mean).all()
+    assert np.isnan(drawn(family, jax.random.key(0), mc.normal().params, 8).mean).all()
