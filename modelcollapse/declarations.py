@@ -1,4 +1,4 @@
-"""What parts say of themselves: marks of an observable, needs of a regime, what parameters know of their law."""
+"""What parts say of themselves: marks of an observable, needs of a regime or fit, what parameters know of their law."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from modelcollapse.laws import Stream
     from modelcollapse.protocols import Observable
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
@@ -38,6 +39,8 @@ class Marks:
     """A run whose truth is not known is refused."""
     needs_data: bool = False
     """It reads ``state.data``, the data set that the generation was fitted to."""
+    joint: bool = False
+    """It reads all models of a chain at once: ``state.params`` is a ``Models``, and truths have the model first."""
 
 
 def vouched(part: object, promise: str, *methods: str) -> bool:
@@ -75,6 +78,13 @@ class Needs:
     """``(generations + 1,)``: how many items the family is fitted to."""
     least: int = 0
     """The fewest draws that it asks a stream for at once, where it asks for any; 0 where it does not say."""
+
+
+@runtime_checkable
+class Multiplies(Protocol):
+    """A family whose models give ``times`` items for each one that is asked for."""
+
+    times: int
 
 
 @runtime_checkable
@@ -130,6 +140,13 @@ class HasDensity(Protocol):
 
 
 @runtime_checkable
+class HasRates(Protocol):
+    """A regime's memory that knows the shares of synthetic and of real items that a detector flagged, ``(2,)``."""
+
+    rates: jax.Array
+
+
+@runtime_checkable
 class OfKind(Protocol):
     """A family that says what its laws are: of ``kind`` "states", with parameters ``(K,)`` that are probabilities; or
     "normal", with a ``Normal``.
@@ -143,3 +160,78 @@ class ByRows(Protocol):
     """A family that, where ``by_rows``, draws rows and summarises them: a draw needs room for each of its rows."""
 
     by_rows: bool
+
+
+@runtime_checkable
+class WeighsApart(Protocol):
+    """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
+
+    def alone(self) -> Any: ...
+
+
+@runtime_checkable
+class NeedsItems(Protocol):
+    """A family that says how few items it can be fitted to; the default is 1."""
+
+    def fewest(self, params: Any) -> int | jax.Array: ...
+
+
+@runtime_checkable
+class Divides(Protocol):
+    """A regime whose pool is draws of the newest model and real ones, ``divided``: how many of each, and no memory."""
+
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[int | jax.Array, int | jax.Array]: ...
+
+
+@runtime_checkable
+class ComesShort(Protocol):
+    """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
+
+    comes_short: bool
+
+
+@runtime_checkable
+class Staggers(Protocol):
+    """An exchange whose models enter or stay as they are: which ``(models,)`` are there, and which are refitted."""
+
+    @property
+    def staggered(self) -> bool: ...
+    def entered(self, generation: jax.Array) -> jax.Array: ...
+    def refitted(self, generation: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An exchange whose model i has the keys of number ``numbers[i]`` in its chain; None for its place."""
+
+    numbers: tuple[int, ...] | None
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A family of rows within [0, 1]."""
+
+    bounded: bool
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
+
+    tokens: bool
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
+
+    def features(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Equivariant(Protocol):
+    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
+
+    equivariant: bool

@@ -90,6 +90,8 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "GaussianMixture.tol": (lambda v: mc.GaussianMixture(1, tol=v), "nonnegative"),
     "GaussianMixture.max_iter": (lambda v: mc.GaussianMixture(1, max_iter=v), "count"),
     "GaussianMixture.init": (lambda v: mc.GaussianMixture(1, init=v), "word"),
+    "GaussianMixture.tied": (lambda v: mc.GaussianMixture(2, tied=v), "flag"),
+    "GaussianMixture.mirrored": (lambda v: mc.GaussianMixture(2, mirrored=v), "flag"),
     "KernelDensity.bandwidth": (mc.KernelDensity, "positive"),
     "KernelDensity.rule": (lambda v: mc.KernelDensity(rule=v), "word"),
     "KernelDensity.scaled": (lambda v: mc.KernelDensity(scaled=v), "flag or none"),

@@ -242,7 +242,7 @@ def test_copies_have_methods_of_their_own() -> None:
         dataclasses.replace(family, dtype="float16"),
     ):
         assert one.blend.__self__ is one
-        assert repr(one).startswith("Rounded(family=Damped(family=Gaussian(ddof=1), rate=0.5)")
+        assert repr(one).startswith("Rounded(family=Damped(family=Gaussian(ddof=1, divisor=None), rate=0.5)")
 
 
 CALLS: dict[str, Any] = {

@@ -13,9 +13,9 @@ from modelcollapse import arguments
 from modelcollapse.arguments import checker, converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
-from modelcollapse.protocols import Equivariant, Family, Memory, Needs, Source
+from modelcollapse.protocols import ComesShort, Equivariant, Family, Memory, Needs, Source
 from modelcollapse.pytree import part
-from modelcollapse.regimes.common import check, continued, plan, prepared
+from modelcollapse.regimes.common import alone, check, continued, plan, prepared
 
 
 @part
@@ -42,6 +42,10 @@ class Switch:
     def equivariant(self) -> bool:
         return all(isinstance(each, Equivariant) and each.equivariant for each in (self.before, self.after))
 
+    @property
+    def comes_short(self) -> bool:
+        return any(isinstance(each, ComesShort) and each.comes_short for each in (self.before, self.after))
+
     def plan(self, sizes: np.ndarray) -> Needs:
         """The needs of both, as the generation of the change may be traced."""
         before, after = (plan(regime, sizes) for regime in (self.before, self.after))
@@ -61,7 +65,8 @@ class Switch:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data, before = self.before.start(key, real, size)
-        return data, (before, self.after.start(key, real, size)[1])
+        other, after = self.after.start(key, real, size)
+        return _alike(data, other), (before, after)
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
@@ -76,21 +81,24 @@ class Switch:
             data, moved = self.after.next(key, model, real, after, size, generation)
             return data, (before, moved)
 
-        # both branches must return data sets of one shape: rows in the array of the larger, and expected numbers of
-        # draws, where one of them has such
+        # both branches must return data sets of one shape: rows in the array of the larger, both weighted or neither
         shapes = [jax.eval_shape(branch)[0] for branch in (first, second)]
         capacity = max(map(room, shapes))
-        kinds = jax.tree.map(lambda one, other: one.dtype == other.dtype, *shapes)
 
-        def as_other(data: Any) -> Any:
-            floats = jnp.result_type(float)
-            return jax.tree.map(lambda leaf, same: leaf if same else leaf.astype(floats), data, kinds)
+        def shaped(branch: Callable[[], tuple[Any, Any]], other: Any) -> tuple[Any, Any]:
+            data, memories = branch()
+            return with_room((_alike(data, other), memories), capacity)
 
-        def one_of(branch: Callable[[], tuple[Any, Any]]) -> Callable[[], tuple[Any, Any]]:
-            def drawn() -> tuple[Any, Any]:
-                data, moved = branch()
-                return with_room((as_other(data), moved), capacity)
+        return jax.lax.cond(
+            generation < self.generation, lambda: shaped(first, shapes[1]), lambda: shaped(second, shapes[0])
+        )
 
-            return drawn
 
-        return jax.lax.cond(generation < self.generation, one_of(first), one_of(second))
+def _alike(data: Any, other: Any) -> Any:
+    """``data`` in the form of a weighted pool, if ``other`` has that form and it has not; of two pools of expected
+    numbers and of numbers of draws, both of expected ones.
+    """
+    if type(data) is not type(other):
+        return alone(data)
+    floats = jnp.result_type(float)
+    return jax.tree.map(lambda leaf, like: leaf if leaf.dtype == like.dtype else leaf.astype(floats), data, other)
