@@ -326,6 +326,16 @@ def test_endless_data_are_mixed_as_they_come_out() -> None:
     np.testing.assert_allclose(run["probabilities"][0], [LAW, exact], rtol=1e-12)
 
 
+def test_endless_data_may_switch_to_a_mixture() -> None:
+    """Numbers of draws before, and expected numbers from there on."""
+    regime = mc.Switch(mc.Replace(), mc.Mixture(0.5, 0, 0.5), 2)
+    run = mc.simulate(mc.Exact(Tempered(D, 0.5)), mc.categorical(LAW), regime, "probabilities", size=4, generations=2)
+    once = LAW**2 / (LAW**2).sum()
+    np.testing.assert_allclose(
+        run["probabilities"][0], [LAW, once, 0.5 * once**2 / (once**2).sum() + 0.5 * LAW], rtol=1e-12
+    )
+
+
 # --- real data stay as they are ---
 
 REGIMES = mc.FreshReal(0.5), mc.FixedReal(0.5), mc.Accumulate()

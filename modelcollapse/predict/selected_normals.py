@@ -23,6 +23,8 @@ from modelcollapse_theory import fresh_gaussian, gaussian, temperature, truncati
 WRAPPERS = (Tempered, Truncated)
 NARROWEST = 1e-3
 """Of a cut: what comes out then is nearly uniform, and float32 holds it well."""
+FARTHEST = 1e6
+"""Of a cut, in standard deviations: beyond, nothing is cut off."""
 
 
 def factor(s: Setting) -> float:
@@ -37,7 +39,7 @@ def _factor(wrapper: Any) -> float:
         return one(wrapper.temperature)
     needed(type(wrapper) is Truncated)
     cut = one(wrapper.within)
-    if np.isinf(cut):
+    if cut > FARTHEST:
         return 1.0
     needed(cut >= NARROWEST)
     return float(truncation.truncated_variance(cut))
