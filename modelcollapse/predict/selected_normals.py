@@ -23,6 +23,8 @@ from modelcollapse_theory import NotCovered, fresh_gaussian, gaussian, temperatu
 WRAPPERS = (Tempered, Truncated)
 NARROWEST = 1e-3
 """Of a cut: what comes out then is nearly uniform, and float32 holds it well."""
+FARTHEST = 1e6
+"""Of a cut, in standard deviations: beyond, nothing is cut off."""
 
 
 def factor(s: Setting) -> float:
@@ -36,7 +38,7 @@ def _factor(wrapper: Family) -> float:
     if isinstance(wrapper, Tempered):
         return one(wrapper.temperature)
     cut = one(wrapper.within) if isinstance(wrapper, Truncated) else 0.0
-    if np.isinf(cut):
+    if cut > FARTHEST:
         return 1.0
     needed(cut >= NARROWEST)
     return float(truncation.truncated_variance(cut))

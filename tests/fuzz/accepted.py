@@ -39,6 +39,12 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("KernelDensity", "bandwidth", LARGE): "a positive width",
     ("KernelDensity", "scaled", "bool"): "a switch, None by default",
     ("Damped", "rate", "zero, fraction"): "a share; 0 never learns",
+    ("Tempered", "temperature", LARGE): "any positive temperature",
+    ("Truncated", "top_p", "fraction"): "a probability",
+    ("Truncated", "within", "inf, " + LARGE): "a positive width; infinity cuts nothing off",
+    ("Curated", "choices", "inf"): "without end: the law p e^r",
+    ("Verified", "right, wrong", "zero, fraction"): "a chance; the other lets something pass",
+    ("Noisy", "scale", "zero, fraction, 10**30, 1e19, uint64, 2**62"): "a deviation of 0 or more, with a finite square",
     ("PPCA, VAE", "noise, kl_weight", LARGE): "a positive number",
     (
         "VAE",
@@ -156,7 +162,7 @@ CALLED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Words of a message for an argument; an empty callable stands for all."""
 
-INFINITE: set[str] = set()
+INFINITE: set[str] = {"Truncated (width)"}
 """Callables whose docstring says that their answer may be infinite."""
 
 
