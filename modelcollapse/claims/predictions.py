@@ -171,7 +171,9 @@ CELLS: dict[str, Cell] = {
         lambda: (mc.Gaussian(), mc.table(np.array(ROWS), replace=False)), MOMENTS
     ),
     "half a gaussian": Cell(lambda: (mc.Damped(mc.Gaussian(), 0.5), mc.normal(2.0, 4.0)), ("log_variance",)),
-    "two states, curated": chosen(lambda f: families.Curated(f, [1.0, 0.0], 3), generations=2, weak={LARGER: ["total_variation"]}),
+    "two states, curated": chosen(
+        lambda f: families.Curated(f, [1.0, 0.0], 3), generations=2, weak={LARGER: ["total_variation"]}
+    ),
     "two states, verified, mixture": chosen(
         lambda f: families.Verified(f, correct=[True, False], right=0.9, wrong=0.3), lambda: mc.Mixture(0.75, 0, 0.25),
         weak={LARGER: ["total_variation"]},

@@ -81,7 +81,7 @@ def _chances(wrapper: Verified) -> np.ndarray:
         chances = np.where(np.asarray(wrapper.correct, bool), one(wrapper.right), one(wrapper.wrong))
     else:
         chances = np.asarray(wrapper.accept, float)
-    needed(chances.min() > 0)  # otherwise a model may be rejected as a whole, and its chain fails
+    needed(chances.min() > 1e-100)  # otherwise a model may be rejected as a whole, and its chain fails
     return chances
 
 
