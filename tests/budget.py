@@ -10,7 +10,7 @@ DEFAULT = 60
 
 PROGRAMS: dict[str, int] = {
     "fuzz/test_fuzz.py": 240,
-    "predictions/test_predictions_exact.py": 560,
+    "predictions/test_predictions_exact.py": 590,
     "predictions/test_predictions_large.py": 100,
     "sampling/test_chi_square.py": 320,
     "sampling/test_closed_chains.py": 210,

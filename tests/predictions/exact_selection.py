@@ -234,7 +234,8 @@ class SelectedNormals:
 SELECTED: dict[str, Any] = {
     **{f"two states, {rule}": TwoStates(rule) for rule in RULES},
     **{f"endless states, {rule}": EndlessStates(rule) for rule in ENDLESS},
-    **{f"{rule} normal, ddof {ddof}": SelectedNormals(rule, ddof) for rule in NORMAL for ddof in (0, 1)},
+    **{f"{rule} normal, ddof {ddof}": SelectedNormals(rule, ddof) for rule in ("tempered", "cut") for ddof in (0, 1)},
+    **{f"{rule} normal, ddof 1": SelectedNormals(rule, 1) for rule in ("whole", "tempered and cut")},
     "tempered normal, endless": SelectedNormals("tempered", 1, endless=True),
     "cut normal, endless": SelectedNormals("cut", 1, endless=True),
 }
