@@ -10,7 +10,7 @@ DEFAULT = 60
 
 PROGRAMS: dict[str, int] = {
     "fuzz/test_fuzz.py": 240,
-    "predictions/test_predictions_exact.py": 560,
+    "predictions/test_predictions_exact.py": 590,
     "predictions/test_predictions_large.py": 100,
     "sampling/test_chi_square.py": 320,
     "sampling/test_closed_chains.py": 210,
@@ -43,6 +43,7 @@ PROGRAMS: dict[str, int] = {
     "test_loop.py": 300,
     "test_models.py": 260,
     "test_observables.py": 240,
+    "test_outputs.py": 185,
     "test_one_program.py": 265,
     "test_plot.py": 150,
     "test_pools.py": 100,

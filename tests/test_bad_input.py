@@ -1,5 +1,6 @@
 """What makes no sense is refused at the boundary, with the argument, its value and what would be right."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from toys import Origins, Walk, origin, originals, place, seen
 
 import modelcollapse as mc
+from modelcollapse import families
 
 COINS = mc.categorical([0.5, 0.5])
 PLANE = mc.normal([0.0, 0.0])
@@ -30,6 +32,10 @@ class Bare(mc.Gaussian):
 
 class BareRegime(mc.Replace):
     """Another one."""
+
+
+def column(points: jax.Array) -> jax.Array:
+    return points[:, 0]
 
 
 def uniform(key: jax.Array, n: int) -> jax.Array:
@@ -151,6 +157,53 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "rate 1.5": (lambda: mc.Damped(mc.Gaussian(), 1.5), ValueError, ("rate", "[0, 1]", "1.5")),
     "a damped mixture": (
         lambda: mc.Damped(mc.GaussianMixture(2), 0.5), TypeError, ("GaussianMixture", "blend", "Gaussian or Discrete")),
+    # what a model gives out
+    "temperature 0": (lambda: families.Tempered(mc.Discrete(), 0), ValueError, ("temperature", "positive", "0")),
+    "a tempered mixture": (
+        lambda: families.Tempered(mc.GaussianMixture(2), 0.9), TypeError, ("family", "Discrete, Gaussian", "GaussianMixture", "p^(1/temperature)")),
+    "tempered kernels": (lambda: families.Tempered(mc.KernelDensity(), 0.9), TypeError, ("family", "KernelDensity")),
+    "a tempered network": (lambda: families.Tempered(mc.VAE(2), 0.9), TypeError, ("family", "VAE")),
+    "no cut": (lambda: families.Truncated(mc.Discrete()), ValueError, ("top_k or top_p", "Discrete", "None")),
+    "a width of states": (lambda: families.Truncated(mc.Discrete(), within=2.0), ValueError, ("top_k or top_p", "within=2.0")),
+    "the likeliest rows": (lambda: families.Truncated(mc.Gaussian(), top_k=2), ValueError, ("within", "Gaussian", "top_k=2")),
+    "a width of a plane": (
+        lambda: simulate(families.Truncated(mc.Gaussian(), within=2.0), PLANE), ValueError, ("source", "one column", "2 columns")),
+    "a reward too short": (
+        lambda: simulate(families.Curated(mc.Discrete(), [1.0])), ValueError, ("reward", "each of the 2 states", "(1,)")),
+    "rewards without shares": (
+        lambda: families.Curated(mc.Discrete(), [[0.0, 1.0], [1.0, 0.0]]), ValueError, ("shares", "(R, K)", "(2, 2)", "None")),
+    "shares of other rewards": (
+        lambda: families.Curated(mc.Discrete(), [[0.0, 1.0]], shares=[0.5, 0.5]), ValueError, ("shares", "1 rewards", "(2,)")),
+    "rewards too far apart": (
+        lambda: families.Curated(mc.Discrete(), [0.0, 100.0]), ValueError, ("reward", "at most 80", "100", "pick='best'")),
+    "the best of all": (
+        lambda: families.Curated(mc.Discrete(), [0.0, 1.0], math.inf, "best"), ValueError, ("choices", "finite", "inf")),
+    "all rows at once": (
+        lambda: families.Curated(mc.Gaussian(), column, math.inf), ValueError, ("choices", "Exact", "inf")),
+    "a reward of rows for states": (
+        lambda: families.Curated(mc.Discrete(), column), TypeError, ("reward", "vector", "Discrete", "column")),
+    "a reward by state for rows": (
+        lambda: families.Curated(mc.Gaussian(), [1.0, 2.0]), TypeError, ("reward", "function of rows", "[1.0, 2.0]")),
+    "a reward of the whole": (
+        lambda: simulate(families.Curated(mc.Gaussian(), lambda rows: rows.sum()), LINE), ValueError, ("reward", "shape (3,)", "()")),
+    "no verifier": (lambda: families.Verified(mc.Discrete()), ValueError, ("accept", "correct, right and wrong", "none of them")),
+    "half a verifier": (
+        lambda: families.Verified(mc.Discrete(), correct=[1, 0], right=0.9), ValueError, ("accept", "correct, right and wrong", "correct, right")),
+    "a verifier that accepts nothing": (
+        lambda: families.Verified(mc.Discrete(), [0.0, 0.0]), ValueError, ("accept", "something pass", "[0. 0.]")),
+    "a verifier that knows nothing right": (
+        lambda: families.Verified(mc.Discrete(), correct=[0, 0], right=0.9, wrong=0.0), ValueError,
+        ("right and wrong", "something pass", "wrong=0.0")),
+    "a chance of 1.5": (lambda: families.Verified(mc.Discrete(), [0.5, 1.5]), ValueError, ("accept", "[0, 1]", "1.5", "place 1")),
+    "a verifier of other states": (
+        lambda: simulate(families.Verified(mc.Discrete(), [1.0, 0.5, 0.2])), ValueError, ("accept", "each of the 2 states", "(3,)")),
+    "a right rate of 2": (
+        lambda: families.Verified(mc.Discrete(), correct=[1, 0], right=2.0, wrong=0.1), ValueError, ("right", "[0, 1]", "2.0")),
+    "noise on states": (lambda: families.Noisy(mc.Discrete(), 0.1), TypeError, ("family", "real numbers", "Discrete", "states")),
+    "noise on labels": (
+        lambda: families.Noisy(mc.Conditional(mc.Gaussian(), 2), 0.1), TypeError, ("family", "Conditional", "labels")),
+    "noise on counts": (
+        lambda: simulate(families.Noisy(mc.Poisson(), 0.1), mc.poisson(2.0)), TypeError, ("source", "real numbers", "int32")),
     # parameters of regimes
     "share 1.2": (lambda: simulate(regime=mc.FreshReal(1.2)), ValueError, ("share", "[0, 1]", "1.2")),
     "share NaN": (lambda: simulate(regime=mc.FreshReal(float("nan"))), ValueError, ("share", "[0, 1]", "nan")),

@@ -6,7 +6,7 @@ import pytest
 
 from modelcollapse.__main__ import main
 from modelcollapse.cli import plan as _planner
-from modelcollapse_theory import entrant, plan, remedies
+from modelcollapse_theory import entrant, plan, remedies, temperature
 
 CASES = {
     "sample-size --probability 0.1 --fits 5 --failure 0.05": lambda: plan.sample_size_to_keep(0.1, 5, 0.05),
@@ -18,6 +18,9 @@ CASES = {
     "half-life --of heterozygosity --size 30": lambda: plan.heterozygosity_half_life(30),
     "half-life --of entropy --size 30 --zipf 2": lambda: plan.entropy_half_life([2 / 3, 1 / 3], 30),
     "half-life --of vocabulary --size 30 --zipf 3": lambda: plan.vocabulary_half_life([6 / 11, 3 / 11, 2 / 11], 30),
+    "temperature --temperature 0.9 --effective 2 --zipf 3": lambda: temperature.share_to_keep_words(
+        [6 / 11, 3 / 11, 2 / 11], 0.9, 2.0
+    ),
     "growth --kept 0.7 --size 5 --fits 20": lambda: plan.growth_to_keep(0.7, 5, 20),
     "batch --kept 0.62": lambda: plan.batch_to_keep(0.62),
     "detector --probability 0.15 --size 30 --failure 0.02 --share 0.1 --true-positive 0.5": lambda: (
@@ -115,6 +118,9 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
         ("worth --lost 1.5 --drawn 5", "plan: --lost must lie in [0, 1], got 1.5"),
         ("half-life --of vocabulary --size 30 --zipf 2", "plan: --zipf must have at least 3 possible states"),
         ("half-life --of entropy --size 30", "--zipf or --words must say"),
+        ("temperature --temperature 0.9 --effective 5 --zipf 3", "plan: --effective must lie in (0, 2.70"),
+        ("temperature --temperature 0 --effective 2 --zipf 3", "plan: --temperature must be positive, got 0"),
+        ("temperature --temperature 0.9 --effective 2", "--zipf or --words must say"),
         ("half-life --of entropy --size 30 --zipf 0", "--zipf must be at least 1"),
     ],
 )

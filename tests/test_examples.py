@@ -71,6 +71,17 @@ def test_the_losses_of_remedies_are_those_of_the_table(example):
 
 
 @pytest.mark.slow
+def test_a_flat_vocabulary_remembers_its_start_and_a_real_one_does_not(example):
+    english, flat = (by_label(rows) for rows in example("temperature"))
+    for predicted, simulated, _ in english.values():
+        assert abs(simulated - predicted) < 1e-3 * predicted
+    for temperature, share in ((0.9, "0.25"), (0.8, "0.25"), (0.8, "0.45")):
+        both = [f"temperature {temperature}, {start}, {share} real" for start in ("from the truth", "after a collapse")]
+        assert abs(english[both[0]][1] / english[both[1]][1] - 1) < 0.1
+        assert flat[both[0]][1] > 1.5 * flat[both[1]][1]
+
+
+@pytest.mark.slow
 def test_regimes_lie_on_their_curves(example):
     rows = example("regimes")
     z = scores(rows)

@@ -46,7 +46,7 @@ def test_every_family_and_every_regime_is_in_a_cell():
     families = {type(c.model()[0]).__name__ for c in cells}
     assert families >= {
         "Discrete", "Gaussian", "GaussianMean", "Binomial", "Poisson", "NegativeBinomial", "Gamma", "Uniform", "Pareto",
-        "KernelDensity", "Regression", "PPCA", "Damped",
+        "KernelDensity", "Regression", "PPCA", "Damped", "Tempered", "Truncated", "Curated", "Verified",
     }  # fmt: skip
     assert any(c.extended for c in cells)
     assert any(np.ndim(c.size) for c in cells)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import modelcollapse as mc
+from modelcollapse import families
 from modelcollapse.protocols import Family, Regime, Source
 from modelcollapse.run import Run
 from modelcollapse.verify import BoundedMean, Evidence, Lab, NominalMean, Proportion, Section
@@ -91,6 +92,11 @@ def states(regime: Callable[[], Regime], observe: Sequence[str] = DIVERSITY, **r
     return Cell(lambda: (mc.Discrete(), mc.categorical(LAW)), observe, regime, **rest)
 
 
+def chosen(wrapper: Callable[[Family], Family], regime: Callable[[], Regime] = mc.Replace, **rest: Any) -> Cell:
+    """Two states of which a model gives out what a selection leaves."""
+    return Cell(lambda: (wrapper(mc.Discrete()), mc.categorical([0.4, 0.6])), STATES, regime, **rest)
+
+
 def kernels(regime: Callable[[], Regime], *options: Any, weak: str = "", **named: Any) -> Cell:
     def model() -> tuple[Family, Source]:
         return mc.KernelDensity(*options, **named), mc.normal([2.0, 0.0], [[4.0, 0.0], [0.0, 1.0]])
@@ -165,6 +171,22 @@ CELLS: dict[str, Cell] = {
         lambda: (mc.Gaussian(), mc.table(np.array(ROWS), replace=False)), MOMENTS
     ),
     "half a gaussian": Cell(lambda: (mc.Damped(mc.Gaussian(), 0.5), mc.normal(2.0, 4.0)), ("log_variance",)),
+    "two states, curated": chosen(
+        lambda f: families.Curated(f, [1.0, 0.0], 3), generations=2, weak={LARGER: ["total_variation"]}
+    ),
+    "two states, verified, mixture": chosen(
+        lambda f: families.Verified(f, correct=[True, False], right=0.9, wrong=0.3), lambda: mc.Mixture(0.75, 0, 0.25),
+        weak={LARGER: ["total_variation"]},
+    ),
+    "gaussian, tempered": Cell(
+        lambda: (families.Tempered(mc.Gaussian(), 0.8), mc.normal(2.0, 4.0)),
+        (*MOMENTS, "log_variance", "standard_deviation"), generations=2, weak={LARGER: ["standard_deviation"]},
+    ),
+    "gaussian, ddof 0, cut, mixture": Cell(
+        lambda: (families.Truncated(mc.Gaussian(0), within=1.5), mc.normal(2.0, 4.0)), MOMENTS,
+        lambda: mc.Mixture(0.75, 0, 0.25), generations=2,
+        weak={EARLY: ["squared_mean_error"], LARGER: ["variance"]},
+    ),
     "binomial, replace": Cell(
         lambda: (mc.Binomial(2), mc.binomial(2, 0.3)), (*MOMENTS, "absorbed", "extinct"), size=4, generations=2
     ),

@@ -14,7 +14,7 @@ import numpy as np
 
 from modelcollapse import datasets
 from modelcollapse.cli import options as shared
-from modelcollapse_theory import entrant, plan, remedies
+from modelcollapse_theory import entrant, plan, remedies, temperature
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
@@ -88,6 +88,18 @@ QUESTIONS: dict[str, Question] = {
             },
         },
         lambda o: _half_life(o),
+    ),
+    "temperature": Question(
+        "Which share of fresh real data keeps so many effective words of a vocabulary sampled at a temperature?",
+        "real share",
+        "effective words",
+        {
+            "temperature": {"type": float, "required": True, "metavar": "TAU", "help": "p^(1/TAU) at every fit"},
+            "effective": {"type": float, "required": True, "metavar": "W", "help": "exp(entropy) to be left"},
+            "zipf": {"type": int, "metavar": "K", "help": "p_i proportional to 1/i on K states"},
+            "words": {"nargs": "?", "const": "", "metavar": "FILE", "help": "word frequencies of a text"},
+        },
+        lambda o: temperature.share_to_keep_words(_law(o), o.temperature, o.effective),
     ),
     "growth": Question(
         "How fast must data sets grow, M t^b, to avoid collapse, and what does it cost?",
@@ -288,7 +300,7 @@ def _law(options: argparse.Namespace) -> np.ndarray:
         _, counts = datasets.word_counts(Path(options.words) if options.words else None)
         return counts / counts.sum()
     if options.zipf is None:
-        raise ValueError(f"--zipf or --words must say which law the half-life of the {options.of} is of, got neither")
+        raise ValueError("--zipf or --words must say which law the question is about, got neither")
     if not 1 <= options.zipf <= shared.MOST_STATES:
         raise ValueError(f"--zipf must be at least 1 and at most {shared.MOST_STATES}, got {options.zipf}")
     weights = 1 / np.arange(1, options.zipf + 1)

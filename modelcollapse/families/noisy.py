@@ -6,25 +6,28 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows, rank_one_update
+from modelcollapse.families.checks import dimension
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.families.selecting import Drawing, Selecting, candidate, kind
 from modelcollapse.families.wrapping import described, inherits
 from modelcollapse.laws import Law
-from modelcollapse.protocols import Family, Number
+from modelcollapse.protocols import Family, Number, Source
 from modelcollapse.pytree import part
 
 
 @part
-@inherits(protocols.Equivariant)
+@inherits(protocols.Checks, protocols.Equivariant)
 class Noisy(Selecting):
     r"""``family``, whose models give out rows with normal noise on each coordinate; real data stay as they are.
 
     Of a normal law that is again one, with covariance :math:`\Sigma + s^2 I`, and moments are drawn from it at once; of
     any other family the noise is added to the rows. ``scale`` 0 is the family itself (of a normal law bit for bit).
-    Families of states and tokens, and those whose rows hold labels, are refused: put the noise within them.
+    Families of states and tokens, and those whose rows hold labels, are refused: put the noise within them. Noise may
+    leave the range of a family of positive rows, whose fit then fails.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ class Noisy(Selecting):
     Raises
     ------
     TypeError, ValueError
-        If the family's rows are no real numbers, or ``scale`` is negative.
+        If the rows of the family or of a source are no real numbers, or ``scale`` is negative.
     """
 
     family: Family
@@ -54,6 +57,10 @@ class Noisy(Selecting):
     @property
     def by_rows(self) -> bool:
         return kind(self.family) != "normal"
+
+    def check(self, source: Source, sizes: np.ndarray) -> None:
+        self.family.check(source, sizes)  # type: ignore[attr-defined]
+        dimension(self, source)
 
     def altered(self, law: Law) -> Law:
         params: Any = law.params

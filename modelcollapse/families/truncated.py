@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammainc
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, protocols
@@ -18,6 +17,9 @@ from modelcollapse.families.wrapping import described, inherits
 from modelcollapse.laws import Law, outcome
 from modelcollapse.protocols import Count, Family, Number, Params, Source
 from modelcollapse.pytree import part
+
+NODES, FAR = 64, 12.0
+"""Of the rule, and where a normal law ends as far as floats can tell, in standard deviations."""
 
 
 @part
@@ -101,13 +103,13 @@ class Truncated(Selecting):
         return Rows(jnp.where(jnp.isinf(width), draw.candidates(key, n, capacity), cut), n)
 
     def moments_out(self, params: Params) -> tuple[jax.Array, jax.Array] | None:
-        """Mean ``(1,)`` and covariance ``(1, 1)``: the variance times P(chi2_3 < c^2) / P(chi2_1 < c^2)."""
+        """Mean ``(1,)`` and covariance ``(1, 1)``, by a Gauss-Legendre rule over the half of the law that is left."""
         law = outcome(Law(self.family, params)).params
-        half = 0.5 * jnp.asarray(self.within, law.mean.dtype) ** 2
-        one, three = (gammainc(jnp.asarray(a, half.dtype), half) for a in (0.5, 1.5))
-        # P(chi2_3 < x) / P(chi2_1 < x) tends to x / 3
-        ratio = jnp.where(half > 1e-4, three / jnp.where(one > 0, one, 1.0), half * (2 / 3))
-        return law.mean, law.covariance * ratio
+        dtype = law.mean.dtype
+        nodes, weights = (jnp.asarray(x, dtype) for x in np.polynomial.legendre.leggauss(NODES))
+        z = 0.5 * (1 + nodes) * jnp.minimum(jnp.asarray(self.within, dtype), FAR)
+        mass = weights * jnp.exp(-0.5 * z**2)
+        return law.mean, law.covariance * ((mass * z**2).sum() / mass.sum())
 
 
 def _width(name: str, value: ArrayLike) -> float:
@@ -123,7 +125,7 @@ def kept(p: jax.Array, top_k: Count | None, top_p: Number | None) -> jax.Array:
     rank = jnp.arange(p.size, dtype=jnp.int32)
     stays = jnp.ones(p.size, bool)
     if top_k is not None:
-        stays = rank < top_k
+        stays = rank < jnp.asarray(top_k, jnp.int32)
     if top_p is not None:
         share = jnp.asarray(top_p, p.dtype)
         before = jnp.cumsum(jnp.where(stays, ordered, 0.0))

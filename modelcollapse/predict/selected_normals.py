@@ -7,7 +7,6 @@ of rows is a function that is not known here.
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,11 +17,14 @@ from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import Answer, prediction, several
 from modelcollapse.predict.selection import endless, finite, layers, one, real_items, real_share
 from modelcollapse.predict.setting import Setting, independent, needed, normal
-from modelcollapse_theory import fresh_gaussian, gaussian, temperature, truncation, workflows
+from modelcollapse.protocols import Family
+from modelcollapse_theory import NotCovered, fresh_gaussian, gaussian, temperature, truncation, workflows
 
 WRAPPERS = (Tempered, Truncated)
 NARROWEST = 1e-3
 """Of a cut: what comes out then is nearly uniform, and float32 holds it well."""
+FARTHEST = 1e6
+"""Of a cut, in standard deviations: beyond, nothing is cut off."""
 
 
 def factor(s: Setting) -> float:
@@ -32,12 +34,11 @@ def factor(s: Setting) -> float:
     return float(np.prod([_factor(wrapper) for wrapper in wrappers]))
 
 
-def _factor(wrapper: Any) -> float:
-    if type(wrapper) is Tempered:
+def _factor(wrapper: Family) -> float:
+    if isinstance(wrapper, Tempered):
         return one(wrapper.temperature)
-    needed(type(wrapper) is Truncated)
-    cut = one(wrapper.within)
-    if np.isinf(cut):
+    cut = one(wrapper.within) if isinstance(wrapper, Truncated) else 0.0
+    if cut > FARTHEST:
         return 1.0
     needed(cut >= NARROWEST)
     return float(truncation.truncated_variance(cut))
@@ -45,8 +46,9 @@ def _factor(wrapper: Any) -> float:
 
 def ddof(s: Setting) -> int:
     inner = layers(s.family)[1]
-    needed(type(inner) is Gaussian)
-    return int(inner.ddof)
+    if not isinstance(inner, Gaussian) or type(inner) is not Gaussian:
+        raise NotCovered
+    return inner.ddof
 
 
 def tempered(s: Setting) -> bool:
@@ -85,6 +87,17 @@ ERROR = {observables.squared_mean_error: lambda s, error, variance: error * s.va
 def _(s: Setting, mean_error_and_variance: Function) -> tuple[np.ndarray, np.ndarray]:
     real = int(s.steady(real_items(s)))
     moments = [mean_error_and_variance(s.size, real, int(n), ddof=ddof(s), sampling_bias=factor(s)) for n in s.fits]
+    error, variance = np.array(moments).T
+    return error, variance
+
+
+@several(
+    temperature.normal_moments, pick=MOMENTS | ERROR, family=WRAPPERS, regime=regimes.Mixture, source=independent,
+    where=finite, conditions="each item real with probability g; tau is the temperature, or k_c of a cut normal",
+)  # fmt: skip
+def _(s: Setting, normal_moments: Function) -> tuple[np.ndarray, np.ndarray]:
+    share = s.steady(real_share(s))
+    moments = [normal_moments(factor(s), s.size, share, int(n), ddof=ddof(s)) for n in s.fits]
     error, variance = np.array(moments).T
     return error, variance
 

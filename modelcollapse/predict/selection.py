@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import Curated, Discrete, Exact, Tempered, Truncated, Verified
@@ -19,8 +19,9 @@ from modelcollapse.portions import portion
 from modelcollapse.predict.discrete import MARGINAL, SUMMED, WORK
 from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import Answer, prediction
-from modelcollapse.predict.setting import Setting, independent, needed
-from modelcollapse_theory import curation, selection, truncation, two_states, verification
+from modelcollapse.predict.setting import Setting, independent, known, needed
+from modelcollapse.protocols import Family
+from modelcollapse_theory import NotCovered, curation, selection, truncation, two_states, verification
 
 WRAPPERS = (Tempered, Truncated, Curated, Verified)
 """Wrappers of what comes out whose map of laws is known."""
@@ -31,10 +32,11 @@ TIE = 1e-6
 Map = Callable[[np.ndarray], np.ndarray]
 
 
-def layers(family: Any) -> tuple[list[Any], Any, bool]:
+def layers(family: Family) -> tuple[list[Family], Family, bool]:
     """The wrappers around a family from the outermost inwards, the family itself, and whether one is ``Exact``."""
-    found, endless = [], False
-    while type(family) in (*WRAPPERS, Exact):
+    found: list[Family] = []
+    endless = False
+    while isinstance(family, (*WRAPPERS, Exact)) and type(family) in (*WRAPPERS, Exact):
         if type(family) is Exact:
             endless = True
         else:
@@ -43,25 +45,28 @@ def layers(family: Any) -> tuple[list[Any], Any, bool]:
     return found, family, endless
 
 
-def one(value: Any) -> float:
+def one(value: ArrayLike | None) -> float:
     """A field with one number."""
-    needed(np.ndim(value) == 0)
-    return float(np.asarray(value))
+    number = np.asarray(known(value))
+    needed(number.ndim == 0)
+    return float(number)
 
 
-def map_of(wrapper: Any) -> tuple[Map, Function]:
+def map_of(wrapper: Family) -> tuple[Map, Function]:
     """What one wrapper of laws on states does to a law, and the theorem that says so."""
-    if type(wrapper) is Tempered:
+    if isinstance(wrapper, Tempered):
         return (lambda p: selection.tempered(p, one(wrapper.temperature), 1)), selection.tempered
-    if type(wrapper) is Truncated:
+    if isinstance(wrapper, Truncated):
         return (lambda p: _cut(p, wrapper)), truncation.top_k if wrapper.top_p is None else truncation.top_p
-    if type(wrapper) is Verified:
+    if isinstance(wrapper, Verified):
         return (lambda p: verification.accepted(p, _chances(wrapper))), verification.accepted
+    if not isinstance(wrapper, Curated):
+        raise NotCovered
     endless = selection.tilted if np.isinf(wrapper.choices) else selection.curated
     return (lambda p: _picked(p, wrapper)), curation.best_choice if wrapper.pick == BEST else endless
 
 
-def _cut(p: np.ndarray, wrapper: Any) -> np.ndarray:
+def _cut(p: np.ndarray, wrapper: Truncated) -> np.ndarray:
     if wrapper.top_k is not None:
         p = truncation.top_k(p, int(one(wrapper.top_k)))
     if wrapper.top_p is None or one(wrapper.top_p) == 1:
@@ -71,16 +76,16 @@ def _cut(p: np.ndarray, wrapper: Any) -> np.ndarray:
     return truncation.top_p(p, mass, 1)
 
 
-def _chances(wrapper: Any) -> np.ndarray:
+def _chances(wrapper: Verified) -> np.ndarray:
     if wrapper.accept is None:
         chances = np.where(np.asarray(wrapper.correct, bool), one(wrapper.right), one(wrapper.wrong))
     else:
         chances = np.asarray(wrapper.accept, float)
-    needed(chances.min() > 0)  # otherwise a model may be rejected as a whole, and its chain fails
+    needed(chances.min() > 1e-100)  # otherwise a model may be rejected as a whole, and its chain fails
     return chances
 
 
-def _picked(p: np.ndarray, wrapper: Any) -> np.ndarray:
+def _picked(p: np.ndarray, wrapper: Curated) -> np.ndarray:
     rewards = np.atleast_2d(np.asarray(wrapper.reward, float))
     shares = np.ones(1) if wrapper.shares is None else np.asarray(wrapper.shares, float)
 

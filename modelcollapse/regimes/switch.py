@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
@@ -94,5 +95,10 @@ class Switch:
 
 
 def _alike(data: Any, other: Any) -> Any:
-    """``data`` in the form of a weighted pool, if ``other`` has that form and it has not."""
-    return data if type(data) is type(other) else alone(data)
+    """``data`` in the form of a weighted pool, if ``other`` has that form and it has not; of two pools of expected
+    numbers and of numbers of draws, both of expected ones.
+    """
+    if type(data) is not type(other):
+        return alone(data)
+    floats = jnp.result_type(float)
+    return jax.tree.map(lambda leaf, like: leaf if leaf.dtype == like.dtype else leaf.astype(floats), data, other)

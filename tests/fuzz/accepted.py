@@ -43,6 +43,12 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("Shrunk", "to", "None"): "the truth, where it is known",
     ("Shrunk", "weight", "zero, fraction"): "a share; 0 is the family itself",
     ("StudentT", "dof", LARGE): "a positive number",
+    ("Tempered", "temperature", LARGE): "any positive temperature",
+    ("Truncated", "top_p", "fraction"): "a probability",
+    ("Truncated", "within", "inf, " + LARGE): "a positive width; infinity cuts nothing off",
+    ("Curated", "choices", "inf"): "without end: the law p e^r",
+    ("Verified", "right, wrong", "zero, fraction"): "a chance; the other lets something pass",
+    ("Noisy", "scale", "zero, fraction, 10**30, 1e19, uint64, 2**62"): "a deviation of 0 or more, with a finite square",
     ("PPCA, VAE", "noise, kl_weight", LARGE): "a positive number",
     (
         "VAE",
@@ -161,7 +167,7 @@ CALLED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Words of a message for an argument; an empty callable stands for all."""
 
-INFINITE: set[str] = set()
+INFINITE: set[str] = {"Truncated (width)"}
 """Callables whose docstring says that their answer may be infinite."""
 
 

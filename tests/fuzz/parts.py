@@ -137,6 +137,34 @@ def family_cases() -> dict[str, Case]:
         "MedianMAD": Case(families.MedianMAD, {}, predicted(line)),
         "StudentT": Case(families.StudentT, {"dof": 3.0, "iterations": 10}, predicted(line)),
         "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
+        "Tempered": Case(families.Tempered, {"family": mc.Discrete(), "temperature": 0.5}, predicted(coins)),
+        "Truncated": Case(families.Truncated, {"family": mc.Discrete(), "top_k": 2, "top_p": 0.5}, predicted(coins)),
+        "Truncated (width)": Case(families.Truncated, {"family": mc.Gaussian(), "within": 2.0}, predicted(line)),
+        "Curated": Case(
+            families.Curated,
+            {"family": mc.Discrete(), "reward": [0.0, 1.0, 2.0], "choices": 3, "pick": "best"},
+            predicted(coins),
+        ),
+        "Curated (several)": Case(
+            families.Curated,
+            {
+                "family": mc.Discrete(),
+                "reward": [[0.0, 1.0, 2.0]] * 2,
+                "choices": 2,
+                "pick": "bradley-terry",
+                "shares": [0.5, 0.5],
+            },
+            predicted(coins),
+        ),
+        "Verified": Case(
+            families.Verified, {"family": mc.Discrete(), "accept": [0.5, 1.0, 0.25], "rounds": 3}, predicted(coins)
+        ),
+        "Verified (truth)": Case(
+            families.Verified,
+            {"family": mc.Discrete(), "correct": [1, 0, 1], "right": 0.75, "wrong": 0.25},
+            predicted(coins),
+        ),
+        "Noisy": Case(families.Noisy, {"family": mc.Gaussian(), "scale": 0.5}, predicted(line)),
         "PPCA": Case(mc.PPCA, {"latent": 1, "noise": 0.5, "kl_weight": 1.0, "output": "mean"}, predicted(plane)),
         "VAE": Case(mc.VAE, vae, predicted(pictures)),
         "Regression": Case(mc.Regression, regression, predicted(linear)),

@@ -210,8 +210,9 @@ class SelectedNormals:
             else:
                 # sums over items x_i: E sum x_i^2, and E (mean)^2, where models' draws share their mean
                 own = size - real
-                squares = real + own * (factor * variance + error)
-                mean = (real + own * factor * variance + own**2 * error) / size**2
+                square = chance + (1 - chance) * (factor * variance + error)
+                squares = real + own * square
+                mean = (squares + own * (own - 1) * (1 - chance) ** 2 * error) / size**2
                 error, variance = mean, (squares - size * mean) / (size - self.ddof)
             errors.append(error)
             variances.append(variance)
@@ -233,7 +234,8 @@ class SelectedNormals:
 SELECTED: dict[str, Any] = {
     **{f"two states, {rule}": TwoStates(rule) for rule in RULES},
     **{f"endless states, {rule}": EndlessStates(rule) for rule in ENDLESS},
-    **{f"{rule} normal, ddof {ddof}": SelectedNormals(rule, ddof) for rule in NORMAL for ddof in (0, 1)},
+    **{f"{rule} normal, ddof {ddof}": SelectedNormals(rule, ddof) for rule in ("tempered", "cut") for ddof in (0, 1)},
+    **{f"{rule} normal, ddof 1": SelectedNormals(rule, 1) for rule in ("whole", "tempered and cut")},
     "tempered normal, endless": SelectedNormals("tempered", 1, endless=True),
     "cut normal, endless": SelectedNormals("cut", 1, endless=True),
 }

@@ -623,9 +623,10 @@ CASES: dict[str, dict[str, Any]] = {
     "temperature.detector_for_uniform": {"temperature": 0.8, "share": 0.1, "false_positive": 0.1},
     "temperature.effective_states": {"probabilities": LAW},
     "temperature.normal_log_variance": {"temperature": 0.8, **_GAUSSIAN},
+    "temperature.normal_moments": {"temperature": 0.8, "sample_size": 10, "share": 0.2, "fits": 3, "ddof": 1},
     "temperature.normal_variance": {"temperature": 0.8, "share": 0.2, "fits": 3},
     "temperature.normal_variance_limit": {"temperature": 0.8, "share": 0.2},
-    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "words": 2.0},
+    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "effective": 2.0},
     "temperature.tempered_limit": {"probabilities": LAW, "temperature": 0.8, "share": 0.5, "start": LAW[::-1]},
     "temperature.tempered_share": {
         "probabilities": LAW,

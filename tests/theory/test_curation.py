@@ -39,10 +39,10 @@ def test_best_of_some_draws(reward):
     assert curation.best_choice([0.0, 0.5, 0.5], [9.0, 1.0, 0.0], 10**6) == pytest.approx([0, 1, 0])
 
 
-@pytest.mark.parametrize("g", [0.02, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("g", [0.1, 0.9, 1.0])
 def test_house_of_cards(g):
     p = LAW
-    for _ in range(3_000):
+    for _ in range(500):
         p = (1 - g) * selection.tilted(p, REWARD, 1) + g * LAW
     found, log_mean = curation.house_of_cards(LAW, REWARD, g)
     assert found == pytest.approx(p, abs=1e-12)

@@ -60,9 +60,9 @@ ACCEPTED = {
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence cut deviation deviations error exponent failure false_positive frequency gap "
+            "bandwidth confidence cut deviation deviations effective error exponent failure false_positive frequency gap "
             "green keep_right keep_wrong kept later lost low mass previous_share previous_shares probability rate "
-            "share shares shift target true_positive weight width words "
+            "share shares shift target true_positive weight width "
         ),
     ),
     "empty": ("an empty answer", BROADCAST),
@@ -127,6 +127,7 @@ INFINITE = {
     "sampling_designs.shrunk_variance_limit",
     "special_families.gamma_mean_cgf",
     "special_families.pareto_index_cgf",
+    "temperature.normal_moments",
     "temperature.normal_variance",
     "temperature.normal_variance_limit",
     "verification.soft_stopping",

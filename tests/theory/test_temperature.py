@@ -87,7 +87,7 @@ def test_share_that_keeps_so_many_words():
     assert flat.value == pytest.approx(0.2, abs=5e-3)
     assert temperature.share_to_keep_words(ZIPF, 1.0, 100).value == 0
     assert temperature.share_to_keep_words([0.5, 0.5], 0.5, 2.0).value == 1
-    with pytest.raises(ValueError, match="words"):
+    with pytest.raises(ValueError, match="effective"):
         temperature.share_to_keep_words(ZIPF, 0.9, 500)
 
 
@@ -103,6 +103,23 @@ def test_normal_log_variance_by_quadrature():
         balance = float(temperature.balancing_temperature(size, ddof=ddof))
         assert np.log(balance) == pytest.approx(-expected(ddof))
     assert gaussian.expected_log_variance(size, 1) < 0 < np.log(temperature.balancing_temperature(size))
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_moments_of_random_shares_by_pairs_of_items(ddof):
+    """E x_i^2 and E x_i x_j of items that are real or a model's, and from them both moments of a fit."""
+    tau, size, g = 0.8, 5, 0.3
+    error, variance = 1 / size, (size - 1) / (size - ddof)
+    for fits in range(1, 8):
+        found = temperature.normal_moments(tau, size, g, fits, ddof=ddof)
+        assert found == pytest.approx((error, variance), rel=1e-12)
+        square, product = g + (1 - g) * (tau * variance + error), (1 - g) ** 2 * error
+        error = (square + (size - 1) * product) / size
+        variance = size * (square - error) / (size - ddof)
+    plain = gaussian.expected_mean_error(size, 4, ddof=ddof), gaussian.expected_variance(size, 4, ddof=ddof)
+    assert temperature.normal_moments(1.0, size, 0.0, 4, ddof=ddof) == pytest.approx(plain)
+    many = temperature.normal_moments(tau, 10**9, g, 6, ddof=ddof)[1]
+    assert many == pytest.approx(temperature.normal_variance(tau, g, 6), rel=1e-6)
 
 
 def test_normal_variance_with_real_data():

@@ -12,7 +12,18 @@ import scipy
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, positive, whole, within
+from modelcollapse_theory._domain import (
+    LONGEST,
+    Array,
+    NotCovered,
+    choice,
+    law,
+    one_real,
+    one_whole,
+    positive,
+    whole,
+    within,
+)
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.plan import Answer
 
@@ -173,20 +184,20 @@ def effective_states(probabilities: ArrayLike) -> float:
     return float(np.exp(scipy.special.entr(law("probabilities", probabilities)).sum()))
 
 
-def share_to_keep_words(probabilities: ArrayLike, temperature: float, words: float) -> Answer:
+def share_to_keep_words(probabilities: ArrayLike, temperature: float, effective: float) -> Answer:
     r"""The least real share g with which a vocabulary keeps so many effective words at temperature tau in the end.
 
-    ``probabilities`` ``(K,)`` of the user's own vocabulary, ``words`` exp of the entropy that must be left;
+    ``probabilities`` ``(K,)`` of the user's own vocabulary, ``effective`` exp of the entropy that must be left;
     ``achieved`` is that number at g, ``achieved_aside`` the same at a share 1e-6 below. The start is the truth with its
     likeliest word a millionth likelier, so that a tie does not last for ever. The long run is the limit, or 10,000 fits
-    where that is further away. Where a fixed point vanishes the number jumps, and ``achieved`` lies above ``words``. It
-    is the law of infinite data, so ``exact`` is False: sampling noise takes its own toll (``plan.share_to_keep``). That
-    the number rises with g is checked on a grid of 40 shares above the answer, not proved. Raises ValueError for more
-    words than the truth has.
+    where that is further away. Where a fixed point vanishes the number jumps, and ``achieved`` lies above what was
+    asked for. It is the law of infinite data, so ``exact`` is False: sampling noise takes its own toll
+    (``plan.share_to_keep``). That the number rises with g is checked on a grid of 40 shares above the answer, not
+    proved. Raises ValueError for more words than the truth has.
     """
     p0, tau = law("probabilities", probabilities), _temperature(temperature)
     most = effective_states(p0)
-    target = one_real("words", words, 0, most * (1 + 1e-12), open_low=True)
+    target = one_real("effective", effective, 0, most * (1 + 1e-12), open_low=True)
     p0 = np.sort(p0[p0 > 0])
     rest, counts = np.unique(p0[:-1], return_counts=True)
     truth, number = np.append(rest, p0[-1]), np.append(counts, 1).astype(np.float64)
@@ -198,8 +209,8 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, words: flo
 
     what = (
         "infinite data: the law itself, no sampling noise",
-        f"temperature {tau:g} at every fit",
-        "start at the truth",
+        f"temperature {tau:g} at every fit, start at the truth",
+        "that the number rises with the share: seen, not proved",
     )
     regime = "fresh real data or random mixing"
     if left(0.0) >= target:
@@ -243,6 +254,33 @@ def balancing_temperature(sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     The mean variance then grows by this factor a fit (ddof = 1): typical and mean chain cannot both be kept.
     """
     return np.exp(-gaussian.expected_log_variance(whole("sample_size", sample_size, 2), 1, ddof=ddof))
+
+
+@theorem(
+    statement="e' = (1-g)^2 e + [g + (1-g)(tau V + g e)]/M, V' = g + (1-g)(tau V + g e) (ddof=0: times 1 - 1/M)",
+    conditions="normal, each of M items real with probability g, models' draws of tau times their variance",
+    order="exact",
+    source="law of total variance; " + _SOURCE,
+)
+def normal_moments(
+    temperature: float, sample_size: int, share: float, fits: int, *, ddof: int = 1
+) -> tuple[float, float]:
+    """``E (mu_n - mu_0)^2`` and ``E sigma_n^2`` over the true variance, each item real at random. May reach inf.
+
+    Draws need not be normal, only of mean mu and tau = ``temperature`` times the variance of the model, as those of a
+    cut normal are. ``fresh_gaussian.mean_error_and_variance`` has exact numbers of real items. Exact.
+    """
+    tau, g = one_real("temperature", temperature, 0, open_low=True), one_real("share", share, 0, 1)
+    size = one_whole("sample_size", sample_size, 2, "a variance needs at least two draws")
+    scale = (size - 1) / (size - choice("ddof", ddof, (0, 1)))
+    count = one_whole("fits", fits, 1)
+    # of 1, error and variance; the spread of an item about the mean of its law is linear in them
+    spread = np.array([g, g * (1 - g), (1 - g) * tau])
+    step = np.stack([[1.0, 0.0, 0.0], spread / size + [0.0, (1 - g) ** 2, 0.0], spread * scale])
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.linalg.matrix_power(step, count - 1) @ np.array([1.0, 1 / size, scale])
+    found = np.where(np.isfinite(found), found, np.inf)  # it only leaves the floats by growing
+    return float(found[1]), float(found[2])
 
 
 @theorem(

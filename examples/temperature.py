@@ -1,0 +1,102 @@
+"""Temperature against real share: how much real text keeps a vocabulary that is sampled a little too cold.
+
+Each generation is trained on real text and on a model's, sampled at a temperature below 1. Left: the words of real
+English (the help topics of Python), in endless amounts of text. Right: 100 words, all equally frequent, and 100,000 of
+them in each data set. Markers are runs that began at the truth, or that were left to collapse first; lines are the
+exact map of laws, iterated. A flat vocabulary remembers where it came from. A real one does not, and needs far more
+real text than the threshold of a flat one (dotted) says.
+"""
+
+import _common
+import numpy as np
+from matplotlib import pyplot
+
+import modelcollapse as mc
+from modelcollapse import datasets, families, plot
+from modelcollapse_theory import selection
+
+TEMPERATURES = {0.9: plot.BLUE, 0.8: plot.VERMILION}
+STARTS = {"from the truth": ("o", "-"), "after a collapse": ("x", "--")}
+COLLAPSE = 60
+"""Generations without real text, after which about one word is left."""
+
+
+def effective_words(law):
+    """exp of the entropy: as many equally frequent words would be as hard to guess."""
+    alive = law[law > 0]
+    return np.exp(-(alive * np.log(alive)).sum())
+
+
+def iterated(truth, share, temperature, start, generations):
+    """Effective number of words of the exact map after so many generations."""
+    law = start
+    for _ in range(generations):
+        law = (1 - share) * selection.tempered(law, temperature, 1) + share * truth
+    return effective_words(law)
+
+
+def simulated(chosen, truth, share, temperature, start, generations, size):
+    """The same of runs ``(chains,)``: of endless data sets, where ``size`` is None."""
+    family, regime = families.Tempered(mc.Discrete(), temperature), mc.Mixture(1 - share, 0, share)
+    if start == "after a collapse":
+        regime, generations = mc.Switch(mc.Replace(), regime, COLLAPSE), generations + COLLAPSE - 1
+    run = mc.simulate(
+        family if size else mc.Exact(family),
+        mc.categorical(truth, normalise=True),
+        regime,
+        "entropy",
+        size=size or 1,
+        generations=generations,
+        chains=5 if size else 1,
+        seed=chosen.seed,
+        record=[generations],
+    )
+    return np.exp(np.asarray(run["entropy"][:, 0], float))
+
+
+def panel(chosen, ax, truth, shares, generations, size=None):
+    fine = np.linspace(shares[0], shares[-1], (1 if chosen.small else 2) * (len(shares) - 1) + 1)
+    collapsed, rows = np.eye(truth.size)[truth.argmax()], []
+    # sampling leaves the flat law at once, on which the exact map would stay
+    near = truth if size is None else 0.999 * truth + 0.001 * collapsed
+    for temperature, colour in TEMPERATURES.items():
+        for start, (mark, line) in STARTS.items():
+            law = near if start == "from the truth" else collapsed
+            steps = generations if size is None else 4 * generations
+            exact = [iterated(truth, g, temperature, law, steps) for g in fine]
+            runs = [simulated(chosen, truth, g, temperature, start, generations, size) for g in shares]
+            means = [run.mean() for run in runs]
+            label = f"temperature {temperature:g}, {start}"
+            ax.plot(fine, exact, line, color=colour, lw=1.2)
+            ax.plot(shares, means, mark, color=colour, mfc="none", ms=6, label=label)
+            errors = [run.std(ddof=1) / np.sqrt(run.size) if run.size > 1 else 0.0 for run in runs]
+            rows += zip(
+                (f"{label}, {g:.2f} real" for g in shares), np.interp(shares, fine, exact), means, errors, strict=True
+            )
+        ax.axvline(1 - temperature, color=colour, lw=0.9, ls=":")
+    words = effective_words(truth)
+    ax.axhline(words, color=plot.BLACK, lw=0.8)
+    ax.set(xlabel="real share", yscale="log", ylim=(0.9, 1.6 * words))
+    return rows
+
+
+def main(argv=None):
+    chosen = _common.options(__doc__.splitlines()[0], argv)
+    names, counts = datasets.word_counts()
+    shares = np.linspace(0.05, 0.65, 4 if chosen.small else 9)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11.5, 4.2), layout="constrained")
+    rows = panel(chosen, left, counts / counts.sum(), shares, 40 if chosen.small else 150)
+    left.set(ylabel="effective number of words")
+    left.set_title(f"real English, {len(names)} words, endless text", fontsize=10)
+    left.legend(frameon=False, fontsize=8, loc="lower right")
+    flat = panel(chosen, right, np.full(100, 0.01), shares, 150, size=100_000)
+    right.set_title("100 words, all equally frequent, sample size 100,000", fontsize=10)
+    _common.save(figure, "temperature", chosen)
+    pyplot.close(figure)
+    _common.table("effective words, real English", rows)
+    _common.table("the same, 100 words (theory: endless text)", flat)
+    return rows, flat
+
+
+if __name__ == "__main__":
+    main()
