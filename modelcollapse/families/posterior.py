@@ -22,6 +22,7 @@ from modelcollapse.pytree import part, static
 @part
 @inherits(
     protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Works, protocols.Observed,
+    protocols.OfKind,
 )  # fmt: skip
 class Posterior(Wrapper):
     r"""``family`` fitted by a draw from the posterior of a prior that is worth ``strength`` items at ``base``.
@@ -75,6 +76,12 @@ class Posterior(Wrapper):
     @property
     def data(self) -> type:
         return Rows if self._makes_rows else self.family.data
+
+    @property
+    def withheld(self) -> tuple[type, ...]:  # type: ignore[override]
+        """The predictive law of normal items is a t, and no normal law."""
+        normal = isinstance(self.family, protocols.OfKind) and self.family.kind == "normal"
+        return (protocols.OfKind,) if normal and self.per == "item" else ()
 
     @property
     def _makes_rows(self) -> bool:

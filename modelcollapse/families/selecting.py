@@ -85,6 +85,13 @@ def check_function(name: str, function: Callable[..., Any], source: Source, shap
         raise ValueError(f"{name} must give shape {(3, *shape)} for 3 rows {(3, *row)} of the source, got {given}")
 
 
+def check_items(family: Family) -> None:
+    """Refuse a family that gives several rows for one that is asked for."""
+    if isinstance(family, protocols.Multiplies):
+        raise TypeError(f"family must give one row for each that is asked for, got {described(family)}: Oversampled goes "
+                        "around what a model gives out")  # fmt: skip
+
+
 def vector_or_function(
     name: str,
     value: ArrayLike | Callable[..., jax.Array],
@@ -100,6 +107,7 @@ def vector_or_function(
         if on_states:
             raise TypeError(f"{name} must be a vector with one number for each state for {described(family)}, got "
                             f"a function, {shown(value)}")  # fmt: skip
+        check_items(family)
         return value if isinstance(value, OfRows) else OfRows(value)
     if not on_states:
         raise TypeError(f"{name} must be a function of rows (n, d) for {described(family)}, got {shown(value)}")

@@ -62,7 +62,7 @@ def in_random_order(key: jax.Array, counts: jax.Array, capacity: int) -> Rows:
 @part
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Blends, protocols.Rests, protocols.Validates,
-    protocols.KeepsRows, protocols.Bounded, protocols.HasFeatures, protocols.Observed,
+    protocols.KeepsRows, protocols.Bounded, protocols.HasFeatures, protocols.Observed, protocols.OfKind,
 )  # fmt: skip
 class Stratified(Wrapper):
     r"""``family``, but a model's items come in proportion to its law: M of them hold each state the floor or the
