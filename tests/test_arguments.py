@@ -85,6 +85,7 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     # families
     "Discrete.states": (mc.Discrete, "count or none"),
     "Gaussian.ddof": (mc.Gaussian, "choice"),
+    "Gaussian.divisor": (lambda v: mc.Gaussian(divisor=v), "word or none"),
     "GaussianMixture.components": (mc.GaussianMixture, "count"),
     "GaussianMixture.reg_covar": (lambda v: mc.GaussianMixture(1, reg_covar=v), "nonnegative"),
     "GaussianMixture.tol": (lambda v: mc.GaussianMixture(1, tol=v), "nonnegative"),
@@ -128,6 +129,21 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "Verified.rounds": (lambda v: families.Verified(mc.Discrete(), [0.0, 1.0], rounds=v), "count"),
     "Noisy.family": (lambda v: families.Noisy(v, 0.5), "part"),
     "Noisy.scale": (lambda v: families.Noisy(mc.Gaussian(), v), "nonnegative"),
+    "Posterior.family": (lambda v: families.Posterior(v, 1.0), "part"),
+    "Posterior.strength": (lambda v: families.Posterior(mc.Discrete(), v), "nonnegative"),
+    "Posterior.base": (lambda v: families.Posterior(mc.Discrete(), 1.0, v), "law or none"),
+    "Posterior.per": (lambda v: families.Posterior(mc.Discrete(), 1.0, per=v), "word"),
+    "Stratified.family": (families.Stratified, "part"),
+    "Shrunk.family": (lambda v: families.Shrunk(v, None, 0.5), "part"),
+    "Shrunk.to": (lambda v: families.Shrunk(mc.Gaussian(), v, 0.5), "law or none"),
+    "Shrunk.weight": (lambda v: families.Shrunk(mc.Gaussian(), None, v), "share"),
+    "Oversampled.family": (lambda v: families.Oversampled(v, 2), "part"),
+    "Oversampled.times": (lambda v: families.Oversampled(mc.Discrete(), v), "count"),
+    "Ensemble.family": (lambda v: families.Ensemble(v, 2), "part"),
+    "Ensemble.refits": (lambda v: families.Ensemble(mc.Discrete(), v), "count"),
+    "Ensemble.samples": (lambda v: families.Ensemble(mc.Discrete(), 2, v), "word"),
+    "StudentT.dof": (families.StudentT, "positive"),
+    "StudentT.iterations": (lambda v: families.StudentT(3.0, v), "count"),
     "Rounded.family": (mc.Rounded, "part"),
     "Rounded.dtype": (lambda v: mc.Rounded(mc.Gaussian(), v), "word"),
     "Rounded.rows": (lambda v: mc.Rounded(mc.Gaussian(), rows=v), "flag"),
@@ -276,6 +292,7 @@ BAD: dict[str, dict[str, Any]] = {
     "table": BAD_ARRAY | {"a vector": [1.0, 2.0], "infinity within": [[1.0, np.inf]]},
     "weights": TEXT | OBJECTS | BOOLEANS | UNREAL | NOTHING | {"nothing": [], "a table": [[1.0]], "a text within": [0.5, "x"],
                "True within": [0.5, True], "nan within": [np.nan], "complex entries": [1j]},
+    "law": {k: v for k, v in BAD_VECTOR.items() if k != "infinity"} | {"a class": mc.Gaussian, "half a law": [0.2, 0.3]},
     "flag": TEXT | OBJECTS | NOTHING | {"1": 1, "0.0": 0.0, "an array of 1": np.array(1), "nothing": []},
     "word": {"another text": "abc", "bytes": b"mean"} | OBJECTS | NOTHING | {"True": True, "1": 1, "a list": ["mean"]},
     "choice": BAD_WHOLE | NOTHING | {"2": 2},
@@ -291,7 +308,20 @@ BAD: dict[str, dict[str, Any]] = {
             "nothing": [], "fractions": [0.5], "-1 within": [3, -1], "True within": [True], "a table": [[1, 2]], "text within": ["1"],
             "two keys": jax.random.split(jax.random.key(0)), "three words": np.zeros(3, np.uint32)},
 }  # fmt: skip
-for kind in ("count", "whole", "share", "positive share", "positive", "record", "table", "flag", "part", "function"):
+for kind in (
+    "count",
+    "whole",
+    "share",
+    "positive share",
+    "positive",
+    "record",
+    "table",
+    "flag",
+    "part",
+    "function",
+    "word",
+    "law",
+):
     BAD[f"{kind} or none"] = {name: value for name, value in BAD[kind].items() if value is not None}
 
 
@@ -325,7 +355,8 @@ def test_every_field_of_a_family_or_regime_has_a_row() -> None:
         name: part for name, part in public.items()
         if dataclasses.is_dataclass(part) and part.__module__.startswith(("modelcollapse.families", "modelcollapse.regimes"))
     }  # fmt: skip
-    parts.pop("Normal")  # parameters, no family
+    for name in ("Normal", "Student"):  # parameters, no families
+        parts.pop(name)
     wanted = {f"{name}.{field.name}" for name, part in parts.items() for field in dataclasses.fields(part)}
     assert len(wanted) > 50
     assert wanted <= set(ROWS), wanted - set(ROWS)

@@ -23,13 +23,19 @@ KINDS = {
     "gaussianmean": families.GaussianMean,
     "gmm": families.GaussianMixture,
     "kde": families.KernelDensity,
+    "medianmad": families.MedianMAD,
     "negativebinomial": families.NegativeBinomial,
     "pareto": families.Pareto,
     "poisson": families.Poisson,
     "uniform": families.Uniform,
     "vae": families.VAE,
 }
-UNKNOWN = {"gmm": ["log_determinant", "mean"], "pareto": ["mean"], "uniform": ["mean"]}  # no closed form
+UNKNOWN = {
+    "gmm": ["log_determinant", "mean"],
+    "medianmad": ["log_variance"],
+    "pareto": ["mean"],
+    "uniform": ["mean"],
+}  # no closed form
 LAWLESS = ("negativebinomial", "vae")
 STATES, ROWS, LAW = (
     ("probabilities", "zipf", "words", "counts", "states"),
@@ -43,6 +49,7 @@ SOURCES = {
     "gaussian": ROWS,
     "gmm": ROWS,
     "kde": ROWS,
+    "medianmad": ROWS,
     "pareto": LAW,
     "poisson": ("parameter", "table", *STATES),
     "uniform": LAW,

@@ -74,6 +74,14 @@ def test_a_flat_vocabulary_remembers_its_start_and_a_real_one_does_not(example):
 
 
 @pytest.mark.slow
+def test_the_losses_of_remedies_are_those_of_the_table(example):
+    rows = example("price_of_a_remedy")
+    z = scores(rows)
+    assert len(z) == 19
+    assert max(map(abs, z.values())) < 5
+
+
+@pytest.mark.slow
 def test_regimes_lie_on_their_curves(example):
     rows = example("regimes")
     z = scores(rows)

@@ -22,7 +22,7 @@ ABILITIES = {
     name: getattr(protocols, name)
     for name in (
         "Bounded", "Blends", "ByRows", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours",
-        "Limits", "Mixes", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
+        "Limits", "Mixes", "NeedsItems", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip
 
@@ -153,17 +153,24 @@ WRAPPERS: dict[str, Any] = {
     "Curated states": lambda family: families.Curated(family, [0.0, 1.0, 2.0]),
     "Verified rows": lambda family: families.Verified(family, accept=often),
     "Noisy": lambda family: families.Noisy(family, 0.5),
+    "Posterior": lambda family: families.Posterior(family, 3.0),
+    "Posterior items": lambda family: families.Posterior(family, 3.0, per="item"),
+    "Shrunk": lambda family: families.Shrunk(family, None, 0.5),
+    "Ensemble": lambda family: families.Ensemble(family, 2),
+    "Oversampled": lambda family: families.Oversampled(family, 2),
+    "Stratified": families.Stratified,
 }
 ALWAYS = {
     "Exact": {"Checks", "SeesLaws"}, "Conditional": {"Checks", "Projects", "Works"}, "Tempered": {"GivesOut"},
     "Tempered law": {"GivesOut"}, "Curated states": {"GivesOut", "ByRows"}, "Verified rows": {"GivesOut", "ByRows"},
-    "Noisy": {"GivesOut", "ByRows"},
+    "Noisy": {"GivesOut", "ByRows"}, "Posterior": {"Checks", "Informed"}, "Posterior items": {"Checks", "Informed"},
+    "Shrunk": {"Checks", "Informed"}, "Ensemble": {"Informed"},
 }  # fmt: skip
 PASSED = {
     "Damped": set(ABILITIES) - {"Limits"},
     "Rounded": {
-        "Blends", "Bounded", "ByRows", "Checks", "Continues", "Informed", "KeepsRows", "Observed", "Projects", "SeesLaws",
-        "Validates", "Works",
+        "Blends", "Bounded", "ByRows", "Checks", "Continues", "Informed", "KeepsRows", "NeedsItems", "Observed", "Projects",
+        "SeesLaws", "Validates", "Works",
     },
     "Exact": {"Blends", "Bounded", "Equivariant", "Informed", "Observed", "OfKind", "Projects", "Validates"},
     "Conditional": {"Bounded", "Informed", "KeepsRows", "Validates"},
@@ -175,6 +182,15 @@ PASSED["Curated states"] = PASSED["Tempered"] | {"Bounded"}
 BY_ROWS = PASSED["Tempered"] - {"Mixes", "Rests", "OfKind", "Continues"}
 """What comes out by rows is no law of the family, and has no mixture and no rest."""
 PASSED["Verified rows"] = BY_ROWS | {"Bounded"}
+PASSED["Posterior"] = {"Blends", "Mixes", "NeedsItems", "Observed", "OfKind", "Projects", "Works"}
+PASSED["Posterior items"] = PASSED["Posterior"]
+PASSED["Shrunk"] = PASSED["Posterior"] | {"DrawsMany", "SeesLaws", "Validates"}
+PASSED["Ensemble"] = {"Blends", "Checks", "NeedsItems", "Observed", "OfKind", "Projects", "Validates"}
+PASSED["Oversampled"] = set(ABILITIES) - {"Continues", "DrawsMany", "GivesOut", "Limits", "Mixes", "SeesLaws"}
+PASSED["Stratified"] = {
+    "Blends", "Bounded", "Checks", "Informed", "KeepsRows", "NeedsItems", "Observed", "OfKind", "Projects", "Rests",
+    "Validates",
+}  # fmt: skip
 PASSED["Noisy"] = BY_ROWS | {"Equivariant"}
 REFUSED = {
     "Damped": lambda family: not isinstance(family, Blends),
@@ -185,6 +201,12 @@ REFUSED = {
     "Curated states": lambda family: not isinstance(family, protocols.OfKind) or family.kind != "states",
     "Verified rows": lambda family: isinstance(family, protocols.OfKind) and family.kind == "states",
     "Noisy": lambda family: isinstance(family, protocols.OfKind) and family.kind == "states",
+    "Posterior": lambda family: type(family) not in (mc.Discrete, mc.Gaussian, mc.Poisson),
+    "Posterior items": lambda family: type(family) not in (mc.Discrete, mc.Gaussian),
+    "Shrunk": lambda family: type(family) not in (mc.Discrete, mc.Gaussian, mc.Poisson, mc.Exact),
+    "Ensemble": lambda family: type(family) not in (mc.Discrete, mc.Gaussian, mc.Poisson),
+    "Oversampled": lambda family: isinstance(family, protocols.SeesLaws | protocols.Continues),
+    "Stratified": lambda family: family.data is not Counts or isinstance(family, protocols.GivesOut),
 }
 """What a wrapper does not take."""
 
@@ -205,6 +227,8 @@ def test_a_wrapper_has_what_it_should_and_nothing_else(wrapper: str, inner: str)
     expected = (abilities(family) & PASSED[wrapper]) | ALWAYS.get(wrapper, set())
     if wrapper == "Noisy" and isinstance(family, protocols.OfKind):  # of a normal law comes another
         expected |= abilities(family) & PASSED["Tempered"]
+    if wrapper == "Posterior items" and inner == "Gaussian":  # its items are t
+        expected -= {"OfKind"}
     assert abilities(wrapped) == expected
     assert isinstance(wrapped, protocols.Family)
     # the same after a flight through JAX, with leaves of every kind, and after a copy

@@ -46,6 +46,7 @@ GROUPS = {
         "best_of",
     ),
     "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
+    "Remedies and their price": ("iterated_learning", "iterated_families", "sampling_designs", "remedies"),
     "Sources of error": ("errors", "precision"),
     "What is called collapse": ("definitions",),
 }

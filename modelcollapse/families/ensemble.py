@@ -40,7 +40,10 @@ class Several:
 
 
 @part
-@inherits(protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.Observed)
+@inherits(
+    protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.NeedsItems,
+    protocols.Observed, protocols.OfKind,
+)  # fmt: skip
 class Ensemble(Wrapper):
     r"""The mean of ``refits`` fits of ``family``: in the probabilities (``Discrete``), in mean and covariance
     (``Gaussian``), in the mean (the families of counts, ``GaussianMean``).
@@ -73,7 +76,7 @@ class Ensemble(Wrapper):
     def __post_init__(self) -> None:
         samples = arguments.checker(arguments.choice, ("own", "one"))
         arguments.converted(self, family=arguments.family, refits=arguments.count, samples=samples)
-        if not lies_between(self.family):
+        if not lies_between(self.family) or isinstance(self.family, protocols.SeesLaws):
             raise TypeError(f"Ensemble needs a family in which several laws have a mean; got {described(self.family)}")
         if self._own and issubclass(self.family.data, Rows):
             raise TypeError(

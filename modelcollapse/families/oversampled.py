@@ -15,9 +15,9 @@ from modelcollapse.pytree import part, static
 
 @part
 @inherits(
-    protocols.Checks, protocols.Projects, protocols.Limits, protocols.Blends, protocols.Rests, protocols.Validates,
-    protocols.KeepsRows, protocols.Works, protocols.Labours, protocols.Equivariant, protocols.Bounded,
-    protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+    protocols.Checks, protocols.Projects, protocols.Blends, protocols.Rests, protocols.Validates, protocols.KeepsRows,
+    protocols.NeedsItems, protocols.Works, protocols.Labours, protocols.Equivariant, protocols.Bounded,
+    protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed, protocols.OfKind, protocols.ByRows,
 )  # fmt: skip
 class Oversampled(Wrapper):
     """``family``, but a model gives ``times`` items wherever a regime asks it for one; real draws are as asked.

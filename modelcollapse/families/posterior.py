@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments, protocols
@@ -21,7 +22,7 @@ from modelcollapse.pytree import part, static
 
 @part
 @inherits(
-    protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Works, protocols.Observed,
+    protocols.Projects, protocols.Mixes, protocols.Blends, protocols.NeedsItems, protocols.Works, protocols.Observed,
     protocols.OfKind,
 )  # fmt: skip
 class Posterior(Wrapper):
@@ -78,15 +79,14 @@ class Posterior(Wrapper):
         return Rows if self._makes_rows else self.family.data
 
     @property
-    def withheld(self) -> tuple[type, ...]:  # type: ignore[override]
-        """The predictive law of normal items is a t, and no normal law."""
-        normal = isinstance(self.family, protocols.OfKind) and self.family.kind == "normal"
-        return (protocols.OfKind,) if normal and self.per == "item" else ()
-
-    @property
     def _makes_rows(self) -> bool:
         """Whether the mean and scatter of the items that come out have no law to be drawn from at once."""
         return self.per == "item" and self.family.data is Moments
+
+    @property
+    def withheld(self) -> tuple[type, ...]:  # type: ignore[override]
+        """t laws are not those of the family within."""
+        return (protocols.OfKind,) if self._makes_rows else ()
 
     def draw(self, key: jax.Array, params: Params, n: Count, capacity: int, given: Rows | None = None) -> Any:
         if self._makes_rows:
@@ -112,6 +112,12 @@ class Posterior(Wrapper):
         family = self.family.told(source) if isinstance(self.family, protocols.Informed) else self.family
         base = family.project(source) if self.base is None else self.base  # type: ignore[attr-defined]
         return dataclasses.replace(self, family=family, base=base)
+
+    def fewest(self, params: Params) -> jax.Array:
+        """The family's own number without a prior; with one, so many that more than d items are there in all."""
+        d = params.mean.shape[-1]
+        a = jnp.asarray(self.strength)
+        return jnp.where(a > 0, jnp.maximum(jnp.floor(d - a) + 1, 1), d + 1).astype(jnp.int32)
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse what the family refuses of a source, a base of another size, and fits with too few items."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ def target(name: str, value: SourceProtocol | Params, family: Family) -> Params:
         return found
     if isinstance(value, jax.Array | np.ndarray | list | tuple):
         return jnp.asarray(arguments.law(name, value), jnp.result_type(float))
-    if jax.tree_util.all_leaves([value]):
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(
             f"{name} must be a source, such as categorical(p) or normal(0, 1), or parameters of {described(family)}; "
             f"got {shown(value)}"

@@ -65,6 +65,10 @@ class MedianMAD:
         middle, deviation = median_and_deviation(data)
         return Normal(*_line(middle, jnp.log(deviation) + float(np.log(NORMAL_MAD))))
 
+    def fewest(self, params: Normal) -> int:
+        """2: one row has no deviation."""
+        return 2
+
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean and in the logarithm of the scale."""
         return _blended(previous, fitted, rate)
@@ -143,6 +147,10 @@ class StudentT:
         start = jnp.zeros((), z.dtype), jnp.ones((), z.dtype)
         location, square = lax.fori_loop(0, self.iterations, step, start)
         return self._law(middle + unit * location, jnp.log(unit) + 0.5 * jnp.log(square))
+
+    def fewest(self, params: Student) -> jax.Array:
+        """The least whole number above 1 + 1/k, and at least 2."""
+        return jnp.maximum(jnp.floor(1 + 1 / params.dof).astype(jnp.int32) + 1, 2)
 
     def blend(self, previous: Student, fitted: Student, rate: Number) -> Student:
         """Linear in the location and in the logarithm of the scale."""

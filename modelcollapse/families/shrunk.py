@@ -69,7 +69,7 @@ def lies_between(family: Family) -> bool:
 @part
 @inherits(
     protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Validates, protocols.Works, protocols.SeesLaws,
-    protocols.DrawsMany, protocols.Observed, protocols.OfKind,
+    protocols.DrawsMany, protocols.NeedsItems, protocols.Observed, protocols.OfKind,
 )  # fmt: skip
 class Shrunk(Wrapper):
     r"""``family``, but each fit is drawn the part ``weight`` of the way to the law ``to``, fixed for good.

@@ -31,10 +31,15 @@ def systematic(key: jax.Array, n: Count, law: jax.Array) -> jax.Array:
     The largest share takes what rounding leaves. -1 where ``law`` is no law. Source: Madow and Madow, "On the theory of
     systematic sampling", Ann. Math. Statist. 15 (1944).
     """
+    (offset,) = keys.words(keys.materialised(key), (1,))[0]
+    return at_offset(offset, n, law)
+
+
+def at_offset(offset: jax.Array, n: Count, law: jax.Array) -> jax.Array:
+    """``systematic`` with the common offset u given as the uint32 of :math:`2^{32} u`."""
     n = jnp.asarray(n, jnp.int32)
     largest = law.argmax()
     sound = jnp.isfinite(law).all() & (law >= 0).all() & (law.sum() > 0)
-    (bits,) = keys.words(keys.materialised(key), (1,))[:1]
     with float64():
         wide = jnp.where(sound, law, 1.0).astype(jnp.float64)
         expected = n.astype(jnp.float64) * (wide / wide.sum())
@@ -46,7 +51,7 @@ def systematic(key: jax.Array, n: Count, law: jax.Array) -> jax.Array:
         parts = (whole.astype(jnp.int64) << _BITS) + jnp.floor((expected - whole) * 2.0**_BITS).astype(jnp.int64)
         left = (n.astype(jnp.int64) << _BITS) - parts.sum()
         parts = parts.at[largest].add(left)
-        bounds = (jnp.cumsum(parts) + bits.astype(jnp.int64)) >> _BITS
+        bounds = (jnp.cumsum(parts) + offset.astype(jnp.int64)) >> _BITS
         counts = jnp.diff(bounds, prepend=jnp.zeros(1, jnp.int64)).astype(jnp.int32)
     return jnp.where(sound, counts, -1)
 
@@ -61,8 +66,8 @@ def in_random_order(key: jax.Array, counts: jax.Array, capacity: int) -> Rows:
 
 @part
 @inherits(
-    protocols.Checks, protocols.Projects, protocols.Limits, protocols.Blends, protocols.Rests, protocols.Validates,
-    protocols.KeepsRows, protocols.Bounded, protocols.HasFeatures, protocols.Observed, protocols.OfKind,
+    protocols.Checks, protocols.Projects, protocols.Blends, protocols.Rests, protocols.Validates, protocols.KeepsRows,
+    protocols.NeedsItems, protocols.Bounded, protocols.HasFeatures, protocols.Observed, protocols.OfKind,
 )  # fmt: skip
 class Stratified(Wrapper):
     r"""``family``, but a model's items come in proportion to its law: M of them hold each state the floor or the

@@ -34,6 +34,27 @@ OfKind        yes               no: rounds        yes               no          
 ByRows        yes               yes               no: no draws      no: draws rows    yes
 ============  ================  ================  ================  ================  ============================
 
+============  ===============  ===============  ===============  ==================  ================================
+ability       Posterior        Shrunk           Ensemble         Oversampled         Stratified
+============  ===============  ===============  ===============  ==================  ================================
+Checks        own, always      own, always      yes              yes                 yes
+Informed      own, always      own, always      own, always      own                 own
+Projects      yes              yes              yes              yes                 yes
+Limits        no: draws        no: it is moved  no: averages     no: no sampling     no: no sampling
+Mixes         yes              yes              no: own samples  no: counted first   no: counted first
+Blends        yes              yes              yes              yes                 yes
+Rests         no: may wake     no: moves        no: averages     yes                 yes
+Validates     no: all finite   yes              yes              yes                 yes
+DrawsMany     no: unwritten    yes              no: unwritten    no: unwritten       no: draws otherwise
+KeepsRows     no: keeps none   no: keeps none   no: keeps none   yes                 yes
+NeedsItems    own              yes              yes              yes                 yes
+Works         yes              yes              no: unwritten    yes                 no: unwritten
+SeesLaws      no: refused      yes              no: draws items  no: refused         no: refused
+Observed      yes              yes              yes              yes                 yes
+OfKind        yes, not t laws  yes              yes              yes                 yes
+others        no               no: it is kept   no               yes, but GivesOut   Bounded and HasFeatures
+============  ===============  ===============  ===============  ==================  ================================
+
 An instance of a wrapper may withhold more, by its attribute ``withheld``: what a class can do in one of its ways alone.
 """
 

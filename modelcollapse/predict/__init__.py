@@ -12,6 +12,7 @@ from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,
@@ -20,6 +21,7 @@ from modelcollapse.predict import (
     registry,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )
@@ -35,6 +37,7 @@ __all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,
+    designs,
     detected,
     discrete,
     gaussian,
@@ -42,6 +45,7 @@ RULES = (
     one_parameter,
     regression,
     remedies,
+    robust,
     selected_normals,
     selection,
 )

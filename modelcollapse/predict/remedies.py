@@ -1,31 +1,22 @@
-"""Remedies: fits drawn from a posterior or towards an archive, stratified draws, and other divisors."""
+"""Fits drawn from a posterior: they forget the truth and keep the prior, and without one they walk."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
-from modelcollapse.families import (
-    Discrete,
-    Gamma,
-    Gaussian,
-    Poisson,
-    Posterior,
-    Shrunk,
-    Stratified,
-)
+from modelcollapse.families import Discrete, Ensemble, Gamma, Gaussian, Poisson, Posterior
 from modelcollapse.families.exponential import LogScale, Mean
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.predict.prediction import Function
-from modelcollapse.predict.registry import prediction, several
+from modelcollapse.predict.registry import Guard, prediction, several
 from modelcollapse.predict.setting import Setting, independent, needed, normal
-from modelcollapse_theory import iterated_families, iterated_learning, sampling_designs, wishart, workflows
+from modelcollapse.protocols import Params
+from modelcollapse_theory import iterated_families, iterated_learning, workflows
 
 # --- what is within a wrapper ----------------------------------------------------------------------------------------
 
@@ -35,7 +26,7 @@ def within(s: Setting) -> Setting:
     return dataclasses.replace(s, family=s.family.family)
 
 
-def wraps(kind: type, **fields: Any) -> Any:
+def wraps(kind: type, **fields: object) -> Guard:
     """Guard: the family within is of this exact type, and the wrapper has these fields."""
     return lambda s: type(s.family.family) is kind and all(vars(s.family)[k] == v for k, v in fields.items())
 
@@ -45,7 +36,7 @@ def strength(s: Setting) -> float:
     return float(s.family.strength)
 
 
-def law_at(s: Setting, base: Any) -> np.ndarray:
+def law_at(s: Setting, base: Params | None) -> np.ndarray:
     """A law ``(K,)`` that is given as parameters, or the truth where None is."""
     if base is None:
         return within(s).law
@@ -59,7 +50,7 @@ def at_truth(s: Setting) -> bool:
     return law_at(s, s.family.base).shape == law.shape and np.allclose(law_at(s, s.family.base), law, 1e-5, 1e-7)
 
 
-def normal_at(s: Setting, base: Any) -> tuple[np.ndarray, np.ndarray]:
+def normal_at(s: Setting, base: Params | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of a normal law that is given as parameters, or the truth's where None is."""
     if base is None:
         return s.mean, s.finite_covariance
@@ -68,7 +59,7 @@ def normal_at(s: Setting, base: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(base.mean, np.float64), factor @ factor.T
 
 
-def mean_at(s: Setting, base: Any) -> float:
+def mean_at(s: Setting, base: Params | None) -> float:
     """The mean of a law on one column, given as parameters, or the truth's where None is."""
     if base is None:
         return float(s.mean[0])
@@ -105,35 +96,40 @@ def _(s: Setting, second_moments: Function) -> tuple[np.ndarray, np.ndarray]:
     return s.trajectory(mean), s.trajectory(square)
 
 
-@several(
-    sampling_designs.stratified_moments, pick=BOTH, family=Stratified, regime=regimes.Replace, source=independent,
-    where=wraps(Discrete),
-)  # fmt: skip
-def _(s: Setting, stratified_moments: Function) -> tuple[np.ndarray, np.ndarray]:
-    law = within(s).law
-    return s.always(law), s.trajectory(stratified_moments(law, s.sizes))
-
-
 def with_real(s: Setting) -> bool:
     """A mixture without old data, under a prior at the truth."""
-    return at_truth(s) and s.steady(s.regime.beta) == 0
+    return wraps(Discrete, per="fit")(s) and at_truth(s) and s.steady(s.regime.beta) == 0
+
+
+BY_LOSS = {
+    observables.heterozygosity: lambda s, law, lost: workflows.expected_heterozygosity(law, lost),
+    observables.chi_square: lambda s, law, lost: workflows.expected_chi_square(int((law > 0).sum()), lost),
+}
+OF_LOSS = "E H_n = (1 - v_n) H_0, E chi^2 = (K - 1) v_n"
 
 
 @several(
-    iterated_learning.posterior, workflows.expected_heterozygosity, workflows.expected_chi_square, family=Posterior,
-    regime=regimes.Mixture, source=independent, where=lambda s: wraps(Discrete, per="fit")(s) and with_real(s),
-    formula="E H_n = (1 - v_n) H_0, E chi^2 = (K - 1) v_n, v' = [alpha + 2M + M(M-1)(1-g)^2 v]/(A(A+1)), A = alpha + M",
-    pick={
-        observables.heterozygosity: lambda s, diversity, distance: diversity,
-        observables.chi_square: lambda s, diversity, distance: distance,
-    },
+    iterated_learning.posterior, pick=BY_LOSS, family=Posterior, regime=regimes.Mixture, source=independent,
+    where=with_real, formula=f"{OF_LOSS}, v' = [alpha + 2M + M(M-1)(1-g)^2 v]/(A(A+1)), A = alpha + M",
 )  # fmt: skip
-def _(
-    s: Setting, posterior: Function, expected_heterozygosity: Function, expected_chi_square: Function
-) -> tuple[np.ndarray, np.ndarray]:
-    law = within(s).law
-    lost = posterior(s.size, s.fits, strength(s), s.steady(s.regime.gamma))
-    return expected_heterozygosity(law, lost), expected_chi_square(int((law > 0).sum()), lost)
+def _(s: Setting, posterior: Function) -> tuple[np.ndarray, np.ndarray]:
+    return within(s).law, posterior(s.size, s.fits, strength(s), s.steady(s.regime.gamma))
+
+
+def averages(s: Setting) -> bool:
+    """Several posterior draws given one data set are averaged, under a prior at the truth."""
+    if type(s.family.family) is not Posterior or not (s.family.samples == "one" or s.family.refits == 1):
+        return False
+    return wraps(Discrete, per="fit")(within(s)) and at_truth(within(s))
+
+
+@several(
+    iterated_learning.posterior_ensemble, pick=BY_LOSS, family=Ensemble, regime=regimes.Replace, source=independent,
+    where=averages, formula=f"{OF_LOSS}, v' = (1-1/k)(M/A)^2 w + [1 + M^2 w/A]/(k(A+1)), w = 1/M + (1-1/M) v",
+)  # fmt: skip
+def _(s: Setting, posterior_ensemble: Function) -> tuple[np.ndarray, np.ndarray]:
+    inner = within(s)
+    return within(inner).law, posterior_ensemble(s.size, s.fits, strength(inner), s.family.refits)
 
 
 # --- normal laws: two moments under any prior, and walks without a drift ---------------------------------------------
@@ -161,7 +157,7 @@ def without_prior(s: Setting) -> bool:
     return strength(s) == 0
 
 
-def reference(kind: type) -> Any:
+def reference(kind: type) -> Guard:
     """Guard: a draw for each fit under the reference prior."""
     return lambda s: wraps(kind, per="fit")(s) and without_prior(s)
 
@@ -253,115 +249,3 @@ def _(s: Setting, gamma_log_mean: Function) -> tuple[np.ndarray, float]:
     shape = float(s.family.family.shape)
     moved = [float(gamma_log_mean(shape, int(n), 1)[0]) for n in s.sizes]
     return (np.log(s.mean[0]) + s.after(np.cumsum(moved)))[:, None], shape
-
-
-# --- an archive to shrink to, and other divisors ---------------------------------------------------------------------
-
-
-def shrunk_by(s: Setting) -> float:
-    needed(np.ndim(s.family.weight) == 0)
-    return float(s.family.weight)
-
-
-@several(
-    sampling_designs.shrunk_law_moments, pick=BOTH, family=Shrunk, regime=regimes.Replace, source=independent,
-    where=wraps(Discrete),
-)  # fmt: skip
-def _(s: Setting, shrunk_law_moments: Function) -> tuple[np.ndarray, np.ndarray]:
-    mean, square = shrunk_law_moments(within(s).law, law_at(s, s.family.to), s.sizes, shrunk_by(s))
-    return s.trajectory(mean), s.trajectory(square)
-
-
-COORDINATES = {
-    observables.mean: lambda s, mean, error, variance: mean,
-    observables.squared_mean_error: lambda s, mean, error, variance: error.sum(1),
-    observables.variance: lambda s, mean, error, variance: variance,
-    observables.total_variance: lambda s, mean, error, variance: variance.sum(1),
-}
-
-
-def shrinks_a_gaussian(s: Setting) -> bool:
-    return wraps(Gaussian)(s) and s.family.family.divisor is None
-
-
-@several(
-    sampling_designs.shrunk_moments, pick=COORDINATES, family=Shrunk, regime=regimes.Replace, source=independent,
-    where=shrinks_a_gaussian,
-)  # fmt: skip
-def _(s: Setting, shrunk_moments: Function) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    mean, covariance = normal_at(s, s.family.to)
-    unit, ddof = np.sqrt(s.variances), s.family.family.ddof
-    away, archive = (mean - s.mean) / unit, np.diagonal(covariance) / s.variances
-    each = [shrunk_moments(s.sizes, shrunk_by(s), *pair, ddof=ddof) for pair in zip(away, archive, strict=True)]
-    moved, error, variance = (s.trajectory(np.stack(x, 1)) for x in zip(*each, strict=True))
-    return s.mean + unit * moved, unit**2 * error, unit**2 * variance
-
-
-def corrected(s: Setting) -> bool:
-    return s.family.divisor is not None
-
-
-of_corrected = functools.partial(
-    prediction, family=Gaussian, regime=regimes.Replace, source=normal, where=corrected, order="exact"
-)
-
-
-def steps(s: Setting, of: Callable[[int], ArrayLike]) -> np.ndarray:
-    """A function of the sample size, summed over all fits so far, ``(fits, ...)``."""
-    return s.after(np.cumsum([of(int(n)) for n in s.sizes], axis=0))
-
-
-def grown(s: Setting, moment: Function, order: float) -> np.ndarray:
-    """E of the variance to a power, relative to the truth's, ``(fits,)``."""
-    return np.exp(steps(s, lambda n: np.log(moment(order, n, 1, s.family.divisor))))
-
-
-@several(
-    sampling_designs.corrected_variance_moment, family=Gaussian, regime=regimes.Replace, source=normal, where=corrected,
-    formula="E variance_n = variance_0 prod_i k_i, E sigma_n = sigma_0 prod_i sqrt(k_i) c4(M_i)",
-    pick={
-        observables.variance: lambda s, moment: grown(s, moment, 1.0)[:, None] * s.variances,
-        observables.total_variance: lambda s, moment: grown(s, moment, 1.0) * s.variances.sum(),
-        observables.standard_deviation: lambda s, moment: grown(s, moment, 0.5)[:, None] * np.sqrt(s.variances),
-    },
-)  # fmt: skip
-def _(s: Setting, corrected_variance_moment: Function) -> tuple[Function]:
-    return (corrected_variance_moment,)
-
-
-@of_corrected(
-    observables.squared_mean_error, sampling_designs.corrected_variance_moment,
-    formula="E |mu_n - mu_0|^2 = tr Sigma_0 sum_i k_1...k_(i-1)/M_i",
-)  # fmt: skip
-def _(s: Setting, corrected_variance_moment: Function) -> ArrayLike:
-    factors = [float(corrected_variance_moment(1.0, int(n), 1, s.family.divisor)) for n in s.sizes]
-    return s.after(np.cumsum(np.cumprod([1.0, *factors[:-1]]) / s.sizes)) * s.variances.sum()
-
-
-@of_corrected(observables.log_variance, sampling_designs.corrected_log_variance)
-def _(s: Setting, corrected_log_variance: Function) -> ArrayLike:
-    drift = steps(s, lambda n: corrected_log_variance(n, 1, s.family.divisor)[0])
-    return np.log(s.variances) + drift[:, None]
-
-
-@of_corrected(
-    observables.log_pivots, wishart.lyapunov_spectrum, sampling_designs.log_divisor_factor,
-    formula="E ln pivot_j moves by psi((M-j)/2) - ln((M-1)/2) + ln k a fit",
-)  # fmt: skip
-def _(s: Setting, lyapunov_spectrum: Function, log_divisor_factor: Function) -> ArrayLike:
-    start = 2 * np.log(np.diagonal(np.linalg.cholesky(s.covariance)))
-    return start + pivots(s, lyapunov_spectrum, log_divisor_factor)
-
-
-@of_corrected(
-    observables.log_determinant, wishart.lyapunov_spectrum, sampling_designs.log_divisor_factor,
-    formula="E ln det moves by sum_j [psi((M-j)/2) - ln((M-1)/2)] + d ln k a fit",
-)  # fmt: skip
-def _(s: Setting, lyapunov_spectrum: Function, log_divisor_factor: Function) -> ArrayLike:
-    return np.linalg.slogdet(s.covariance)[1] + pivots(s, lyapunov_spectrum, log_divisor_factor).sum(1)
-
-
-def pivots(s: Setting, lyapunov_spectrum: Function, log_divisor_factor: Function) -> np.ndarray:
-    """How far the log pivots have moved ``(fits, d)``."""
-    d = s.mean.size
-    return steps(s, lambda n: lyapunov_spectrum(np.array([n]), d, ddof=1)[0] + log_divisor_factor(n, s.family.divisor))

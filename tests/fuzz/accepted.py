@@ -45,6 +45,10 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("Curated", "choices", "inf"): "without end: the law p e^r",
     ("Verified", "right, wrong", "zero, fraction"): "a chance; the other lets something pass",
     ("Noisy", "scale", "zero, fraction, 10**30, 1e19, uint64, 2**62"): "a deviation of 0 or more, with a finite square",
+    ("Posterior", "strength", "zero, " + LARGE): "0 or more items",
+    ("Shrunk", "to", "None"): "the truth, where it is known",
+    ("Shrunk", "weight", "zero, fraction"): "a share; 0 is the family itself",
+    ("StudentT", "dof", LARGE): "a positive number",
     ("PPCA, VAE", "noise, kl_weight", LARGE): "a positive number",
     (
         "VAE",

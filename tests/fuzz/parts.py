@@ -122,6 +122,16 @@ def family_cases() -> dict[str, Case]:
         "Conditional": Case(mc.Conditional, {"family": mc.Gaussian(), "classes": 2}, predicted(classes)),
         "Damped": Case(mc.Damped, {"family": mc.Gaussian(), "rate": 0.5}, predicted(line)),
         "Exact": Case(mc.Exact, {"family": mc.Gaussian()}, predicted(line)),
+        "Gaussian (divisor)": Case(mc.Gaussian, {"ddof": 1, "divisor": "log_unbiased"}, predicted(plane)),
+        "Posterior": Case(
+            families.Posterior, {"family": mc.Discrete(), "strength": 0.5, "base": LAW, "per": "fit"}, predicted(coins)
+        ),
+        "Stratified": Case(families.Stratified, {"family": mc.Discrete()}, predicted(coins)),
+        "Shrunk": Case(families.Shrunk, {"family": mc.Discrete(), "to": LAW, "weight": 0.5}, predicted(coins)),
+        "Oversampled": Case(families.Oversampled, {"family": mc.Discrete(), "times": 2}, predicted(coins)),
+        "Ensemble": Case(families.Ensemble, {"family": mc.Gaussian(), "refits": 2, "samples": "one"}, predicted(line)),
+        "MedianMAD": Case(families.MedianMAD, {}, predicted(line)),
+        "StudentT": Case(families.StudentT, {"dof": 3.0, "iterations": 10}, predicted(line)),
         "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
         "Tempered": Case(families.Tempered, {"family": mc.Discrete(), "temperature": 0.5}, predicted(coins)),
         "Truncated": Case(families.Truncated, {"family": mc.Discrete(), "top_k": 2, "top_p": 0.5}, predicted(coins)),

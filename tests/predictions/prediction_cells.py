@@ -9,6 +9,8 @@ from fractions import Fraction as F
 from typing import Any
 
 import numpy as np
+import remedy_values
+import robust_values
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
@@ -96,6 +98,8 @@ PROCESSES: dict[str, Any] = {
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
     **SELECTED,
 }  # fmt: skip
+PROCESSES |= remedy_values.PROCESSES
+PROCESSES["median of three"] = robust_values.MedianOfThree(4.0)
 
 
 def shares(*values: float) -> np.ndarray:
@@ -168,6 +172,8 @@ class Cell:
 def adapted(process: Any, sizes: list[int]) -> list[int]:
     """Sizes at which this process has the moments, or the rank, that it needs."""
     constant = len(set(sizes)) == 1
+    if isinstance(process, remedy_values.Remedy):
+        return process.adapted(sizes)
     if isinstance(process, NormalCovariates):
         if process.shortest and len(process.weights) > 2:
             return [2, 2, 2] if constant else [2, 1, 2]
@@ -180,6 +186,8 @@ def adapted(process: Any, sizes: list[int]) -> list[int]:
 def accepted(kind: str, name: str) -> bool:
     """Whether ``simulate`` takes the pair, and its enumeration is small."""
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
+    if isinstance(process, remedy_values.Remedy):
+        return name in process.regimes
     if kind in SELECTED:
         return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):

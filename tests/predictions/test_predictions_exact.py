@@ -17,6 +17,12 @@ from modelcollapse.predict import registry
 
 TOLERANCE = {64: 1e-9, 32: 3e-6}
 CONSERVED = {"mean", "probabilities", "coefficients"}
+# what is drawn towards an archive without a look at the sample size
+AT_ANY_SIZE = {
+    "shrunk law": {"probabilities"},
+    "shrunk gaussian": {"mean", "variance", "total_variance"},
+    "shrunk gaussian, ddof 0": {"mean"},
+}
 
 
 @functools.cache
@@ -81,7 +87,8 @@ def test_the_table_rejects_a_sample_size_that_is_one_too_large(kind):
     for p in predictions_of(cell, size=cell.sizes[0] + 1):
         value = exact(kind, "replace")[p.observable]
         constant = np.allclose(value, value[:1], 1e-9)
-        assert constant or not np.allclose(p.values, value, TOLERANCE[32], TOLERANCE[32]), p.observable
+        sized = p.observable not in AT_ANY_SIZE.get(kind, ())
+        assert constant or not sized or not np.allclose(p.values, value, TOLERANCE[32], TOLERANCE[32]), p.observable
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "plane", "gaussian on rows"])

@@ -35,7 +35,7 @@ BROADCAST = names(
     "sizes source spacing squared_norm squared_shift states steps synthetic synthetic_size temperature theta "
     "threshold trace true_positive value variance weight width"
 )
-BROADCAST |= names("base factor members strength")
+BROADCAST |= names("base factor members strength")  # of remedies
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
@@ -88,7 +88,7 @@ REMEDIES = {
     "fraction": names("base shift target weight"),
     "empty": names("without"),
     "bool": names("own own_start"),
-    "2**62": names("members"),
+    "2**62": names("archive members"),
 }
 ACCEPTED |= {kind: (why, allowed | REMEDIES.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 # A second each: one form of each number is enough there.

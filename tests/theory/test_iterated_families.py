@@ -125,6 +125,20 @@ def test_normal_items_of_their_own_posterior():
         centre = (a * AT[0] + size * average) / total
 
 
+def test_the_log_of_items_rises():
+    """Student t items by NumPy; the log of their sample variance over that of the items' scale."""
+    rng, sizes = np.random.default_rng(6), (12, 25, 50)
+    off = []
+    for size in sizes:
+        rows = rng.standard_t(size - 1, (150_000, size)) * math.sqrt(1 + 1 / size)
+        logs = np.log(rows.var(1, ddof=1))
+        drift, error = float(theory.item_log_drift(size)), logs.std() / math.sqrt(len(logs))
+        assert abs(logs.mean() - drift) < 5 * error + 1.5 / size**2
+        assert abs(logs.mean()) > 10 * error
+        off.append(size * drift)
+    assert np.all(np.abs(np.array(off) - 2) < 10 / np.array(sizes))
+
+
 def test_pivots_under_the_reference_prior():
     rng, size, d = np.random.default_rng(5), 7, 3
     sigma = np.broadcast_to(np.eye(d), (CHAINS, d, d))

@@ -111,6 +111,14 @@ def test_shrunk_variance_settles_or_not():
     least = 1 - 1 / math.sqrt(1 + 2 / 19)
     assert np.isfinite(theory.shrunk_variance_limit(20, least * 1.001))
     assert np.isinf(theory.shrunk_variance_limit(20, least * 0.999))
+    rng, spread = np.random.default_rng(2), float(theory.shrunk_variance_limit(20, 0.5, 15))
+    own = rng.chisquare(14, 200_000) / 14
+    v = own.copy()
+    for _ in range(30):
+        v = 0.5 * own + 0.5 * v * rng.chisquare(19, own.size) / 19
+    seen = (v - 1) ** 2
+    assert abs(seen.mean() - spread) < 5 * seen.std() / math.sqrt(own.size)
+    assert spread > float(theory.shrunk_variance_limit(20, 0.5)) + 2 / 14
     settled = theory.shrunk_moments([20] * 300, 0.5)[1][-1]
     assert settled == pytest.approx(0.25 / (20 * 0.5 * 1.5))
 
@@ -181,6 +189,21 @@ def test_the_bound_is_of_the_order_of_the_loss():
     bound = theory.stratified_bound(LAW, [50, 49, 47, 43])
     assert np.all(exact >= bound - 1e-12)
     assert exact[1] - bound[-1] < 4 * (exact[1] - exact[-1])
+
+
+def test_quotas_by_all_paths_of_each_class():
+    """Two classes of two states, 3 and 2 items of each data set: the classes are independent."""
+    counts, inner = [3, 2], [[F(1, 3), F(2, 3)], [F(1, 4), F(3, 4)]]
+    within = [1 - sum(p**2 for p in law) for law in inner]
+    for fits in (1, 2, 3):
+        squares = [
+            mean(law_after(law, [n] * fits), lambda p: sum(x**2 for x in p))
+            for n, law in zip(counts, inner, strict=True)
+        ]
+        exact = 1 - sum((n / 5) ** 2 * x for n, x in zip(counts, squares, strict=True))
+        found = theory.quota_heterozygosity(counts, [float(h) for h in within], fits)
+        assert found == pytest.approx(exact)
+    assert theory.quota_heterozygosity(counts, [float(h) for h in within], 10**6) == pytest.approx(1 - (9 + 4) / 25)
 
 
 # --- more draws, several refits, slow updates ------------------------------------------------------------------------

@@ -14,7 +14,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
-* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
 
@@ -63,6 +63,7 @@ __all__ = [
     "regression",
     "remedies",
     "replacement",
+    "robust",
     "sampling_designs",
     "screening",
     "selection",

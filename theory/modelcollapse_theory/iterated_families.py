@@ -204,6 +204,23 @@ def normal_limit(sample_size: int, dimension: int, strength: float, *, per: str 
 
 
 @theorem(
+    statement="E ln variance rises by ln[(1+1/M) nu/(nu-2)] - [6/((nu-4) M) + 2/nu]/2, about 2/M, a fit",
+    conditions=f"normal, {_REFERENCE}, a posterior draw for each item, replace, M > 5; from the second fit on",
+    order="O(M^-2)",
+    source=_SOURCE,
+)
+def item_log_drift(sample_size: ArrayLike) -> Array:
+    r"""How much E ln s^2 rises in a fit to M items that are Student t with nu = M - 1 degrees of freedom.
+
+    The log of their variance, less half the relative variance of a sample variance, by the kurtosis 6/(nu - 4): noise
+    in the parameters widens each fit, and wins over the bias of the log. Relative error O(1/M).
+    """
+    size = whole("sample_size", sample_size, 6, "items need a fourth moment").astype(np.float64)
+    nu = size - 1
+    return np.log1p(1 / size) - np.log1p(-2 / nu) - 0.5 * (6 / ((nu - 4) * size) + 2 / nu)
+
+
+@theorem(
     statement="E m' = (a m_b + M E m)/A, Var m' = [M^2 Var m + a m_b + 2M E m]/A^2, A = a + M; Var* = m_b/a",
     conditions="Poisson, prior of the mean Gamma(a m_b, rate a), replace; for each item E m of the last fit's mean, "
     "Var m' = (M/A)^2 [Var m + E m (1 + 1/A)/M]",

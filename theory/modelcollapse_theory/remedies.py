@@ -195,14 +195,17 @@ def _once_real(q: _Question) -> Iterator[Row]:
 
 def _with_real(q: _Question) -> Iterator[Row]:
     m, r = q.size, q.real
-    price = {"real": float(r)}
-    yield q.row(f"{r} fresh real, no synthetic", *_weighed(m, r, 1, 1.0), drawn=0.0, trained=r, needs="labels", **price)
+    real = float(r)
+    alone = _weighed(m, r, 1, 1.0)
+    yield q.row(f"{r} fresh real, no synthetic", *alone, real=real, drawn=0.0, trained=real, needs="labels")
     for s in dict.fromkeys((m - r, q.synthetic)):
-        name = f"{r} fresh real + {s} synthetic"
-        paid = {"drawn": float(s), "trained": float(r + s), **price}
+        name, pool = f"{r} fresh real + {s} synthetic", float(r + s)
         best = float(weights.best(r, s))
-        yield q.row(f"{name}, pooled", *_weighed(m, r, s, r / (r + s)), **paid)
-        yield q.row(f"{name}, best weight {best:.3g}", *_weighed(m, r, s, best), needs="labels", **paid)
+        pooled, weighed = _weighed(m, r, s, r / pool), _weighed(m, r, s, best)
+        yield q.row(f"{name}, pooled", *pooled, real=real, drawn=float(s), trained=pool)
+        yield q.row(
+            f"{name}, best weight {best:.3g}", *weighed, real=real, drawn=float(s), trained=pool, needs="labels"
+        )
 
 
 def _weighed(size: int, real: int, synthetic: int, weight: float) -> tuple[Loss, float]:

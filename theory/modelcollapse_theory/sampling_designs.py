@@ -29,7 +29,7 @@ from modelcollapse_theory._domain import (
 )
 from modelcollapse_theory._log_gamma import digamma_excess
 from modelcollapse_theory._register import theorem
-from modelcollapse_theory.workflows import affine
+from modelcollapse_theory.workflows import affine, share_lost
 
 _SOURCE = "derived in theory/derivations/remedies.md"
 _COCHRAN = "Cochran's theorem; " + _SOURCE
@@ -158,11 +158,25 @@ def shrunk_variance(
     return np.array(first), np.array(second)
 
 
-def shrunk_variance_limit(sample_size: ArrayLike, weight: ArrayLike) -> Array:
-    """Stationary Var v/S^2 of ``shrunk_variance`` (ddof=1); inf unless (1-b)^2 (1+2/nu) < 1. Exact."""
+@theorem(
+    statement="Var v*/S^2 = V = (1-b)^2 (2/nu)/(1 - (1-b)^2 (1+2/nu)); V + (1+V) 2/(r-1) about the truth, where S is "
+    "the unbiased variance of r archived items",
+    conditions="one normal coordinate, replace, unbiased variance shrunk by b towards S; stationary, "
+    "(1-b)^2 (1+2/nu) < 1",
+    order="exact",
+    source=_SOURCE,
+)
+def shrunk_variance_limit(sample_size: ArrayLike, weight: ArrayLike, archive: int | None = None) -> Array:
+    """Stationary relative variance of ``shrunk_variance`` (ddof=1); inf unless (1-b)^2 (1+2/nu) < 1. Exact.
+
+    Of a given S where ``archive`` is None, else of one from r = ``archive`` real items, whose error comes on top, once.
+    """
     nu, left = _sizes(sample_size) - 1, (1 - within("weight", weight, 0, 1)) ** 2
     room = 1 - left * (1 + 2 / nu)
-    return np.where(room > 0, left * (2 / nu) / np.where(room > 0, room, 1.0), np.inf)
+    spread = np.where(room > 0, left * (2 / nu) / np.where(room > 0, room, 1.0), np.inf)
+    if archive is None:
+        return spread
+    return spread + (1 + spread) * 2 / (one_whole("archive", archive, 2, "a variance needs at least two draws") - 1)
 
 
 @theorem(
@@ -297,6 +311,26 @@ def stratified_bound(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
     start = float((p * (1 - p)).sum())
     lost = np.concatenate([[0.0], start / size[:1], np.count_nonzero(p) / 4 / size[1:] ** 2])
     return np.maximum(start - np.cumsum(lost), 0.0)
+
+
+@theorem(
+    statement="E H_n = 1 - sum_c (n_c/M)^2 [1 - H_c (1 - 1/n_c)^n]: quotas freeze the shares of the classes, and each "
+    "class is a chain of its own",
+    conditions="every data set has n_c items of class c, the first one too, drawn independently within a class; H_c is "
+    "the heterozygosity of the law within",
+    order="exact",
+    source=_SOURCE,
+)
+def quota_heterozygosity(counts: ArrayLike, inner: ArrayLike, fits: ArrayLike) -> Array:
+    """E H_n of states of which each belongs to one class, with n_c = ``counts`` (C,) items a class.
+
+    ``inner`` (C,) holds the H_c. What lies between the classes, 1 - sum (n_c/M)^2, is never lost. Exact.
+    """
+    size, own = whole("counts", counts, 1).astype(np.float64), within("inner", inner, 0, 1)
+    if size.ndim != 1 or not size.size or own.shape != size.shape:
+        raise ValueError(f"inner must have an entry for each of counts, got shapes {own.shape} and {size.shape}")
+    lost = share_lost(1 / size, whole("fits", fits)[..., None])
+    return 1 - ((size / size.sum()) ** 2 * (1 - own * (1 - lost))).sum(-1)
 
 
 # --- more draws, several refits, slow updates ------------------------------------------------------------------------
