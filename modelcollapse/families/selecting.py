@@ -89,8 +89,8 @@ def check_items(family: Family) -> None:
     """Refuse a family that gives several rows for one that is asked for."""
     if isinstance(family, protocols.Multiplies):
         raise TypeError(
-            f"family must give one row for each that is asked for, got {described(family)}: Oversampled goes around what a "
-            "model gives out"
+            f"family must give one row for each that is asked for, got {described(family)}: "
+            "Oversampled goes around what a model gives out"
         )
 
 
