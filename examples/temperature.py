@@ -13,7 +13,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import datasets, families, plot
-from modelcollapse_theory import selection
+from modelcollapse_theory import temperature
 
 TEMPERATURES = {0.9: plot.BLUE, 0.8: plot.VERMILION}
 STARTS = {"from the truth": ("o", "-"), "after a collapse": ("x", "--")}
@@ -21,23 +21,14 @@ COLLAPSE = 60
 """Generations without real text, after which about one word is left."""
 
 
-def effective_words(law):
-    """exp of the entropy: as many equally frequent words would be as hard to guess."""
-    alive = law[law > 0]
-    return np.exp(-(alive * np.log(alive)).sum())
+def predicted(truth, share, tau, start, generations):
+    """Effective number of words: exp of the entropy. The first fit is to ``start``."""
+    return temperature.effective_states(temperature.tempered_share(truth, tau, share, generations + 1, start))
 
 
-def iterated(truth, share, temperature, start, generations):
-    """Effective number of words of the exact map after so many generations."""
-    law = start
-    for _ in range(generations):
-        law = (1 - share) * selection.tempered(law, temperature, 1) + share * truth
-    return effective_words(law)
-
-
-def simulated(chosen, truth, share, temperature, start, generations, size):
+def simulated(chosen, truth, share, tau, start, generations, size):
     """The same of runs ``(chains,)``: of endless data sets, where ``size`` is None."""
-    family, regime = families.Tempered(mc.Discrete(), temperature), mc.Mixture(1 - share, 0, share)
+    family, regime = families.Tempered(mc.Discrete(), tau), mc.Mixture(1 - share, 0, share)
     if start == "after a collapse":
         regime, generations = mc.Switch(mc.Replace(), regime, COLLAPSE), generations + COLLAPSE - 1
     run = mc.simulate(
@@ -55,26 +46,26 @@ def simulated(chosen, truth, share, temperature, start, generations, size):
 
 
 def panel(chosen, ax, truth, shares, generations, size=None):
-    fine = np.linspace(shares[0], shares[-1], (1 if chosen.small else 2) * (len(shares) - 1) + 1)
+    fine = np.linspace(shares[0], shares[-1], (1 if chosen.small else 6) * (len(shares) - 1) + 1)
     collapsed, rows = np.eye(truth.size)[truth.argmax()], []
     # sampling leaves the flat law at once, on which the exact map would stay
     near = truth if size is None else 0.999 * truth + 0.001 * collapsed
-    for temperature, colour in TEMPERATURES.items():
+    for tau, colour in TEMPERATURES.items():
         for start, (mark, line) in STARTS.items():
             law = near if start == "from the truth" else collapsed
             steps = generations if size is None else 4 * generations
-            exact = [iterated(truth, g, temperature, law, steps) for g in fine]
-            runs = [simulated(chosen, truth, g, temperature, start, generations, size) for g in shares]
+            exact = [predicted(truth, g, tau, law, steps) for g in fine]
+            runs = [simulated(chosen, truth, g, tau, start, generations, size) for g in shares]
             means = [run.mean() for run in runs]
-            label = f"temperature {temperature:g}, {start}"
+            label = f"temperature {tau:g}, {start}"
             ax.plot(fine, exact, line, color=colour, lw=1.2)
             ax.plot(shares, means, mark, color=colour, mfc="none", ms=6, label=label)
             errors = [run.std(ddof=1) / np.sqrt(run.size) if run.size > 1 else 0.0 for run in runs]
             rows += zip(
                 (f"{label}, {g:.2f} real" for g in shares), np.interp(shares, fine, exact), means, errors, strict=True
             )
-        ax.axvline(1 - temperature, color=colour, lw=0.9, ls=":")
-    words = effective_words(truth)
+        ax.axvline(1 - tau, color=colour, lw=0.9, ls=":")
+    words = temperature.effective_states(truth)
     ax.axhline(words, color=plot.BLACK, lw=0.8)
     ax.set(xlabel="real share", yscale="log", ylim=(0.9, 1.6 * words))
     return rows

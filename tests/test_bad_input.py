@@ -199,6 +199,8 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: simulate(families.Verified(mc.Discrete(), [1.0, 0.5, 0.2])), ValueError, ("accept", "each of the 2 states", "(3,)")),
     "a right rate of 2": (
         lambda: families.Verified(mc.Discrete(), correct=[1, 0], right=2.0, wrong=0.1), ValueError, ("right", "[0, 1]", "2.0")),
+    "several rows for one": (
+        lambda: families.Verified(families.Oversampled(mc.Gaussian(), 2), column), TypeError, ("family", "one row", "Oversampled(Gaussian)")),
     "noise on states": (lambda: families.Noisy(mc.Discrete(), 0.1), TypeError, ("family", "real numbers", "Discrete", "states")),
     "noise on labels": (
         lambda: families.Noisy(mc.Conditional(mc.Gaussian(), 2), 0.1), TypeError, ("family", "Conditional", "labels")),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax.numpy as jnp
 import numpy as np
 import scipy
 
+from modelcollapse.families import Curated, Discrete
+from modelcollapse.laws import Law
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
+from modelcollapse_theory import curation as curate
 from modelcollapse_theory import selection, tails
 
 SOURCE = "theory/derivations/selection.md"
@@ -68,23 +72,32 @@ def preferred_state(lab: Lab) -> Iterator[Evidence]:
     yield limit.against(seen, "diffusion", wrong, slack=advantage * limit())
 
 
-@E.claim(selection.curated, selection.tilted, source=f"model as summarised for arXiv 2407.09499; {SOURCE}")
+def picked(lab: Lab, name: str, family: Curated, law: np.ndarray) -> Proportion:
+    """Whether an item that comes out is of the last state."""
+    model = Law(family, jnp.asarray(law, jnp.result_type(float)))
+    return Proportion.of(lab.last(name, Discrete(), model, observe="probabilities", size=1, fits=1)[:, -1] == 1)
+
+
+@E.claim(
+    selection.curated, selection.tilted, curate.best_choice,
+    source=f"model as summarised for arXiv 2407.09499; {SOURCE}",
+)  # fmt: skip
 def curation(lab: Lab) -> Iterator[Evidence]:
     """curation: the pick among k draws, by reward, has a law of its own; for k = 2 half of the pairs count twice"""
     law, reward = np.array([0.5, 0.3, 0.2]), np.array([0.0, 1.0, 2.0])
-    random = lab.random("curation")
     for choices in (2, 4):
-        drawn = random.choice(3, size=(lab.chains, choices), p=law)
-        # a Gumbel number on each reward: the largest is a choice proportional to e^reward
-        best = np.argmax(reward[drawn] + random.gumbel(size=drawn.shape), axis=1)
-        picked = np.take_along_axis(drawn, best[:, None], axis=1)
+        seen = picked(lab, f"picks {choices}", Curated(Discrete(), reward, choices), law)
         exact = Formula(selection.curated, law, reward, choices, at=(2,))
         wrong = {
             "no choice": law[2],
             "k without end, p e^r": selection.tilted(law, reward, 1)[2],
             "one choice more": exact(choices=choices + 1),
         }
-        yield exact.against(Proportion.of(picked == 2), f"best of {choices}, the state of most reward", wrong)
+        yield exact.against(seen, f"pick of {choices}, the state of most reward", wrong)
+    exact = Formula(curate.best_choice, law, reward, 4, at=(2,))
+    wrong = {"by odds": selection.curated(law, reward, 4)[2], "one choice more": exact(choices=5), "always": 1.0}
+    seen = picked(lab, "best", Curated(Discrete(), reward, 4, "best"), law)
+    yield exact.against(seen, "best of 4, the state of most reward", wrong)
 
 
 @E.claim(

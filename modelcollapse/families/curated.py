@@ -48,7 +48,8 @@ class Curated(Selecting):
         Any; ``Discrete`` for a reward by state.
     reward
         On states a vector ``(K,)``, or ``(R, K)`` for R rewards: finite, and at most 80 apart. Of rows a function,
-        ``(n, d)`` to ``(n,)``, or to ``(n, R)``. A reward that is not a number makes the fit fail.
+        ``(n, d)`` to ``(n,)``, or to ``(n, R)``. A reward that is not a number makes the fit fail. So do rewards by
+        odds that are more than 80 apart within 10 standard deviations of a normal law, under ``Exact``.
     choices
         k >= 1. ``math.inf``: the law p e^r / E e^r, on states or around ``Exact``.
     pick

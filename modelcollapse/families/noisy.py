@@ -12,7 +12,7 @@ from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows, rank_one_update
 from modelcollapse.families.checks import dimension
 from modelcollapse.families.gaussian import Normal
-from modelcollapse.families.selecting import Drawing, Selecting, candidate, kind
+from modelcollapse.families.selecting import Drawing, Selecting, candidate, check_items, kind
 from modelcollapse.families.wrapping import described, inherits
 from modelcollapse.laws import Law
 from modelcollapse.protocols import Family, Number, Source
@@ -53,6 +53,9 @@ class Noisy(Selecting):
             raise TypeError(
                 f"family must have rows of real numbers for Noisy, got {described(self.family)}, which has {what}"
             )
+
+        if self.by_rows:
+            check_items(self.family)
 
     @property
     def by_rows(self) -> bool:

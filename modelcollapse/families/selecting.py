@@ -85,6 +85,15 @@ def check_function(name: str, function: Callable[..., Any], source: Source, shap
         raise ValueError(f"{name} must give shape {(3, *shape)} for 3 rows {(3, *row)} of the source, got {given}")
 
 
+def check_items(family: Family) -> None:
+    """Refuse a family that gives several rows for one that is asked for."""
+    if isinstance(family, protocols.Multiplies):
+        raise TypeError(
+            f"family must give one row for each that is asked for, got {described(family)}: "
+            "Oversampled goes around what a model gives out"
+        )
+
+
 def vector_or_function(
     name: str,
     value: ArrayLike | Callable[..., jax.Array],
@@ -100,6 +109,7 @@ def vector_or_function(
         if on_states:
             raise TypeError(f"{name} must be a vector with one number for each state for {described(family)}, got "
                             f"a function, {shown(value)}")  # fmt: skip
+        check_items(family)
         return value if isinstance(value, OfRows) else OfRows(value)
     if not on_states:
         raise TypeError(f"{name} must be a function of rows (n, d) for {described(family)}, got {shown(value)}")
@@ -190,8 +200,8 @@ class Drawing:
 
     def gathered(self, rows: Rows) -> Any:
         """The data set of candidates."""
-        if self.normal is None or self.family.data is not Moments:
-            return self.family.summarise(Rows(self.placed(rows.points), rows.count))
+        if self.normal is None:
+            return self.family.summarise(rows)
         return moved(self.normal, self._moments(rows))
 
     def _moments(self, rows: Rows) -> Moments:
@@ -208,7 +218,8 @@ class Drawing:
 def drawing(family: Family, params: Params) -> Drawing:
     """How a model of ``family`` draws candidates."""
     law = outcome(Law(family, params))
-    normal = isinstance(law, Law) and kind(law.family) == "normal"
+    # a family that draws several data sets at once says itself that it has no rows
+    normal = isinstance(law, Law) and kind(law.family) == "normal" and family.data is Moments
     return Drawing(family, params, law.params if normal else None)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments, protocols
 from modelcollapse.data import Rows
 from modelcollapse.families.checks import dimension
-from modelcollapse.families.selecting import Drawing, Selecting, kind
+from modelcollapse.families.selecting import Drawing, Selecting, check_items, kind
 from modelcollapse.families.wrapping import described, inherits
 from modelcollapse.laws import Law, outcome
 from modelcollapse.protocols import Count, Family, Number, Params, Source
@@ -73,6 +73,8 @@ class Truncated(Selecting):
             raise ValueError(f"give top_k or top_p for {described(self.family)}, got {self._cuts()}")
         if found == "normal" and (on_states or self.within is None):
             raise ValueError(f"give within for {described(self.family)}, got {self._cuts()}")
+        if self.by_rows:
+            check_items(self.family)
 
     def _cuts(self) -> str:
         return f"top_k={self.top_k!r}, top_p={self.top_p!r}, within={self.within!r}"
