@@ -52,6 +52,7 @@ __all__ = [
     "observables",
     "part",
     "predictions",
+    "profile",
     "regimes",
     "register",
     "sampler",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from modelcollapse.predict import Prediction as Prediction
     from modelcollapse.predict import Predictions as Predictions
     from modelcollapse.predict import predictions as predictions
+    from modelcollapse.predict import profile as profile
     from modelcollapse.sweeps import Until as Until
     from modelcollapse.sweeps import sweep as sweep
 
@@ -86,7 +88,7 @@ def __getattr__(name: str) -> Any:
         from modelcollapse.provenance import version
 
         return version()
-    if name in ("Prediction", "Predictions", "predictions"):  # they import the theory
+    if name in ("Prediction", "Predictions", "predictions", "profile"):  # they import the theory
         from modelcollapse import predict
 
         return getattr(predict, name)

@@ -35,3 +35,12 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, run: Run) -> None:
         self.run = run
         super().__init__(f"interrupted: {run.chains} chains reached generation {run.generations}; they are in .run")
+
+
+def sound(run: Run, interrupted: bool = False) -> Run:
+    """``run``, if it came to its end and no fit failed; else ``Interrupted`` or ``ChainFailure``."""
+    if interrupted:
+        raise Interrupted(run)
+    if np.any(run.state.status):
+        raise ChainFailure(run)
+    return run

@@ -18,17 +18,18 @@ from modelcollapse.engine import checkpoint as checkpoints
 from modelcollapse.engine import drive, forms, scan
 from modelcollapse.engine.batch import stacked_chains
 from modelcollapse.engine.plan import How, planned, stages
-from modelcollapse.failures import ChainFailure, Interrupted
+from modelcollapse.failures import Interrupted, sound
+from modelcollapse.families.population import learner, single
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
-from modelcollapse.process import prepare
+from modelcollapse.process import each_source, prepare
 from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
 from modelcollapse.summary import Traces
 
 if TYPE_CHECKING:
-    from modelcollapse.predict import Predictions
+    from modelcollapse.predict import Predictions, Verdicts
 
 
 @computes
@@ -116,17 +117,17 @@ def simulate(
     recorded = arguments.recorded(record, 0, generations)
     how = How.checked(batch_size, progress, mesh, workers)
     key, number = seeds.keyed(seed)
-    source = read_by(family, source)
+    source = each_source(source, lambda one: read_by(single(family), one))
     prepared = prepare(family, source, regime, observe, size, generations)
     history = provenance.made(
-        number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
+        number, key, family=prepared.family, source=source, regime=regime, observe=prepared.observe
     )
     work = planned(prepared, key, (0, chains), (-1, generations), recorded, how, saved=checkpoint is not None)
     place, parts = checkpoints.folder(checkpoint, seed, mesh), (family, source, regime, prepared.observables)
     store = None if place is None else checkpoints.Checkpoint(place, checkpoints.identity(history, work, *parts))
     outcome = drive.drive(work, key, how, checkpoint=store)
     run = Run(
-        family=prepared.process.family,
+        family=prepared.family,
         source=source,
         regime=regime,
         observables=prepared.observables,
@@ -139,7 +140,7 @@ def simulate(
         provenance=history,
         location=prepared.location,
     )
-    return _sound(run, outcome.interrupted)
+    return sound(run, outcome.interrupted)
 
 
 @computes
@@ -260,7 +261,7 @@ class Run(Traces):
         """
         host = isinstance(self.family, GoesOn)
         if not host:
-            arguments.family("family", self.family)
+            learner("family", self.family)
         how = How.checked(batch_size, progress, mesh, workers)
         generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
@@ -296,7 +297,7 @@ class Run(Traces):
             state=outcome.state,
             provenance=history,
         )
-        return _sound(longer, outcome.interrupted)
+        return sound(longer, outcome.interrupted)
 
     @computes
     def more(
@@ -320,7 +321,7 @@ class Run(Traces):
         """
         if isinstance(self.family, GoesOn):
             raise TypeError("a run of simulate_models has its number of chains: call simulate_models with more of them")
-        arguments.family("family", self.family)
+        learner("family", self.family)
         how = How.checked(batch_size, progress, mesh, workers)
         chains, key, last = arguments.count("chains", chains), self._key(), self.generations
         history = provenance.enlarged(self.provenance, key, self.chains, self.chains + chains)
@@ -337,7 +338,7 @@ class Run(Traces):
         new = restored(outcome.trace, self.observables, self.location)
         trace = {name: np.concatenate([values, new[name]]) for name, values in self.trace.items()}
         state = stacked_chains([self.state, outcome.state])
-        return _sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
+        return sound(dataclasses.replace(self, trace=trace, state=state, provenance=history))
 
     def _key(self) -> jax.Array:
         """The key that the run was started with."""
@@ -349,6 +350,12 @@ class Run(Traces):
         from modelcollapse.predict import of_run
 
         return of_run(self)
+
+    def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Verdicts:
+        """Which of eight kinds of definition of collapse this run meets, judged by what; as ``mc.profile``."""
+        from modelcollapse.predict import profile
+
+        return profile(self, risk=risk, factor=factor, kept=kept)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.
@@ -389,12 +396,3 @@ class Run(Traces):
         """
         needed = [f.name for f in dataclasses.fields(Run) if f.default is dataclasses.MISSING]
         return Run(**saved.read(arguments.path("path", path), needed))
-
-
-def _sound(run: Run, interrupted: bool = False) -> Run:
-    """``run``, if it came to its end and no fit failed."""
-    if interrupted:
-        raise Interrupted(run)
-    if np.any(run.state.status):
-        raise ChainFailure(run)
-    return run

@@ -26,6 +26,7 @@ from modelcollapse.names import Names
 from modelcollapse.numeric import in_force
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
+from modelcollapse.together import separate
 
 __all__ = [
     "Law",
@@ -44,6 +45,7 @@ __all__ = [
     "pareto",
     "poisson",
     "sampler",
+    "separate",
     "table",
     "uniform",
 ]

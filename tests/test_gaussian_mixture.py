@@ -213,3 +213,100 @@ def test_a_fresh_start_by_k_means_cuts_a_blob_at_its_centres() -> None:
         return np.abs(_settled(start.means, data.points, present) - start.means).max()
 
     assert moved("k-means") < 0.03 < 0.3 < moved("k-means++")
+
+
+def tied_by_hand(points: np.ndarray, start: NormalMixture, steps: int, reg_covar: float) -> tuple[np.ndarray, ...]:
+    """EM with one covariance, from the M step of the likelihood."""
+    x, w, mu = (np.asarray(a, np.longdouble) for a in (points, start.weights, start.means))
+    sigma = np.asarray(start.factors[0] @ start.factors[0].T, np.longdouble)
+    for _ in range(steps):
+        gap = x[:, None] - mu[None]
+        joint = np.log(w) - 0.5 * np.einsum("nki,ij,nkj->nk", gap, _inverse(sigma), gap)
+        shares = np.exp(joint - joint.max(1, keepdims=True))
+        shares /= shares.sum(1, keepdims=True)
+        w, mu = shares.mean(0), (shares.T @ x) / shares.sum(0)[:, None]
+        gap = x[:, None] - mu[None]
+        sigma = np.einsum("nk,nki,nkj->ij", shares, gap, gap) / len(x) + reg_covar * np.eye(x.shape[1])
+    return w, mu, sigma
+
+
+def mirrored_by_hand(points: np.ndarray, mean: np.ndarray, sigma: np.ndarray, steps: int) -> tuple[np.ndarray, ...]:
+    """The M step of the symmetric mixture, in its own letters."""
+    x, mu, sigma = (np.asarray(a, np.longdouble) for a in (points, mean, sigma))
+    for _ in range(steps):
+        sign = np.tanh(x @ _inverse(sigma) @ mu)
+        mu = (sign[:, None] * x).mean(0)
+        sigma = x.T @ x / len(x) - np.outer(mu, mu)
+    return mu, sigma
+
+
+def starting(k: int, d: int) -> NormalMixture:
+    """A start whose components have one covariance."""
+    one = law(k, d)
+    return NormalMixture(one.weights, one.means, jnp.broadcast_to(one.factors[:1], one.factors.shape))
+
+
+@pytest.mark.parametrize("reg_covar", [0.0, 0.05])
+def test_tied_components_have_the_covariance_of_textbook_em(reg_covar: float) -> None:
+    start = starting(3, 2)
+    points = np.asarray(mc.GaussianMixture(3).draw_rows(sampling.key(1), law(3, 2, 1), 300, 300).points)
+    family = mc.GaussianMixture(3, reg_covar=reg_covar, tol=0.0, max_iter=5, tied=True)
+    fitted = fit(family, rows(np.concatenate([points, np.full((20, 2), 7.0)]), 300), start)
+    weights, means, sigma = tied_by_hand(points, start, 5, reg_covar)
+    np.testing.assert_allclose(fitted.weights, weights.astype(float), rtol=1e-11)
+    np.testing.assert_allclose(fitted.means, means.astype(float), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(fitted.covariances, np.broadcast_to(sigma.astype(float), (3, 2, 2)), rtol=1e-10)
+    np.testing.assert_array_equal(fitted.factors[0], fitted.factors[2])
+    peer = pytest.importorskip("sklearn.mixture").GaussianMixture(
+        3, covariance_type="tied", tol=0.0, max_iter=5, reg_covar=reg_covar, weights_init=start.weights,
+        means_init=start.means, precisions_init=np.linalg.inv(start.covariances[0]),
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="converge"):
+        peer.fit(points)
+    np.testing.assert_allclose(fitted.covariances[0], peer.covariances_, rtol=1e-8)
+
+
+def test_mirrored_components_are_the_symmetric_mixture() -> None:
+    mean, factor = jnp.array([1.0, 0.5]), jnp.array([[1.0, 0.0], [0.4, 0.8]])
+    start = NormalMixture(jnp.full(2, 0.5), jnp.stack([mean, -mean]), jnp.stack([factor] * 2))
+    points = np.asarray(mc.GaussianMixture(2).draw_rows(sampling.key(1), law(2, 2, 1), 300, 300).points)
+    fitted = fit(mc.GaussianMixture(2, tol=0.0, max_iter=5, mirrored=True), rows(points), start)
+    mu, sigma = mirrored_by_hand(points, np.asarray(mean), np.asarray(factor @ factor.T), 5)
+    np.testing.assert_allclose(fitted.means, np.stack([mu, -mu]).astype(float), rtol=1e-10)
+    np.testing.assert_allclose(fitted.covariances[1], sigma.astype(float), rtol=1e-10)
+    np.testing.assert_array_equal(fitted.weights, [0.5, 0.5])
+    np.testing.assert_array_equal(fitted.means[0], -fitted.means[1])
+    np.testing.assert_array_equal(fitted.factors[0], fitted.factors[1])
+
+
+@pytest.mark.parametrize("options", [{"tied": True}, {"mirrored": True, "init": "k-means"}], ids=str)
+def test_every_refit_keeps_the_form(options: dict[str, Any]) -> None:
+    source = mc.normal_mixture([0.5, 0.5], [[-3.0, 1.0], [3.0, -1.0]], [np.eye(2)] * 2)
+    run = mc.simulate(mc.GaussianMixture(2, **options), source, size=60, generations=3, chains=4)
+    params = run.params
+    np.testing.assert_array_equal(params.factors[:, 0], params.factors[:, 1])
+    far = np.sort(np.asarray(params.means[..., 0]), axis=1)
+    assert (far[:, 0] < -1.5).all()
+    assert (far[:, 1] > 1.5).all()
+    if "mirrored" in options:
+        np.testing.assert_array_equal(params.means[:, 0], -params.means[:, 1])
+        np.testing.assert_allclose(run["mean"], 0, atol=1e-6)
+
+
+def test_a_tied_component_without_rows_keeps_its_place_and_the_common_covariance() -> None:
+    start = starting(2, 2)
+    start = NormalMixture(start.weights, jnp.array([[0.0, 0.0], [1e6, 0.0]]), start.factors)
+    data = rows(np.random.default_rng(0).normal(size=(50, 2)))
+    fitted = fit(mc.GaussianMixture(2, tied=True), data, start)
+    np.testing.assert_array_equal(fitted.weights, [1.0, 0.0])
+    np.testing.assert_array_equal(fitted.means[1], [1e6, 0.0])
+    np.testing.assert_array_equal(fitted.factors[0], fitted.factors[1])
+
+
+def test_a_mirrored_mixture_has_two_components_and_stays_about_the_origin() -> None:
+    with pytest.raises(ValueError, match="components must be 2 for a mirrored mixture, got 3"):
+        mc.GaussianMixture(3, mirrored=True)
+    with pytest.raises(ValueError, match=r"size must be at least components \+ d = 5 at first"):
+        mc.simulate(mc.GaussianMixture(3, tied=True), mc.normal(np.zeros(2), np.eye(2)), size=4, generations=1)
+    assert mc.GaussianMixture(3, tied=True).equivariant
+    assert not mc.GaussianMixture(2, mirrored=True).equivariant

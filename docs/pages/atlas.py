@@ -21,6 +21,7 @@ GROUPS = {
         "fresh_limits",
         "accumulation",
     ),
+    "Several models, one pool": ("populations", "population_limits", "islands", "entrant"),
     "Replacement: the discrete chain": (
         "lineages",
         "lineage_limits",
@@ -34,9 +35,19 @@ GROUPS = {
     ),
     "Gaussians": ("gaussian", "hitting", "collapse", "wasserstein", "wishart", "fresh_gaussian"),
     "Other families": ("exponential_families", "special_families", "kde", "ppca"),
-    "Regression, tails, selection": ("regression", "tails", "selection"),
+    "Regression, tails": ("regression", "tails"),
+    "Selection": (
+        "selection",
+        "two_states",
+        "curation",
+        "verification",
+        "temperature",
+        "truncation",
+        "best_of",
+    ),
     "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
     "Sources of error": ("errors", "precision"),
+    "What is called collapse": ("definitions",),
 }
 
 

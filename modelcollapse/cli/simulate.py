@@ -146,3 +146,9 @@ def _report(done: Run) -> None:
     without = [name for name in done.trace if name not in predictions]
     if without:
         print(f"\nno closed form is known here for {', '.join(without)}")
+    found = done.profile()
+    print("\nwhich definitions of collapse this run meets (our names; mc.profile has numbers, risks and thresholds)")
+    for verdict in found:
+        if verdict.holds is not None:
+            print(f"  {verdict}")
+    print(f"  open: {', '.join(verdict.name for verdict in found if verdict.holds is None) or 'none'}")

@@ -70,13 +70,19 @@ class _Fit(NamedTuple):
 class GaussianMixture:
     r"""``components`` normal laws with full covariances. Parameters: a ``NormalMixture``. Data sets are rows.
 
+    ``tied`` gives all components one covariance. ``mirrored`` is the symmetric mixture of theory papers,
+    :math:`\frac12 N(\mu, \Sigma) + \frac12 N(-\mu, \Sigma)`: two components, opposite means, equal weights, one
+    covariance. Its M step is :math:`\mu' = \frac1n \sum_i (2 r_i - 1) x_i`,
+    :math:`\Sigma' = \frac1n \sum_i x_i x_i^T - \mu' \mu'^T`, with r the weight of the first component; its sign is
+    that of the start.
+
     EM stops when the mean log likelihood of a row changes by less than ``tol``, or after ``max_iter`` steps. Chains
     stop one by one: a chain that has converged no longer changes.
 
     A component whose rows weigh less than ``n`` times the machine epsilon in all is empty: it keeps its place with
     weight 0 from then on, and is never drawn from again. A component that covers fewer than d + 1 distinct rows has a
     singular covariance unless ``reg_covar > 0``; the fit is then not finite and its chain fails, with its generation
-    named.
+    named. A tied covariance is singular only if the rows about all means are.
 
     Parameters
     ----------
@@ -93,7 +99,12 @@ class GaussianMixture:
         fresh start each generation: seeds drawn in proportion to squared distance (Arthur and Vassilvitskii 2007), rows
         given to the nearest, one M step. ``"k-means"``: the same after Lloyd's iteration from those seeds, until the
         squared shifts of the centres sum to at most 1e-4 of the mean variance of a coordinate, or 300 steps, as
-        scikit-learn starts by default.
+        scikit-learn starts by default. With ``mirrored`` the one seed is drawn in proportion to its squared length.
+    tied
+        One covariance for all components: the average over rows, as scikit-learn's ``covariance_type="tied"``.
+    mirrored
+        Two components of weight 1/2 at plus and minus one mean, with one covariance. The origin is part of the model,
+        so that rows far from 0 are not moved.
     """
 
     components: int = static()
@@ -101,9 +112,10 @@ class GaussianMixture:
     tol: Number = 1e-3
     max_iter: int = static(default=100)
     init: str = static(default="parent")
+    tied: bool = static(default=False)
+    mirrored: bool = static(default=False)
 
     data = Rows
-    equivariant = True
     default_observables = ("mean", "log_determinant")
 
     def __post_init__(self) -> None:
@@ -114,7 +126,15 @@ class GaussianMixture:
             tol=arguments.nonnegative,
             max_iter=arguments.count,
             init=arguments.checker(arguments.choice, ("parent", "k-means++", "k-means")),
+            **dict.fromkeys(("tied", "mirrored"), arguments.flag),
         )
+        if self.mirrored and self.components != 2:
+            raise ValueError(f"components must be 2 for a mirrored mixture, got {self.components}")
+
+    @property
+    def equivariant(self) -> bool:
+        """Whether moved rows give the moved fit: not where the means mirror each other at 0."""
+        return not self.mirrored
 
     def draw(self, key: jax.Array, params: NormalMixture, n: Count, capacity: int) -> Rows:
         return self.draw_rows(key, params, n, capacity)
@@ -163,9 +183,12 @@ class GaussianMixture:
         d, k = dimension(self, source), self.components
         if sizes.min() < k:
             raise ValueError(f"size must be at least the number of components {k}, got {sizes.min()}")
-        if np.any(np.asarray(self.reg_covar) == 0) and (sizes[0] < k * (d + 1) or sizes.min() < d + 1):
+        first, what = (d + 1, "d + 1") if self.mirrored else (k + d, "components + d")
+        if not (self.tied or self.mirrored):
+            first, what = k * (d + 1), "components * (d + 1)"
+        if np.any(np.asarray(self.reg_covar) == 0) and (sizes[0] < first or sizes.min() < d + 1):
             raise ValueError(
-                f"size must be at least components * (d + 1) = {k * (d + 1)} at first and d + 1 = {d + 1} later, "
+                f"size must be at least {what} = {first} at first and d + 1 = {d + 1} later, "
                 f"got {sizes[0]} and {sizes.min()}: fewer rows leave a covariance in {d} dimensions singular; "
                 "or give reg_covar > 0"
             )
@@ -202,13 +225,21 @@ class GaussianMixture:
         that becomes thinner by more digits than the type has is given the width of that rounding, if a ridge keeps it
         regular; the next step, in those coordinates, has its digits again.
         """
-        dtype = mass.dtype
+        dtype, shared = mass.dtype, self.tied or self.mirrored
         empty = mass <= jnp.finfo(dtype).eps * mass.sum()
         divisor = jnp.where(empty, 1.0, mass)
         centre, square = first / divisor[:, None], second / divisor[:, None, None]
+        if self.mirrored:
+            shift = (first[0] - first[1]) / mass.sum()
+            centre, empty = jnp.stack([shift, -shift]), jnp.zeros_like(empty)
+        between = centre[:, :, None] * centre[:, None, :]
+        if shared:  # in coordinates that all components have in common
+            share = (mass / mass.sum())[:, None, None]
+            pooled = jnp.sum(share * between, 0, keepdims=True), jnp.sum(second, 0, keepdims=True) / mass.sum()
+            between, square = (jnp.broadcast_to(each, second.shape) for each in pooled)
         inverse = _inverses(before.factors)
         ridge = jnp.asarray(self.reg_covar, dtype) * jnp.einsum("kij,klj->kil", inverse, inverse, precision=_EXACT)
-        spread = square - centre[:, :, None] * centre[:, None, :] + ridge
+        spread = square - between + ridge
         step = jnp.linalg.cholesky(spread)
         # what is left of a difference that should be 0 is rounding: too few distinct rows, no full rank
         rounding = 32 * jnp.finfo(dtype).eps * jnp.diagonal(square, axis1=1, axis2=2)
@@ -218,34 +249,49 @@ class GaussianMixture:
         singular = thin & (jnp.asarray(self.reg_covar, dtype) == 0)
         factors = jnp.einsum("kij,kjl->kil", before.factors, step, precision=_EXACT)
         means = before.means + jnp.einsum("kij,kj->ki", before.factors, centre, precision=_EXACT)
-        kept = jnp.where(empty, 0.0, mass)
+        kept = jnp.full(2, 0.5, dtype) if self.mirrored else jnp.where(empty, 0.0, mass)
+        factors = jnp.where(singular[:, None, None], jnp.nan, jnp.tril(factors))
+        stays = empty & (not shared)
         return NormalMixture(
             kept / kept.sum(),
             jnp.where(empty[:, None], before.means, means),
-            jnp.where(
-                empty[:, None, None], before.factors, jnp.where(singular[:, None, None], jnp.nan, jnp.tril(factors))
-            ),
+            jnp.where(stays[:, None, None], before.factors, factors),
         )
 
     def _seeded(self, key: jax.Array, points: jax.Array, weight: jax.Array) -> NormalMixture:
         k, d, dtype = self.components, points.shape[1], points.dtype
-
-        def seed(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            seeds, distance = carry
-            # by distance to the seeds so far; uniform for the first, and where every row is a seed already
-            chance = jnp.where((distance * weight).sum() > 0, distance * weight, weight)
-            chosen = points[jax.random.categorical(jax.random.fold_in(key, i), jnp.log(chance))]
-            return seeds.at[i].set(chosen), jnp.minimum(distance, ((points - chosen[None]) ** 2).sum(1))
-
-        seeds = jnp.zeros((k, d), dtype)
-        seeds, _ = jax.lax.fori_loop(0, k, seed, (seeds, jnp.full(points.shape[:1], jnp.finfo(dtype).max / 1e3, dtype)))
-
+        seeds = _opposite(key, points, weight) if self.mirrored else _spread_out(key, k, points, weight)
         if self.init == "k-means":
-            seeds = _settled(seeds, points, weight)
+            # about centres that mirror each other, rows and their mirror images keep them so
+            both = (jnp.concatenate([points, -points]), jnp.tile(weight, 2)) if self.mirrored else (points, weight)
+            seeds = _settled(seeds, *both)
         identity = jnp.broadcast_to(jnp.eye(d, dtype=dtype), (k, d, d))
         start = NormalMixture(jnp.ones(k, dtype) / k, seeds, identity)
         nearest = _nearest(seeds, points)
         return self._maximise(start, *_moments(nearest, weight, points.T[None] - seeds[:, :, None]))
+
+
+def _spread_out(key: jax.Array, k: int, points: jax.Array, weight: jax.Array) -> jax.Array:
+    """k seeds ``(k, d)`` among the rows, each in proportion to the squared distance to those before."""
+
+    def seed(i: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        seeds, distance = carry
+        # by distance to the seeds so far; uniform for the first, and where every row is a seed already
+        chance = jnp.where((distance * weight).sum() > 0, distance * weight, weight)
+        chosen = points[jax.random.categorical(jax.random.fold_in(key, i), jnp.log(chance))]
+        return seeds.at[i].set(chosen), jnp.minimum(distance, ((points - chosen[None]) ** 2).sum(1))
+
+    dtype = points.dtype
+    start = jnp.zeros((k, points.shape[1]), dtype), jnp.full(points.shape[:1], jnp.finfo(dtype).max / 1e3, dtype)
+    return jax.lax.fori_loop(0, k, seed, start)[0]
+
+
+def _opposite(key: jax.Array, points: jax.Array, weight: jax.Array) -> jax.Array:
+    """A row, in proportion to its squared length, and its mirror image, ``(2, d)``."""
+    length = (points**2).sum(1) * weight
+    chance = jnp.where(length.sum() > 0, length, weight)
+    chosen = points[jax.random.categorical(jax.random.fold_in(key, 0), jnp.log(chance))]
+    return jnp.stack([chosen, -chosen])
 
 
 def _nearest(centres: jax.Array, points: jax.Array) -> jax.Array:

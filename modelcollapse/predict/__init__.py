@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse import arguments, past, regimes
+from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
@@ -19,12 +19,19 @@ from modelcollapse.predict import (
     one_parameter,
     registry,
     regression,
+    remedies,
+    selected_normals,
+    selection,
 )
+from modelcollapse.predict.beside import of_run as of_run
 from modelcollapse.predict.prediction import Prediction, Predictions
+from modelcollapse.predict.verdict import Verdict
+from modelcollapse.predict.verdicts import Verdicts as Verdicts
+from modelcollapse.predict.verdicts import profile
 from modelcollapse.process import prepare
 from modelcollapse.protocols import Family, Observable, Params, Regime, Source
 
-__all__ = ["Prediction", "predictions"]
+__all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,
@@ -34,27 +41,13 @@ RULES = (
     kernels,
     one_parameter,
     regression,
+    remedies,
+    selected_normals,
+    selection,
 )
 """Modules whose import registers rules."""
 
 One = str | Observable | Callable[..., Any]
-
-
-class Observed(Protocol):
-    """What the closed forms read of a run."""
-
-    @property
-    def family(self) -> Family: ...
-    @property
-    def source(self) -> Source: ...
-    @property
-    def regime(self) -> Regime: ...
-    @property
-    def observables(self) -> Mapping[str, Observable]: ...
-    @property
-    def recorded(self) -> np.ndarray: ...
-    def sizes(self) -> np.ndarray:
-        """Sample size of the data set of each generation 0, 1, ..., the last."""
 
 
 @computes
@@ -103,12 +96,3 @@ def _nothing(params: Params) -> np.ndarray:
 
 
 _nothing.shifts = False  # type: ignore[attr-defined]
-
-
-def of_run(run: Observed) -> Predictions:
-    """The closed forms that apply to a run."""
-    if not run.recorded.size:
-        return Predictions()
-    sizes = np.asarray(run.sizes())
-    regime = past.cut(run.regime, len(sizes) - 1)  # an interrupted run has schedules for more generations
-    return registry.predict(run.family, run.source, regime, run.observables, sizes, run.recorded)

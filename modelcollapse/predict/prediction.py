@@ -72,10 +72,10 @@ class Prediction:
         return f"{self.summary}: {self._source}"
 
     def __repr__(self) -> str:
-        return f"{self.observable}: {self._source}\n{_text(self._rows())}"
+        return f"{self.observable}: {self._source}\n{as_text(self._rows())}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(f'{self.observable}: {self._source}')}</p>{_html(self._rows())}"
+        return f"<p>{html.escape(f'{self.observable}: {self._source}')}</p>{as_html(self._rows())}"
 
     @property
     def _source(self) -> str:
@@ -109,12 +109,12 @@ class Predictions(list[Prediction]):
         return any(p.observable == item for p in self) if isinstance(item, str) else super().__contains__(item)
 
     def __str__(self) -> str:
-        return _text(self._rows()) if self else "no closed form applies"
+        return as_text(self._rows()) if self else "no closed form applies"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _html(self._rows()) if self else "<p>no closed form applies</p>"
+        return as_html(self._rows()) if self else "<p>no closed form applies</p>"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [HEADER, *(_cells(p) for p in self)]
@@ -125,12 +125,14 @@ def _cells(p: Prediction) -> tuple[str, ...]:
     return p.observable, str(p.recorded[-1]), relation + shown(p.values[-1]), p.formula, p.order, p.function
 
 
-def _text(rows: Sequence[tuple[str, ...]]) -> str:
+def as_text(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def _html(rows: Sequence[tuple[str, ...]]) -> str:
+def as_html(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as a table whose first is its head."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
