@@ -12,7 +12,7 @@ from modelcollapse.protocols import Regime
 from modelcollapse.regimes import Detected, FreshReal, Mixture, Weighted
 from modelcollapse.sources import categorical, normal
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, NominalMean, Proportion, Section
-from modelcollapse_theory import detectors, screening, selection, weights, workflows
+from modelcollapse_theory import detectors, flag_weights, screening, selection, weights, workflows
 
 D = Section("J. detectors and weights", source="theory/derivations/detectors.md", chains=20_000)
 EVEN = (0.5, 0.5)
@@ -137,14 +137,19 @@ def false_positives_by_state(lab: Lab) -> Iterator[Evidence]:
     )
 
 
-@D.claim(detectors.weighted_flags, detectors.weighted_flags_limit, detectors.best_flag_weight, detectors.weighted_theta)
+@D.claim(
+    flag_weights.weighted_flags,
+    flag_weights.weighted_flags_limit,
+    flag_weights.best_flag_weight,
+    flag_weights.weighted_theta,
+)
 def weights_beat_removal(lab: Lab) -> Iterator[Evidence]:
     """a flagged item that weighs omega costs v' = E[Q/T^2] + E[(A1^2 - A2)/T^2] v; the best omega beats 0 and 1"""
     size, share, found, mistaken, fits = 100, 0.1, 0.9, 0.1, 80
-    best = round(detectors.best_flag_weight(share, found, mistaken), 2)
+    best = round(flag_weights.best_flag_weight(share, found, mistaken), 2)
     value = {
         1.0: left(workflows.random_mixing_limit(size, share)),
-        best: left(detectors.weighted_flags_limit(size, share, found, mistaken, best)),
+        best: left(flag_weights.weighted_flags_limit(size, share, found, mistaken, best)),
         0.0: left(detectors.removed_limit(size, share, found, mistaken)),
     }
     for weight, exact in value.items():
@@ -153,15 +158,15 @@ def weights_beat_removal(lab: Lab) -> Iterator[Evidence]:
         yield Evidence(seen, exact, {f"omega = {w}": v for w, v in value.items() if w != weight}, f"omega = {weight}")
 
 
-@D.claim(detectors.weighted_flag_counts, chains=60_000)
+@D.claim(flag_weights.weighted_flag_counts, chains=60_000)
 def weights_of_exact_counts(lab: Lab) -> Iterator[Evidence]:
     """the same for a pool of exactly r real items, of states and of rows"""
     size, fits, real, weight = 12, 6, 2, 0.35
-    exact = Formula(detectors.weighted_flag_counts, size, fits, real, FOUND, MISTAKEN, weight, read=left)
+    exact = Formula(flag_weights.weighted_flag_counts, size, fits, real, FOUND, MISTAKEN, weight, read=left)
     removed = {"removed": left(detectors.removed_counts(size, fits, real, FOUND, MISTAKEN))}
     wrong = removed | {
         "each item real with probability r/M": left(
-            detectors.weighted_flags(size, fits, real / size, FOUND, MISTAKEN, weight)
+            flag_weights.weighted_flags(size, fits, real / size, FOUND, MISTAKEN, weight)
         ),
         "no detector": left(workflows.fresh_counts(size, fits, real)),
     }
