@@ -22,7 +22,7 @@ ABILITIES = {
     name: getattr(protocols, name)
     for name in (
         "Bounded", "Blends", "ByRows", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours",
-        "Limits", "Mixes", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
+        "Limits", "Mixes", "NeedsItems", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip
 
@@ -162,7 +162,7 @@ ALWAYS = {
 PASSED = {
     "Damped": set(ABILITIES) - {"Limits"},
     "Rounded": {
-        "Blends", "Bounded", "ByRows", "Checks", "Continues", "Informed", "KeepsRows", "Observed", "Projects", "SeesLaws",
+        "Blends", "Bounded", "ByRows", "Checks", "Continues", "Informed", "KeepsRows", "NeedsItems", "Observed", "Projects", "SeesLaws",
         "Validates", "Works",
     },
     "Exact": {"Blends", "Bounded", "Equivariant", "Informed", "Observed", "OfKind", "Projects", "Validates"},
