@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,6 +15,8 @@ from modelcollapse.laws import Stream
 from modelcollapse.protocols import ComesShort, Equivariant, Family, Memory, Needs, Source
 from modelcollapse.pytree import part
 from modelcollapse.regimes.common import alone, check, continued, plan, prepared
+
+T = TypeVar("T")
 
 
 @part
@@ -84,7 +86,7 @@ class Switch:
         shapes = [jax.eval_shape(branch)[0] for branch in (first, second)]
         capacity = max(map(room, shapes))
 
-        def shaped(branch: Callable[[], tuple[Any, Any]], other: Any) -> tuple[Any, Any]:
+        def shaped(branch: Callable[[], tuple[Any, Any]], other: object) -> tuple[Any, Any]:
             data, memories = branch()
             return with_room((_alike(data, other), memories), capacity)
 
@@ -93,6 +95,6 @@ class Switch:
         )
 
 
-def _alike(data: Any, other: Any) -> Any:
+def _alike(data: T, other: object) -> T:
     """``data`` in the form of a weighted pool, if ``other`` has that form and it has not."""
     return data if type(data) is type(other) else alone(data)
