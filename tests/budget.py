@@ -27,6 +27,7 @@ PROGRAMS: dict[str, int] = {
     "test_cli_simulate.py": 150,
     "test_conditional.py": 310,
     "test_data.py": 140,
+    "test_detected.py": 115,
     "test_docs.py": 220,
     "test_driver.py": 150,
     "test_error_sources.py": 440,

@@ -6,7 +6,7 @@ import pytest
 
 from modelcollapse.__main__ import main
 from modelcollapse.cli import plan as _planner
-from modelcollapse_theory import entrant, plan, remedies, temperature
+from modelcollapse_theory import entrant, flag_weights, plan, remedies, temperature, weights
 
 CASES = {
     "sample-size --probability 0.1 --fits 5 --failure 0.05": lambda: plan.sample_size_to_keep(0.1, 5, 0.05),
@@ -26,6 +26,11 @@ CASES = {
     "detector --probability 0.15 --size 30 --failure 0.02 --share 0.1 --true-positive 0.5": lambda: (
         plan.detector_to_keep(0.15, 30, 0.02, 0.1, 0.5, 0.0)
     ),
+    "flagged --size 20 --share 0.2 --true-positive 0.8 --false-positive 0.1 --refill no": lambda: (
+        flag_weights.best_treatment(20, 0.2, 0.8, 0.1, "no")
+    ),
+    "flagged --size 20 --share 0.2 --true-positive 0.8": lambda: flag_weights.best_treatment(20, 0.2, 0.8, 0.0),
+    "labels --real 10 --synthetic 90 --of mean": lambda: weights.label_weight(10, 90, "mean"),
     "detector --probability 0.15 --size 30 --failure 0.02 --share 0.1": lambda: plan.detector_power_to_keep(
         0.15, 30, 0.02, 0.1
     ),

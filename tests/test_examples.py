@@ -54,6 +54,16 @@ def test_rare_words_die_at_the_predicted_rate(example):
 
 
 @pytest.mark.slow
+def test_what_a_detector_flags_is_best_replaced_then_weighed_and_never_just_removed(example):
+    rows = example("remove_or_weight")
+    z = scores(rows)
+    assert len(z) == 4
+    assert max(map(abs, z.values())) < 5
+    kept = [predicted for predicted, _, _ in by_label(rows).values()]
+    assert kept[1] < kept[0] < kept[2] < kept[3]
+
+
+@pytest.mark.slow
 def test_gaussian_collapse_follows_the_exact_law_and_not_equation_seven(example):
     z = scores(example("gaussian_collapse"))
     assert abs(z["E W2^2 after 1 fits"]) < 5

@@ -297,9 +297,9 @@ TWINS = np.stack([X[:, 0], X[:, 1], X[:, 0]], 1)
         (lambda: run_of(regime=mc.Weighted(0.5, 0.0)), ValueError, "at least one real and one synthetic row"),
         (lambda: run_of(regime=mc.Weighted(0.5, 1.0)), ValueError, "at least one real and one synthetic row"),
         (
-            lambda: mc.simulate(mc.Discrete(), mc.categorical([0.5, 0.5]), mc.Weighted(0.5), size=9, generations=1),
+            lambda: mc.simulate(mc.Poisson(), mc.poisson(2.0), mc.Weighted(0.5), size=9, generations=1),
             TypeError,
-            "the Counts of Discrete lack",
+            "of Poisson lack; use FreshReal for plain pooling",
         ),
     ],
 )  # fmt: skip

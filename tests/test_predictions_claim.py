@@ -40,7 +40,7 @@ def test_every_family_and_every_regime_is_in_a_cell():
     cells = CELLS.values()
     regimes = {type(c.regime()).__name__ for c in cells}
     assert regimes == {
-        "Replace", "FreshReal", "FixedReal", "Retain", "Accumulate", "AccumulateSubsample", "Weighted", "Mixture",
+        "Replace", "FreshReal", "FixedReal", "Retain", "Accumulate", "AccumulateSubsample", "Weighted", "Mixture", "Detected",
         "Switch",
     }  # fmt: skip
     families = {type(c.model()[0]).__name__ for c in cells}

@@ -45,7 +45,7 @@ GROUPS = {
         "truncation",
         "best_of",
     ),
-    "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
+    "Detectors, watermarks, weights": ("detectors", "flag_weights", "screening", "weights"),
     "Remedies and their price": ("iterated_learning", "iterated_families", "sampling_designs", "remedies"),
     "Sources of error": ("errors", "precision"),
     "What is called collapse": ("definitions",),

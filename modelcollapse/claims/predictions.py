@@ -139,6 +139,12 @@ CELLS: dict[str, Cell] = {
         lambda: (mc.Discrete(4), mc.table(np.array(TABLE), replace=False)),
         (*DIVERSITY, "support_size", "lost", "total_variation"),
     ),
+    "discrete, detected, removed": states(
+        lambda: mc.regimes.Detected(mc.Mixture(0.6, 0.0, 0.4), 0.5, 0.2, refill=False), generations=2
+    ),
+    "gaussian, ddof 0, detected, weighing less": normals(
+        0, regime=lambda: mc.regimes.Detected(mc.FreshReal(0.4), 0.5, 0.2, weight=0.25), weak={LARGER: ["variance"]}
+    ),
     "gaussian, replace": normals(
         1, generations=2,
         observe=(

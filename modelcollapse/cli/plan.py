@@ -14,7 +14,7 @@ import numpy as np
 
 from modelcollapse import datasets
 from modelcollapse.cli import options as shared
-from modelcollapse_theory import entrant, plan, remedies, temperature
+from modelcollapse_theory import entrant, flag_weights, plan, remedies, temperature, weights
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
@@ -114,6 +114,32 @@ QUESTIONS: dict[str, Question] = {
         "kept",
         _KEPT,
         lambda o: plan.batch_to_keep(o.kept),
+    ),
+    "flagged": Question(
+        "Remove what a detector flags, refill, or let it weigh less?",
+        "weight of a flagged item",
+        "loss",
+        _SIZE
+        | {
+            "share": {"type": float, "required": True, "help": "real share before the detector"},
+            "true-positive": {"type": float, "required": True, "help": "share of the synthetic items that it flags"},
+            "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it flags"},
+            "refill": {"choices": ["yes", "no"], "default": "yes", "help": "whether more of the pool can be had"},
+        },
+        lambda o: flag_weights.best_treatment(
+            o.sample_size, o.share, o.true_positive, o.false_positive, o.refill
+        ),
+    ),
+    "labels": Question(
+        "What should a synthetic item weigh beside a real one, where labels are known?",
+        "weight of a synthetic item",
+        "loss",
+        {
+            "real": {"type": int, "required": True, "metavar": "R", "help": "fresh real items a fit"},
+            "synthetic": {"type": int, "required": True, "metavar": "S", "help": "model draws a fit"},
+            "of": {"choices": ["loss", "mean"], "default": "loss", "help": "the loss of diversity, or a mean's error"},
+        },
+        lambda o: weights.label_weight(o.real, o.synthetic, o.of),
     ),
     "detector": Question(
         "Is a detector of synthetic data enough to keep a state, or (without --true-positive) how good must it be?",

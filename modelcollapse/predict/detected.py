@@ -17,7 +17,7 @@ from modelcollapse.predict.prediction import Function
 from modelcollapse.predict.registry import prediction
 from modelcollapse.predict.setting import Setting, independent, needed, simplest, simplified
 from modelcollapse.protocols import Family, Regime, Source
-from modelcollapse_theory import detectors, screening, workflows
+from modelcollapse_theory import detectors, flag_weights, screening, workflows
 from modelcollapse_theory.selection import detected_share
 
 COUNTED = (regimes.FreshReal, regimes.Replace)
@@ -84,12 +84,12 @@ def _(s: Setting, removed_counts: Function) -> ArrayLike:
     return removed_counts(s.size, np.arange(s.last + 1), real(s), *rates(s), fewest(s))
 
 
-@lost(detectors.weighted_flags, where=pools(regimes.Mixture, weighs=True))
+@lost(flag_weights.weighted_flags, where=pools(regimes.Mixture, weighs=True))
 def _(s: Setting, weighted_flags: Function) -> ArrayLike:
     return weighted_flags(s.size, np.arange(s.last + 1), share(s), *rates(s), float(s.regime.weight))
 
 
-@lost(detectors.weighted_flag_counts, where=pools(*COUNTED, weighs=True))
+@lost(flag_weights.weighted_flag_counts, where=pools(*COUNTED, weighs=True))
 def _(s: Setting, weighted_flag_counts: Function) -> ArrayLike:
     return weighted_flag_counts(s.size, np.arange(s.last + 1), real(s), *rates(s), float(s.regime.weight))
 

@@ -87,12 +87,12 @@ def counts_of(share: Number | Portion, sizes: np.ndarray) -> Portion:
     return Portion(read[0] if (read == read[0]).all() else counts)
 
 
-def alone(data: Any) -> Any:
+def alone(data: T) -> T:
     """A data set in the form that weighted pools of its kind have, with nothing else in it."""
     return data.alone() if isinstance(data, WeighsApart) else data
 
 
-def weighable(data: Any, family: Family, regime: str, instead: str) -> Any:
+def weighable(data: T, family: Family, regime: str, instead: str) -> T:
     """``data`` in the form of a weighted pool; TypeError if its kind cannot be weighted."""
     if not isinstance(data, CanWeigh):
         raise TypeError(

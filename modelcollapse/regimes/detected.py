@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, DETECTED, MODEL, REAL, fold
@@ -18,14 +19,13 @@ from modelcollapse.laws import Law, Stream, Table, outcome
 from modelcollapse.numeric import shown
 from modelcollapse.portions import portion
 from modelcollapse.protocols import (
-    Count,
     Divides,
     Equivariant,
     Family,
     Memory,
     Needs,
-    Number,
     Projects,
+    Regime,
     SeesLaws,
     Source,
 )
@@ -47,6 +47,8 @@ from modelcollapse.regimes.passing import (
     refilled,
     thinned,
 )
+
+T = TypeVar("T")
 
 
 @part
@@ -205,15 +207,18 @@ class Detected:
             return data, memory
         _, flagged = judged((model, real), rates, passes=False)
         rest = pool[0] - passed[0], pool[1] - passed[1]
-        return self._weighed(model, data, _pooled(fold(fold(key, DETECTED), FLAGGED), flagged, rest)), memory
+        other = _pooled(fold(fold(key, DETECTED), FLAGGED), flagged, rest)
+        return self._weighed(model, (data, other)), memory
 
-    def _mixed(self, key: jax.Array, chances: Pair, passing: Pair, streams: Pair, size: Any, generation: Any) -> Any:
+    def _mixed(
+        self, key: jax.Array, chances: Pair, passing: Pair, streams: Pair, size: jax.Array, generation: jax.Array
+    ) -> Any:
         """The data set of i.i.d. shares: what passes is another mixture, and so is what is flagged."""
         share = jnp.asarray(at(self.regime.gamma, generation), jnp.result_type(float))
         passes = share * chances[1] + (1 - share) * chances[0]
         n = size if self.refills else thinned(streams[0], fold(fold(key, DETECTED), OF_MODEL), size, passes)
 
-        def pool(key: jax.Array, of: Pair, chances: Pair, n: Count) -> Any:
+        def pool(key: jax.Array, of: Pair, chances: Pair, n: jax.Array) -> Any:
             real = real_share(share, *chances)
             # without older models nothing is remembered
             memory = outcome(of[1].law).params if mixes(of[0].family, of[1].law) else Past.empty(of[0].law.params, 1)
@@ -225,7 +230,7 @@ class Detected:
         rates, flagged = judged(streams, (self.true_positive, self.false_positive), passes=False)
         rest = number_of(streams[0], size) - n
         other = pool(fold(fold(key, DETECTED), FLAGGED), flagged, rates, rest)
-        return self._weighed(streams[0], data, other)
+        return self._weighed(streams[0], (data, other))
 
     def _passed(self, key: jax.Array, model: Stream, pool: Pair, chances: Pair, size: jax.Array) -> Pair:
         """How many items of the model and how many real ones are in the data set, or pass where others only weigh
@@ -242,11 +247,21 @@ class Detected:
             return total * own, total * fresh
         return refilled(fold(key, REFILLED), pool, chances, size)
 
-    def _weighed(self, stream: Stream, passed: Any, flagged: Any) -> Any:
-        passed, flagged = (_summary(stream, data) for data in (passed, flagged))
+    def _weighed(self, stream: Stream, sets: Pair) -> Any:
+        """The weighted pool of what passed and of what was flagged."""
+        passed, flagged = (_summary(stream, data) for data in sets)
         dtype = jnp.result_type(float)
         mine, theirs = passed.size.astype(dtype), self.weight * flagged.size.astype(dtype)
         return passed.mixed(flagged, mine / (mine + theirs))
+
+    def _flags(self, points: jax.Array) -> jax.Array:
+        assert self.score is not None
+        found = self.score(points)
+        if jnp.shape(found) != points.shape[:1]:
+            raise ValueError(
+                f"score must give one number for each row, shape ({points.shape[0]},), got shape {jnp.shape(found)}"
+            )
+        return found >= self.threshold
 
     def _scored(
         self, key: jax.Array, model: Stream, real: Stream, size: jax.Array, generation: jax.Array
@@ -257,7 +272,7 @@ class Detected:
             counts = self.regime.divided(key, model, size, generation)
             each = zip((model, real), (MODEL, REAL), counts, strict=True)
             rows = [stream.draw_rows(fold(key, role), n) for stream, role, n in each]
-            flags = [_flags(self.score, self.threshold, one.points) for one in rows]
+            flags = [self._flags(one.points) for one in rows]
             passed = [one.where(~flag) for one, flag in zip(rows, flags, strict=True)]
             flagged = [one.where(flag) for one, flag in zip(rows, flags, strict=True)]
             found = jnp.stack([jnp.stack([one.count for one in rows]), jnp.stack([one.count for one in flagged])])
@@ -266,7 +281,7 @@ class Detected:
         capacity = model.capacity
         if not self.refills:
             passed, flagged, found = pool(key)
-            data = passed if self.weight is None else self._weighed(model, passed, flagged)
+            data = passed if self.weight is None else self._weighed(model, (passed, flagged))
         else:
 
             def more(state: tuple[Rows, jax.Array, jax.Array]) -> tuple[Rows, jax.Array, jax.Array]:
@@ -292,21 +307,12 @@ def _pooled(key: jax.Array, streams: Pair, counts: Pair) -> Any:
     return own | fresh
 
 
-def _flags(score: Any, threshold: Number, points: jax.Array) -> jax.Array:
-    found = score(points)
-    if jnp.shape(found) != points.shape[:1]:
-        raise ValueError(
-            f"score must give one number for each row, shape ({points.shape[0]},), got shape {jnp.shape(found)}"
-        )
-    return found >= threshold
-
-
-def _summary(stream: Stream, data: Any) -> Any:
+def _summary(stream: Stream, data: T) -> T:
     """Rows as the data set that the family is fitted to."""
     return stream.family.summarise(data) if isinstance(data, Rows) else data
 
 
-def _unless(failed: jax.Array, data: Any) -> Any:
+def _unless(failed: jax.Array, data: T) -> T:
     """A data set that no fit survives where ``failed``."""
 
     def ruined(leaf: jax.Array) -> jax.Array:
@@ -316,7 +322,7 @@ def _unless(failed: jax.Array, data: Any) -> Any:
     return jax.tree.map(ruined, data)
 
 
-def _real_share(regime: Any, sizes: np.ndarray) -> np.ndarray | None:
+def _real_share(regime: Regime, sizes: np.ndarray) -> np.ndarray | None:
     """The real share of each pool, ``(generations + 1,)``; None for a regime of a user's own."""
     if isinstance(regime, Mixture):
         return np.broadcast_to(np.asarray(regime.gamma, np.float64), sizes.shape)
@@ -325,7 +331,7 @@ def _real_share(regime: Any, sizes: np.ndarray) -> np.ndarray | None:
     return np.zeros(sizes.shape) if isinstance(regime, Replace) else None
 
 
-def _divides(name: str, value: Any) -> Any:
+def _divides(name: str, value: Regime) -> Regime:
     arguments.regime(name, value)
     if not isinstance(value, Divides):
         raise TypeError(
@@ -335,17 +341,17 @@ def _divides(name: str, value: Any) -> Any:
     return value
 
 
-def _rate(name: str, value: Any) -> Any:
+def _rate(name: str, value: ArrayLike) -> float | np.ndarray:
     found = arguments.array(name, value, ndim=(0, 1), least=1, low=0.0, high=1.0)
     return found if found.ndim else float(found)
 
 
-def _weight(name: str, value: Any) -> float | None:
+def _weight(name: str, value: ArrayLike | None) -> float | None:
     found = None if value is None else arguments.number(name, value, 0.0, 1.0)
     return found or None
 
 
-def _check_states(name: str, rate: Any, family: Family, source: Source) -> None:
+def _check_states(name: str, rate: ArrayLike | None, family: Family, source: Source) -> None:
     """Refuse rates for each state where the items have none, or another number of them."""
     if rate is None or not np.ndim(rate):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,8 @@ from modelcollapse.laws import Stream
 from modelcollapse.protocols import ComesShort, Equivariant, Family, Memory, Needs, Source
 from modelcollapse.pytree import part
 from modelcollapse.regimes.common import alone, check, continued, plan, prepared
+
+T = TypeVar("T")
 
 
 @part
@@ -85,7 +87,7 @@ class Switch:
         shapes = [jax.eval_shape(branch)[0] for branch in (first, second)]
         capacity = max(map(room, shapes))
 
-        def shaped(branch: Callable[[], tuple[Any, Any]], other: Any) -> tuple[Any, Any]:
+        def shaped(branch: Callable[[], tuple[Any, Any]], other: object) -> tuple[Any, Any]:
             data, memories = branch()
             return with_room((_alike(data, other), memories), capacity)
 

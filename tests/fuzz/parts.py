@@ -196,6 +196,18 @@ def regimes() -> dict[str, Case]:
         "FixedReal": Case(mc.FixedReal, {"share": 0.25}, states),
         "Retain": Case(mc.Retain, {"share": 0.25, "fresh": 0.25}, states),
         "Weighted": Case(mc.Weighted, {"weight": 0.25, "share": 0.5}, numbers),
+        "Weighted (states)": Case(mc.Weighted, {"weight": 0.25, "share": 0.5}, states),
+        "Detected": Case(
+            mc.regimes.Detected,
+            {
+                "regime": mc.FreshReal(0.25),
+                "true_positive": 0.5,
+                "false_positive": 0.25,
+                "refill": False,
+                "weight": 0.0,
+            },
+            states,
+        ),
         "Mixture": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": None}, states),
         "Mixture (ring)": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": 2}, numbers),
         "Switch": Case(mc.Switch, switch, states),

@@ -12,6 +12,8 @@ import numpy as np
 from exact_populations import ModelsOfStates, NormalModels
 import remedy_cells
 import robust_values
+from exact_detected import BY_STATE, takes
+from exact_detected import CELLS as DETECTED
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
@@ -158,6 +160,7 @@ REGIMES: dict[str, tuple[Any, list[int]]] = {
     "exchange, in common": (Exchange(np.full((2, 2), 0.375), 0.25, shared=2), [3, 3, 3]),
     "exchange, entry": (Exchange([[0.75, 0], [0.5, 0]], [0.25, 0.5], enters=[0, 1], frozen=[2, None]), [3, 3, 3]),
     "weighted, shares": (mc.Weighted(shares(0, 0.75, 0.25), shares(0.5, 0.25, 0.5)), [4, 4, 4]),
+    **DETECTED,
 }
 
 
@@ -221,7 +224,9 @@ def accepted(kind: str, name: str) -> bool:
         return name in process.regimes
     if kind in SELECTED:
         return name in SELECTED_UNDER
-    if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
+    if name in DETECTED:
+        return takes(kind, regime)
+    if isinstance(regime, mc.Weighted) and not isinstance(process, States | Gaussians | NormalCovariates | GivenDesign):
         return False
     if "no binary number" in name:
         return kind in ("gaussian, ddof 0", "gaussian, ddof 1", "bernoulli", "poisson")
@@ -240,6 +245,9 @@ CELLS = {
     }
     for kind, process in PROCESSES.items()
 }
+for _kind, (_process, _regime) in BY_STATE.items():
+    PROCESSES[_kind] = _process
+    CELLS[_kind] = {"detected": Cell(_process, _regime, [4, 4, 4])}
 
 
 USED: set[int] = set()

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from modelcollapse_theory import NotCovered, detectors, fresh, selection, workflows
+from modelcollapse_theory import NotCovered, detectors, flag_weights, fresh, selection, workflows
 
 Q = F(1, 3)  # of the state that is counted
 T, FALSE, SHARE, SIZE = F(7, 10), F(1, 5), F(3, 10), 4
@@ -73,10 +73,10 @@ def test_removal_from_shares_and_from_counts_is_that_of_the_enumerated_chain(few
 @pytest.mark.parametrize("weight", [F(1, 5), F(1, 2), F(1)])
 def test_weights_of_flagged_items_are_those_of_the_enumerated_chain(weight):
     fits = np.arange(1, 4)
-    seen = detectors.weighted_flags(3, fits, float(SHARE), *RATES, float(weight))
+    seen = flag_weights.weighted_flags(3, fits, float(SHARE), *RATES, float(weight))
     np.testing.assert_allclose(seen, losses(weighing(weight), 3, size=3), rtol=1e-13)
     for real in (0, 1, 3):
-        seen = detectors.weighted_flag_counts(3, fits, real, *RATES, float(weight))
+        seen = flag_weights.weighted_flag_counts(3, fits, real, *RATES, float(weight))
         np.testing.assert_allclose(seen, losses(weighing(weight), 3, real, size=3), rtol=1e-13)
 
 
@@ -86,8 +86,8 @@ def test_limits_are_where_the_recursions_end():
     assert detectors.removed_counts_limit(20, 4, 0.8, 0.1) == pytest.approx(
         float(detectors.removed_counts(20, 5_000, 4, 0.8, 0.1)), rel=1e-12
     )
-    assert detectors.weighted_flags_limit(*args, 0.3) == pytest.approx(
-        float(detectors.weighted_flags(20, 5_000, *args[1:], 0.3)), rel=1e-12
+    assert flag_weights.weighted_flags_limit(*args, 0.3) == pytest.approx(
+        float(flag_weights.weighted_flags(20, 5_000, *args[1:], 0.3)), rel=1e-12
     )
     assert detectors.removed_limit(20, 0.0, 0.5, 0.1) == 1
 
@@ -97,10 +97,10 @@ def test_a_detector_that_flags_nothing_or_weighs_all_alike_changes_nothing():
         plain = workflows.random_mixing(20, fits, 0.2)
         assert detectors.removed(20, fits, 0.2, 0.0, 0.0) == pytest.approx(plain, rel=1e-12)
         assert detectors.refilled(20, fits, 0.2, 0.6, 0.6) == pytest.approx(plain, rel=1e-12)
-        assert detectors.weighted_flags(20, fits, 0.2, 0.8, 0.1, 1.0) == pytest.approx(plain, rel=1e-12)
+        assert flag_weights.weighted_flags(20, fits, 0.2, 0.8, 0.1, 1.0) == pytest.approx(plain, rel=1e-12)
     assert detectors.removed_counts(20, 9, 4, 0.0, 0.0) == pytest.approx(workflows.fresh_counts(20, 9, 4), rel=1e-12)
     # a weight without end is removal, but for data sets that are empty
-    near = detectors.weighted_flags(40, 9, 0.5, 0.8, 0.1, 1e-9)
+    near = flag_weights.weighted_flags(40, 9, 0.5, 0.8, 0.1, 1e-9)
     assert near == pytest.approx(detectors.removed(40, 9, 0.5, 0.8, 0.1), rel=1e-6)
 
 
@@ -160,14 +160,14 @@ def test_large_pools_have_the_limit_that_theta_says(share, t, f):
             detectors.removed_limit(size, share, t, f) * (1 + float(detectors.removal_theta(size, share, t, f))) - 1
         ]
         for weight in (0.2, 1.0):
-            theta = float(detectors.weighted_theta(size, share, t, f, weight))
-            each.append(detectors.weighted_flags_limit(size, share, t, f, weight) * (1 + theta) - 1)
+            theta = float(flag_weights.weighted_theta(size, share, t, f, weight))
+            each.append(flag_weights.weighted_flags_limit(size, share, t, f, weight) * (1 + theta) - 1)
         errors.append(np.abs(each))
     assert (errors[0] < 3 / (2_000 * share)).all()
     np.testing.assert_allclose(errors[0] / errors[1], 10, rtol=0.2)
-    no_detector = detectors.weighted_theta(2_000, share, t, f, 1.0)
+    no_detector = flag_weights.weighted_theta(2_000, share, t, f, 1.0)
     assert no_detector == pytest.approx(float(fresh.theta(2_001, share)), rel=1e-12)
-    none = detectors.weighted_theta(2_000, share, t, f, 0.0)
+    none = flag_weights.weighted_theta(2_000, share, t, f, 0.0)
     assert none == pytest.approx(float(detectors.removal_theta(2_000, share, t, f)), rel=1e-12)
 
 
@@ -179,12 +179,12 @@ def test_the_best_weight_of_a_flagged_item():
         (0.5, 1.0, 0.0): (0.618, 1618),
     }  # fmt: skip
     for arguments, (weight, theta) in table.items():
-        found = detectors.best_flag_weight(*arguments)
+        found = flag_weights.best_flag_weight(*arguments)
         assert found == pytest.approx(weight, abs=0.006)
-        best = float(detectors.weighted_theta(2_000, *arguments, found))
+        best = float(flag_weights.weighted_theta(2_000, *arguments, found))
         assert best == pytest.approx(theta, rel=0.01)
-        assert best >= detectors.weighted_theta(2_000, *arguments, np.linspace(0, 1, 1001)).max() * (1 - 1e-9)
-    assert detectors.best_flag_weight(0.2, 0.0, 0.0) == pytest.approx(0, abs=1)  # nothing is flagged: any weight
+        assert best >= flag_weights.weighted_theta(2_000, *arguments, np.linspace(0, 1, 1001)).max() * (1 - 1e-9)
+    assert flag_weights.best_flag_weight(0.2, 0.0, 0.0) == pytest.approx(0, abs=1)  # nothing is flagged: any weight
 
 
 def test_what_is_refused():
@@ -195,6 +195,6 @@ def test_what_is_refused():
     with pytest.raises(NotCovered, match="sample_size must let 20 items pass"):
         detectors.removed_limit(10, 0.5, 0.5, 0.1, 20)
     with pytest.raises(ValueError, match="weight must lie in"):
-        detectors.weighted_flags(10, 3, 0.2, 0.5, 0.1, 0.0)
+        flag_weights.weighted_flags(10, 3, 0.2, 0.5, 0.1, 0.0)
     with pytest.raises(NotCovered, match="sample_size must be at most 2000"):
         detectors.removed_counts(3_000, 3, 10, 0.5, 0.1)

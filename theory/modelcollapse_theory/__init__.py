@@ -12,7 +12,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
-* detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
+* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
@@ -41,6 +41,7 @@ __all__ = [
     "exponential_families",
     "fixation",
     "fixation_diffusion",
+    "flag_weights",
     "fresh",
     "fresh_gaussian",
     "fresh_limits",

@@ -16,7 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory import accumulation, detectors, iterated_learning, sampling_designs, weights, workflows
+from modelcollapse_theory import (
+    accumulation,
+    detectors,
+    flag_weights,
+    iterated_learning,
+    sampling_designs,
+    weights,
+    workflows,
+)
 from modelcollapse_theory._domain import Array, choice, one_real, one_whole
 from modelcollapse_theory.plan import Answer
 from modelcollapse_theory.selection import detected_share
@@ -237,11 +245,11 @@ def _detected(q: _Question) -> Iterator[Row]:
         trained=passed * m,
         needs="detector",
     )
-    omega = max(detectors.best_flag_weight(g, *rates), 1e-9)
+    omega = max(flag_weights.best_flag_weight(g, *rates), 1e-9)
     yield q.row(
         f"{name}, flagged weigh {omega:.3g}",
-        lambda n: detectors.weighted_flags(m, n, g, *rates, omega),
-        detectors.weighted_flags_limit(m, g, *rates, omega),
+        lambda n: flag_weights.weighted_flags(m, n, g, *rates, omega),
+        flag_weights.weighted_flags_limit(m, g, *rates, omega),
         real=r,
         drawn=m - r,
         needs="detector",

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 
 from modelcollapse_theory._domain import LONGEST, SQUARABLE, Array, choice, one_real, one_whole, whole, within
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory.plan import Answer
+from modelcollapse_theory.workflows import fresh_counts_limit
 
 _SOURCE = "theory/derivations/detectors.md"
 _MEAN_SOURCE = "golden ratio: He, Xu and Cheng, arXiv 2502.18049; the rest " + _SOURCE
@@ -154,6 +156,22 @@ def item_weight(real: ArrayLike, synthetic: ArrayLike, weight: ArrayLike) -> Arr
     r, s = whole("real", real, 1).astype(np.float64), whole("synthetic", synthetic, 1).astype(np.float64)
     w = within("weight", weight, 0, 1, open_low=True)
     return (1 - w) * r / (w * s)
+
+
+def label_weight(real: int, synthetic: int, of: str = "loss") -> Answer:
+    r"""What one synthetic item should weigh beside 1 of a real one, where labels are known.
+
+    omega = (1-w) r/(w s) at the best stationary total weight w of the real part, for ``of`` "loss" or "mean".
+    ``achieved`` is the stationary loss, or squared error of the mean; ``neighbour`` is 1, plain pooling, and
+    ``achieved_aside`` what it gives. Exact.
+    """
+    r, s = _items(real, synthetic)
+    kind = choice("of", of, ("loss", "mean"))
+    w = float(best(real, synthetic, of=kind))
+    pooled = fresh_counts_limit(r + s, r) if kind == "loss" else moving_mean_limit(r, s, r / (r + s))
+    least = best_loss(r, s) if kind == "loss" else kalman_error(r, s)
+    what = (f"{r} fresh real items and {s} model draws a fit", f"the real part weighs {w:.6g} in all", "stationary")
+    return Answer(float(item_weight(r, s, w)), float(least), 1.0, float(pooled), "weighted", what)
 
 
 def _items(real: int, synthetic: int) -> tuple[int, int]:
