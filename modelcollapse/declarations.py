@@ -127,3 +127,10 @@ class HasDensity(Protocol):
     """Parameters of a law with a density, whose natural logarithm is ``(n,)`` at ``points`` ``(n, d)``."""
 
     def log_density(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class SaysUnfit(Protocol):
+    """A family that says, for the message of a chain that failed, which data leave it without a finite fit."""
+
+    unfit: str

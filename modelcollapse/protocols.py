@@ -24,6 +24,7 @@ from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Needs as Needs
+from modelcollapse.declarations import SaysUnfit as SaysUnfit
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 

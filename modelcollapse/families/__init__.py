@@ -11,6 +11,7 @@ from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
+from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.pareto import Pareto
@@ -36,11 +37,13 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "KernelDensity",
+    "LogisticRegression",
     "NegativeBinomial",
     "Normal",
     "NormalRows",
     "Pareto",
     "Poisson",
+    "PoissonRegression",
     "Regression",
     "Rounded",
     "Uniform",
