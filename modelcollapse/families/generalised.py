@@ -99,8 +99,8 @@ class OwnLabels(abc.ABC):
         def loss(w: jax.Array) -> jax.Array:
             return weight @ self.losses(x @ w, y) + penalty / 2 * (w @ w)
 
-        def step(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            w, _ = state
+        def step(_: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            w = state[0]
             residual, curvature = self.slopes(x @ w, y)
             change = solved(curvature, x.T @ (weight * residual) - penalty * w)
             now = loss(w)

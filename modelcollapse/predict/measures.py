@@ -10,6 +10,7 @@ import numpy as np
 from modelcollapse import families, regimes
 from modelcollapse.families.gaussian import Normal
 from modelcollapse.location import exactly
+from modelcollapse.numeric import shown
 from modelcollapse.observables import OBSERVABLES, ExcessLogLoss, Read
 from modelcollapse.predict.beside import Observed, of_run
 from modelcollapse.predict.prediction import Predictions
@@ -124,8 +125,8 @@ def risk(seen: Look, name: str | None = None) -> Risk | None:
 
     Raises
     ------
-    KeyError
-        If the run kept nothing of that name.
+    KeyError, TypeError
+        If the run kept nothing of that name, or it is no name.
     ValueError
         If it is not one number for each chain and generation.
     """
@@ -133,6 +134,8 @@ def risk(seen: Look, name: str | None = None) -> Risk | None:
     if name is None:
         name = next((known for known in RISKS if known in trace), None)
         return _implied(seen) if name is None else Risk(name, seen.trace(name), _mean(seen, name))
+    if not isinstance(name, str):
+        raise TypeError(f"risk must be the name of an observable of the run, got {shown(name)}")
     if name not in trace:
         raise KeyError(f"risk must be an observable of the run, one of {', '.join(trace)}, got {name!r}")
     if np.ndim(trace[name]) != 2:

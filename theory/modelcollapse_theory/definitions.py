@@ -106,7 +106,9 @@ def least_fixed_count(sample_size: ArrayLike, factor: ArrayLike) -> NDArray[np.i
     return _fewest(size, lambda kept: size * workflows.fixed_set_limit(size, kept) <= c * (1 + 1e-12), 1)
 
 
-def _fewest(size: NDArray[np.int64], enough: Callable[[NDArray[np.int64]], Array], lowest: int) -> NDArray[np.int64]:
+def _fewest(
+    size: NDArray[np.int64], enough: Callable[[NDArray[np.int64]], NDArray[np.bool_]], lowest: int
+) -> NDArray[np.int64]:
     """The smallest whole number from ``lowest`` to ``size`` that is enough, where more is never worse: bisection."""
     shape = np.shape(enough(size))
     low, high = np.full(shape, lowest), np.broadcast_to(size, shape)
@@ -143,9 +145,9 @@ def expected_log_loss(sample_size: ArrayLike, fits: ArrayLike, *, dimension: Arr
     size = whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below d + 3").astype(np.float64)
     n = whole("fits", fits).astype(np.float64)
     if np.any(size < d + 3):
-        raise NotCovered(f"sample_size must be at least dimension + 3, got {sample_size} and {dimension}")
+        raise NotCovered(f"sample_size must be at least dimension + 3, got {sample_size!r} and {dimension!r}")
     if np.any(d > 10_000):
-        raise NotCovered(f"dimension must be at most 10000, got {dimension}")
+        raise NotCovered(f"dimension must be at most 10000, got {dimension!r}")
     # log q by its distance from 1, so that large samples lose no digits
     step = np.log1p((d + 2 - ddof) / (size - d - 2))
     with np.errstate(over="ignore"):
@@ -193,7 +195,7 @@ def count_exponent(sample_size: ArrayLike, real: ArrayLike) -> Array:
         whole(name, value, 1).astype(np.float64) for name, value in (("sample_size", sample_size), ("real", real))
     )
     if np.any(r > size):
-        raise ValueError(f"real must not exceed sample_size, got {real}")
+        raise ValueError(f"real must not exceed sample_size, got {real!r}")
     u = (size - 1) * (r / size) * (2 - r / size)
     return np.asarray(r * ((2 + r) - 2 * r / size) / size / (1 + u))
 
@@ -203,7 +205,7 @@ def exponent(sizes: ArrayLike, risks: ArrayLike) -> float:
     size, risk = whole("sizes", sizes, 1).astype(np.float64), positive("risks", risks)
     if size.ndim != 1 or size.shape != risk.shape or np.unique(size).size < 2:
         raise ValueError(
-            f"sizes and risks must be vectors of one length, with at least two different sizes, got {sizes}, {risks}"
+            f"sizes and risks must be vectors of one length, with at least two different sizes, got {sizes!r}, {risks!r}"
         )
     gap = np.log(size) - np.log(size).mean()
     return float(-(gap @ np.log(risk)) / (gap @ gap))
@@ -319,7 +321,7 @@ def table(sample_size: int, real: int, probability: float) -> tuple[Row, ...]:
     size, q = one_whole("sample_size", sample_size, 2), one_real("probability", probability, 0, 1)
     r = one_whole("real", real, 1)
     if r >= size:
-        raise ValueError(f"real must be below sample_size, got {real} and {sample_size}")
+        raise ValueError(f"real must be below sample_size, got {real!r} and {sample_size!r}")
     kept, every = (float(lost_for_good(q, n)) for n in (r, size))
     found = (
         ("replace", 1.0, 1 - q),
