@@ -15,8 +15,10 @@ import numpy as np
 
 from modelcollapse.sampling import keys
 
-MODEL, REAL, KEPT, CHOICE, OLDER = range(5)
-"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, and older models (by age)."""
+MODEL, REAL, KEPT, CHOICE, OLDER, DETECTED = range(6)
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), and what
+a detector flags.
+"""
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
 # within a draw or a fit, folded into the key that the family was given

@@ -42,10 +42,38 @@ class Counts:
         """Each item stays with ``probability``, one for all or one for each state ``(K,)``: binomial counts."""
         return Counts(binomial(key, self.n, jnp.broadcast_to(probability, self.n.shape)))
 
+    def mixed(self, other: Counts, weight: Number) -> WeightedCounts:
+        """The pool in which these items weigh ``weight`` in all, and the other's the rest."""
+        return WeightedCounts(self, other, jnp.asarray(weight, jnp.result_type(float)))
+
+    def alone(self) -> WeightedCounts:
+        """The pool with nothing else in it."""
+        return self.mixed(Counts(jnp.zeros_like(self.n)), 1.0)
+
     @staticmethod
     def capacity_for(size: int) -> int:
         """The next power of two, so that nearby sample sizes share one compilation."""
         return 1 << max(int(size) - 1, 1).bit_length()
+
+
+@part
+class WeightedCounts:
+    """Counts of two kinds of items: ``first`` weighs ``weight`` ``()`` in all, ``second`` the rest; no integer is
+    scaled.
+    """
+
+    first: Counts
+    second: Counts
+    weight: jax.Array
+
+    @property
+    def size(self) -> jax.Array:
+        return self.first.size + self.second.size
+
+    @property
+    def n(self) -> jax.Array:
+        """How often each state was seen, ``(K,)`` int32, whatever it weighs."""
+        return self.first.n + self.second.n
 
 
 @part
@@ -82,7 +110,7 @@ class Moments:
         total = (self.count + other.count).astype(dtype)
         each = total * jnp.asarray(weight, dtype), total * (1 - jnp.asarray(weight, dtype))
         first, second = (
-            Moments(m.count, m.mean, m.unit, m.log_scale + 0.5 * jnp.log(mass / m.count.astype(dtype)))
+            Moments(m.count, m.mean, m.unit, m.log_scale + 0.5 * jnp.log(mass / jnp.maximum(m.count, 1).astype(dtype)))
             for m, mass in zip((self, other), each, strict=True)
         )
         return _weighed(first, second, *each)
@@ -203,7 +231,11 @@ class Rows:
 
     def thinned(self, key: jax.Array, probability: Number) -> Rows:
         """Each row stays with ``probability``, one for all or one for each row ``(capacity,)``, in order."""
-        stays = self.present & jax.random.bernoulli(key, jnp.broadcast_to(probability, (self.capacity,)))
+        return self.where(jax.random.bernoulli(key, jnp.broadcast_to(probability, (self.capacity,))))
+
+    def where(self, stays: jax.Array) -> Rows:
+        """The rows that are there and for which ``stays`` ``(capacity,)`` is true, in order."""
+        stays = self.present & stays
         return Rows(self.points[jnp.argsort(~stays, stable=True)], stays.sum(dtype=jnp.int32))
 
     def with_room(self, capacity: int) -> Rows:

@@ -1,4 +1,4 @@
-"""What parts say of themselves: marks of an observable, needs of a regime, what parameters know of their law."""
+"""What parts say of themselves: marks of an observable, needs of a regime or fit, what parameters know of their law."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from modelcollapse.laws import Stream
     from modelcollapse.protocols import Observable
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
@@ -134,3 +135,40 @@ class SaysUnfit(Protocol):
     """A family that says, for the message of a chain that failed, which data leave it without a finite fit."""
 
     unfit: str
+
+
+@runtime_checkable
+class HasRates(Protocol):
+    """A regime's memory that knows the shares of synthetic and of real items that a detector flagged, ``(2,)``."""
+
+    rates: jax.Array
+
+
+@runtime_checkable
+class WeighsApart(Protocol):
+    """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
+
+    def alone(self) -> Any: ...
+
+
+@runtime_checkable
+class NeedsItems(Protocol):
+    """A family that says how few items it can be fitted to; the default is 1."""
+
+    def fewest(self, params: Any) -> int | jax.Array: ...
+
+
+@runtime_checkable
+class Divides(Protocol):
+    """A regime whose pool is draws of the newest model and real ones, ``divided``: how many of each, and no memory."""
+
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[int | jax.Array, int | jax.Array]: ...
+
+
+@runtime_checkable
+class ComesShort(Protocol):
+    """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
+
+    comes_short: bool

@@ -16,17 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.addresses import FIT, fold
-from modelcollapse.data import with_room
+from modelcollapse.data import Rows, with_room
 from modelcollapse.laws import Law, Stream
 from modelcollapse.numeric import traced
 from modelcollapse.protocols import (
     Appends,
     Carry,
+    ComesShort,
     Exchanges,
     Family,
     HoldsData,
     KeepsRows,
     Memory,
+    NeedsItems,
     Observable,
     Opens,
     Params,
@@ -247,8 +249,10 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     size, real = process.size(now), process.stream(process.source)
 
     def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
-        params = _once(process.family.fit(fold(key, FIT), data, previous))
-        return process.with_room(params), _valid(process.family, params)
+        params = process.with_room(_once(process.family.fit(fold(key, FIT), data, previous)))
+        if isinstance(process.regime, ComesShort) and process.regime.comes_short:
+            params = _chosen(data.size >= _fewest(process.family, params), params, previous)
+        return params, _valid(process.family, params)
 
     if isinstance(process.regime, Exchanges):
         models = range(process.regime.models)
@@ -287,12 +291,16 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
 
 
+def _fewest(family: Family, params: Params) -> int | jax.Array:
+    return family.fewest(params) if isinstance(family, NeedsItems) else 1
+
+
 def _chosen(condition: jax.Array, yes: Tree, no: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _fitted(stream: Stream, data: Any) -> Any:
-    return stream.family.summarise(data) if stream.rows else data
+    return stream.family.summarise(data) if stream.rows and isinstance(data, Rows) else data
 
 
 def _once(params: Params) -> Params:

@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
+from modelcollapse.declarations import HasRates as HasRates
 from modelcollapse.declarations import HasVariance as HasVariance
 from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Needs as Needs
-from modelcollapse.declarations import SaysUnfit as SaysUnfit
+from modelcollapse.declarations import NeedsItems as NeedsItems
+from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 

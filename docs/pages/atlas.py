@@ -35,6 +35,7 @@ GROUPS = {
     "Gaussians": ("gaussian", "hitting", "collapse", "wasserstein", "wishart", "fresh_gaussian"),
     "Other families": ("exponential_families", "special_families", "kde", "ppca"),
     "Regression, tails, selection": ("regression", "tails", "selection"),
+    "Detectors, watermarks, weights": ("detectors", "screening", "weights"),
     "Sources of error": ("errors", "precision"),
     "What is called collapse": ("definitions",),
 }

@@ -16,7 +16,8 @@ from modelcollapse.pytree import part
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Rests, protocols.Validates,
     protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
-    protocols.DrawsMany, protocols.Labours, protocols.Equivariant, protocols.Bounded, protocols.ReadsTokens,
+    protocols.DrawsMany, protocols.Labours, protocols.Equivariant, protocols.NeedsItems,
+    protocols.Bounded, protocols.ReadsTokens,
     protocols.HasFeatures, protocols.Observed,
 )  # fmt: skip
 class Damped(Wrapper):

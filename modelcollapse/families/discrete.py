@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.data import Counts, Rows, row_type
+from modelcollapse.data import Counts, Rows, WeightedCounts, row_type
 from modelcollapse.laws import Table, law_of, own_params
 from modelcollapse.protocols import Count, Number, Source
 from modelcollapse.pytree import part, static
@@ -50,12 +50,21 @@ class Discrete:
         # a scatter drops what lies outside in silence; -1 makes the fit fail
         return Counts(jnp.where((inside | ~rows.present).all(), counts, -1))
 
-    def fit(self, key: jax.Array, data: Counts, previous: jax.Array | None) -> jax.Array:
+    def fit(self, key: jax.Array, data: Counts | WeightedCounts, previous: jax.Array | None) -> jax.Array:
+        if isinstance(data, WeightedCounts):
+            return self._weighted(key, data, previous)
         dtype = jnp.result_type(float) if previous is None else previous.dtype
         # XLA multiplies by the reciprocal, and 49 * (1 / 49) is not 1: a state that is left alone has probability 1
         frequencies = jnp.where(data.n == data.size, 1.0, data.n.astype(dtype) / data.size.astype(dtype))
         # counts of -1 come from weights that make no sense, or states out of range
         return jnp.where((data.n >= 0).all(), frequencies, jnp.nan)
+
+    def _weighted(self, key: jax.Array, data: WeightedCounts, previous: jax.Array | None) -> jax.Array:
+        """The mixture of two fits; a set without items or weight is not looked at, so that the other's fit stays."""
+        fits = [self.fit(key, counts, previous) for counts in (data.first, data.second)]
+        weight = data.weight.astype(fits[0].dtype)
+        first = jnp.where(data.second.size == 0, 1.0, jnp.where(data.first.size == 0, 0.0, weight))
+        return jnp.where(first >= 1, fits[0], jnp.where(first <= 0, fits[1], first * fits[0] + (1 - first) * fits[1]))
 
     def before(self, source: Source) -> jax.Array | None:
         return own_params(source, self)

@@ -201,6 +201,10 @@ class Gaussian:
     def before(self, source: Source) -> Normal | None:
         return own_params(source, self)
 
+    def fewest(self, params: Normal) -> int:
+        """d + 1 for a covariance of full rank; with ``ddof=0`` a single row will do."""
+        return params.mean.shape[-1] + 1 if self.ddof == 1 else 1
+
     def blend(self, previous: Normal, fitted: Normal, rate: Number) -> Normal:
         """Linear in the mean, in the unit factor and in the log pivots."""
         if self.ddof == 1:

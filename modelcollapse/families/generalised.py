@@ -123,6 +123,10 @@ class OwnLabels(abc.ABC):
         """Linear in the weights."""
         return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
 
+    def fewest(self, params: Linear) -> jax.Array:
+        """d + 1 without a penalty, 1 with one."""
+        return jnp.where(jnp.asarray(self.penalty) > 0, 1, self.rows.dimension + 1)
+
     def labour(self, params: Linear, rows: int) -> int:
         """Products of all steps: a matrix and four losses each, a logarithm counted as twenty."""
         d = params.weights.shape[-1]

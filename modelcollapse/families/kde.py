@@ -167,6 +167,10 @@ class KernelDensity:
         if self.follows:
             check_spanned(self, source, ", or give scaled=False")
 
+    def fewest(self, params: Kernels) -> int:
+        """d + 1 where the kernel has the shape of the rows' covariance."""
+        return params.points.shape[-1] + 1 if self.follows else 1
+
     def with_room(self, params: Kernels, capacity: int) -> Kernels:
         """The same density with room for ``capacity`` points."""
         return dataclasses.replace(params, points=Rows(params.points, params.count).with_room(capacity).points)

@@ -195,6 +195,11 @@ class GaussianMixture:
         if np.any(np.asarray(self.reg_covar) == 0):
             check_spanned(self, source, ", or give reg_covar > 0")
 
+    def fewest(self, params: NormalMixture) -> jax.Array:
+        """As many as components, and without ``reg_covar`` d + 1."""
+        k, d = params.means.shape[-2:]
+        return jnp.where(jnp.asarray(self.reg_covar) == 0, max(k, d + 1), k)
+
     def labour(self, params: NormalMixture, rows: int) -> int:
         """Some five steps, each of which reads and writes what it holds."""
         return 5 * 8 * self.workspace(params) * rows

@@ -128,6 +128,10 @@ class Pareto:
                 f"size must be at least 2 for the unbiased index, whose factor is M - 1; got {sizes.min()}"
             )
 
+    def fewest(self, params: PowerLaw) -> int:
+        """2 for the unbiased index."""
+        return 2 if self.estimator == "unbiased" else 1
+
     def project(self, source: Source) -> PowerLaw | None:
         """The law with the true mean of ln(x / minimum), where that is known."""
         points = rows_of(source)

@@ -144,6 +144,10 @@ class PPCA:
         if sizes.min() < self.latent + 1:
             raise ValueError(f"size must be at least latent + 1 = {self.latent + 1}, got {sizes.min()}")
 
+    def fewest(self, params: LinearDecoder) -> int:
+        """latent + 1."""
+        return self.latent + 1
+
     def project(self, source: Source) -> LinearDecoder | None:
         """The fit to infinitely many draws of ``source``, where its mean and covariance are known."""
         moments = source.moments()

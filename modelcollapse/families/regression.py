@@ -46,7 +46,7 @@ class LinearSystem:
         total = self.count + other.count
         each = jnp.asarray(weight, dtype), 1 - jnp.asarray(weight, dtype)
         scaled = [
-            jnp.sqrt(mass * total.astype(dtype) / part.count.astype(dtype)) * part.rows
+            jnp.sqrt(mass * total.astype(dtype) / jnp.maximum(part.count, 1).astype(dtype)) * part.rows
             for mass, part in zip(each, (self, other), strict=True)
         ]
         return LinearSystem(total, triangle(jnp.concatenate(scaled)))
@@ -275,6 +275,12 @@ class Regression:
     def blend(self, previous: Linear, fitted: Linear, rate: Number) -> Linear:
         """Linear in the weights."""
         return jax.tree.map(lambda old, new: old + rate * (new - old), previous, fitted)
+
+    def fewest(self, params: Linear) -> int | jax.Array:
+        """d + 1 for least squares; 1 with a penalty, steps or the shortest solution."""
+        if self.minimum_norm or self.steps:
+            return 1
+        return jnp.where(jnp.asarray(self.penalty) > 0, 1, self.rows.dimension + 1)
 
     def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse sources that are not labelled rows, and designs that leave a fit singular."""

@@ -85,7 +85,8 @@ def _(params: Written) -> Normal:
 @part
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.KeepsRows, protocols.Works,
-    protocols.SeesLaws, protocols.Continues, protocols.Bounded, protocols.HasFeatures, protocols.Observed,
+    protocols.SeesLaws, protocols.Continues, protocols.NeedsItems, protocols.Bounded, protocols.HasFeatures,
+    protocols.Observed,
 )  # fmt: skip
 class Rounded(Wrapper):
     r"""``family`` as a program with few digits runs it: every fit and every row drawn is rounded to ``dtype``.

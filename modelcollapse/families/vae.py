@@ -195,6 +195,10 @@ class VAE:
         image = jax.vmap(lambda one: one.decode(jnp.zeros((1, self.latent), one.loss.dtype)))
         return 3 * jax.eval_shape(image, params).size
 
+    def fewest(self, params: Autoencoder) -> int:
+        """A batch."""
+        return self.batch
+
     def check(self, source: Source, sizes: np.ndarray) -> None:
         """Refuse rows that are not images of the network's size, and data sets smaller than a batch."""
         shape, dtype = row_type(source)

@@ -20,6 +20,7 @@ DrawsMany     yes               no: unwritten     no: no draws      no: draws ro
 HoldsData     no: none blends   no: rounds        no: no rows       no: each class    no: not needed
 Labours       yes               no: written form  no: fits no rows  no: each class    yes
 KeepsRows     yes               own, as written   no: no rows       own, each class   yes
+NeedsItems    yes               yes               no: never short   no: each class    yes
 Works         yes               own, as read      no: no rows       own, always       yes
 SeesLaws      yes               yes, if no rows   own, always       no: needs rows    own: laws that come out
 GivesOut      yes               no: rounds after  no: sees to it    no: draws rows    own, always
@@ -143,7 +144,7 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
     protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
-    protocols.Labours, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+    protocols.Labours, protocols.NeedsItems, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
 )  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.

@@ -8,13 +8,14 @@ from typing import Any
 from modelcollapse.observables import images as images
 from modelcollapse.observables.combinators import Below, FirstTime, absorption_time, first_below, of
 from modelcollapse.observables.combinators import Of as Of
+from modelcollapse.observables.detection import DetectedRates
 from modelcollapse.observables.discrete import Tail, tail_mass
 from modelcollapse.observables.losses import ExcessLogLoss, excess_log_loss
 from modelcollapse.observables.registry import OBSERVABLES, Call, Read, as_observable, check, named, observable
 
 __all__ = [
-    "OBSERVABLES", "Below", "Call", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time", "as_observable",
-    "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
+    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time",
+    "as_observable", "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

@@ -12,6 +12,7 @@ from modelcollapse import arguments, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
     decoder,
+    detected,
     discrete,
     gaussian,
     kernels,
@@ -31,6 +32,7 @@ __all__ = ["Prediction", "Verdict", "predictions", "profile"]
 
 RULES = (
     decoder,
+    detected,
     discrete,
     gaussian,
     kernels,

@@ -21,6 +21,7 @@ from modelcollapse.addresses import REAL as REAL
 from modelcollapse.addresses import fold as fold
 from modelcollapse.regimes.basic import FixedReal, FreshReal, Replace, Retain, Weighted
 from modelcollapse.regimes.common import at as at
+from modelcollapse.regimes.detected import Detected
 from modelcollapse.regimes.mixture import Mixture
 from modelcollapse.regimes.pools import Accumulate, AccumulateSubsample
 from modelcollapse.regimes.switch import Switch
@@ -28,6 +29,7 @@ from modelcollapse.regimes.switch import Switch
 __all__ = [
     "Accumulate",
     "AccumulateSubsample",
+    "Detected",
     "FixedReal",
     "FreshReal",
     "Mixture",

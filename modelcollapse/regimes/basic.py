@@ -14,9 +14,21 @@ from modelcollapse.arguments import converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
 from modelcollapse.portions import portion
-from modelcollapse.protocols import CanWeigh, Family, Memory, Needs, Source
+from modelcollapse.protocols import Count, Family, Memory, Needs, Source
 from modelcollapse.pytree import part, schedule
-from modelcollapse.regimes.common import at, at_first, counted, counts_of, drawn, parted, role, share, shares
+from modelcollapse.regimes.common import (
+    alone,
+    at,
+    at_first,
+    counted,
+    counts_of,
+    drawn,
+    parted,
+    role,
+    share,
+    shares,
+    weighable,
+)
 
 
 @part
@@ -38,6 +50,11 @@ class Replace:
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
         return model.draw(fold(key, role(generation)), size), ()
+
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Count, Count]:
+        return size, jnp.zeros_like(size)
 
 
 @part
@@ -69,6 +86,12 @@ class FreshReal:
         fresh = at_first(generation, size, counted(self.share, size, generation))
         own, new = drawn(key, model, real, size - fresh, fresh)
         return own | new, ()
+
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Count, Count]:
+        fresh = counted(self.share, size, generation)
+        return size - fresh, fresh
 
 
 @part
@@ -154,7 +177,8 @@ class Weighted:
     Each real row weighs ``weight / share`` and each synthetic one ``(1 - weight) / (1 - share)``, so that all weights
     sum to the sample size. ``weight = share`` is plain pooling, ``FreshReal(share)``. With k real rows for one
     synthetic, ``share = k / (1 + k)``, the best weight for a sample mean is :math:`(\sqrt{k^2 + 4k} - k) / 2`, the
-    golden ratio at k = 1 (He, Xu and Cheng, arXiv 2502.18049). Needs data sets that can be weighted (``mixed``): of
+    golden ratio at k = 1 (He, Xu and Cheng, arXiv 2502.18049). ``modelcollapse_theory.weights.best`` has the best
+    weights for a mean and for the loss of diversity. Needs data sets that can be weighted (``mixed``): of ``Discrete``,
     ``Gaussian`` or ``Regression``.
     """
 
@@ -179,12 +203,7 @@ class Weighted:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data = real.draw(fold(key, REAL), size)
-        if not isinstance(data, CanWeigh):
-            raise TypeError(
-                f"Weighted needs data sets with a method `mixed`, which the {type(data).__name__} of "
-                f"{type(real.family).__name__} lack; use FreshReal for plain pooling"
-            )
-        return data, ()
+        return weighable(data, real.family, "Weighted", "use FreshReal for plain pooling"), ()
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
@@ -192,4 +211,4 @@ class Weighted:
         fresh = at_first(generation, size, counted(self.share, size, generation))
         own, new = drawn(key, model, real, size - fresh, fresh)
         mixed = new.mixed(own, at(self.weight, generation))
-        return at_first(generation, new, mixed), ()
+        return at_first(generation, alone(new), mixed), ()

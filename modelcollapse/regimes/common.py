@@ -14,6 +14,7 @@ from modelcollapse.addresses import MODEL, REAL, fold
 from modelcollapse.laws import Law, Stream
 from modelcollapse.portions import Portion, portion, traced_portion
 from modelcollapse.protocols import (
+    CanWeigh,
     ChecksSizes,
     Count,
     Family,
@@ -27,6 +28,7 @@ from modelcollapse.protocols import (
     Resumes,
     SelfContained,
     Source,
+    WeighsApart,
     vouched,
 )
 
@@ -83,6 +85,21 @@ def counts_of(share: Number | Portion, sizes: np.ndarray) -> Portion:
     counts = portion(share, sizes).astype(np.int32)
     read = counts[1:] if len(counts) > 1 else counts
     return Portion(read[0] if (read == read[0]).all() else counts)
+
+
+def alone(data: Any) -> Any:
+    """A data set in the form that weighted pools of its kind have, with nothing else in it."""
+    return data.alone() if isinstance(data, WeighsApart) else data
+
+
+def weighable(data: Any, family: Family, regime: str, instead: str) -> Any:
+    """``data`` in the form of a weighted pool; TypeError if its kind cannot be weighted."""
+    if not isinstance(data, CanWeigh):
+        raise TypeError(
+            f"{regime} needs data sets with a method `mixed`, which the {type(data).__name__} of "
+            f"{type(family).__name__} lack; {instead}"
+        )
+    return alone(data)
 
 
 def shares(name: str, value: Any) -> Any:

@@ -12,7 +12,7 @@ from modelcollapse import arguments
 from modelcollapse.addresses import CHOICE, MODEL, OLDER, REAL, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
-from modelcollapse.protocols import Family, Memory, Mixes, Params, Source
+from modelcollapse.protocols import Count, Family, Memory, Mixes, Params, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes.common import at, at_first, drawn
 
@@ -53,7 +53,7 @@ class Mixture:
 
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Mixture:
         """The same regime with the depth that this run needs."""
-        if self.depth is not None or _mixes(family, source):
+        if self.depth is not None or mixes(family, source):
             return self
         beta = float(np.max(np.asarray(self.beta)))
         models = len(sizes) - 1
@@ -70,20 +70,26 @@ class Mixture:
             )
         return Mixture(self.alpha, self.beta, self.gamma, depth)
 
+    def divided(
+        self, key: jax.Array, model: Stream, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Count, Count]:
+        """How many of ``size`` items are model draws and real ones, where ``beta`` is 0: binomial counts."""
+        gamma = jnp.asarray(at(self.gamma, generation), jnp.result_type(float))
+        own, fresh = model.split(fold(key, CHOICE), size, jnp.stack([1 - gamma, gamma]))
+        return own, fresh
+
     def continued(self, memory: Memory) -> Memory:
         """The memory of a shorter run, with places for as many models as this one needs."""
         return memory.deepened(self.depth or 0) if isinstance(memory, Past) else memory
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data = real.draw(fold(key, REAL), size)
-        if _mixes(real.family, real.law):
+        if mixes(real.family, real.law):
             return data, outcome(real.law).params
         if self.depth is None:
             raise ValueError("a mixture outside `simulate` needs its depth: Mixture(alpha, beta, gamma, depth=D)")
         fitted = jax.eval_shape(real.family.fit, key, real.family.summarise(data) if real.rows else data, None)
-        ring = jax.tree.map(lambda leaf: jnp.zeros((self.depth, *leaf.shape), leaf.dtype), fitted)
-        dtype = jnp.result_type(float)
-        return data, Past(ring, jnp.zeros(self.depth, dtype), jnp.ones((), dtype))
+        return data, Past.empty(fitted, self.depth)
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
@@ -93,7 +99,7 @@ class Mixture:
             at_first(generation, jnp.asarray(opening), jnp.asarray(at(w, generation), jnp.result_type(float)))
             for w, opening in ((self.alpha, 0.0), (self.beta, 0.0), (self.gamma, 1.0))
         )
-        if _mixes(model.family, real.law):
+        if mixes(model.family, real.law):
             newest, truth = outcome(model.law), outcome(real.law)
             laws = jnp.stack([newest.params, memory, truth.params])
             mixed = newest.family.mix(jnp.stack([alpha, beta, gamma]).astype(laws.dtype), laws)
@@ -126,6 +132,13 @@ class Past:
     weights: jax.Array  # (depth,)
     real: jax.Array  # (), weight of the original law
 
+    @classmethod
+    def empty(cls, like: Params, depth: int) -> Past:
+        """``depth`` places for parameters of these shapes, and all the weight on the original law."""
+        ring = jax.tree.map(lambda leaf: jnp.zeros((depth, *leaf.shape), leaf.dtype), like)
+        dtype = jnp.result_type(float)
+        return cls(ring, jnp.zeros(depth, dtype), jnp.ones((), dtype))
+
     def pushed(
         self, params: Params, alpha: jax.Array, beta: jax.Array, gamma: jax.Array, generation: jax.Array
     ) -> Past:
@@ -145,6 +158,6 @@ class Past:
         return Past(models, jnp.pad(self.weights, (0, more)), self.real)
 
 
-def _mixes(family: Family, source: Source) -> bool:
+def mixes(family: Family, source: Source) -> bool:
     """Whether the mixture of a fit and the truth is again a law of the family."""
     return isinstance(source, Law) and isinstance(family, Mixes) and source.family.data is family.data

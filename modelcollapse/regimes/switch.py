@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,9 +12,9 @@ from modelcollapse import arguments
 from modelcollapse.arguments import checker, converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
-from modelcollapse.protocols import Equivariant, Family, Memory, Needs, Source
+from modelcollapse.protocols import ComesShort, Equivariant, Family, Memory, Needs, Source
 from modelcollapse.pytree import part
-from modelcollapse.regimes.common import check, continued, plan, prepared
+from modelcollapse.regimes.common import alone, check, continued, plan, prepared
 
 
 @part
@@ -40,6 +41,10 @@ class Switch:
     def equivariant(self) -> bool:
         return all(isinstance(each, Equivariant) and each.equivariant for each in (self.before, self.after))
 
+    @property
+    def comes_short(self) -> bool:
+        return any(isinstance(each, ComesShort) and each.comes_short for each in (self.before, self.after))
+
     def plan(self, sizes: np.ndarray) -> Needs:
         """The needs of both, as the generation of the change may be traced."""
         before, after = (plan(regime, sizes) for regime in (self.before, self.after))
@@ -59,7 +64,8 @@ class Switch:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         data, before = self.before.start(key, real, size)
-        return data, (before, self.after.start(key, real, size)[1])
+        other, after = self.after.start(key, real, size)
+        return _alike(data, other), (before, after)
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
@@ -74,9 +80,19 @@ class Switch:
             data, moved = self.after.next(key, model, real, after, size, generation)
             return data, (before, moved)
 
-        # both branches must return data sets of one shape: rows in the array of the larger
-        capacity = max(room(jax.eval_shape(branch)[0]) for branch in (first, second))
+        # both branches must return data sets of one shape: rows in the array of the larger, both weighted or neither
+        shapes = [jax.eval_shape(branch)[0] for branch in (first, second)]
+        capacity = max(map(room, shapes))
+
+        def shaped(branch: Callable[[], tuple[Any, Any]], other: Any) -> tuple[Any, Any]:
+            data, memories = branch()
+            return with_room((_alike(data, other), memories), capacity)
+
         return jax.lax.cond(
-            generation < self.generation,
-            *((lambda branch=branch: with_room(branch(), capacity)) for branch in (first, second)),
+            generation < self.generation, lambda: shaped(first, shapes[1]), lambda: shaped(second, shapes[0])
         )
+
+
+def _alike(data: Any, other: Any) -> Any:
+    """``data`` in the form of a weighted pool, if ``other`` has that form and it has not."""
+    return data if type(data) is type(other) else alone(data)

@@ -186,6 +186,8 @@ class Counts:
     ``once``: real ones come from a table without replacement.
     """
 
+    fewest = 1
+
     def __init__(self, law: tuple[Fraction, ...], once: tuple[int, ...] | None = None) -> None:
         self.law, self.once = law, once
 
@@ -227,6 +229,9 @@ class Counts:
     def pool(self, first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(a + b for a, b in zip(first, second, strict=True))
 
+    def scaled(self, data: tuple[int, ...], mass: Any) -> tuple[Any, ...]:
+        return tuple(Fraction(n) * mass / sum(data) for n in data)
+
 
 def compositions(n: int, parts: int) -> Iterator[tuple[int, ...]]:
     if parts == 1:
@@ -253,7 +258,9 @@ class Items:
         spread: Callable[[int], Any] = lambda n: 0,
         square: Any = 0,
         together: Any = 0,
+        fewest: int = 1,
     ) -> None:
+        self.fewest = fewest  # items, with fewer of which a fit is not made
         self.real, self.together = real, together
         self.constant, self.spread, self.square = constant, spread, square
         self.laws: list[tuple[int, Law]] = []  # of each item: number of its draw, law

@@ -81,11 +81,11 @@ class States:
             "kl_divergence": lambda p: sum(x * math.log(x / q) for x, q in zip(p, truth, strict=True) if x > 0),
             "total_variation": lambda p: np.abs(p - truth).sum() / 2,
         }
-        shares = [{tuple(np.array(d) / sum(d)): p for d, p in w.items()} for w in worlds]
-        return {
-            name: np.array([expectation(lambda p, read=read: read(np.array(p)), w) for w in shares])
-            for name, read in readings.items()
-        }
+
+        def each(read: Callable[[np.ndarray], Any]) -> Callable[[Any], Any]:
+            return lambda data: read(np.array(data, np.float64) / float(sum(data)))
+
+        return {name: np.array([expectation(each(read), w) for w in worlds]) for name, read in readings.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,8 @@ class Gaussians:
     def values(self, regime: Any, sizes: list[int]) -> Values:
         sigma, mean = np.array(self.covariance), np.array(self.mean)
         together = Fraction(-1, len(self.rows) - 1) if self.rows and self.once else Fraction(0)
-        items = Items(ONE, spread=lambda n: Fraction(n) / (n - self.ddof), together=together)
+        fewest = len(mean) + 1 if self.ddof else 1
+        items = Items(ONE, spread=lambda n: Fraction(n) / (n - self.ddof), together=together, fewest=fewest)
         error, variance = second_moments(items, regime, sizes)
         out = {
             "mean": np.tile(mean, (len(sizes), 1)),

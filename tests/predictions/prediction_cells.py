@@ -9,6 +9,8 @@ from fractions import Fraction as F
 from typing import Any
 
 import numpy as np
+from exact_detected import BY_STATE, takes
+from exact_detected import CELLS as DETECTED
 from exact_regression import GivenDesign, NormalCovariates
 from exact_values import (
     DampedGaussian,
@@ -134,6 +136,7 @@ REGIMES: dict[str, tuple[Any, list[int]]] = {
     "weighted": (mc.Weighted(0.75, 0.5), [4, 4, 4]),
     "weighted, sizes": (mc.Weighted(0.75, 0.5), [4, 5, 3]),
     "weighted, shares": (mc.Weighted(shares(0, 0.75, 0.25), shares(0.5, 0.25, 0.5)), [4, 4, 4]),
+    **DETECTED,
 }
 
 
@@ -178,7 +181,9 @@ def adapted(process: Any, sizes: list[int]) -> list[int]:
 def accepted(kind: str, name: str) -> bool:
     """Whether ``simulate`` takes the pair, and its enumeration is small."""
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
-    if isinstance(regime, mc.Weighted) and not isinstance(process, Gaussians | NormalCovariates | GivenDesign):
+    if name in DETECTED:
+        return takes(kind, regime)
+    if isinstance(regime, mc.Weighted) and not isinstance(process, States | Gaussians | NormalCovariates | GivenDesign):
         return False
     if "no binary number" in name:
         return kind in ("gaussian, ddof 0", "gaussian, ddof 1", "bernoulli", "poisson")
@@ -197,6 +202,9 @@ CELLS = {
     }
     for kind, process in PROCESSES.items()
 }
+for _kind, (_process, _regime) in BY_STATE.items():
+    PROCESSES[_kind] = _process
+    CELLS[_kind] = {"detected": Cell(_process, _regime, [4, 4, 4])}
 
 
 USED: set[int] = set()

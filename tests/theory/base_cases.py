@@ -60,6 +60,13 @@ _MIXING = {"sample_size": 10, "fits": 3, "share": 0.2, "previous_share": 0.1}
 _MOMENTS = {"variance": 1.0, "ddof": 1}
 _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
+_POOL = {"sample_size": 10, "share": 0.2, "true_positive": 0.8, "false_positive": 0.1}
+_EXACT_POOL = {"sample_size": 10, "fits": 3, "real": 3, "true_positive": 0.8, "false_positive": 0.1}
+_SCREEN = {
+    "probabilities": LAW, "share": 0.2, "true_positive": [0.5, 0.7, 0.9], "false_positive": [0.1, 0.0, 0.2],
+}  # fmt: skip
+_LABELS = {"real": 3, "synthetic": 7}
+_MARK = {"green": 0.25, "shift": 2.0}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -92,10 +99,25 @@ CASES: dict[str, dict[str, Any]] = {
     "definitions.least_fixed_count": {"sample_size": 10, "factor": 3.0},
     "definitions.least_fresh_count": {"sample_size": 10, "factor": 3.0},
     "definitions.least_mixing_share": {"sample_size": 10, "factor": 3.0},
+    "definitions.least_weight": {"sample_size": 10, "real": 3, "factor": 3.0},
     "definitions.lost_for_good": {"probability": 0.2, "kept": 3},
     "definitions.share_exponent": {"sample_size": 10, "share": 0.2},
-    "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2},
+    "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2, "synthetic": 7},
     "definitions.thin_tail_probability": {"sample_size": 10, "deviations": 3.0, "share": 0.5, "ddof": 1},
+    "detectors.best_flag_weight": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.needed_true_positive": {"share": 0.2, "target": 0.6, "false_positive": 0.1},
+    "detectors.refilled": {**_POOL, "fits": 3},
+    "detectors.removal_ratio": {"share": 0.2, "true_positive": 0.8, "false_positive": 0.1},
+    "detectors.removal_theta": _POOL,
+    "detectors.removed": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.removed_counts": {**_EXACT_POOL, "fewest": 2},
+    "detectors.removed_counts_limit": {k: v for k, v in _EXACT_POOL.items() if k != "fits"} | {"fewest": 2},
+    "detectors.removed_limit": {**_POOL, "fewest": 2},
+    "detectors.removed_unbiased": {**_POOL, "fits": 3, "fewest": 2},
+    "detectors.weighted_flag_counts": {**_EXACT_POOL, "weight": 0.3},
+    "detectors.weighted_flags": {**_POOL, "fits": 3, "weight": 0.3},
+    "detectors.weighted_flags_limit": {**_POOL, "weight": 0.3},
+    "detectors.weighted_theta": {**_POOL, "weight": 0.3},
     "divergence.diversity_time": {"probabilities": LAW, "sample_size": 10},
     "divergence.diversity_time_refined": {"probabilities": LAW, "sample_size": 10},
     "divergence.entropy": {"probabilities": LAW},
@@ -351,6 +373,17 @@ CASES: dict[str, dict[str, Any]] = {
     "replacement.heterozygosity_variance": _CHAIN,
     "replacement.states": {"probabilities": LAW},
     "replacement.unseen_probability": {"probability": 0.2, "sample_size": 10},
+    "screening.diluted_rate": {"rate": 0.7, "green": 0.25, "share": 0.2, "fits": 2},
+    "screening.green_rate": _MARK,
+    "screening.real_share_from_rates": {"rate": 0.7, "later": 0.6, "green": 0.25},
+    "screening.screened_floor": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_law": {"probabilities": LAW, "false_positive": [0.1, 0.0, 0.2]},
+    "screening.screened_laws": {**_SCREEN, "fits": 3},
+    "screening.screened_limit": _SCREEN,
+    "screening.screened_rate": _SCREEN,
+    "screening.watermark_least": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_length": {"true_positive": 0.9, "false_positive": 0.001, **_MARK},
+    "screening.watermark_rates": {"length": 20, "count": 12, **_MARK},
     "selection.curated": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
     "selection.detected_share": {"share": 0.2, "true_positive": 0.9, "false_positive": 0.1},
     "selection.fixation_probability": {"probability": 0.2, "sample_size": 10, "advantage": 0.1},
@@ -388,6 +421,14 @@ CASES: dict[str, dict[str, Any]] = {
     "wasserstein.first_order_variance": {"sizes": [10, 20]},
     "wasserstein.scheduled_squared_distance": {"sizes": [10, 20], "ddof": 1},
     "wasserstein.variance_of_squared_distance": _GAUSSIAN,
+    "weights.best": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.best_loss": _LABELS,
+    "weights.best_path": {**_LABELS, "fits": 3, "of": "loss"},
+    "weights.item_weight": {**_LABELS, "weight": 0.4},
+    "weights.kalman_error": {**_LABELS, "drift": 0.01},
+    "weights.kalman_gain": {**_LABELS, "drift": 0.01},
+    "weights.moving_mean_error": {**_LABELS, "weight": 0.4, "drift": 0.01, "first": 0.2, "fits": 3},
+    "weights.moving_mean_limit": {**_LABELS, "weight": 0.4, "drift": 0.01},
     "wishart.expected_elementary_symmetric": {**_WISHART, "order": 2},
     "wishart.expected_log_determinant": {"dimension": 2, **_GAUSSIAN},
     "wishart.expected_mean_error": _WISHART,

@@ -16,18 +16,18 @@ def names(text: str) -> set[str]:
 
 # Numbers without an upper bound: what they multiply or are compared with stays finite, or the docstring says inf.
 UNBOUNDED = names(
-    "advantage constant covariance earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
+    "advantage constant covariance drift earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
     "kurtosis level linear log_ratio mean noise noise_variance order penalty quadratic ratio regularisation ridge risk "
     "sample_size sampling_bias shape source spacing squared_norm squared_shift successes temperature theta threshold trace "
     "value variance"
 )
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
 BROADCAST = names(
-    "advantage bandwidth constant count covariance deviation dimension drawn_exponent earlier_fits earlier_noise_variance "
-    "earlier_sample_size eigenvalue expected_count exponent factor false_positive first fits frequency gap growth "
+    "advantage bandwidth constant count covariance deviation dimension drawn_exponent drift earlier_fits earlier_noise_variance "
+    "earlier_sample_size eigenvalue expected_count exponent factor false_positive first fits frequency gap green growth "
     "keep_right keep_wrong kept kl_weight kurtosis lag level lineages log_ratio lost mean noise noise_variance order "
     "penalty previous_share probability rank rate ratio real real_size regularisation retained ridge risk sample_size "
-    "sample_sizes shape share sizes source spacing squared_norm squared_shift states steps synthetic_size theta threshold "
+    "sample_sizes shape share shift sizes source spacing squared_norm squared_shift states steps synthetic synthetic_size theta threshold "
     "trace true_positive value variance weight"
 )
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
@@ -39,10 +39,10 @@ ACCEPTED = {
     "zero": (
         "nothing of it: no fit, no share, no noise, no chance, a degree of freedom, the origin",
         names(
-            "advantage bandwidth constant count covariance ddof deviation earlier_fits earlier_noise_variance eigenvalue "
-            "expected_count exponent false_positive first fits frequency gap generations growth keep_right keep_wrong "
+            "advantage bandwidth constant count covariance ddof deviation drift earlier_fits earlier_noise_variance eigenvalue "
+            "expected_count exponent false_positive first fits frequency gap generations green growth keep_right keep_wrong "
             "kurtosis lag largest last lineages linear log_ratio lost low mean noise_variance order other_fits power "
-            "previous_share previous_shares probability quadratic rank rate real real_size retained ridge risk share shares "
+            "previous_share previous_shares probability quadratic rank rate real real_size retained ridge risk share shares shift "
             "source squared_norm squared_shift steps synthetic_size theta trace true_positive variance weight"
         ),
     ),
@@ -50,8 +50,8 @@ ACCEPTED = {
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence deviation deviations exponent failure false_positive frequency gap keep_right keep_wrong kept lost low "
-            "previous_share previous_shares probability rate share shares true_positive weight"
+            "bandwidth confidence deviation deviations exponent failure false_positive frequency gap green keep_right keep_wrong kept later lost low "
+            "previous_share previous_shares probability rate share shares shift target true_positive weight"
         ),
     ),
     "empty": ("an empty answer", BROADCAST),
@@ -66,7 +66,7 @@ ACCEPTED = {
         UNBOUNDED
         | names(
             "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations kept lag "
-            "largest last lineages other_fits rank real_size states states_left steps synthetic_size trials"
+            "largest last lineages other_fits rank real real_size states states_left steps synthetic synthetic_size trials"
         ),
     ),
     "inf": ("no bound", {"high"}),

@@ -9,6 +9,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
+* detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
@@ -27,6 +28,7 @@ __all__ = [
     "accumulation",
     "collapse",
     "definitions",
+    "detectors",
     "divergence",
     "errors",
     "exponential_families",
@@ -48,11 +50,13 @@ __all__ = [
     "rare",
     "regression",
     "replacement",
+    "screening",
     "selection",
     "special_families",
     "support",
     "tails",
     "wasserstein",
+    "weights",
     "wishart",
     "workflows",
 ]

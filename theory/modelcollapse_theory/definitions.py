@@ -27,7 +27,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from modelcollapse_theory import accumulation, workflows
+from modelcollapse_theory import accumulation, weights, workflows
 from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
@@ -104,6 +104,30 @@ def least_fixed_count(sample_size: ArrayLike, factor: ArrayLike) -> NDArray[np.i
     size = whole("sample_size", sample_size, 1, most=10**7)
     c = _factor(factor, size)
     return _fewest(size, lambda kept: size * workflows.fixed_set_limit(size, kept) <= c * (1 + 1e-12), 1)
+
+
+@theorem(
+    statement="M v_inf <= c if and only if A x^2 - 2 x/r + 1/r - c/M <= 0, x = 1 - w, A = 1/r + 1/s + (1 - 1/s) c/M",
+    conditions="r fresh real items weigh w in all, s = M - r model draws the rest; c >= 1 large enough for some w",
+    order="exact",
+    source=_OWN,
+)
+def least_weight(sample_size: ArrayLike, real: ArrayLike, factor: ArrayLike) -> Array:
+    r"""The least weight w of ``real`` r fresh items in all that keeps the risk below ``factor`` c times that of one
+    fit.
+
+    The stationary loss of ``workflows.weighted`` falls from 1 at w = 0 to its least value, ``weights.best_loss``, and
+    rises to 1/r at w = 1; this is the smaller root. 0 where c >= M. Exact. NotCovered where no weight is enough.
+    """
+    size, r = whole("sample_size", sample_size, 2), whole("real", real, 1).astype(np.float64)
+    if np.any(r >= size):
+        raise ValueError(f"real must be below sample_size, got {real!r} and {sample_size!r}")
+    loss, s = _factor(factor, size) / size, size - r
+    square = 1 / r + 1 / s + loss * (1 - 1 / s)
+    root = 1 / r**2 - square * (1 / r - loss)
+    if np.any(root < 0):
+        raise NotCovered(f"factor must be at least M v* of the best weight, weights.best_loss, got {factor!r}")
+    return np.asarray(np.where(loss >= 1, 0.0, np.maximum(1 - (1 / r + np.sqrt(root)) / square, 0.0)))
 
 
 def _fewest(
@@ -205,7 +229,8 @@ def exponent(sizes: ArrayLike, risks: ArrayLike) -> float:
     size, risk = whole("sizes", sizes, 1).astype(np.float64), positive("risks", risks)
     if size.ndim != 1 or size.shape != risk.shape or np.unique(size).size < 2:
         raise ValueError(
-            f"sizes and risks must be vectors of one length, with at least two different sizes, got {sizes!r}, {risks!r}"
+            "sizes and risks must be vectors of one length, with at least two different sizes, "
+            f"got {sizes!r} and {risks!r}"
         )
     gap = np.log(size) - np.log(size).mean()
     return float(-(gap @ np.log(risk)) / (gap @ gap))
@@ -311,17 +336,20 @@ class Row:
     mode_lost: float
 
 
-def table(sample_size: int, real: int, probability: float) -> tuple[Row, ...]:
+def table(sample_size: int, real: int, probability: float, synthetic: int | None = None) -> tuple[Row, ...]:
     """P1, P2, P4 and P6 of each workflow at M = ``sample_size``, r = ``real`` real items or the share r/M, and a state
     of ``probability`` q. Exact.
 
     Rows: replace; each item real with probability r/M; r fresh items; r fixed items; accumulate; the model of an
-    accumulated pool's subsample of M. Raises ValueError unless 1 <= real < sample_size, sample_size >= 2.
+    accumulated pool's subsample of M; r fresh items beside ``synthetic`` s model draws (default M - r), each fit with
+    the weight that is best at the end. The first fit has M real items in all of them. Raises ValueError unless 1 <=
+    real < sample_size, sample_size >= 2.
     """
     size, q = one_whole("sample_size", sample_size, 2), one_real("probability", probability, 0, 1)
     r = one_whole("real", real, 1)
     if r >= size:
         raise ValueError(f"real must be below sample_size, got {real!r} and {sample_size!r}")
+    s = one_whole("synthetic", size - r if synthetic is None else synthetic, 1)
     kept, every = (float(lost_for_good(q, n)) for n in (r, size))
     found = (
         ("replace", 1.0, 1 - q),
@@ -330,6 +358,7 @@ def table(sample_size: int, real: int, probability: float) -> tuple[Row, ...]:
         ("fixed real set", float(workflows.fixed_set_limit(size, r)), kept),
         ("accumulate", float(accumulation.accumulate_limit(size)), every),
         ("accumulate, subsample", float(accumulation.accumulate_subsample_limit(size)[0]), every),
+        ("fresh count, best weight", float(weights.best_loss(r, s)), 0.0),
     )
     # each recursion is monotone from v_1 = 1/M, so that it rises if and only if its limit is higher
     return tuple(

@@ -1,0 +1,360 @@
+"""A detector of synthetic items between a pool and the fit: what it flags is removed, replaced, or weighs less."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse import arguments
+from modelcollapse.addresses import CHOICE, DETECTED, MODEL, REAL, fold
+from modelcollapse.arguments import converted, optional
+from modelcollapse.data import Rows
+from modelcollapse.laws import Law, Stream, Table, outcome
+from modelcollapse.numeric import shown
+from modelcollapse.portions import portion
+from modelcollapse.protocols import (
+    Count,
+    Divides,
+    Equivariant,
+    Family,
+    Memory,
+    Needs,
+    Number,
+    Projects,
+    SeesLaws,
+    Source,
+)
+from modelcollapse.pytree import part, static
+from modelcollapse.regimes import common
+from modelcollapse.regimes.basic import FreshReal, Replace
+from modelcollapse.regimes.common import at, drawn, weighable
+from modelcollapse.regimes.mixture import Mixture, Past, mixes
+from modelcollapse.regimes.passing import (
+    FLAGGED,
+    OF_MODEL,
+    OF_REAL,
+    POOLS,
+    REFILLED,
+    Pair,
+    judged,
+    number_of,
+    real_share,
+    refilled,
+    thinned,
+)
+
+
+@part
+class Rated:
+    """The memory of a detector that scores rows: the shares of synthetic and of real items that it flagged, ``(2,)``.
+
+    NaN where there was none of a kind.
+    """
+
+    rates: jax.Array
+
+
+@part
+class Detected:
+    r"""The pool that ``regime`` would give, after a detector of synthetic items. Generation 0 is never filtered.
+
+    An item of the newest model is flagged with probability ``true_positive``, a real one with ``false_positive``. What
+    is flagged is removed; with ``refill`` others that pass take its place; with a ``weight`` it stays and weighs that
+    much in the fit, where other items weigh 1. With rates of one number, or one for each state, how many items pass is
+    drawn before any item is, so that a data set costs what it costs under ``regime``.
+
+    With the real share g of a ``Mixture``, what passes has the real share g' = g (1 - f)/[g (1 - f) + (1 - g)(1 - t)]:
+    refilled, this *is* ``Mixture(1 - g', 0, g')``, in the same numbers. From exact counts (``FreshReal``), whole pools
+    are drawn until enough items have passed, of the last a random subset.
+
+    Parameters
+    ----------
+    regime
+        ``Replace()``, ``FreshReal(share)``, ``Mixture(1 - g, 0, g)``, or one that says how its pool ``Divides``.
+    true_positive, false_positive
+        Chances to be flagged in [0, 1]: ``()``, or ``(K,)`` for the states of a discrete model.
+    refill
+        Whether removed items are replaced. Default: where ``weight`` is 0. Without refill, a data set with fewer items
+        than the family can be fitted to leaves the last fit as it is.
+    weight
+        What a flagged item weighs, in [0, 1]; kept as None where it is 0. Needs data sets that can be weighted.
+    score, threshold
+        In place of the rates: items whose ``score(points)``, rows ``(n, d)`` or states ``(n,)`` to ``(n,)``, is at
+        least ``threshold`` are flagged. The shares that were flagged are the observable ``detected_rates``.
+
+    Raises
+    ------
+    TypeError
+        If the pool of ``regime`` holds anything but new draws of the model and real ones.
+    ValueError
+        If rates and score are both given or both missing, a rate or weight lies outside [0, 1], ``refill`` meets a
+        weight, nothing can pass, or rates for each state meet a family without states.
+    """
+
+    regime: Any
+    true_positive: Any = None
+    false_positive: Any = None
+    refill: bool | None = static(default=None)
+    weight: Any = 0.0
+    score: Callable[[jax.Array], jax.Array] | None = static(default=None)
+    threshold: Any = None
+
+    def __post_init__(self) -> None:
+        rate, number = optional(_rate), optional(arguments.number)
+        converted(
+            self, regime=_divides, true_positive=rate, false_positive=rate, refill=optional(arguments.flag),
+            weight=_weight, score=optional(arguments.function), threshold=number,
+        )  # fmt: skip
+        rates, scored = (self.true_positive, self.false_positive), (self.score, self.threshold)
+        given = [[value is not None for value in pair] for pair in (rates, scored)]
+        if given not in ([[True, True], [False, False]], [[False, False], [True, True]]):
+            raise ValueError(
+                "true_positive and false_positive, or score and threshold, must be given, got "
+                f"{', '.join(f'{name}={shown(vars(self)[name])}' for name in _SAID)}"
+            )
+        if self.refill and self.weight is not None:
+            raise ValueError(f"refill must be False where flagged items stay, got refill=True, weight={self.weight!r}")
+
+    @property
+    def needs_items(self) -> bool:
+        return self.score is not None
+
+    @property
+    def equivariant(self) -> bool:
+        regime = self.regime
+        return self.score is None and isinstance(regime, Equivariant) and regime.equivariant
+
+    @property
+    def refills(self) -> bool:
+        """Whether removed items are replaced."""
+        return self.weight is None if self.refill is None else self.refill
+
+    @property
+    def comes_short(self) -> bool:
+        return self.weight is None and not self.refills
+
+    def plan(self, sizes: np.ndarray) -> Needs:
+        return dataclasses.replace(common.plan(self.regime, sizes), least=0)
+
+    def check(self, sizes: np.ndarray) -> None:
+        common.check(self.regime, sizes)
+        if isinstance(self.regime, Mixture) and np.any(np.broadcast_to(self.regime.beta, sizes.shape)[1:]):
+            raise ValueError(
+                f"regime must be a mixture without older models (beta = 0) for Detected, got beta = {self.regime.beta}"
+            )
+        if self.score is None and self.weight is None and not arguments.traced((self.true_positive, self.regime)):
+            self._check_passing(sizes)
+
+    def _check_passing(self, sizes: np.ndarray) -> None:
+        share = _real_share(self.regime, sizes)
+        if share is None or len(sizes) < 2:
+            return
+        model, real = (np.min(rate) < 1 for rate in (self.true_positive, self.false_positive))
+        if np.any(~(((share < 1) & model) | ((share > 0) & real))[1:]):
+            raise ValueError(
+                f"true_positive and false_positive must let something pass, got {self.true_positive!r} and "
+                f"{self.false_positive!r} for {self.regime!r}"
+            )
+
+    def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Any:
+        """The same regime with the counts of this run; where it is a ``Mixture``, that."""
+        rates = self.true_positive, self.false_positive
+        for name, rate in zip(("true_positive", "false_positive"), rates, strict=True):
+            _check_states(name, rate, family, source)
+        if self.score is not None:  # a family that cannot be fitted to rows says so now
+            row = jax.eval_shape(lambda: source.draw_rows(jax.random.key(0), jnp.int32(1), 1))
+            jax.eval_shape(family.summarise, row)
+        inner = self.regime
+        if isinstance(inner, Mixture) and self.score is None and self.refills and not any(map(np.ndim, rates)):
+            share = real_share(np.asarray(inner.gamma, np.float64), *(1 - np.float64(rate) for rate in rates))
+            return Mixture(1 - share, np.zeros_like(share), share).prepared(family, source, sizes)
+        return dataclasses.replace(self, regime=common.prepared(inner, family, source, sizes))
+
+    def continued(self, memory: Memory) -> Memory:
+        return common.continued(self.regime, memory)
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
+        data, memory = self.regime.start(key, real, size)
+        if self.weight is not None:
+            data = weighable(_summary(real, data), real.family, "Detected(weight=)", "use weight=0")
+        if self.score is None:
+            return data, () if isinstance(self.regime, Mixture) else memory
+        return data, Rated(jnp.full(2, jnp.nan, jnp.result_type(float)))
+
+    def next(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        if self.score is not None:
+            return self._scored(key, model, real, size, generation)
+        rates = self.true_positive, self.false_positive
+        chances, passing = judged((model, real), rates, passes=True)
+        if isinstance(self.regime, Mixture):
+            return self._mixed(key, chances, passing, (model, real), size, generation), memory
+        own, fresh = self.regime.divided(key, model, size, generation)
+        pool = number_of(model, own), number_of(model, fresh)
+        passed = self._passed(key, model, pool, chances, size)
+        data = _pooled(key, passing, passed)
+        if self.refills and not isinstance(model.family, SeesLaws):
+            return _unless(passed[0] + passed[1] < size, data), memory
+        if self.weight is None:
+            return data, memory
+        _, flagged = judged((model, real), rates, passes=False)
+        rest = pool[0] - passed[0], pool[1] - passed[1]
+        return self._weighed(model, data, _pooled(fold(fold(key, DETECTED), FLAGGED), flagged, rest)), memory
+
+    def _mixed(self, key: jax.Array, chances: Pair, passing: Pair, streams: Pair, size: Any, generation: Any) -> Any:
+        """The data set of i.i.d. shares: what passes is another mixture, and so is what is flagged."""
+        share = jnp.asarray(at(self.regime.gamma, generation), jnp.result_type(float))
+        passes = share * chances[1] + (1 - share) * chances[0]
+        n = size if self.refills else thinned(streams[0], fold(fold(key, DETECTED), OF_MODEL), size, passes)
+
+        def pool(key: jax.Array, of: Pair, chances: Pair, n: Count) -> Any:
+            real = real_share(share, *chances)
+            # without older models nothing is remembered
+            memory = outcome(of[1].law).params if mixes(of[0].family, of[1].law) else Past.empty(of[0].law.params, 1)
+            return Mixture(1 - real, jnp.zeros_like(real), real).next(key, *of, memory, n, generation)[0]
+
+        data = pool(key, passing, chances, n)
+        if self.weight is None:
+            return data
+        rates, flagged = judged(streams, (self.true_positive, self.false_positive), passes=False)
+        rest = number_of(streams[0], size) - n
+        other = pool(fold(fold(key, DETECTED), FLAGGED), flagged, rates, rest)
+        return self._weighed(streams[0], data, other)
+
+    def _passed(self, key: jax.Array, model: Stream, pool: Pair, chances: Pair, size: jax.Array) -> Pair:
+        """How many items of the model and how many real ones are in the data set, or pass where others only weigh
+        less.
+        """
+        key = fold(key, DETECTED)
+        if not self.refills:
+            both = zip((OF_MODEL, OF_REAL), pool, chances, strict=True)
+            own, fresh = (thinned(model, fold(key, role), n, chance) for role, n, chance in both)
+            return own, fresh
+        if isinstance(model.family, SeesLaws):
+            own, fresh = (n * chance for n, chance in zip(pool, chances, strict=True))
+            total = size.astype(own.dtype) / (own + fresh)
+            return total * own, total * fresh
+        return refilled(fold(key, REFILLED), pool, chances, size)
+
+    def _weighed(self, stream: Stream, passed: Any, flagged: Any) -> Any:
+        passed, flagged = (_summary(stream, data) for data in (passed, flagged))
+        dtype = jnp.result_type(float)
+        mine, theirs = passed.size.astype(dtype), self.weight * flagged.size.astype(dtype)
+        return passed.mixed(flagged, mine / (mine + theirs))
+
+    def _scored(
+        self, key: jax.Array, model: Stream, real: Stream, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Rated]:
+        """The data set, and the rates that were measured: rows of ``(synthetic, real)``, drawn and flagged."""
+
+        def pool(key: jax.Array) -> tuple[Rows, Rows, jax.Array]:
+            counts = self.regime.divided(key, model, size, generation)
+            each = zip((model, real), (MODEL, REAL), counts, strict=True)
+            rows = [stream.draw_rows(fold(key, role), n) for stream, role, n in each]
+            flags = [_flags(self.score, self.threshold, one.points) for one in rows]
+            passed = [one.where(~flag) for one, flag in zip(rows, flags, strict=True)]
+            flagged = [one.where(flag) for one, flag in zip(rows, flags, strict=True)]
+            found = jnp.stack([jnp.stack([one.count for one in rows]), jnp.stack([one.count for one in flagged])])
+            return passed[0] | passed[1], flagged[0] | flagged[1], found
+
+        capacity = model.capacity
+        if not self.refills:
+            passed, flagged, found = pool(key)
+            data = passed if self.weight is None else self._weighed(model, passed, flagged)
+        else:
+
+            def more(state: tuple[Rows, jax.Array, jax.Array]) -> tuple[Rows, jax.Array, jax.Array]:
+                rows, found, turn = state
+                own = fold(fold(fold(key, DETECTED), REFILLED), turn)
+                new, _, counts = pool(own)
+                return rows | new.take(fold(own, CHOICE), size - rows.count, capacity), found + counts, turn + 1
+
+            shape = jax.eval_shape(pool, key)[0].points
+            empty = Rows(jnp.zeros((capacity, *shape.shape[1:]), shape.dtype), jnp.int32(0))
+            short = lambda state: (state[0].count < size) & (state[2] < POOLS)  # noqa: E731
+            data, found, _ = jax.lax.while_loop(short, more, (empty, jnp.zeros((2, 2), jnp.int32), jnp.int32(0)))
+            data = _unless(data.count < size, data)
+        counts = found.astype(jnp.result_type(float))
+        return data if model.rows else _summary(model, data), Rated(counts[1] / counts[0])
+
+
+_SAID = ("true_positive", "false_positive", "score", "threshold")
+
+
+def _pooled(key: jax.Array, streams: Pair, counts: Pair) -> Any:
+    own, fresh = drawn(key, *streams, *counts)
+    return own | fresh
+
+
+def _flags(score: Any, threshold: Number, points: jax.Array) -> jax.Array:
+    found = score(points)
+    if jnp.shape(found) != points.shape[:1]:
+        raise ValueError(
+            f"score must give one number for each row, shape ({points.shape[0]},), got shape {jnp.shape(found)}"
+        )
+    return found >= threshold
+
+
+def _summary(stream: Stream, data: Any) -> Any:
+    """Rows as the data set that the family is fitted to."""
+    return stream.family.summarise(data) if isinstance(data, Rows) else data
+
+
+def _unless(failed: jax.Array, data: Any) -> Any:
+    """A data set that no fit survives where ``failed``."""
+
+    def ruined(leaf: jax.Array) -> jax.Array:
+        bad = jnp.nan if jnp.issubdtype(leaf.dtype, jnp.inexact) else -1
+        return jnp.where(failed, jnp.asarray(bad, leaf.dtype), leaf)
+
+    return jax.tree.map(ruined, data)
+
+
+def _real_share(regime: Any, sizes: np.ndarray) -> np.ndarray | None:
+    """The real share of each pool, ``(generations + 1,)``; None for a regime of a user's own."""
+    if isinstance(regime, Mixture):
+        return np.broadcast_to(np.asarray(regime.gamma, np.float64), sizes.shape)
+    if isinstance(regime, FreshReal):
+        return portion(regime.share, sizes) / sizes
+    return np.zeros(sizes.shape) if isinstance(regime, Replace) else None
+
+
+def _divides(name: str, value: Any) -> Any:
+    arguments.regime(name, value)
+    if not isinstance(value, Divides):
+        raise TypeError(
+            f"{name} must be one whose pools are new draws of the model and real ones alone, such as FreshReal or "
+            f"Mixture, for Detected, got {type(value).__name__}"
+        )
+    return value
+
+
+def _rate(name: str, value: Any) -> Any:
+    found = arguments.array(name, value, ndim=(0, 1), least=1, low=0.0, high=1.0)
+    return found if found.ndim else float(found)
+
+
+def _weight(name: str, value: Any) -> float | None:
+    found = None if value is None else arguments.number(name, value, 0.0, 1.0)
+    return found or None
+
+
+def _check_states(name: str, rate: Any, family: Family, source: Source) -> None:
+    """Refuse rates for each state where the items have none, or another number of them."""
+    if rate is None or not np.ndim(rate):
+        return
+    truth = family.project(source) if isinstance(family, Projects) else None
+    independent = isinstance(source, Law) or (isinstance(source, Table) and source.replace)
+    if not isinstance(truth, jax.Array | np.ndarray) or truth.ndim != 1 or not independent:
+        raise ValueError(
+            f"{name} must be one number for {type(family).__name__} and this {type(source).__name__}, got shape "
+            f"{np.shape(rate)}: one for each state needs states whose law is known, drawn with replacement"
+        )
+    if np.shape(rate) != truth.shape:
+        raise ValueError(f"{name} must have one entry for each of the {truth.size} states, got shape {np.shape(rate)}")
