@@ -8,7 +8,7 @@ three standard errors from the threshold. What a run cannot decide is left open,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import SupportsIndex, overload
 
 import numpy as np
 
@@ -34,7 +34,13 @@ class Verdicts(list[Verdict]):
     ``print`` shows a line for each; ``repr``, and a notebook, a table.
     """
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: str | SupportsIndex) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> Verdicts: ...
+    def __getitem__(self, index: str | SupportsIndex | slice) -> Verdict | Verdicts:
+        if isinstance(index, slice):
+            return Verdicts(super().__getitem__(index))
         if not isinstance(index, str):
             return super().__getitem__(index)
         for verdict in self:
