@@ -15,9 +15,9 @@ import numpy as np
 
 from modelcollapse.sampling import keys
 
-MODEL, REAL, KEPT, CHOICE, OLDER, DETECTED = range(6)
-"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), and what
-a detector flags.
+MODEL, REAL, KEPT, CHOICE, OLDER, DETECTED, OTHER, SHARED = range(8)
+"""A regime's draws: of the newest model, real data, data that stay, a subset or counts, older models (by age), what a
+detector flags, other models (by number), and what models have in common.
 """
 FIT, LOOK = 2**16, 2**16 + 1
 """The fit, and an observable's own draws."""
@@ -25,7 +25,13 @@ FIT, LOOK = 2**16, 2**16 + 1
 CLASS_LABEL, CLASS_MODEL = range(2)
 MIXTURE_COMPONENT, MIXTURE_NOISE = range(2)
 PPCA_LATENT, PPCA_PIXELS = range(2)
+CANDIDATE, CHANCE, JUDGE = range(3)
 VAE_INIT, VAE_TRAIN, VAE_BATCH, VAE_LATENT, VAE_PIXELS = range(5)
+POSTERIOR_SCALE, POSTERIOR_NORMAL = range(2)
+STUDENT_NORMAL, STUDENT_SCALE = range(2)
+STRATA_OFFSET, STRATA_ORDER = range(2)
+ENSEMBLE = 2**17
+"""The second, third, ... draw or fit of an ensemble; the first has the key that the family was given."""
 
 
 def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:

@@ -136,9 +136,9 @@ def schedule(
 
 def check_length(name: str, schedule: ArrayLike, generations: int) -> None:
     """Refuse a schedule that has not one entry for each of the generations 0, ..., ``generations``."""
-    if np.ndim(schedule) == 1 and np.shape(schedule)[0] != generations + 1:
+    if np.ndim(schedule) and np.shape(schedule)[0] != generations + 1:
         raise ValueError(
-            f"{name} needs one entry for each generation 0 to {generations} ({generations + 1} numbers), "
+            f"{name} needs one entry for each generation 0 to {generations} ({generations + 1} in all), "
             f"got {np.shape(schedule)[0]}"
         )
 

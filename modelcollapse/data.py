@@ -102,7 +102,7 @@ class Moments:
         underflow, as an LQ step over rows of such unequal scale would.
         """
         dtype = self.mean.dtype
-        return _weighed(self, other, self.count.astype(dtype), other.count.astype(dtype))
+        return weighed(self, other, self.count.astype(dtype), other.count.astype(dtype))
 
     def mixed(self, other: Moments, weight: Number) -> Moments:
         """The pool in which these rows weigh ``weight`` together and the other's the rest; the mean weight is 1."""
@@ -113,7 +113,7 @@ class Moments:
             Moments(m.count, m.mean, m.unit, m.log_scale + 0.5 * jnp.log(mass / jnp.maximum(m.count, 1).astype(dtype)))
             for m, mass in zip((self, other), each, strict=True)
         )
-        return _weighed(first, second, *each)
+        return weighed(first, second, *each)
 
     @staticmethod
     def capacity_for(size: int) -> int:
@@ -121,8 +121,8 @@ class Moments:
         return 0
 
 
-def _weighed(first: Moments, second: Moments, mine: jax.Array, theirs: jax.Array) -> Moments:
-    """The pool of two scatters whose rows weigh ``mine`` and ``theirs`` in all."""
+def weighed(first: Moments, second: Moments, mine: jax.Array, theirs: jax.Array) -> Moments:
+    """The pool of two scatters whose rows weigh ``mine`` and ``theirs`` ``()`` in all, whole numbers or not."""
     both = jnp.where(mine + theirs > 0, mine + theirs, 1.0)
     gap = second.mean - first.mean
     # from the larger side, so that pooling with an empty set returns the very same mean

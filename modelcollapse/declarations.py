@@ -39,6 +39,8 @@ class Marks:
     """A run whose truth is not known is refused."""
     needs_data: bool = False
     """It reads ``state.data``, the data set that the generation was fitted to."""
+    joint: bool = False
+    """It reads all models of a chain at once: ``state.params`` is a ``Models``, and truths have the model first."""
 
 
 def vouched(part: object, promise: str, *methods: str) -> bool:
@@ -76,6 +78,13 @@ class Needs:
     """``(generations + 1,)``: how many items the family is fitted to."""
     least: int = 0
     """The fewest draws that it asks a stream for at once, where it asks for any; 0 where it does not say."""
+
+
+@runtime_checkable
+class Multiplies(Protocol):
+    """A family whose models give ``times`` items for each one that is asked for."""
+
+    times: int
 
 
 @runtime_checkable
@@ -145,6 +154,22 @@ class HasRates(Protocol):
 
 
 @runtime_checkable
+class OfKind(Protocol):
+    """A family that says what its laws are: of ``kind`` "states", with parameters ``(K,)`` that are probabilities; or
+    "normal", with a ``Normal``.
+    """
+
+    kind: str
+
+
+@runtime_checkable
+class ByRows(Protocol):
+    """A family that, where ``by_rows``, draws rows and summarises them: a draw needs room for each of its rows."""
+
+    by_rows: bool
+
+
+@runtime_checkable
 class WeighsApart(Protocol):
     """A data set whose weighted pools have a form of their own, ``alone`` that of one with nothing else in it."""
 
@@ -172,3 +197,48 @@ class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 
     comes_short: bool
+
+
+@runtime_checkable
+class Staggers(Protocol):
+    """An exchange whose models enter or stay as they are: which ``(models,)`` are there, and which are refitted."""
+
+    @property
+    def staggered(self) -> bool: ...
+    def entered(self, generation: jax.Array) -> jax.Array: ...
+    def refitted(self, generation: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """An exchange whose model i has the keys of number ``numbers[i]`` in its chain; None for its place."""
+
+    numbers: tuple[int, ...] | None
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A family of rows within [0, 1]."""
+
+    bounded: bool
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
+
+    tokens: bool
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
+
+    def features(self, points: jax.Array) -> jax.Array: ...
+
+
+@runtime_checkable
+class Equivariant(Protocol):
+    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
+
+    equivariant: bool

@@ -63,7 +63,9 @@ class Law:
         return self.family.draw_rows(key, self.params, n, capacity)
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
-        """Mean ``(d,)`` and covariance ``(d, d)``, or None for a law without points."""
+        """Mean ``(d,)`` and covariance ``(d, d)`` of what comes out, or None for a law without points."""
+        if (out := outcome(self)) is not self:
+            return out.moments()
         params = self.params
         return (params.mean, params.covariance) if isinstance(params, Moments) else None
 
@@ -229,12 +231,13 @@ def _named(name: str, value: Any) -> Names | None:
 
 
 @overload
-def outcome(source: Law) -> Law: ...
+def outcome(source: Law) -> Any: ...
 @overload
 def outcome(source: Source) -> Source: ...
-def outcome(source: Source) -> Source:
-    """What comes out: a law whose family changes what its models give out, as the law of that; any other source as it
-    is.
+def outcome(source: Source) -> Any:
+    """What comes out: of a family that changes what its models give out, the law of that; any other source as it is.
+
+    Where that is no law of the family within, it is another source.
     """
     if isinstance(source, Law) and isinstance(source.family, GivesOut):
         return source.family.given_out(source.params)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -29,12 +29,14 @@ from modelcollapse.protocols import (
     KeepsRows,
     Memory,
     NeedsItems,
+    Numbered,
     Observable,
     Opens,
     Params,
     Precedes,
     Represents,
     Source,
+    Staggers,
     Truth,
     Validates,
     marks,
@@ -43,6 +45,7 @@ from modelcollapse.protocols import (
 from modelcollapse.pytree import part, static
 from modelcollapse.sampling import axis_of_chains, materialise
 from modelcollapse.sampling import key as sampling_key
+from modelcollapse.together import Models, Separate, truths, turns, where
 
 Tree = TypeVar("Tree")
 
@@ -70,19 +73,16 @@ class Watch:
     def needs_data(self) -> bool:
         return any(marks(observable).needs_data for observable in self.observables.values())
 
-    def start(self, state: State, family: Family | None = None) -> State:
-        """A first state with its carries; ``family`` says in which form the parameters are kept."""
-        return dataclasses.replace(
-            state, carries={name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
-        )
+    def start(self, state: State, family: Family | None = None) -> dict[str, Carry]:
+        """The carries of a first state; ``family`` says in which form the parameters are kept."""
+        return {name: o.start(self.truth, _seen(state, o, family)) for name, o in self.observables.items()}
 
-    def update(self, before: State, now: State, family: Family | None = None) -> State:
-        """The state of one generation later, with its carries."""
-        carries = {
+    def update(self, before: State, now: State, family: Family | None = None) -> dict[str, Carry]:
+        """The carries of the state of one generation later."""
+        return {
             name: o.update(before.carries[name], _seen(now, o, family), self.truth)
             for name, o in self.observables.items()
         }
-        return dataclasses.replace(now, carries=carries)
 
     def read(self, state: State, family: Family | None = None) -> dict[str, jax.Array]:
         return {
@@ -142,32 +142,69 @@ class Process:
 
     def read(self, state: State) -> dict[str, jax.Array]:
         """Every observable of a state."""
-        return self._each(lambda one: self.watch.read(one, self.family), state)
+        read = self._each(lambda watch, now: watch.read(now, self.family), state)
+        staggered = self.staggered
+        if staggered is None:
+            return read
+        there, joint = staggered.entered(state.generation), self._joint
+        return {name: values if name in joint else _unless_absent(there, values) for name, values in read.items()}
 
     def started(self, state: State) -> State:
-        return self._each(lambda one: self.watch.start(one, self.family), state)
+        return dataclasses.replace(state, carries=self._each(lambda watch, now: watch.start(now, self.family), state))
 
     def updated(self, before: State, now: State) -> State:
-        return self._each(lambda one, two: self.watch.update(one, two, self.family), before, now)
+        carries = self._each(lambda watch, *both: watch.update(*both, self.family), before, now)
+        staggered = self.staggered
+        if staggered is not None:
+            new = staggered.entered(now.generation) & ~staggered.entered(before.generation)
+            first = self.started(now).carries
+            carries = {n: c if n in self._joint else where(new, first[n], c) for n, c in carries.items()}
+        return dataclasses.replace(now, carries=carries)
 
-    def _each(self, function: Callable[..., Any], *states: State) -> Any:
-        """``function`` of a chain, or of each of its models; generation and status are the chain's."""
+    @property
+    def staggered(self) -> Any:
+        """The regime, if its models enter or stay as they are."""
+        return self.regime if isinstance(self.regime, Staggers) and self.regime.staggered else None
+
+    @property
+    def _joint(self) -> set[str]:
+        """The names of the observables that see all models at once."""
+        return {name for name, o in self.watch.observables.items() if marks(o).joint}
+
+    def _each(self, function: Callable[..., dict[str, Any]], *states: State) -> dict[str, Any]:
+        """``function(watch, *states)`` of a chain; or of each of its models in turn, and of all of them at once."""
         if self.models is None:
-            return function(*states)
-        return stacked_models([function(*(_one(state, i) for state in states)) for i in range(self.models)])
+            return function(self.watch, *states)
+        names, observables, apart = self._joint, self.watch.observables, isinstance(self.source, Separate)
+        alone = {name: o for name, o in observables.items() if name not in names}
+
+        def one(truth: Truth, *each: tuple[Any, ...]) -> dict[str, Any]:
+            single = [
+                dataclasses.replace(state, params=params, memory=memory, carries=carries, data=data)
+                for state, (params, memory, carries, data) in zip(states, each, strict=True)
+            ]
+            return function(Watch(alone, truth if apart else self.watch.truth), *single)
+
+        def held(state: State) -> tuple[Any, ...]:
+            return state.params, state.memory, {n: c for n, c in state.carries.items() if n in alone}, state.data
+
+        out = turns(one, self.watch.truth if apart else None, *map(held, states)) if alone else {}
+        if not names:
+            return out
+        joint = Watch({name: observables[name] for name in names}, truths(self.watch.truth, self.source, self.models))
+        return out | function(joint, *(dataclasses.replace(s, params=self.together(s)) for s in states))
+
+    def together(self, state: State) -> Models:
+        """The models of a chain, as an observable of all of them sees them."""
+        staggered = self.staggered
+        there = jnp.ones(self.models, bool) if staggered is None else staggered.entered(state.generation)
+        return Models(state.params, there)
 
 
-def stacked_models(models: Sequence[Any]) -> Any:
-    """What each model of a chain has, as one tree with the model as first axis; of states, what is the chain's once."""
-    joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
-    if not isinstance(models[0], State):
-        return joined
-    return dataclasses.replace(joined, generation=models[0].generation, status=models[0].status)
-
-
-def _one(tree: Any, i: int) -> Any:
-    """What model ``i`` of a chain has."""
-    return jax.tree.map(lambda leaf: leaf[i] if jnp.ndim(leaf) else leaf, tree)
+def _unless_absent(there: jax.Array, values: jax.Array) -> jax.Array:
+    """What was read of models, NaN or 0 for those that are not there."""
+    absent = jnp.nan if jnp.issubdtype(values.dtype, jnp.inexact) else 0
+    return jnp.where(there.reshape(-1, *(1,) * (values.ndim - 1)), values, jnp.asarray(absent, values.dtype))
 
 
 def opened(process: Process) -> Process:
@@ -224,19 +261,31 @@ def begin(key: jax.Array, process: Process) -> State:
     now, size = jnp.int32(0), process.size(jnp.int32(0))
     real = process.stream(process.source)
 
-    def one(key: jax.Array) -> tuple[Params, Memory, Any, jax.Array]:
-        key = fold(key, now)
-        data, memory = process.regime.start(key, real, size)
+    def fitted(key: jax.Array, data: Any) -> tuple[Params, Any, jax.Array]:
         data = _fitted(real, data)
         params = process.family.fit(fold(key, FIT), data, None)
-        memory = () if process.appends else memory
-        memory, data = with_room((memory, data if process.watch.needs_data else ()), process.room)
-        return process.with_room(params), memory, data, _valid(process.family, params)
+        data = with_room(data, process.room) if process.watch.needs_data else ()
+        return process.with_room(params), data, _valid(process.family, params)
 
-    models = process.models
-    params, memory, data, valid = one(key) if models is None else stacked_models([one(key[i]) for i in range(models)])
+    key = _at_generation(key, process, now)
+    data, memory = process.regime.start(key, real, size)
+    if process.models is None:
+        memory = with_room(() if process.appends else memory, process.room)
+        params, data, valid = fitted(key, data)
+    else:
+        memory = jax.vmap(lambda one: with_room(one, process.room))(memory) if jax.tree.leaves(memory) else memory
+        params, data, valid = turns(fitted, key, data)
     status = jnp.where(valid.all(), 0, 1).astype(jnp.int32)
     return process.started(State(params, memory, {}, now, status, data))
+
+
+def _at_generation(key: jax.Array, process: Process, now: jax.Array) -> jax.Array:
+    """The key of a generation, or those of the models in their order."""
+    if process.models is None:
+        return fold(key, now)
+    if isinstance(process.regime, Numbered) and process.regime.numbers is not None:
+        key = key[np.array(process.regime.numbers)]
+    return jax.vmap(fold, (0, None))(key, now)
 
 
 def step(key: jax.Array, state: State, process: Process) -> State:
@@ -248,20 +297,8 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     first = now == 0 if process.opens else None
     size, real = process.size(now), process.stream(process.source)
 
-    def fitted(key: jax.Array, data: Any, previous: Params) -> tuple[Params, jax.Array]:
-        params = process.with_room(_once(process.family.fit(fold(key, FIT), data, previous)))
-        if isinstance(process.regime, ComesShort) and process.regime.comes_short:
-            params = _chosen(data.size >= _fewest(process.family, params), params, previous)
-        return params, _valid(process.family, params)
-
-    if isinstance(process.regime, Exchanges):
-        models = range(process.regime.models)
-        keys, each = [fold(key[i], now) for i in models], [_one(state.params, i) for i in models]
-        streams = tuple(process.stream(Law(process.family, params)) for params in each)
-        drawn, memory = process.regime.exchange(jnp.stack(keys), streams, real, state.memory, size, now)
-        sets = [_fitted(real, data) for data in drawn]
-        params, valid = stacked_models([fitted(*one) for one in zip(keys, sets, each, strict=True)])
-        data = stacked_models([with_room(one, process.room) for one in sets])
+    if process.models is not None:
+        params, memory, data, valid = _exchanged(key, state, process)
     else:
         key = fold(key, now)
         model = process.stream(Law(process.family, state.params))
@@ -269,8 +306,8 @@ def step(key: jax.Array, state: State, process: Process) -> State:
         data, memory = process.regime.next(key, model, real, memory, size, now)
         memory = () if process.appends else memory
         data = _fitted(real, data)
-        params, valid = fitted(key, data, state.params)
-        data = with_room(data, process.room)
+        params = _refitted(key, data, state.params, process)
+        valid, data = _valid(process.family, params), with_room(data, process.room)
     data = data if process.watch.needs_data else ()
     fails = (state.status == 0) & ~valid.all()
     from_counts = isinstance(process.family, Represents) and not _reals(params)
@@ -291,8 +328,39 @@ def step(key: jax.Array, state: State, process: Process) -> State:
     return _chosen(status == 0 if first is None else (status == 0) | first, new, frozen)
 
 
-def _fewest(family: Family, params: Params) -> int | jax.Array:
-    return family.fewest(params) if isinstance(family, NeedsItems) else 1
+def _refitted(key: jax.Array, data: Any, previous: Params, process: Process) -> Params:
+    """A fit; the last one again where a regime whose data sets may come short gave too few items for another."""
+    family, regime = process.family, process.regime
+    params = process.with_room(_once(family.fit(fold(key, FIT), data, previous)))
+    if isinstance(regime, ComesShort) and regime.comes_short:
+        fewest = family.fewest(params) if isinstance(family, NeedsItems) else 1
+        params = _chosen(data.size >= fewest, params, previous)
+    return params
+
+
+def _exchanged(key: jax.Array, state: State, process: Process) -> tuple[Params, Memory, Any, jax.Array]:
+    """Of all models of a chain: new parameters, memory, data sets, and which fits have not failed."""
+    now, family, staggered = state.generation + 1, process.family, process.staggered
+    real, models = process.stream(process.source), process.stream(Law(family, state.params))
+    keys = _at_generation(key, process, now)
+    sets, memory = process.regime.exchange(keys, models, real, state.memory, process.size(now), now)
+    # a model that enters has no fit before; most families would not look at it
+    looks = staggered is not None and not isinstance(family, Precedes)
+    new = ~staggered.entered(state.generation) if looks else None
+
+    def fitted(key: jax.Array, data: Any, previous: Params, new: jax.Array | None) -> tuple[Params, Any, jax.Array]:
+        data = _fitted(real, data)
+        params = _once(family.fit(fold(key, FIT), data, previous))
+        if new is not None:
+            params = _chosen(new, family.fit(fold(key, FIT), data, None), params)
+        return process.with_room(params), with_room(data, process.room), _valid(family, params)
+
+    params, data, valid = turns(fitted, keys, sets, state.params, new)
+    if staggered is not None:
+        refitted = staggered.refitted(now)
+        params, valid = where(refitted, params, state.params), valid | ~refitted
+        data = where(refitted, data, state.data) if process.watch.needs_data else data
+    return params, memory, data, valid
 
 
 def _chosen(condition: jax.Array, yes: Tree, no: Tree) -> Tree:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.protocols import Regime
-from modelcollapse.pytree import schedules
+from modelcollapse.pytree import may_vary, schedules, varies
 
 
 def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: ArrayLike | None) -> np.ndarray:
@@ -36,7 +36,7 @@ def extended_sizes(size: np.ndarray, past: np.ndarray, last: int, given: ArrayLi
 
 def reach(size: np.ndarray, regime: Regime, generations: int) -> int:
     """The last generation that a run was planned for: where its schedules end, if they go on beyond ``generations``."""
-    lengths = [np.size(value) for _, value in schedules(regime) if np.ndim(value)]
+    lengths = [np.shape(value)[0] for _, value in schedules(regime)]
     return max(generations, size.size - 1 if size.ndim else 0, *(length - 1 for length in lengths), 0)
 
 
@@ -45,9 +45,7 @@ def cut(regime: Any, generations: int) -> Any:
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(regime) if dataclasses.is_dataclass(regime) else ():
         value = vars(regime)[field.name]
-        shorter = (
-            value[: generations + 1] if field.metadata.get("schedule") and np.ndim(value) else cut(value, generations)
-        )
+        shorter = value[: generations + 1] if varies(field, value) else cut(value, generations)
         if shorter is not value:
             changes[field.name] = shorter
     return dataclasses.replace(regime, **changes) if changes else regime
@@ -63,22 +61,25 @@ def check(run: Regime, given: Regime, generation: int) -> None:
             f"regime must be the one that was run, {run!r}, got {given!r}; "
             "a process that changes its regime at generation g is Switch(before, after, g), simulated from the start"
         )
-    moving = {name for name, _ in schedules(run)}
+    moving = dict(may_vary(run))
     old, new = (jax.tree_util.tree_leaves_with_path(regime) for regime in (run, given))
     for (path, was), (_, now) in zip(old, new, strict=True):
         name = jax.tree_util.keystr(path)
-        if not _same(np.asarray(was), np.asarray(now), generation + 1 if name in moving else None):
+        if not _same(np.asarray(was), np.asarray(now), generation + 1, moving.get(name)):
             raise ValueError(
                 f"regime must begin as the one that was run: {type(run).__name__}{name} was {was!r} "
                 f"in generations 0 to {generation}, got {now!r}"
             )
 
 
-def _same(was: np.ndarray, now: np.ndarray, entries: int | None) -> bool:
-    """Whether two values agree; of schedules the first ``entries``, where a number stands for a constant schedule."""
-    if entries is not None and was.shape != now.shape:
-        was, now = (leaf[:entries] if leaf.ndim == 1 else leaf for leaf in (was, now))
-        if was.ndim == now.ndim == 1 and was.size != now.size:
+def _same(was: np.ndarray, now: np.ndarray, entries: int, axes: int | None) -> bool:
+    """Whether two values agree; of schedules the first ``entries``, where a constant, with so many ``axes``, stands for
+    a constant schedule.
+    """
+    if axes is not None and was.shape != now.shape:
+        was, now = (leaf[:entries] if leaf.ndim == axes + 1 else leaf for leaf in (was, now))
+        cut_short = was.ndim == now.ndim and len(was) != len(now)
+        if cut_short or was.shape[was.ndim - axes :] != now.shape[now.ndim - axes :]:
             return False
     elif was.shape != now.shape:
         return False

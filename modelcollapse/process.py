@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -14,11 +16,13 @@ from modelcollapse import arguments, location, regimes, sampling
 from modelcollapse.addresses import chain_keys
 from modelcollapse.data import row_type
 from modelcollapse.declarations import Observe
+from modelcollapse.families.population import Population, learner, single
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
 from modelcollapse.observables import named
 from modelcollapse.protocols import (
+    ByRows,
     Checks,
     ChecksParams,
     ChecksSizes,
@@ -27,6 +31,7 @@ from modelcollapse.protocols import (
     Family,
     HasItems,
     Informed,
+    Multiplies,
     Observed,
     Projects,
     Regime,
@@ -37,7 +42,9 @@ from modelcollapse.protocols import (
 )
 from modelcollapse.pytree import schedules
 from modelcollapse.regimes import common
+from modelcollapse.regimes.exchange import joined
 from modelcollapse.sources import read_by
+from modelcollapse.together import Separate, stacked
 
 _begin = jax.jit(begin)  # traced once for all observables
 _first_read = jax.jit(lambda state, process: process.read(process.started(state)))
@@ -57,6 +64,8 @@ class Prepared:
         What is observed: as it was given, or the default; and by name.
     location
         ``(d,)``, which was taken off every real row; None if nothing was.
+    family
+        What was given, with what the source told it: the family of the process, or a population of that.
     """
 
     process: Process
@@ -64,6 +73,7 @@ class Prepared:
     observe: Any
     observables: dict[str, Any]
     location: np.ndarray | None
+    family: Any
 
 
 def prepare(
@@ -79,15 +89,19 @@ def prepare(
 ) -> Prepared:
     """Check the concrete arguments and put the process together; ``about`` and ``host`` as for ``location.place``."""
     regime = regimes.Replace() if regime is None else regime
-    arguments.family("family", family)
+    given, family = learner("family", family), single(family)
     arguments.source("source", source)
+    regime = _for_models(regime, given, source)
     if isinstance(regime, Exchanges):
         arguments.having("regime", regime, ("start", "exchange", "needs_items"))
     else:
         arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
-    _check_law(source)
-    family, source = _told(family, source), read_by(family, source)
+    sources = source.sources if isinstance(source, Separate) else (source,)
+    for one in sources:
+        _check_law(one)
+    family = _told(family, sources[0])
+    source = each_source(source, lambda one: read_by(family, one))
     sizes = arguments.sizes(size, generations)
     if observe is None and isinstance(family, Observed):
         observe = family.default_observables or None
@@ -95,18 +109,21 @@ def prepare(
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     check_schedules(regime, generations)
     needs = common.plan(regime, sizes)
+    if isinstance(family, Multiplies):
+        needs = dataclasses.replace(needs, pool=needs.pool * family.times)
     if needs.pool > arguments.LARGEST:
         raise ValueError(
             f"the pool would hold {needs.pool} items, more than 2**31 - 1: use fewer generations or a smaller size"
         )
     if not arguments.traced((regime, family, source)):
         common.check(regime, sizes)
-        if isinstance(source, ChecksSizes):
-            source.check(needs.draw)
-        if isinstance(family, Checks):
-            family.check(source, needs.fitted)
+        for one in source.sources if isinstance(source, Separate) else (source,):
+            if isinstance(one, ChecksSizes):
+                one.check(needs.draw)
+            if isinstance(family, Checks):
+                family.check(one, needs.fitted)
     regime = common.prepared(regime, family, source, sizes)
-    truth = family.project(source) if isinstance(family, Projects) else None
+    truth = _truth(family, source)
     rows = regime.needs_items and not issubclass(family.data, HasItems)
     largest = int(np.max(needs.draw))
     capacity = largest if rows or draws_rows(family, source) else family.data.capacity_for(largest)
@@ -118,15 +135,50 @@ def prepare(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
-    many = all(_shorter(one, source, needs.least) for one in _drawing(family, source))
+    many = all(_shorter(one, sources[0], needs.least) for one in _drawing(family, sources[0]))
     process = Process(family, source, regime, Watch(seen, truth), each, capacity, room, many)
     process = opened(process) if host else process
     _check_observables(process)
-    return Prepared(process, sizes, observe, observables, where)
+    given = dataclasses.replace(given, family=family) if isinstance(given, Population) else family
+    return Prepared(process, sizes, observe, observables, where, given)
+
+
+def _for_models(regime: Any, family: Any, source: Source) -> Any:
+    """The regime for so many models as ``family`` and ``source`` have."""
+    models = family.models if isinstance(family, Population) else 1
+    if isinstance(source, Separate) and models != len(source.sources):
+        raise ValueError(
+            f"source has {len(source.sources)} separate sources, so family must be Population(family, "
+            f"models={len(source.sources)}), got {shown(family)}"
+        )
+    if isinstance(family, Population):
+        return joined(regime, family.models)
+    if isinstance(regime, regimes.Exchange):
+        raise TypeError(f"family must be Population(family, models={regime.models}) for Exchange, got {shown(family)}")
+    return regime
+
+
+def each_source(source: Source, change: Callable[[Source], Source]) -> Source:
+    """What is real, changed; each source of several."""
+    return Separate(tuple(map(change, source.sources))) if isinstance(source, Separate) else change(source)
+
+
+def _truth(family: Family, source: Source) -> Any:
+    """The truth for observables; that of each model, stacked, where each has its own."""
+    if not isinstance(family, Projects):
+        return None
+    if not isinstance(source, Separate):
+        return family.project(source)
+    found = [family.project(one) for one in source.sources]
+    return None if any(one is None for one in found) else stacked(found)
 
 
 def draws_rows(family: Family, source: Source) -> bool:
-    """Whether real data come as rows, which are then summarised."""
+    """Whether data sets are drawn as rows, real ones or those of a model, which are then summarised."""
+    source = source.first if isinstance(source, Separate) else source
+    drawn = (family, source.family) if isinstance(source, Law) else (family,)
+    if any(isinstance(one, ByRows) and one.by_rows for one in drawn):
+        return True
     return not (isinstance(source, Law) and source.family.data is family.data)
 
 
@@ -177,11 +229,16 @@ def _check_observables(process: Process) -> None:
             )
     state = _first(process.observing({}))
     for name, observable in process.watch.observables.items():
-        alone = process.observing({name: observable})
+        alone, joint = process.observing({name: observable}), marks(observable).joint
+        if joint and process.models is None:
+            raise ValueError(
+                f"the observable {name!r} sees several models, and this process has one: use "
+                "Population(family, models=D)"
+            )
         if alone.watch.needs_data:
             state = _first(alone)
         try:
-            seen = jax.eval_shape(lambda state: _one_model(process, state), state)
+            seen = jax.eval_shape(process.together if joint else functools.partial(_one_model, process), state)
             if isinstance(observable, ChecksParams):
                 observable.check(seen)
             (read,) = jax.eval_shape(_first_read, state, alone).values()

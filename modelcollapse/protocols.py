@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import jax
 import numpy as np
 
+from modelcollapse.declarations import Bounded as Bounded
+from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ComesShort as ComesShort
 from modelcollapse.declarations import Divides as Divides
+from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
+from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
 from modelcollapse.declarations import HasRates as HasRates
@@ -26,8 +30,13 @@ from modelcollapse.declarations import HasVariance as HasVariance
 from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
+from modelcollapse.declarations import Multiplies as Multiplies
 from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
+from modelcollapse.declarations import Numbered as Numbered
+from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import ReadsTokens as ReadsTokens
+from modelcollapse.declarations import Staggers as Staggers
 from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
@@ -47,7 +56,6 @@ Carry: TypeAlias = Any
 Truth: TypeAlias = Any
 Number: TypeAlias = float | np.ndarray | jax.Array
 Count: TypeAlias = int | jax.Array
-Streams: TypeAlias = "tuple[Stream, ...]"
 
 
 @runtime_checkable
@@ -246,37 +254,9 @@ class Represents(Protocol):
 
 @runtime_checkable
 class GivesOut(Protocol):
-    """A wrapper of what a model gives out, never of real data; ``given_out`` is a law of the family within."""
+    """A wrapper of what a model gives out, never of real data: a law of the family within, or else a source."""
 
-    def given_out(self, params: Params) -> Law: ...
-
-
-@runtime_checkable
-class Equivariant(Protocol):
-    """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
-
-    equivariant: bool
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A family of rows within [0, 1]."""
-
-    bounded: bool
-
-
-@runtime_checkable
-class ReadsTokens(Protocol):
-    """A family of rows of whole numbers: tokens, labels. Any other gets a table of integers as measurements."""
-
-    tokens: bool
-
-
-@runtime_checkable
-class HasFeatures(Protocol):
-    """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
-
-    def features(self, points: jax.Array) -> jax.Array: ...
+    def given_out(self, params: Params) -> Law | Source: ...
 
 
 @runtime_checkable
@@ -311,14 +291,16 @@ class Opens(Protocol):
 
 @runtime_checkable
 class Exchanges(Protocol):
-    """A regime of several models per chain; model i of chain c has the keys of a plain chain ``c * models + i``."""
+    """A regime of several models per chain, the first axis of all trees, and of ``keys``: plain ``c * models + i``."""
 
-    models: int
+    @property
+    def models(self) -> int: ...
+    def start(self, keys: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]: ...
 
     def exchange(
-        self, keys: jax.Array, models: Streams, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
-    ) -> tuple[tuple[Any, ...], Memory]:
-        """In place of ``next``, a data set for each model, the first axis of ``keys`` and of leaves of ``memory``."""
+        self, keys: jax.Array, models: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        """In place of ``next``, the data sets of all models."""
 
 
 @runtime_checkable

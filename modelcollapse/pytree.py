@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, dataclass_transform, overload
 
 import jax
+import numpy as np
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,19 +33,38 @@ def static(*, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
-def schedule(*, default: Any = dataclasses.MISSING) -> Any:
-    """A field that is one number, or one for each generation 0, 1, ...; ``simulate`` checks its length."""
-    return dataclasses.field(default=default, metadata={"schedule": True})
+def schedule(*, default: Any = dataclasses.MISSING, axes: int = 0) -> Any:
+    """A field that is one number, or one for each generation 0, 1, ...; ``simulate`` checks its length.
+
+    With ``axes`` it is an array with so many axes, or one such array for each generation.
+    """
+    return dataclasses.field(default=default, metadata={"schedule": axes})
 
 
 def schedules(node: Any) -> Iterator[tuple[str, Any]]:
-    """The schedules of a part and of those within it: the path of a field, such as ``.before.share``, and its value."""
+    """What goes on with the generations, in a part and in those within it: the path of a field, such as
+    ``.before.share``, and its value, one entry for each generation. A constant is none.
+    """
     for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
         value = vars(node)[field.name]
-        if field.metadata.get("schedule"):
-            yield f".{field.name}", value
-        else:
+        if "schedule" not in field.metadata:
             yield from ((f".{field.name}{name}", inner) for name, inner in schedules(value))
+        elif varies(field, value):
+            yield f".{field.name}", value
+
+
+def may_vary(node: Any) -> Iterator[tuple[str, int]]:
+    """The paths of all fields, of a part and of those within it, that may be schedules; and the axes of a constant."""
+    for field in dataclasses.fields(node) if dataclasses.is_dataclass(node) else ():
+        if "schedule" in field.metadata:
+            yield f".{field.name}", field.metadata["schedule"]
+        else:
+            yield from ((f".{field.name}{name}", axes) for name, axes in may_vary(vars(node)[field.name]))
+
+
+def varies(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether the value of a field is a schedule, with one axis more than a constant has."""
+    return "schedule" in field.metadata and np.ndim(value) > field.metadata["schedule"]
 
 
 @overload

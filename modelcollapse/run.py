@@ -19,9 +19,10 @@ from modelcollapse.engine import drive, forms, scan
 from modelcollapse.engine.batch import stacked_chains
 from modelcollapse.engine.plan import How, planned, stages
 from modelcollapse.failures import Interrupted, sound
+from modelcollapse.families.population import learner, single
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
-from modelcollapse.process import prepare
+from modelcollapse.process import each_source, prepare
 from modelcollapse.protocols import Family, GoesOn, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
@@ -116,17 +117,17 @@ def simulate(
     recorded = arguments.recorded(record, 0, generations)
     how = How.checked(batch_size, progress, mesh, workers)
     key, number = seeds.keyed(seed)
-    source = read_by(family, source)
+    source = each_source(source, lambda one: read_by(single(family), one))
     prepared = prepare(family, source, regime, observe, size, generations)
     history = provenance.made(
-        number, key, family=prepared.process.family, source=source, regime=regime, observe=prepared.observe
+        number, key, family=prepared.family, source=source, regime=regime, observe=prepared.observe
     )
     work = planned(prepared, key, (0, chains), (-1, generations), recorded, how, saved=checkpoint is not None)
     place, parts = checkpoints.folder(checkpoint, seed, mesh), (family, source, regime, prepared.observables)
     store = None if place is None else checkpoints.Checkpoint(place, checkpoints.identity(history, work, *parts))
     outcome = drive.drive(work, key, how, checkpoint=store)
     run = Run(
-        family=prepared.process.family,
+        family=prepared.family,
         source=source,
         regime=regime,
         observables=prepared.observables,
@@ -260,7 +261,7 @@ class Run(Traces):
         """
         host = isinstance(self.family, GoesOn)
         if not host:
-            arguments.family("family", self.family)
+            learner("family", self.family)
         how = How.checked(batch_size, progress, mesh, workers)
         generations = arguments.count("generations", generations)
         now, last = self.generations, self.generations + generations
@@ -320,7 +321,7 @@ class Run(Traces):
         """
         if isinstance(self.family, GoesOn):
             raise TypeError("a run of simulate_models has its number of chains: call simulate_models with more of them")
-        arguments.family("family", self.family)
+        learner("family", self.family)
         how = How.checked(batch_size, progress, mesh, workers)
         chains, key, last = arguments.count("chains", chains), self._key(), self.generations
         history = provenance.enlarged(self.provenance, key, self.chains, self.chains + chains)

@@ -27,6 +27,7 @@ from modelcollapse.names import Names
 from modelcollapse.numeric import in_force
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
+from modelcollapse.together import separate
 
 __all__ = [
     "Law",
@@ -47,6 +48,7 @@ __all__ = [
     "pareto",
     "poisson",
     "sampler",
+    "separate",
     "table",
     "uniform",
 ]

@@ -114,6 +114,25 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "Damped.family": (lambda v: mc.Damped(v, 0.5), "part"),
     "Damped.rate": (lambda v: mc.Damped(mc.Gaussian(), v), "share"),
     "Exact.family": (mc.Exact, "part"),
+    "Tempered.family": (lambda v: families.Tempered(v, 0.5), "part"),
+    "Tempered.temperature": (lambda v: families.Tempered(mc.Discrete(), v), "positive"),
+    "Truncated.family": (lambda v: families.Truncated(v, top_k=2), "part"),
+    "Truncated.top_k": (lambda v: families.Truncated(mc.Discrete(), top_k=v), "count"),
+    "Truncated.top_p": (lambda v: families.Truncated(mc.Discrete(), top_p=v), "positive share"),
+    "Truncated.within": (lambda v: families.Truncated(mc.Gaussian(), within=v), "positive or infinite"),
+    "Curated.family": (lambda v: families.Curated(v, [0.0, 1.0]), "part"),
+    "Curated.reward": (lambda v: families.Curated(mc.Discrete(), v), "vector"),
+    "Curated.choices": (lambda v: families.Curated(mc.Discrete(), [0.0, 1.0], v), "count or infinite"),
+    "Curated.pick": (lambda v: families.Curated(mc.Discrete(), [0.0, 1.0], pick=v), "word"),
+    "Curated.shares": (lambda v: families.Curated(mc.Discrete(), [[0.0, 1.0], [1.0, 0.0]], shares=v), "weights"),
+    "Verified.family": (lambda v: families.Verified(v, [0.0, 1.0]), "part"),
+    "Verified.accept": (lambda v: families.Verified(mc.Discrete(), v), "chances"),
+    "Verified.correct": (lambda v: families.Verified(mc.Discrete(), None, v, 0.9, 0.1), "truths"),
+    "Verified.right": (lambda v: families.Verified(mc.Discrete(), None, [1, 0], v, 0.1), "share"),
+    "Verified.wrong": (lambda v: families.Verified(mc.Discrete(), None, [1, 0], 0.9, v), "share"),
+    "Verified.rounds": (lambda v: families.Verified(mc.Discrete(), [0.0, 1.0], rounds=v), "count"),
+    "Noisy.family": (lambda v: families.Noisy(v, 0.5), "part"),
+    "Noisy.scale": (lambda v: families.Noisy(mc.Gaussian(), v), "nonnegative"),
     "Rounded.family": (mc.Rounded, "part"),
     "Rounded.dtype": (lambda v: mc.Rounded(mc.Gaussian(), v), "word"),
     "Rounded.rows": (lambda v: mc.Rounded(mc.Gaussian(), rows=v), "flag"),
@@ -243,7 +262,15 @@ BAD_ARRAY = (
 )
 BAD_PART = TEXT | OBJECTS | NOTHING | {"a number": 1, "a list": [0.5], "a class": mc.Gaussian, "True": True}
 
+BAD_VECTOR = BAD_ARRAY | {"a number": 1.0, "infinity within": [0.5, np.inf], "three axes": [[[1.0]]]}
+BAD_VECTOR.pop("-1 within")
+
 BAD: dict[str, dict[str, Any]] = {
+    "positive or infinite": {k: v for k, v in (BAD_NUMBER | NOTHING | NEGATIVE | ZERO).items() if k != "infinity"},
+    "count or infinite": {k: v for k, v in (BAD_WHOLE | NOTHING | ZERO).items() if k != "infinity"},
+    "vector": BAD_VECTOR,
+    "chances": (BAD_VECTOR | {"1.5 within": [0.5, 1.5], "-1 within": [0.5, -1.0], "nothing passes": [0.0, 0.0]}),
+    "truths": (BAD_VECTOR | {"a half within": [0.5, 1.0], "-1 within": [0.0, -1.0]}),
     "number": BAD_NUMBER | NOTHING,
     "nonnegative": BAD_NUMBER | NOTHING | NEGATIVE,
     "positive": BAD_NUMBER | NOTHING | NEGATIVE | ZERO,

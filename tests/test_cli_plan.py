@@ -6,7 +6,7 @@ import pytest
 
 from modelcollapse.__main__ import main
 from modelcollapse.cli import plan as _planner
-from modelcollapse_theory import plan
+from modelcollapse_theory import plan, remedies
 
 CASES = {
     "sample-size --probability 0.1 --fits 5 --failure 0.05": lambda: plan.sample_size_to_keep(0.1, 5, 0.05),
@@ -26,6 +26,10 @@ CASES = {
     "detector --probability 0.15 --size 30 --failure 0.02 --share 0.1": lambda: plan.detector_power_to_keep(
         0.15, 30, 0.02, 0.1
     ),
+    "remedy --size 100 --real 10 --synthetic 990 --per compute --without law prior": lambda: remedies.best_remedy(
+        100, 10, 990, per="compute", without=["law", "prior"]
+    ),
+    "remedy --size 100 --real 10 --synthetic 990 --fits 5": lambda: remedies.best_remedy(100, 10, 990, fits=5),
 }
 
 

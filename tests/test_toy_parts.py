@@ -17,6 +17,7 @@ from modelcollapse.addresses import CHOICE, MODEL, OLDER, REAL, fold
 from modelcollapse.data import Rows
 from modelcollapse.portions import traced_portion
 from modelcollapse.protocols import Exchanges, Needs, Plans, Regime
+from modelcollapse.together import of_model, turns
 
 LAW = [0.5, 0.3, 0.2]
 
@@ -48,14 +49,18 @@ class Islands:
 
     needs_items = False
 
-    def start(self, key: Any, real: Any, size: Any) -> Any:
-        return real.draw(fold(key, REAL), size), ()
+    def start(self, keys: Any, real: Any, size: Any) -> Any:
+        return turns(lambda key: real.draw(fold(key, REAL), size), keys), ()
 
     def exchange(self, keys: Any, models: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
         came = traced_portion(self.share, size)
-        pairs = zip(keys, models, (*models[1:], models[0]), strict=True)
-        sets = (m.draw(fold(k, MODEL), size - came) | other.draw(fold(k, OLDER), came) for k, m, other in pairs)
-        return tuple(sets), memory
+
+        def one(key: Any, own: Any, neighbour: Any) -> Any:
+            mine = of_model(models, own).draw(fold(key, MODEL), size - came)
+            return mine | of_model(models, neighbour).draw(fold(key, OLDER), came)
+
+        each = models.law.params
+        return turns(one, keys, each, jax.tree.map(lambda leaf: jnp.roll(leaf, -1, 0), each)), memory
 
 
 @mc.part
@@ -220,14 +225,14 @@ class Pool(Islands):
     def plan(self, sizes: np.ndarray) -> Needs:
         return Needs(sizes, int(sizes.sum()), np.cumsum(sizes))
 
-    def start(self, key: Any, real: Any, size: Any) -> Any:
-        data = real.draw(fold(key, REAL), size)
+    def start(self, keys: Any, real: Any, size: Any) -> Any:
+        data, _ = super().start(keys, real, size)
         return data, data
 
     def exchange(self, keys: Any, models: Any, real: Any, memory: Any, size: Any, generation: Any) -> Any:
         sets, _ = super().exchange(keys, models, real, memory, size, generation)
-        kept = [jax.tree.map(lambda leaf, i=i: leaf[i], memory) | data for i, data in enumerate(sets)]
-        return tuple(kept), jax.tree.map(lambda *leaves: jnp.stack(leaves), *kept)
+        kept = turns(lambda before, new: before | new, memory, sets)
+        return kept, kept
 
 
 def test_rows_of_several_models_have_room_when_a_run_goes_on() -> None:

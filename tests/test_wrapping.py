@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
-from modelcollapse import protocols, serial
+from modelcollapse import families, protocols, serial
 from modelcollapse.data import Counts, Rows
 from modelcollapse.families.wrapping import OutputWrapper, Wrapper, inherits
 from modelcollapse.laws import Law, law_of, outcome
@@ -21,8 +21,8 @@ from modelcollapse.pytree import part, static
 ABILITIES = {
     name: getattr(protocols, name)
     for name in (
-        "Bounded", "Blends", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours", "Limits", "Mixes",
-        "Observed", "Projects", "Rests", "SeesLaws", "Validates", "Works",
+        "Bounded", "Blends", "ByRows", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours",
+        "Limits", "Mixes", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip
 
@@ -123,6 +123,10 @@ class Odd:
         return jnp.ones(2) / 2
 
 
+def often(points: jax.Array) -> jax.Array:
+    return jnp.full(points.shape[0], 0.5)
+
+
 INNER: dict[str, Any] = {
     "Discrete": mc.Discrete(3),
     "Gaussian": mc.Gaussian(),
@@ -136,6 +140,7 @@ INNER: dict[str, Any] = {
     "Rounded(KernelDensity)": mc.Rounded(mc.KernelDensity()),
     "Tempered(Discrete)": Tempered(mc.Discrete(3), 0.5),
     "Damped(Discrete)": mc.Damped(mc.Discrete(3), 0.5),
+    "Truncated(Gaussian)": families.Truncated(mc.Gaussian(), within=2.0),
 }
 WRAPPERS: dict[str, Any] = {
     "Damped": lambda family: mc.Damped(family, 0.5),
@@ -144,26 +149,42 @@ WRAPPERS: dict[str, Any] = {
     "Exact": mc.Exact,
     "Conditional": lambda family: mc.Conditional(family, 2),
     "Tempered": lambda family: Tempered(family, 0.5),
+    "Tempered law": lambda family: families.Tempered(family, 0.5),
+    "Curated states": lambda family: families.Curated(family, [0.0, 1.0, 2.0]),
+    "Verified rows": lambda family: families.Verified(family, accept=often),
+    "Noisy": lambda family: families.Noisy(family, 0.5),
 }
 ALWAYS = {
     "Exact": {"Checks", "SeesLaws"}, "Conditional": {"Checks", "Projects", "Works"}, "Tempered": {"GivesOut"},
+    "Tempered law": {"GivesOut"}, "Curated states": {"GivesOut", "ByRows"}, "Verified rows": {"GivesOut", "ByRows"},
+    "Noisy": {"GivesOut", "ByRows"},
 }  # fmt: skip
 PASSED = {
     "Damped": set(ABILITIES) - {"Limits"},
     "Rounded": {
-        "Blends", "Bounded", "Checks", "Continues", "Informed", "KeepsRows", "Observed", "Projects", "SeesLaws", "Validates",
-        "Works",
+        "Blends", "Bounded", "ByRows", "Checks", "Continues", "Informed", "KeepsRows", "Observed", "Projects", "SeesLaws",
+        "Validates", "Works",
     },
-    "Exact": {"Blends", "Bounded", "Equivariant", "Informed", "Observed", "Projects", "Validates"},
+    "Exact": {"Blends", "Bounded", "Equivariant", "Informed", "Observed", "OfKind", "Projects", "Validates"},
     "Conditional": {"Bounded", "Informed", "KeepsRows", "Validates"},
     "Tempered": set(ABILITIES) - {"Bounded", "DrawsMany", "Equivariant", "GivesOut"},
 }  # fmt: skip
 PASSED["Rounded by law"] = PASSED["Rounded"]
+PASSED["Tempered law"] = PASSED["Tempered"] | {"Equivariant"}
+PASSED["Curated states"] = PASSED["Tempered"] | {"Bounded"}
+BY_ROWS = PASSED["Tempered"] - {"Mixes", "Rests", "OfKind", "Continues"}
+"""What comes out by rows is no law of the family, and has no mixture and no rest."""
+PASSED["Verified rows"] = BY_ROWS | {"Bounded"}
+PASSED["Noisy"] = BY_ROWS | {"Equivariant"}
 REFUSED = {
     "Damped": lambda family: not isinstance(family, Blends),
     "Rounded": lambda family: isinstance(family, SeesLaws),
     "Exact": lambda family: not isinstance(family, Limits),
     "Conditional": lambda family: isinstance(family, SeesLaws),
+    "Tempered law": lambda family: not isinstance(family, protocols.OfKind),
+    "Curated states": lambda family: not isinstance(family, protocols.OfKind) or family.kind != "states",
+    "Verified rows": lambda family: isinstance(family, protocols.OfKind) and family.kind == "states",
+    "Noisy": lambda family: isinstance(family, protocols.OfKind) and family.kind == "states",
 }
 """What a wrapper does not take."""
 
@@ -182,6 +203,8 @@ def test_a_wrapper_has_what_it_should_and_nothing_else(wrapper: str, inner: str)
         return
     wrapped = WRAPPERS[wrapper](family)
     expected = (abilities(family) & PASSED[wrapper]) | ALWAYS.get(wrapper, set())
+    if wrapper == "Noisy" and isinstance(family, protocols.OfKind):  # of a normal law comes another
+        expected |= abilities(family) & PASSED["Tempered"]
     assert abilities(wrapped) == expected
     assert isinstance(wrapped, protocols.Family)
     # the same after a flight through JAX, with leaves of every kind, and after a copy
@@ -219,7 +242,7 @@ def test_copies_have_methods_of_their_own() -> None:
         dataclasses.replace(family, dtype="float16"),
     ):
         assert one.blend.__self__ is one
-        assert repr(one).startswith("Rounded(family=Damped(family=Gaussian(ddof=1), rate=0.5)")
+        assert repr(one).startswith("Rounded(family=Damped(family=Gaussian(ddof=1, divisor=None), rate=0.5)")
 
 
 CALLS: dict[str, Any] = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from modelcollapse import datasets
 from modelcollapse.cli import options as shared
-from modelcollapse_theory import plan
+from modelcollapse_theory import plan, remedies
 
 COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
@@ -117,6 +117,27 @@ QUESTIONS: dict[str, Question] = {
         },
         lambda o: _detector(o),
     ),
+    "remedy": Question(
+        "Which remedy buys most for each real item, or for each item drawn and trained on?",
+        "",
+        "loss of diversity",
+        _SIZE
+        | {
+            "real": {"type": int, "required": True, "metavar": "R", "help": "fresh real items for each fit"},
+            "synthetic": {"type": int, "required": True, "metavar": "S", "help": "model draws where more are bought"},
+            "true-positive": {"type": float, "default": 0.9, "help": "share of the synthetic items a detector flags"},
+            "false-positive": {"type": float, "default": 0.1, "help": "share of the real items that it flags"},
+            "fits": {"help": "bought after so many fits (default: for ever)"},
+            "per": {"default": "real", "choices": ["real", "compute"], "help": "unit of the price (default real)"},
+            "without": {
+                "nargs": "*", "default": [], "choices": list(remedies.NEEDS), "help": "what cannot be had",
+            },
+        },
+        lambda o: remedies.best_remedy(
+            o.sample_size, o.real, o.synthetic, o.true_positive, o.false_positive,
+            fits=_fits(o), per=o.per, without=o.without,
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -195,6 +216,8 @@ def _detector(o: argparse.Namespace) -> plan.Answer:
 
 def _label(o: argparse.Namespace) -> str:
     """What the value is called."""
+    if o.question == "remedy":
+        return "worth bought for each real item" if o.per == "real" else "worth bought for each item of compute"
     of_detector = "true-positive rate" if vars(o).get("true_positive") is None else "real share after the detector"
     return QUESTIONS[o.question].label or of_detector
 
@@ -238,6 +261,7 @@ def text(label: str, answer: plan.Answer, achieved: str) -> str:
     lines.append((f"  {achieved}:", f"{answer.achieved:.10g}"))
     if answer.neighbour is not None:
         beside = "needed" if label == "real share after the detector" else "at"
+        beside = "next best" if label.startswith("worth") else beside
         lines.append((f"  {beside} {answer.neighbour:.10g}:", f"{answer.achieved_aside:.10g}"))
     if answer.cost is not None:
         lines.append(("  cost:", f"{answer.cost:.6g} draws"))

@@ -6,20 +6,33 @@ ability that it has: the protocols in that file say what each is for. A family a
 """
 
 from modelcollapse.families.conditional import Conditional
+from modelcollapse.families.curated import Curated
 from modelcollapse.families.damped import Damped
 from modelcollapse.families.discrete import Discrete
+from modelcollapse.families.ensemble import Ensemble
 from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.noisy import Noisy
+from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
+from modelcollapse.families.population import Population
+from modelcollapse.families.posterior import Posterior
 from modelcollapse.families.ppca import PPCA
 from modelcollapse.families.regression import Design, NormalRows, Regression
+from modelcollapse.families.robust import MedianMAD, StudentT
 from modelcollapse.families.rounded import Rounded
+from modelcollapse.families.shrunk import Shrunk
+from modelcollapse.families.stratified import Stratified
+from modelcollapse.families.student import Student
+from modelcollapse.families.tempered import Tempered
+from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
+from modelcollapse.families.verified import Verified
 
 __all__ = [
     "MLP",
@@ -28,9 +41,11 @@ __all__ = [
     "Binomial",
     "Conditional",
     "Convolutional",
+    "Curated",
     "Damped",
     "Design",
     "Discrete",
+    "Ensemble",
     "Exact",
     "Gamma",
     "Gaussian",
@@ -38,13 +53,25 @@ __all__ = [
     "GaussianMixture",
     "KernelDensity",
     "LogisticRegression",
+    "MedianMAD",
     "NegativeBinomial",
+    "Noisy",
     "Normal",
     "NormalRows",
+    "Oversampled",
     "Pareto",
     "Poisson",
     "PoissonRegression",
+    "Population",
+    "Posterior",
     "Regression",
     "Rounded",
+    "Shrunk",
+    "Stratified",
+    "Student",
+    "StudentT",
+    "Tempered",
+    "Truncated",
     "Uniform",
+    "Verified",
 ]

@@ -55,12 +55,18 @@ class Conditional(Wrapper):
     def draw_rows(
         self, key: jax.Array, params: Conditioned, n: Count, capacity: int, given: Rows | None = None
     ) -> Rows:
-        classes, n = jnp.arange(self.classes, dtype=jnp.int32), jnp.asarray(n, jnp.int32)
-        chosen = Discrete().draw_rows(jax.random.fold_in(key, CLASS_LABEL), params.frequencies, n, capacity).points
-        one = lambda k, model: self.family.draw_rows(_address(key, k), model, n, capacity).points  # noqa: E731
+        n = jnp.asarray(n, jnp.int32)
+        chosen = Discrete().draw_rows(jax.random.fold_in(key, CLASS_LABEL), params.frequencies, n, capacity)
+        return self.rows_of_classes(key, params, chosen)
+
+    def rows_of_classes(self, key: jax.Array, params: Conditioned, chosen: Rows) -> Rows:
+        """Rows by the models of the ``chosen`` classes ``(capacity,)``, each followed by its class."""
+        classes, capacity = jnp.arange(self.classes, dtype=jnp.int32), chosen.capacity
+        one = lambda k, model: self.family.draw_rows(_address(key, k), model, chosen.count, capacity).points  # noqa: E731
         each = jax.vmap(one)(classes, params.models)
-        points = each[chosen, jnp.arange(capacity, dtype=jnp.int32)]
-        return Rows(jnp.concatenate([points, chosen[:, None].astype(points.dtype)], axis=1), n)
+        points = each[chosen.points, jnp.arange(capacity, dtype=jnp.int32)]
+        labels = chosen.points[:, None].astype(points.dtype)
+        return Rows(jnp.concatenate([points, labels], axis=1), chosen.count)
 
     def summarise(self, rows: Rows) -> Rows:
         return rows

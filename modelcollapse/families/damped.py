@@ -16,9 +16,9 @@ from modelcollapse.pytree import part
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Mixes, protocols.Blends, protocols.Rests, protocols.Validates,
     protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
-    protocols.DrawsMany, protocols.Labours, protocols.Equivariant, protocols.NeedsItems,
-    protocols.Bounded, protocols.ReadsTokens,
-    protocols.HasFeatures, protocols.Observed,
+    protocols.DrawsMany, protocols.NeedsItems, protocols.Labours, protocols.Equivariant, protocols.Bounded,
+    protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed, protocols.Multiplies, protocols.OfKind,
+    protocols.ByRows,
 )  # fmt: skip
 class Damped(Wrapper):
     """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.

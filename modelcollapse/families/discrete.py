@@ -30,6 +30,7 @@ class Discrete:
     states: int | None = static(default=None)
 
     data = Counts
+    kind = "states"
     default_observables = ("heterozygosity", "support_size")
 
     def __post_init__(self) -> None:

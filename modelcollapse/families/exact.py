@@ -82,7 +82,7 @@ class Endless:
 @part
 @inherits(
     protocols.Projects, protocols.Blends, protocols.Validates, protocols.Equivariant, protocols.Bounded,
-    protocols.Observed,
+    protocols.Observed, protocols.OfKind,
 )  # fmt: skip
 class Exact(Wrapper):
     """``family`` fitted to infinitely many draws in place of each data set: all errors but the statistical one stay.

@@ -8,10 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from modelcollapse import arguments
 from modelcollapse.data import Moments, Rows
 from modelcollapse.families.checks import check_spanned, dimension
+from modelcollapse.families.corrections import log_mean_deviation, mean_log_variance
 from modelcollapse.laws import law_of, own_params
 from modelcollapse.numeric import namespace
 from modelcollapse.protocols import Count, Number, Source
@@ -121,7 +123,7 @@ def _applied(matrix: jax.Array, right: jax.Array) -> jax.Array:
 
 @part
 class Gaussian:
-    """Sample mean and sample covariance with divisor ``size - ddof``. Parameters: a ``Normal``.
+    r"""Sample mean and sample covariance with divisor ``size - ddof``. Parameters: a ``Normal``.
 
     A data set is its mean and scatter, drawn directly in law: d normals and one Bartlett factor per generation,
     whatever the sample size. The mean has the resolution of the floating type: once a standard deviation is below half
@@ -136,16 +138,27 @@ class Gaussian:
     ----------
     ddof
         1 (unbiased covariance, the default) or 0 (maximum likelihood).
+    divisor
+        Of the scatter. None, the default: ``size - ddof``. ``"unbiased_deviation"`` makes the mean of the fitted
+        standard deviation right (:math:`(M-1) c_4^2`), ``"log_unbiased"`` that of the log variance
+        (:math:`(M-1) e^{-m}`, :math:`m = \ln(k/2) - \psi(k/2)`, k = M - 1), of every coordinate and in every direction,
+        so that neither drifts under ``Replace``. In d > 1 dimensions this is one divisor too, so the log determinant
+        still falls. Exact for independent normal draws of one law. Excludes ``ddof=0``.
     """
 
     ddof: int = static(default=1)
+    divisor: str | None = static(default=None)
 
     data = Moments
+    kind = "normal"
     equivariant = True
     default_observables = ("mean", "log_variance")
 
     def __post_init__(self) -> None:
-        arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)))
+        divisor = arguments.optional(arguments.choice, ("unbiased_deviation", "log_unbiased"))
+        arguments.converted(self, ddof=arguments.checker(arguments.choice, (0, 1)), divisor=divisor)
+        if self.divisor is not None and self.ddof == 0:
+            raise ValueError(f"divisor must be None with ddof=0, got {self.divisor!r}: leave ddof out")
 
     def draw(self, key: jax.Array, params: Normal, n: Count, capacity: int = 0) -> Moments:
         n = jnp.asarray(n, jnp.int32)
@@ -195,8 +208,15 @@ class Gaussian:
         return Moments(rows.count, mean + drift, unit, log_scale)
 
     def fit(self, key: jax.Array, data: Moments, previous: Normal | None) -> Normal:
-        divisor = (data.count - self.ddof).astype(data.mean.dtype)
-        return Normal(data.mean, data.unit, data.log_scale - 0.5 * jnp.log(divisor))
+        return Normal(data.mean, data.unit, data.log_scale - 0.5 * self._log_divisor(data.count, data.mean.dtype))
+
+    def _log_divisor(self, count: jax.Array, dtype: DTypeLike) -> jax.Array:
+        logarithm = jnp.log((count - self.ddof).astype(dtype))
+        if self.divisor is None:
+            return logarithm
+        if self.divisor == "log_unbiased":
+            return logarithm + mean_log_variance(count - 1, dtype)
+        return logarithm + 2 * log_mean_deviation(count - 1, dtype)
 
     def before(self, source: Source) -> Normal | None:
         return own_params(source, self)
@@ -280,6 +300,7 @@ class GaussianMean:
     covariance: Number = 1.0
 
     data = Moments
+    kind = "normal"
     default_observables = ("mean",)
 
     def __post_init__(self) -> None:

@@ -86,7 +86,7 @@ def _(params: Written) -> Normal:
 @inherits(
     protocols.Checks, protocols.Projects, protocols.Blends, protocols.Validates, protocols.KeepsRows, protocols.Works,
     protocols.SeesLaws, protocols.Continues, protocols.NeedsItems, protocols.Bounded, protocols.HasFeatures,
-    protocols.Observed,
+    protocols.Observed, protocols.ByRows,
 )  # fmt: skip
 class Rounded(Wrapper):
     r"""``family`` as a program with few digits runs it: every fit and every row drawn is rounded to ``dtype``.

@@ -30,7 +30,11 @@ Bounded       yes               yes: 0 and 1 are  yes               yes         
 ReadsTokens   yes               no: rounds        no: no rows       no: labels        yes
 HasFeatures   yes               yes               no: no rows       own, always       yes
 Observed      yes               yes               yes               no: other params  yes
+OfKind        yes               no: rounds        yes               no                yes
+ByRows        yes               yes               no: no draws      no: draws rows    yes
 ============  ================  ================  ================  ================  ============================
+
+An instance of a wrapper may withhold more, by its attribute ``withheld``: what a class can do in one of its ways alone.
 """
 
 from __future__ import annotations
@@ -85,7 +89,7 @@ def _completed(wrapper: Any) -> None:
     """Put the abilities that the family within has into the instance, where ``isinstance`` looks for them."""
     cls, inner = type(wrapper), wrapper.family
     for ability, versions in cls.inherited.items():
-        if isinstance(inner, ability):
+        if isinstance(inner, ability) and ability not in wrapper.withheld:
             for name, own in versions.items():
                 if not hasattr(cls, name):
                     vars(wrapper)[name] = getattr(inner, name) if own is None else types.MethodType(own, wrapper)
@@ -115,6 +119,8 @@ class Wrapper:
     """A family that is the one within, its field ``family``, in all that it does not define itself."""
 
     family: Family
+    withheld = ()
+    """Abilities that this instance has not, although its class inherits them; fields may be placeholders."""
 
     @property
     def data(self) -> type:
@@ -145,6 +151,7 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
     protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
     protocols.Labours, protocols.NeedsItems, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
+    protocols.Multiplies, protocols.OfKind, protocols.ByRows,
 )  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.
@@ -158,7 +165,7 @@ class OutputWrapper(Wrapper):
         """The law that comes out of a model whose family within gives out ``law``: parameters of the same family."""
         raise NotImplementedError
 
-    def given_out(self, params: Params) -> Law:
+    def given_out(self, params: Params) -> Any:
         """The law of what the model with these parameters gives out; wrappers within come first."""
         return self.altered(outcome(Law(self.family, params)))
 

@@ -295,7 +295,8 @@ class _Chain:
             status=np.zeros_like(now),
             data=data if watch.needs_data else (),
         )
-        self.state = watch.update(self.state, state) if generation else watch.start(state)
+        carries = watch.update(self.state, state) if generation else watch.start(state)
+        self.state = dataclasses.replace(state, carries=carries)
         self.generation = generation
         if recorded:
             self.records.append(self._read())

@@ -11,11 +11,13 @@ from modelcollapse.observables.combinators import Of as Of
 from modelcollapse.observables.detection import DetectedRates
 from modelcollapse.observables.discrete import Tail, tail_mass
 from modelcollapse.observables.losses import ExcessLogLoss, excess_log_loss
+from modelcollapse.observables.populations import Between, FixationIndex, Union, between, fixation_index, union
 from modelcollapse.observables.registry import OBSERVABLES, Call, Read, as_observable, check, named, observable
 
 __all__ = [
-    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "Read", "Tail", "absorption_time",
-    "as_observable", "check", "excess_log_loss", "first_below", "named", "observable", "of", "tail_mass",
+    "OBSERVABLES", "Below", "Between", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "FixationIndex",
+    "Read", "Tail", "Union", "absorption_time", "as_observable", "between", "check", "excess_log_loss",
+    "first_below", "fixation_index", "named", "observable", "of", "tail_mass", "union",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

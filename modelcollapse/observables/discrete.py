@@ -65,6 +65,15 @@ def heterozygosity(params: jax.Array) -> jax.Array:
     return (params * (1 - params)).sum()
 
 
+@observable()
+def mismatch(params: jax.Array, truth: jax.Array) -> jax.Array:
+    r"""Probability :math:`1 - \sum_i p_n(i) p_0(i)` that a draw from the model and a real one differ, ``()``.
+
+    ``between("mismatch")`` is the probability for each two models of a population.
+    """
+    return 1 - (params * truth).sum()
+
+
 @observable("nats", unlabelled=True)
 def entropy(params: jax.Array) -> jax.Array:
     r"""Shannon entropy :math:`-\sum_i p_i \ln p_i`, ``()``."""

@@ -19,6 +19,9 @@ from modelcollapse.predict import (
     one_parameter,
     registry,
     regression,
+    remedies,
+    selected_normals,
+    selection,
 )
 from modelcollapse.predict.beside import of_run as of_run
 from modelcollapse.predict.prediction import Prediction, Predictions
@@ -38,6 +41,9 @@ RULES = (
     kernels,
     one_parameter,
     regression,
+    remedies,
+    selected_normals,
+    selection,
 )
 """Modules whose import registers rules."""
 

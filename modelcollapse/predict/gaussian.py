@@ -73,7 +73,7 @@ ERROR = {observables.squared_mean_error: lambda s, variance, error: s.less_share
 
 
 def unbiased(s: Setting) -> bool:
-    return s.family.ddof == 1
+    return s.family.ddof == 1 and s.family.divisor is None
 
 
 second_moments = functools.partial(
@@ -122,7 +122,13 @@ def _(s: Setting, gaussian_schedule: Function) -> Pair:
 
 # --- normal data, replacement: exact steps of the logarithms ---------------------------------------------------------
 
-of_normal = functools.partial(prediction, family=Gaussian, regime=regimes.Replace, source=normal)
+
+def by_ddof(s: Setting) -> bool:
+    """The divisor of the covariance is M - ddof."""
+    return s.family.divisor is None
+
+
+of_normal = functools.partial(prediction, family=Gaussian, regime=regimes.Replace, source=normal, where=by_ddof)
 
 
 @of_normal(
@@ -185,7 +191,8 @@ def _(s: Setting, scheduled_squared_distance: Function) -> ArrayLike:
 
 
 def damps_a_gaussian(s: Setting) -> bool:
-    return type(s.family.family) is Gaussian and np.ndim(s.family.rate) == 0
+    family = s.family.family
+    return type(family) is Gaussian and family.divisor is None and np.ndim(s.family.rate) == 0
 
 
 @of_normal(observables.log_variance, errors.damped_log_variance, family=Damped, where=damps_a_gaussian)

@@ -1,8 +1,8 @@
 """What the closed forms may know of a process: exact numbers of its parts, on the host, and which parts they are.
 
 Parts are known by their exact type. A subclass, or a wrapper or regime that no rule names, makes another process, and
-nothing here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises ``NotCovered``, as a
-theorem does where it refuses.
+nothing here describes it. What a rule asks for and the process lacks (one sample size, a known law) raises
+``NotCovered``, as a theorem does where it refuses.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from modelcollapse.addresses import fold as fold
 from modelcollapse.regimes.basic import FixedReal, FreshReal, Replace, Retain, Weighted
 from modelcollapse.regimes.common import at as at
 from modelcollapse.regimes.detected import Detected
+from modelcollapse.regimes.exchange import Exchange
 from modelcollapse.regimes.mixture import Mixture
 from modelcollapse.regimes.pools import Accumulate, AccumulateSubsample
 from modelcollapse.regimes.switch import Switch
@@ -30,6 +31,7 @@ __all__ = [
     "Accumulate",
     "AccumulateSubsample",
     "Detected",
+    "Exchange",
     "FixedReal",
     "FreshReal",
     "Mixture",

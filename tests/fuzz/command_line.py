@@ -77,6 +77,7 @@ def calls() -> dict[str, dict[str, str]]:
         "plan detector": {
             **keep, **size, "--share": "0.25", "--true-positive": "0.9", "--false-positive": "0.1",
         },
+        "plan remedy": {**size, "--real": "5", "--synthetic": "100", "--per": "real", "--without": "law", "--fits": "3"},
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from exact_detected import BY_STATE, takes
 from exact_detected import CELLS as DETECTED
 from exact_regression import GivenDesign, NormalCovariates
+from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (
     DampedGaussian,
     Decoder,
@@ -95,6 +96,7 @@ PROCESSES: dict[str, Any] = {
     "decoder that samples": Decoder((4.0, 1.0, 0.25), 1, output="sampled"),
     "decoder of fitted noise": Decoder((4.0, 1.0, 0.25), 1),
     "decoder of given noise that samples": Decoder((4.0, 1.0), 1, 0.25, "sampled"),
+    **SELECTED,
 }  # fmt: skip
 
 
@@ -183,6 +185,8 @@ def accepted(kind: str, name: str) -> bool:
     process, (regime, _) = PROCESSES[kind], REGIMES[name]
     if name in DETECTED:
         return takes(kind, regime)
+    if kind in SELECTED:
+        return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, States | Gaussians | NormalCovariates | GivenDesign):
         return False
     if "no binary number" in name:

@@ -44,11 +44,19 @@ BAD: dict[str, Any] = {
 
 LAW = [0.5, 0.3, 0.2]
 POISSON = exponential_families.poisson()
+REWARDS = [[0.0, 1.0, 2.0], [2.0, 0.5, 0.0]]
 PAIR = [[2.0, 0.5], [0.5, 1.0]]
 DESIGN = [[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]
 
 # Records that hold answers, not questions: nobody passes arguments to them.
-RECORDS = {"definitions.Row", "plan.Answer", "replacement.States"}
+RECORDS = {
+    "best_of.Winner",
+    "definitions.Row",
+    "plan.Answer",
+    "remedies.Row",
+    "replacement.States",
+    "verification.Stop",
+}
 
 _GAUSSIAN = {"sample_size": 10, "fits": 3, "ddof": 1}
 _FAMILY = {"family": POISSON, "mean": 2.0, "sample_size": 10}
@@ -58,8 +66,12 @@ _RIDGE = {"penalty": 0.1, "sample_size": 10, "dimension": 3, "noise_variance": 0
 _CHAIN = {"probabilities": LAW, "sample_size": 10, "fits": 3}
 _MIXING = {"sample_size": 10, "fits": 3, "share": 0.2, "previous_share": 0.1}
 _MOMENTS = {"variance": 1.0, "ddof": 1}
+_SOFT = {"gap": 0.3, "width": 1.5, "sample_size": 10, "variance": 2.0}
 _SCHEDULE = {"sizes": [10, 20, 30], "shares": 0.2, "previous_shares": 0.1}
 _DEMAND = {"probability": 0.2, "sample_size": 10, "failure": 0.3}
+_PRIOR = {"sample_size": 10, "fits": 3, "strength": 1.5}
+_NORMALS = {"mean": [1.0, 2.0], "covariance": PAIR, "base_mean": [0.5, 1.0], "base_covariance": PAIR}
+_PRICES = {"sample_size": 100, "real": 10, "synthetic": 240, "true_positive": 0.9, "false_positive": 0.1}
 _POOL = {"sample_size": 10, "share": 0.2, "true_positive": 0.8, "false_positive": 0.1}
 _EXACT_POOL = {"sample_size": 10, "fits": 3, "real": 3, "true_positive": 0.8, "false_positive": 0.1}
 _SCREEN = {
@@ -234,6 +246,43 @@ CASES: dict[str, dict[str, Any]] = {
     "hitting.half_life": {"sample_size": 10, "ddof": 1},
     "hitting.hitting_time_cdf": {"threshold": 0.1, **_GAUSSIAN},
     "hitting.variance_hitting_time": {"threshold": 0.1, "sample_size": 10, "ddof": 1},
+    "iterated_families.gamma_log_mean": {"shape": 2.5, "sample_size": 10, "fits": 3},
+    "iterated_families.gamma_moments": {
+        "shape": 2.5,
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+    },
+    "iterated_families.normal_limit": {"sample_size": 10, "dimension": 2, "strength": 6.5, "per": "fit"},
+    "iterated_families.normal_moments": {**_NORMALS, "sizes": [10, 20], "strength": 1.5, "per": "fit"},
+    "iterated_families.poisson_moments": {
+        "mean": 2.0,
+        "base_mean": 1.5,
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "item",
+    },
+    "iterated_families.reference_log_variance": {"sample_size": 10, "fits": 3},
+    "iterated_families.reference_pivots": {"sample_size": 10, "dimension": 3},
+    "iterated_families.reference_variance_moment": {"order": 1.0, "sample_size": 10, "fits": 3},
+    "iterated_learning.absent": {"base": 0.2, "sample_size": 10, "strength": 1.5},
+    "iterated_learning.correlation": {"sample_size": 10, "strength": 1.5, "lag": 2},
+    "iterated_learning.eigenvalues": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.posterior": {**_PRIOR, "share": 0.2},
+    "iterated_learning.posterior_ensemble": {**_PRIOR, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_ensemble_limit": {"sample_size": 10, "strength": 1.5, "members": 3, "share": 0.2},
+    "iterated_learning.posterior_limit": {"sample_size": 10, "strength": 1.5, "share": 0.2},
+    "iterated_learning.second_moments": {
+        "probabilities": LAW,
+        "base": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "strength": 1.5,
+        "per": "fit",
+    },
+    "iterated_learning.smoothing": _PRIOR,
+    "iterated_learning.smoothing_limit": {"sample_size": 10, "strength": 1.5},
+    "iterated_learning.stationary_moments": {"base": 0.2, "strength": 1.5, "order": 3},
     "kde.accumulated": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
     "kde.accumulated_rule": {"constant": 1.0, "dimension": 2, "variance": 1.0, **_GAUSSIAN},
     "kde.fixed_bandwidth": {"bandwidth": 0.5, "sample_size": 10, "fits": 3, "variance": 1.0},
@@ -363,6 +412,8 @@ CASES: dict[str, dict[str, Any]] = {
     "regression.step_risk_cdf": {"risk": 0.5, "sample_size": 10, "dimension": 3, "noise_variance": 0.5},
     "regression.weighted_mean_error": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "variance": 1.0},
     "regression.weighted_mean_path": {"weight": 0.5, "ratio": 1.5, "sample_size": 10, "fits": 3, "variance": 1.0},
+    "remedies.best_remedy": {**_PRICES, "fits": 5, "per": "real", "without": ["law"]},
+    "remedies.price_table": {**_PRICES, "fits": 5, "rate": 0.3},
     "replacement.distinct_variance": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_distinct": {"probabilities": LAW, "sample_size": 10},
     "replacement.expected_heterozygosity": _CHAIN,
@@ -373,6 +424,31 @@ CASES: dict[str, dict[str, Any]] = {
     "replacement.heterozygosity_variance": _CHAIN,
     "replacement.states": {"probabilities": LAW},
     "replacement.unseen_probability": {"probability": 0.2, "sample_size": 10},
+    "sampling_designs.averaged_log_variance": {"sample_size": 10, "fits": 3, "members": 4},
+    "sampling_designs.corrected_log_variance": {"sample_size": 10, "fits": 3, "divisor": "log_unbiased"},
+    "sampling_designs.corrected_mean_error": {"sample_size": 10, "fits": 3, "divisor": "ml"},
+    "sampling_designs.corrected_variance_moment": {
+        "order": 0.5,
+        "sample_size": 10,
+        "fits": 3,
+        "divisor": "unbiased_deviation",
+    },
+    "sampling_designs.ensemble": {"sample_size": 10, "fits": 3, "members": 4, "own": True, "own_start": False},
+    "sampling_designs.log_divisor_factor": {"sample_size": 10, "divisor": "unbiased_deviation"},
+    "sampling_designs.oversampled": {"sample_size": 10, "fits": 3, "factor": 4},
+    "sampling_designs.shrunk_law_moments": {
+        "probabilities": LAW,
+        "target": [0.2, 0.2, 0.6],
+        "sizes": [10, 20],
+        "weight": 0.5,
+    },
+    "sampling_designs.shrunk_moments": {"sizes": [10, 20], "weight": 0.5, "shift": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance": {"sample_size": 10, "fits": 3, "weight": 0.5, "target": 2.0, "ddof": 1},
+    "sampling_designs.shrunk_variance_limit": {"sample_size": 10, "weight": 0.5},
+    "sampling_designs.slow_update": {"sample_size": 10, "fits": 3, "rate": 0.5},
+    "sampling_designs.stratified_bound": {"probabilities": LAW, "sizes": [10, 20]},
+    "sampling_designs.stratified_moments": {"probabilities": LAW, "sizes": [10, 15]},
+    "sampling_designs.stratified_step": {"probabilities": LAW, "sample_size": 7},
     "screening.diluted_rate": {"rate": 0.7, "green": 0.25, "share": 0.2, "fits": 2},
     "screening.green_rate": _MARK,
     "screening.real_share_from_rates": {"rate": 0.7, "later": 0.6, "green": 0.25},
@@ -459,6 +535,79 @@ CASES: dict[str, dict[str, Any]] = {
     "workflows.share_lost": {"gap": 0.2, "steps": 3},
     "workflows.weighted": {"sample_size": 10, "fits": 3, "real": 2, "weight": 0.3},
     "workflows.weighted_limit": {"sample_size": 10, "real": 2, "weight": 0.3},
+    "best_of.expected_gain": {"choices": 3, "sample_size": 10, "fits": 3},
+    "best_of.expected_variance": {"choices": 3, "sample_size": 10, "fits": 3, "ddof": 1},
+    "best_of.gain_bound": {"choices": 3, "fits": 3},
+    "best_of.least_mixed_share": {"choices": 3},
+    "best_of.log_variance_drift": {"choices": 3, "sample_size": 10, "ddof": 1},
+    "best_of.mixed_limit": {"choices": 3, "share": 0.75},
+    "best_of.winner": {"choices": 3},
+    "curation.best_choice": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "choices": 3},
+    "curation.condensed_share": {"share": 0.2, "inverse_gap": 1.5},
+    "curation.house_of_cards": {"probabilities": LAW, "reward": [0.0, 1.0, 2.0], "share": 0.2},
+    "curation.nash": {"probabilities": LAW, "rewards": REWARDS, "shares": [0.75, 0.25]},
+    "curation.plural": {"probabilities": LAW, "rewards": REWARDS, "shares": [0.75, 0.25], "generations": 3},
+    "curation.weak_choice": {"probabilities": LAW, "reward": [0.0, 0.1, 0.2], "choices": 3},
+    "temperature.balancing_temperature": {"sample_size": 10, "ddof": 1},
+    "temperature.cured_share": {"states": 10, "temperature": 0.8},
+    "temperature.detector_for_uniform": {"temperature": 0.8, "share": 0.1, "false_positive": 0.1},
+    "temperature.effective_states": {"probabilities": LAW},
+    "temperature.normal_log_variance": {"temperature": 0.8, **_GAUSSIAN},
+    "temperature.normal_variance": {"temperature": 0.8, "share": 0.2, "fits": 3},
+    "temperature.normal_variance_limit": {"temperature": 0.8, "share": 0.2},
+    "temperature.share_to_keep_words": {"probabilities": LAW, "temperature": 0.8, "words": 2.0},
+    "temperature.tempered_limit": {"probabilities": LAW, "temperature": 0.8, "share": 0.5, "start": LAW[::-1]},
+    "temperature.tempered_share": {
+        "probabilities": LAW,
+        "temperature": 0.8,
+        "share": 0.5,
+        "fits": 3,
+        "start": LAW[::-1],
+    },
+    "temperature.uniform_multiplier": {"temperature": 0.8, "share": 0.1},
+    "truncation.expected_variance": {"cut": 1.5, **_GAUSSIAN},
+    "truncation.log_variance_drift": {"cut": 1.5, "sample_size": 10, "ddof": 1},
+    "truncation.survivors_bound": {"mass": 0.75},
+    "truncation.top_k": {"probabilities": LAW, "kept": 2},
+    "truncation.top_p": {"probabilities": LAW, "mass": 0.75, "fits": 2},
+    "truncation.truncated_kurtosis": {"cut": 1.5},
+    "truncation.truncated_variance": {"cut": 1.5},
+    "two_states.absorption_time": {"response": [0.0, 0.25, 0.5, 1.0]},
+    "two_states.choice_advantage": {"reward": 0.1, "choices": 3},
+    "two_states.choice_fixation": {"probability": 0.2, "sample_size": 10, "reward": 0.1, "choices": 3},
+    "two_states.choice_share": {"probability": 0.2, "reward": 0.1, "choices": 3},
+    "two_states.count_law": {"response": [0.0, 0.25, 0.5, 1.0], "probability": 0.2, "fits": 3, "real_size": 1},
+    "two_states.decay": {"response": [0.0, 0.25, 0.5, 1.0], "real_size": 1, "probability": 0.2},
+    "two_states.next_counts": {
+        "response": [0.0, 0.25, 0.5, 1.0],
+        "sample_size": 10,
+        "real_size": 1,
+        "probability": 0.2,
+    },
+    "two_states.stationary_counts": {"response": [0.0, 0.25, 0.5, 1.0], "real_size": 1, "probability": 0.2},
+    "two_states.takes_over": {"response": [0.0, 0.25, 0.5, 1.0]},
+    "verification.accepted": {"probabilities": LAW, "accept": [0.5, 1.0, 0.0]},
+    "verification.draws_per_kept": {"probability": 0.2, "keep_right": 0.9, "keep_wrong": 0.1},
+    "verification.error_threshold": {"keep_right": 0.9, "keep_wrong": 0.1, "error": 0.2},
+    "verification.share_with_errors": {
+        "probability": 0.2,
+        "keep_right": 0.9,
+        "keep_wrong": 0.1,
+        "error": 0.2,
+        "fits": 3,
+    },
+    "verification.soft_acceptance": {"gap": 0.3, "width": 1.5, "variance": 2.0},
+    "verification.soft_mean_error": {**_SOFT, "fits": 3, "real_size": 5},
+    "verification.soft_mean_error_limit": _SOFT,
+    "verification.soft_normal": {"gap": 0.3, "width": 1.5, "fits": 3, "variance": 2.0},
+    "verification.soft_stopping": {**_SOFT, "real_size": 2},
+    "verification.verified_fixation": {
+        "probability": 0.2,
+        "sample_size": 10,
+        "keep_right": 0.9,
+        "keep_wrong": 0.75,
+    },
+    "verification.verified_share": {"probability": 0.2, "keep_right": 0.9, "keep_wrong": 0.1, "fits": 3},
 }
 
 

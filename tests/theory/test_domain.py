@@ -16,66 +16,86 @@ def names(text: str) -> set[str]:
 
 # Numbers without an upper bound: what they multiply or are compared with stays finite, or the docstring says inf.
 UNBOUNDED = names(
-    "advantage constant covariance drift earlier_noise_variance eigenvalue expected_count factor first growth high kl_weight "
-    "kurtosis level linear log_ratio mean noise noise_variance order penalty quadratic ratio regularisation ridge risk "
-    "sample_size sampling_bias shape source spacing squared_norm squared_shift successes temperature theta threshold trace "
+    "advantage constant covariance drift earlier_noise_variance eigenvalue expected_count factor first growth high "
+    "inverse_gap kl_weight kurtosis level linear log_ratio mean noise noise_variance order penalty quadratic ratio "
+    "regularisation reward ridge risk sample_size sampling_bias shape source spacing squared_norm squared_shift "
+    "successes temperature theta threshold trace "
     "value variance"
 )
+UNBOUNDED |= names("base_mean shift strength target")
+# The same up to a limit that docstrings or refusals name.
+LARGE = names("bandwidth cut deviation gap width")
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
 BROADCAST = names(
-    "advantage bandwidth constant count covariance deviation dimension drawn_exponent drift earlier_fits earlier_noise_variance "
-    "earlier_sample_size eigenvalue expected_count exponent factor false_positive first fits frequency gap green growth "
-    "keep_right keep_wrong kept kl_weight kurtosis lag level lineages log_ratio lost mean noise noise_variance order "
-    "penalty previous_share probability rank rate ratio real real_size regularisation retained ridge risk sample_size "
-    "sample_sizes shape share shift sizes source spacing squared_norm squared_shift states steps synthetic synthetic_size theta threshold "
-    "trace true_positive value variance weight"
+    "advantage bandwidth choices constant count covariance cut deviation dimension drawn_exponent drift "
+    "earlier_fits earlier_noise_variance earlier_sample_size eigenvalue expected_count exponent factor "
+    "false_positive first fits frequency gap green growth inverse_gap keep_right keep_wrong kept kl_weight kurtosis "
+    "lag level lineages log_ratio lost mean noise noise_variance order penalty previous_share probability rank rate "
+    "ratio real real_size regularisation retained reward ridge risk sample_size sample_sizes shape share shift "
+    "sizes source spacing squared_norm squared_shift states steps synthetic synthetic_size temperature theta "
+    "threshold trace true_positive value variance weight width"
 )
+BROADCAST |= names("base factor members strength")
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
         "a real number of either sign",
-        names("constant first kurtosis linear log_ratio low mean order quadratic source theta value"),
+        names("constant first gap kurtosis linear log_ratio low mean order quadratic reward source theta value"),
     ),
     "zero": (
         "nothing of it: no fit, no share, no noise, no chance, a degree of freedom, the origin",
         names(
-            "advantage bandwidth constant count covariance ddof deviation drift earlier_fits earlier_noise_variance eigenvalue "
-            "expected_count exponent false_positive first fits frequency gap generations green growth keep_right keep_wrong "
-            "kurtosis lag largest last lineages linear log_ratio lost low mean noise_variance order other_fits power "
-            "previous_share previous_shares probability quadratic rank rate real real_size retained ridge risk share shares shift "
-            "source squared_norm squared_shift steps synthetic_size theta trace true_positive variance weight"
+            "advantage bandwidth constant count covariance ddof deviation drift earlier_fits earlier_noise_variance "
+            "eigenvalue error expected_count exponent false_positive first fits frequency gap generations green "
+            "growth keep_right keep_wrong kurtosis lag largest last lineages linear log_ratio lost low mean "
+            "noise_variance order other_fits power previous_share previous_shares probability quadratic rank rate "
+            "real real_size retained reward ridge risk share shares shift source squared_norm squared_shift steps "
+            "synthetic_size theta trace true_positive variance weight"
         ),
     ),
     "fraction": (
         "a real number, or a sample size that need not be whole (tails)",
         UNBOUNDED
         | names(
-            "bandwidth confidence deviation deviations exponent failure false_positive frequency gap green keep_right keep_wrong kept later lost low "
-            "previous_share previous_shares probability rate share shares shift target true_positive weight"
+            "bandwidth confidence cut deviation deviations error exponent failure false_positive frequency gap "
+            "green keep_right keep_wrong kept later lost low mass previous_share previous_shares probability rate "
+            "share shares shift target true_positive weight width words "
         ),
     ),
     "empty": ("an empty answer", BROADCAST),
     "cube": ("an answer for each entry", BROADCAST),
     "bool": ("a switch", {"accumulate", "random_count", "same_rows", "unbiased"}),
     "1e300": ("finite", UNBOUNDED),
-    "10**30": ("finite in float64", UNBOUNDED | {"bandwidth", "deviation"}),
-    "1e19": ("a real number", UNBOUNDED | {"bandwidth", "deviation"}),
-    "uint64": ("a real number", UNBOUNDED | {"bandwidth", "deviation"}),
+    "10**30": ("finite in float64", UNBOUNDED | LARGE),
+    "1e19": ("a real number", UNBOUNDED | LARGE),
+    "uint64": ("a real number", UNBOUNDED | LARGE),
     "2**62": (
         "a whole number of 63 bits",
         UNBOUNDED
+        | LARGE
         | names(
-            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations kept lag "
-            "largest last lineages other_fits rank real real_size states states_left steps synthetic synthetic_size trials"
+            "bandwidth choices count deviation dimension earlier_fits earlier_sample_size exponent fits generations "
+            "kept lag largest last lineages other_fits rank real real_size states states_left steps synthetic "
+            "synthetic_size trials "
         ),
     ),
     "inf": ("no bound", {"high"}),
     "-inf": ("no bound", {"low"}),
 }
+REMEDIES = {
+    "negative": names("shift"),
+    "zero": names("base base_mean shift strength target"),
+    "fraction": names("base shift target weight"),
+    "empty": names("without"),
+    "bool": names("own own_start"),
+    "2**62": names("members"),
+}
+ACCEPTED |= {kind: (why, allowed | REMEDIES.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 # A second each: one form of each number is enough there.
 SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}
 # Answers whose docstring says that they may be infinite.
 INFINITE = {
+    "best_of.mixed_limit",
     "definitions.expected_log_loss",
     "errors.expected_divergence",
     "exponential_families.VarianceFunction",
@@ -87,9 +107,19 @@ INFINITE = {
     "gaussian.log_variance_cgf",
     "gaussian.variance_moment",
     "gaussian.variance_of_variance",
+    "iterated_families.gamma_moments",
+    "iterated_families.normal_limit",
+    "iterated_families.normal_moments",
+    "iterated_families.reference_variance_moment",
     "kde.rule_bandwidth",
+    "sampling_designs.corrected_mean_error",
+    "sampling_designs.corrected_variance_moment",
+    "sampling_designs.shrunk_variance_limit",
     "special_families.gamma_mean_cgf",
     "special_families.pareto_index_cgf",
+    "temperature.normal_variance",
+    "temperature.normal_variance_limit",
+    "verification.soft_stopping",
     "wishart.expected_trace_squares",
     "wishart.log_determinant_cgf",
     "wishart.pivot_cgf",

@@ -4,13 +4,17 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 
 * the organising theorem, and what each workflow makes of it: ``workflows``, ``mixture``, ``fresh``, ``fresh_limits``,
   ``accumulation``
+* several models and one pool: ``populations``, ``population_limits``, ``islands``, ``entrant``
 * replacement, the discrete chain: ``lineages``, ``lineage_limits``, ``replacement``, ``support``, ``fixation``,
   ``fixation_diffusion``, ``moments``, ``divergence``, ``rare``
 * Gaussians: ``gaussian``, ``hitting``, ``collapse``, ``wasserstein``, ``wishart``, ``fresh_gaussian``
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
+* regression, tails: ``regression``, ``tails``
+* selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * regression, tails, selection: ``regression``, ``tails``, ``selection``
 * detectors, watermarks and weights: ``detectors``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
+* remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
 * answers for those who must decide: ``plan``
 
@@ -26,10 +30,13 @@ from modelcollapse_theory._domain import NotCovered as NotCovered
 
 __all__ = [
     "accumulation",
+    "best_of",
     "collapse",
+    "curation",
     "definitions",
     "detectors",
     "divergence",
+    "entrant",
     "errors",
     "exponential_families",
     "fixation",
@@ -39,22 +46,33 @@ __all__ = [
     "fresh_limits",
     "gaussian",
     "hitting",
+    "islands",
+    "iterated_families",
+    "iterated_learning",
     "kde",
     "lineage_limits",
     "lineages",
     "mixture",
     "moments",
     "plan",
+    "population_limits",
+    "populations",
     "ppca",
     "precision",
     "rare",
     "regression",
+    "remedies",
     "replacement",
+    "sampling_designs",
     "screening",
     "selection",
     "special_families",
     "support",
     "tails",
+    "temperature",
+    "truncation",
+    "two_states",
+    "verification",
     "wasserstein",
     "weights",
     "wishart",

@@ -1,0 +1,189 @@
+r"""The first mover's advantage: what draws from a model are worth in real items, and what a late entrant can reach.
+
+A model of loss v (``workflows``, ``populations``) knows as much of the truth as 1/v independent real items. So s draws
+from it are worth
+
+.. math:: W(s) = \frac1{v + (1 - v)/s} < \frac1v
+
+real items and no number of them is worth more than 1/v. All statements are for families that reproduce the (weighted)
+mean and covariance of their data, and for real items that are fresh. Derived in theory/derivations/populations.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modelcollapse_theory import workflows
+from modelcollapse_theory._domain import Array, NotCovered, flag, whole, within
+from modelcollapse_theory._register import theorem
+
+_SOURCE = "derived in theory/derivations/populations.md"
+
+
+def _lost(name: str, value: ArrayLike) -> Array:
+    return within(name, value, 0, 1)
+
+
+def _drawn(value: ArrayLike) -> Array:
+    return whole("drawn", value).astype(np.float64)
+
+
+@theorem(
+    statement="s draws from a model of loss v are worth W(s) = 1/(v + (1 - v)/s) real items: W < 1/v for every s",
+    conditions="families that reproduce weighted mean and covariance; other real items are independent of the model",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def synthetic_worth(drawn: ArrayLike, lost: ArrayLike) -> Array:
+    r"""The number W of real items to which s = ``drawn`` draws from a model of loss v = ``lost`` are equal, pooled with
+    any number of others at the best weight.
+
+    For a model fitted to M real items, v = 1/M: W = M s/(s + M - 1). 0 for no draws. Exact.
+    """
+    s, v = np.broadcast_arrays(_drawn(drawn), _lost("lost", lost))
+    return np.where(s == 0, 0.0, s / np.where(s == 0, 1.0, s * v + (1 - v)))
+
+
+@theorem(
+    statement="1/v = r + W(s) at the best weight w = r/(r + W) on the real items",
+    conditions="r real items and s draws from a model of loss v, labels known",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def best_pooled_loss(real: ArrayLike, drawn: ArrayLike, lost: ArrayLike) -> tuple[Array, Array]:
+    r"""(loss, weight): that of a fit to r = ``real`` real items beside s draws, and the total weight of the real ones.
+
+    The least of :math:`w^2/r + (1-w)^2 [v + (1-v)/s]` over w, which is ``workflows.weighted`` with v given. Exact.
+    Raises ValueError where there is no item at all.
+    """
+    r, worth = np.broadcast_arrays(whole("real", real).astype(np.float64), synthetic_worth(drawn, lost))
+    total = r + worth
+    if np.any(total == 0):
+        raise ValueError("real and drawn must not both be 0: a fit needs data")
+    return np.asarray(1 / total), np.asarray(r / total)
+
+
+@theorem(
+    statement="1 - v = (1 - v_A)(1 - v'): a workflow of loss v' that takes a frozen model A for reality",
+    conditions="all real data of the workflow are independent draws from one frozen fit of loss v_A",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def composed_loss(lost: ArrayLike, workflow: ArrayLike) -> Array:
+    r"""The loss against the real truth where a workflow of loss ``workflow`` uses a frozen model of loss ``lost`` as
+    its truth: :math:`v = v_A + (1 - v_A) v'`.
+
+    E.g. each item from A with probability w, else its own last output: ``workflow`` =
+    ``workflows.random_mixing(M, n, w)``. A chain of n frozen teachers composes n times, which is replacement. Exact.
+    """
+    first, then = _lost("lost", lost), _lost("workflow", workflow)
+    return np.asarray(first + (1 - first) * then)
+
+
+@theorem(
+    statement="v_B = 1/M_B + (1 - 1/M_B)(1 - g)^2 v_p: an entrant that learns from a polluted pool",
+    conditions="each of M_B items is real with probability g, else a draw from models whose mixture has loss v_p",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def entrant_loss(sample_size: ArrayLike, share: ArrayLike, pool_loss: ArrayLike) -> Array:
+    r"""Loss of the first fit of a model that enters a pool with real share g and synthetic part of loss v_p.
+
+    It falls with M_B to the floor (1 - g)^2 v_p and no lower, however much of the pool it takes. For a pool of several
+    models ``pool_loss`` is ``populations.union_loss``. Exact.
+    """
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    floor = (1 - within("share", share, 0, 1)) ** 2 * _lost("pool_loss", pool_loss)
+    return np.asarray(floor + (1 - floor) / size)
+
+
+@theorem(
+    statement="v_B = 1/M + s(s - 1)/M^2 v_p, s = M - r",
+    conditions="exactly r of the M items are real, the others draws from models whose mixture has loss v_p",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def entrant_loss_by_counts(sample_size: ArrayLike, real: ArrayLike, pool_loss: ArrayLike) -> Array:
+    """``entrant_loss`` for exactly ``real`` real items. Exact. Raises ValueError for more real items than items."""
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    r = whole("real", real).astype(np.float64)
+    if np.any(r > size):
+        raise ValueError(f"real must not exceed sample_size, got {real!r}")
+    drawn = size - r
+    return np.asarray(1 / size + drawn * np.maximum(drawn - 1, 0) / size**2 * _lost("pool_loss", pool_loss))
+
+
+@theorem(
+    statement="M_B = (1 - f)/(v_A - f), f = (1 - g)^2 v_p: the entrant is the leader's match iff g > 1 - sqrt(v_A/v_p)",
+    conditions="as for the entrant's loss; v_A the leader's loss",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def matching_size(leader_loss: ArrayLike, share: ArrayLike, pool_loss: ArrayLike) -> Array:
+    r"""Items of the pool, as a real number, with which an entrant's loss is the leader's v_A = ``leader_loss``.
+
+    g M_B of them are real. Exact. Raises NotCovered where no number is enough: the floor (1 - g)^2 v_p is reached.
+    """
+    aim, pool = _lost("leader_loss", leader_loss), _lost("pool_loss", pool_loss)
+    floor = (1 - within("share", share, 0, 1)) ** 2 * pool
+    if np.any(aim <= floor):
+        raise NotCovered(
+            f"share must be above 1 - sqrt(leader_loss/pool_loss): no amount of the pool brings an entrant below "
+            f"(1 - share)^2 pool_loss = {np.max(np.where(aim <= floor, floor, 0)):.6g}, got share {share!r}"
+        )
+    return np.asarray((1 - floor) / (aim - floor))
+
+
+@theorem(
+    statement="M_B = (M_0 - c)/(1 - c), c = (1 - g)^2, g M_B = (M_0 - c)/(2 - g) of them real: half of M_0 or more",
+    conditions="the pool's synthetic part is the leader's own output; the leader was fitted to M_0 real items",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def matching_real_items(leader_items: ArrayLike, share: ArrayLike) -> Array:
+    r"""Real items, g M_B = (M_0 - (1-g)^2)/(2 - g), that an entrant needs from a pool of real share g > 0, unlabelled.
+
+    Whatever the pollution, it is at least about M_0/2: what a labelled pool saves (``real_items_with_provenance``) is
+    lost. Exact. Raises NotCovered for g = 0: never.
+    """
+    size = whole("leader_items", leader_items, 1, "a fit needs data").astype(np.float64)
+    g = within("share", share, 0, 1)
+    if np.any(g == 0):
+        raise NotCovered("share must be positive: an entrant that sees only the leader's output never matches it")
+    return np.asarray((size - (1 - g) ** 2) / (2 - g))
+
+
+@theorem(
+    statement="r = 1/v_A - W(s): beside s labelled draws from a pool of loss v_p; M_0 (M_0 - 1)/(s + M_0 - 1) for the "
+    "leader's own",
+    conditions="labels known, the best weight; families that reproduce weighted mean and covariance",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def real_items_with_provenance(leader_loss: ArrayLike, drawn: ArrayLike, pool_loss: ArrayLike) -> Array:
+    r"""Real items, as a real number, that make an entrant the leader's match where it knows which s items are drawn.
+
+    Always fewer than the leader's 1/v_A; none where the draws alone are enough, which needs v_p < v_A. Exact. Raises
+    ValueError for a leader of loss 0.
+    """
+    aim = within("leader_loss", leader_loss, 0, 1, open_low=True)
+    return np.asarray(np.maximum(1 / aim - synthetic_worth(drawn, _lost("pool_loss", pool_loss)), 0.0))
+
+
+@theorem(
+    statement="loss of an entrant over the first mover's: M v_(t+1); at most M/(1 + (M-1) g (2-g)), about 1/(2g); with "
+    "unlimited data (1-g)^2 M v_t",
+    conditions="the first mover had M real items; the pool is a chain with random mixing, M items and real share g",
+    order="exact",
+    source="own; " + _SOURCE,
+)
+def first_mover_ratio(sample_size: ArrayLike, share: ArrayLike, fits: ArrayLike, *, unlimited: bool = False) -> Array:
+    r"""How many times the first mover's loss 1/M an entrant's is, that enters after t = ``fits`` fits of the pool.
+
+    The entrant takes M items of the pool as it is then, or with ``unlimited`` as many as it likes. Exact.
+    """
+    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
+    lost = workflows.random_mixing(sample_size, whole("fits", fits, 1, "a pool needs a model"), share)
+    floor = (1 - within("share", share, 0, 1)) ** 2 * lost
+    return np.asarray(size * floor if flag("unlimited", unlimited) else size * floor + (1 - floor))
