@@ -42,7 +42,7 @@ def modes(seen: Look) -> list[Verdict]:
 def _for_good(seen: Look, q: float) -> float | None:
     """The chance that a state of probability q is lost for good, where the workflow has one."""
     regime, sizes = seen.setting.regime, seen.setting.sizes
-    if not seen.setting.constant or seen.setting.rows is not None:
+    if not seen.setting.constant or seen.setting.rows is not None or seen.run.family is not seen.family:
         return None
     if type(regime) is regimes.Replace:
         return 1 - q

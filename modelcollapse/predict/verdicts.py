@@ -132,7 +132,10 @@ def _ratios(seen: Look, by: Risk | None, factor: float) -> list[Verdict]:
     rises = decided(value[top], error[top], np.nextafter(1.0, 2), known)
     words = f"the mean risk rises to {value[top]:.3g} R_1 in generation {generations[top]}"
     if not rises:
-        words = f"no rise was seen up to generation {generations[-1]}; whether one comes later is open"
+        words = (
+            f"up to generation {generations[-1]} no rise of more than three standard errors was seen (largest mean "
+            f"{value[top]:.3g} R_1); whether one comes later is open"
+        )
         rises = None
     return [first, Verdict("P2", any_, by.name, float(value[top]), known, 1.0, rises, words)]
 
@@ -156,7 +159,7 @@ def _divergence(seen: Look, by: Risk | None) -> Verdict:
         return nothing("P3", what, "no risk was kept")
     with np.errstate(invalid="ignore"):
         highest = float(by.values.mean(0).max())
-    if by.name in BOUNDED and isinstance(seen.run.family, families.Discrete):
+    if by.name in BOUNDED and isinstance(seen.family, families.Discrete):
         words = "this risk is bounded on finitely many states, whatever the workflow"
         return Verdict("P3", what, by.name, highest, None, np.inf, False, words)
     if grows := _grows(seen, by.name):
