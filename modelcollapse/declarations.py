@@ -140,6 +140,13 @@ class HasDensity(Protocol):
 
 
 @runtime_checkable
+class SaysUnfit(Protocol):
+    """A family that says, for the message of a chain that failed, which data leave it without a finite fit."""
+
+    unfit: str
+
+
+@runtime_checkable
 class HasRates(Protocol):
     """A regime's memory that knows the shares of synthetic and of real items that a detector flagged, ``(2,)``."""
 

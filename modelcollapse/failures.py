@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelcollapse.declarations import SaysUnfit
+from modelcollapse.families.wrapping import Wrapper
+
 if TYPE_CHECKING:
     from modelcollapse.run import Run
 
@@ -23,8 +26,15 @@ class ChainFailure(RuntimeError):
         more = f" and {self.chains.size - 5} more" if self.chains.size > 5 else ""
         super().__init__(
             f"the fit of {type(run.family).__name__} was not finite in {first}{more}; "
-            "these chains stopped there, the others went on: see the `run` of this exception"
+            f"these chains stopped there, the others went on: see the `run` of this exception{_why(run.family)}"
         )
+
+
+def _why(family: object) -> str:
+    """What the innermost family says of data that it cannot be fitted to."""
+    while isinstance(family, Wrapper):
+        family = family.family
+    return f"; {family.unfit}" if isinstance(family, SaysUnfit) else ""
 
 
 class Interrupted(KeyboardInterrupt):

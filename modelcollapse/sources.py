@@ -14,6 +14,7 @@ from modelcollapse import _containers, arguments
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, Normal
+from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.mixture import GaussianMixture, NormalMixture
 from modelcollapse.families.pareto import Pareto
 from modelcollapse.families.regression import Design, Linear, NormalRows, Regression
@@ -39,6 +40,8 @@ __all__ = [
     "images",
     "labels",
     "linear",
+    "log_linear",
+    "logistic",
     "negative_binomial",
     "normal",
     "normal_mixture",
@@ -184,16 +187,38 @@ def linear(
     ValueError
         If an entry is not finite, the noise negative, the covariance not symmetric positive definite, or shapes differ.
     """
+    noise = noise if arguments.traced(noise) else arguments.nonnegative("noise", noise)
+    rows, params = _labelled(weights, covariance, design)
+    return Law(Regression(rows, noise), params)
+
+
+@computes
+def logistic(weights: ArrayLike, covariance: ArrayLike = 1.0, *, design: ArrayLike | None = None) -> Law:
+    """Rows x with labels 1 of chance 1/(1 + exp(-w . x)), else 0; covariates, refits and errors as for ``linear``."""
+    rows, params = _labelled(weights, covariance, design)
+    return Law(LogisticRegression(rows), params)
+
+
+@computes
+def log_linear(weights: ArrayLike, covariance: ArrayLike = 1.0, *, design: ArrayLike | None = None) -> Law:
+    """Rows x with Poisson counts of mean exp(w . x) as labels; covariates, refits and errors as for ``linear``."""
+    rows, params = _labelled(weights, covariance, design)
+    return Law(PoissonRegression(rows), params)
+
+
+def _labelled(
+    weights: ArrayLike, covariance: ArrayLike, design: ArrayLike | None
+) -> tuple[NormalRows | Design, Linear]:
     w = np.atleast_1d(arguments.array("weights", weights, ndim=(0, 1), least=1))
     given = arguments.array("covariance", covariance)
-    noise = noise if arguments.traced(noise) else arguments.nonnegative("noise", noise)
     factor = _normal(w, "covariance", given * np.eye(w.size) if given.ndim == 0 else given, "weights").factor
+    params = Linear(jnp.asarray(w, factor.dtype))
     if design is None:
-        return Law(Regression(NormalRows(factor), noise), Linear(jnp.asarray(w, factor.dtype)))
+        return NormalRows(factor), params
     rows = Design(arguments.array("design", design, ndim=2, least=1), None if given.ndim == 0 else factor)
     if rows.dimension != w.size:
         raise ValueError(f"design must have {w.size} columns, one for each entry of weights, got {rows.dimension}")
-    return Law(Regression(rows, noise), Linear(jnp.asarray(w, factor.dtype)))
+    return rows, params
 
 
 def _normal(mean: np.ndarray, name: str, covariance: np.ndarray, beside: str) -> Normal:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import fractions
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,10 @@ def vae(**options: Any) -> Any:
 
 def regression(**options: Any) -> Any:
     return mc.Regression(**({"rows": families.NormalRows([[1.0]])} | options))
+
+
+def own_labels(kind: Any, name: str, value: Any) -> Any:
+    return kind(families.NormalRows([[1.0]]), **{name: value})
 
 
 def descent(**options: Any) -> Any:
@@ -152,6 +157,15 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "Design.given": (mc.Design, "table"),
     "Design.factor": (lambda v: mc.Design([[1.0, 0.0], [0.0, 1.0]], v), "table or none"),
     "NormalRows.factor": (families.NormalRows, "table"),
+    **{
+        f"{kind.__name__}.{name}": (make, rule)
+        for kind in (families.LogisticRegression, families.PoissonRegression)
+        for name, make, rule in (
+            ("rows", kind, "part"),
+            ("penalty", functools.partial(own_labels, kind, "penalty"), "nonnegative"),
+            ("steps", functools.partial(own_labels, kind, "steps"), "count"),
+        )
+    },
     "Regression.rows": (mc.Regression, "part"),
     "Regression.noise": (lambda v: regression(noise=v), "nonnegative"),
     "Regression.penalty": (lambda v: regression(penalty=v), "nonnegative"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -157,3 +158,14 @@ def test_what_is_not_a_run_is_refused() -> None:
     for bad in ([], "run", [1], None):
         with pytest.raises(TypeError, match="runs must be a run, or a list of runs"):
             mc.profile(bad)  # type: ignore[arg-type]
+
+
+def test_a_profile_looks_through_wrappers_and_quotes_no_theorem_for_them(discrete: mc.Run) -> None:
+    damped = dataclasses.replace(discrete, family=mc.Damped(discrete.family, 0.5))
+    found, plain = damped.profile(), discrete.profile()
+    assert [v.measured for v in found] == [v.measured for v in plain]
+    assert {v.exact for v in found if v.name not in ("P7 mean", "P8 mean", "P8 run")} == {None}
+    assert "lost for good" in plain["P6"].words
+    assert "lost for good" not in found["P6"].words
+    one = dataclasses.replace(discrete, trace={"chi_square": discrete["chi_square"][..., None]})
+    assert one.profile()["P1"].words == "no risk was kept"  # of one number for each chain

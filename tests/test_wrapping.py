@@ -529,6 +529,7 @@ def test_a_wrapper_of_ones_own() -> None:
 # --- what is kept if nothing is asked for ---
 
 LINE = mc.linear([1.0, -2.0], noise=0.5)
+LOGISTIC, COUNTS = mc.sources.logistic([1.0, -1.0]), mc.sources.log_linear([0.5, -0.5])
 PLAIN: dict[str, tuple[Any, Any]] = {
     "Binomial": (mc.Binomial(), mc.bernoulli(0.3)),
     "NegativeBinomial": (mc.NegativeBinomial(), mc.negative_binomial(2.0, 1.0)),
@@ -539,6 +540,8 @@ PLAIN: dict[str, tuple[Any, Any]] = {
     "Pareto": (mc.Pareto(), mc.pareto(2.0)),
     "PPCA": (mc.PPCA(1), PLANE),
     "Regression": (LINE.family, LINE),
+    "LogisticRegression": (LOGISTIC.family, LOGISTIC),
+    "PoissonRegression": (COUNTS.family, COUNTS),
     "VAE": (mc.VAE(2, batch=2, steps=1), mc.sampler(lambda key, n: jax.random.uniform(key, (n, 4)))),
 }
 

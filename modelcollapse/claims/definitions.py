@@ -15,7 +15,7 @@ from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, NominalMea
 from modelcollapse.verify.lab import shared
 from modelcollapse_theory import definitions, errors
 
-L = Section("Definitions of collapse", source="theory/derivations/definitions.md", chains=200000)
+L = Section("L. definitions", source="theory/derivations/definitions.md", chains=200000)
 SIZE, FITS, FAR = 50, 4, 3.0
 
 

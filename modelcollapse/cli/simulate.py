@@ -147,8 +147,9 @@ def _report(done: Run) -> None:
     if without:
         print(f"\nno closed form is known here for {', '.join(without)}")
     found = done.profile()
-    print("\nwhich definitions of collapse this run meets (our names; mc.profile has numbers, risks and thresholds)")
+    print("\ncollapse, by definition (`run.profile()` has risks, thresholds and exact values)")
     for verdict in found:
         if verdict.holds is not None:
-            print(f"  {verdict}")
-    print(f"  open: {', '.join(verdict.name for verdict in found if verdict.holds is None) or 'none'}")
+            print(f"  {verdict.name:8s} {verdict.title + ':':15s} {verdict.answer:4s} {verdict.words}")
+    left = ", ".join(verdict.name for verdict in found if verdict.holds is None)
+    print(f"  left open by this run: {left or 'none'}")

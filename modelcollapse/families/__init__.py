@@ -13,6 +13,7 @@ from modelcollapse.families.ensemble import Ensemble
 from modelcollapse.families.exact import Exact
 from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial, Poisson
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
+from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.noisy import Noisy
@@ -51,6 +52,7 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "KernelDensity",
+    "LogisticRegression",
     "MedianMAD",
     "NegativeBinomial",
     "Noisy",
@@ -59,6 +61,7 @@ __all__ = [
     "Oversampled",
     "Pareto",
     "Poisson",
+    "PoissonRegression",
     "Population",
     "Posterior",
     "Regression",

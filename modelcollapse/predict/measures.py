@@ -9,12 +9,14 @@ import numpy as np
 
 from modelcollapse import families, regimes
 from modelcollapse.families.gaussian import Normal
+from modelcollapse.families.wrapping import Wrapper
 from modelcollapse.location import exactly
+from modelcollapse.numeric import shown
 from modelcollapse.observables import OBSERVABLES, ExcessLogLoss, Read
 from modelcollapse.predict.beside import Observed, of_run
 from modelcollapse.predict.prediction import Predictions
 from modelcollapse.predict.setting import Setting, simplest
-from modelcollapse.protocols import Moments, Params, Projects
+from modelcollapse.protocols import Family, Moments, Params, Projects
 from modelcollapse_theory import NotCovered, definitions
 
 RISKS = (
@@ -56,6 +58,14 @@ class Look:
     """Which chains came to their end, booleans ``(chain,)``."""
 
     @property
+    def family(self) -> Family:
+        """What is refitted, within all wrappers."""
+        family = self.run.family
+        while isinstance(family, Wrapper):
+            family = family.family
+        return family
+
+    @property
     def chains(self) -> int:
         return int(self.sound.sum())
 
@@ -81,14 +91,14 @@ class Look:
     def law(self) -> np.ndarray | None:
         """The true law ``(K,)`` of a discrete process."""
         try:
-            return self.setting.law if type(self.run.family) is families.Discrete else None
+            return self.setting.law if isinstance(self.family, families.Discrete) else None
         except NotCovered:
             return None
 
     def states(self) -> np.ndarray | None:
         """The last law of every sound chain of a discrete process, ``(chain, K)``."""
         params = self.run.params
-        if not isinstance(self.run.family, families.Discrete) or np.ndim(params) != 2:
+        if not isinstance(self.family, families.Discrete) or np.ndim(params) != 2:
             return None
         return np.asarray(params, np.float64)[self.sound]
 
@@ -124,15 +134,17 @@ def risk(seen: Look, name: str | None = None) -> Risk | None:
 
     Raises
     ------
-    KeyError
-        If the run kept nothing of that name.
+    KeyError, TypeError
+        If the run kept nothing of that name, or it is no name.
     ValueError
         If it is not one number for each chain and generation.
     """
     trace = seen.run.trace
     if name is None:
-        name = next((known for known in RISKS if known in trace), None)
+        name = next((known for known in RISKS if known in trace and np.ndim(trace[known]) == 2), None)
         return _implied(seen) if name is None else Risk(name, seen.trace(name), _mean(seen, name))
+    if not isinstance(name, str):
+        raise TypeError(f"risk must be the name of an observable of the run, got {shown(name)}")
     if name not in trace:
         raise KeyError(f"risk must be an observable of the run, one of {', '.join(trace)}, got {name!r}")
     if np.ndim(trace[name]) != 2:
@@ -164,20 +176,23 @@ def _log_loss(seen: Look) -> np.ndarray | None:
 
 def _implied(seen: Look) -> Risk | None:
     """A risk that follows from what is kept for other ends."""
-    trace = seen.run.trace
-    law = seen.law()
-    if "heterozygosity" in trace and law is not None and (law * (1 - law)).sum() > 0:
+    trace, law = seen.run.trace, seen.law()
+
+    def kept(name: str, dimensions: int) -> bool:
+        return name in trace and np.ndim(trace[name]) == dimensions
+
+    if kept("heterozygosity", 2) and law is not None and (law * (1 - law)).sum() > 0:
         start, mean = (law * (1 - law)).sum(), seen.predicted("heterozygosity")
         return Risk(LOSS, 1 - seen.trace("heterozygosity") / start, None if mean is None else 1 - mean / start)
-    if "probabilities" in trace and law is not None:
+    if kept("probabilities", 3) and law is not None:
         there = law > 0
         square = (seen.trace("probabilities")[..., there] - law[there]) ** 2 / law[there]
         return Risk("chi_square", square.sum(-1), seen.predicted("chi_square"))
-    if "mean" in trace and (moments := seen.moments()) is not None and np.ndim(trace["mean"]) == 3:
+    if kept("mean", 3) and (moments := seen.moments()) is not None:
         square = ((seen.trace("mean") - moments[0]) ** 2).sum(-1)
         return Risk("squared_mean_error", square, seen.predicted("squared_mean_error"))
     truth = seen.run.family.project(seen.run.source) if isinstance(seen.run.family, Projects) else None
-    if "coefficients" in trace and truth is not None and not isinstance(truth, Moments):
+    if kept("coefficients", 3) and truth is not None and not isinstance(truth, Moments):
         square = ((seen.trace("coefficients") - np.asarray(truth.weights, np.float64)) ** 2).sum(-1)
         return Risk("squared_error", square, seen.predicted("squared_error"))
     return None

@@ -9,7 +9,6 @@ import numpy as np
 from modelcollapse import families, regimes
 from modelcollapse.portions import portion
 from modelcollapse.predict.measures import Look
-from modelcollapse.predict.prediction import shown
 from modelcollapse.predict.verdict import Verdict, decided, nothing
 from modelcollapse_theory import definitions
 
@@ -43,7 +42,7 @@ def modes(seen: Look) -> list[Verdict]:
 def _for_good(seen: Look, q: float) -> float | None:
     """The chance that a state of probability q is lost for good, where the workflow has one."""
     regime, sizes = seen.setting.regime, seen.setting.sizes
-    if not seen.setting.constant or seen.setting.rows is not None:
+    if not seen.setting.constant or seen.setting.rows is not None or seen.run.family is not seen.family:
         return None
     if type(regime) is regimes.Replace:
         return 1 - q
@@ -74,7 +73,8 @@ def _rare(seen: Look, law: np.ndarray, states: np.ndarray) -> list[Verdict]:
     ratio = states[:, rare].sum(1) / law[rare].sum()
     exact = seen.at_the_end("probabilities")
     known = None if exact is None else float(exact[rare].sum() / law[rare].sum())
-    by = f"mass of the {rare.size} rarest state{'s' if rare.size > 1 else ''} over the truth's"
+    which = f"{rare.size} rarest states" if rare.size > 1 else "rarest state"
+    by = f"mass of the {which} over the truth's"
     strange = float(states[:, law == 0].sum(1).mean()) if (law == 0).any() else 0.0
     what = "mass on states that the truth does not have"
     never = "a fit to draws has only states that were drawn" if strange == 0 else "such states were given mass"
@@ -116,10 +116,10 @@ def _lost(ratio: np.ndarray, exact: float | None, chance: float | None, by: str)
     what = f"the tail has less than {THIN:g} of its true mass"
     value, error = _mean(ratio)
     enough = decided(value, error, THIN, exact)
-    words = f"{shown(value)} times the truth's in the mean over chains"
+    words = f"{value:.3g} times the truth's in the mean over chains"
     mean = Verdict("P7 mean", what, by, value, exact, THIN, None if enough is None else not enough, words)
     thin = float((ratio < THIN).mean())
-    words = f"in {100 * thin:.3g} % of the runs; the median run has {shown(float(np.median(ratio)))} of it"
+    words = f"in {100 * thin:.3g} % of the runs; the median run has {np.median(ratio):.3g} of it"
     most = (thin if chance is None else chance) > 0.5
     return [mean, Verdict("P7 run", what + " in most runs", by, thin, chance, 0.5, most, words)]
 
@@ -127,7 +127,7 @@ def _lost(ratio: np.ndarray, exact: float | None, chance: float | None, by: str)
 def _more(ratio: np.ndarray, exact: float | None, by: str) -> list[Verdict]:
     what = "the tail has more than its true mass"
     value, error = _mean(ratio)
-    words = f"{shown(value)} times the truth's in the mean over chains"
+    words = f"{value:.3g} times the truth's in the mean over chains"
     holds = decided(value, error, np.nextafter(1.0, 2), exact)
     mean = Verdict("P8 mean", what, by, value, exact, 1.0, holds, words)
     share = float((ratio > 1).mean())

@@ -9,6 +9,11 @@ from modelcollapse.predict.prediction import shown
 ERRORS = 3.0
 """Standard errors by which a measured mean must miss a threshold to decide."""
 
+TITLES = {
+    "P1": "catastrophic", "P2": "any increase", "P3": "divergence", "P4": "variance gone", "P5": "scaling law",
+    "P6": "modes lost", "P7": "tails lost", "P8": "new mass",
+}  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Verdict:
@@ -38,6 +43,11 @@ class Verdict:
     threshold: float | None
     holds: bool | None
     words: str
+
+    @property
+    def title(self) -> str:
+        """What the definition is about, in a word or two."""
+        return TITLES[self.name[:2]]
 
     @property
     def answer(self) -> str:

@@ -8,14 +8,14 @@ three standard errors from the threshold. What a run cannot decide is left open,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import SupportsIndex, overload
 
 import numpy as np
 
 from modelcollapse import arguments, families, numeric, observables, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict.measures import LOSS, Judged, Look, Risk, look, risk
-from modelcollapse.predict.prediction import as_html, as_text, shown
+from modelcollapse.predict.prediction import as_html, as_text
 from modelcollapse.predict.tails import modes, tails
 from modelcollapse.predict.verdict import ERRORS, Verdict, decided, nothing
 from modelcollapse.summary import Traces
@@ -34,7 +34,13 @@ class Verdicts(list[Verdict]):
     ``print`` shows a line for each; ``repr``, and a notebook, a table.
     """
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: str | SupportsIndex) -> Verdict: ...
+    @overload
+    def __getitem__(self, index: slice) -> Verdicts: ...
+    def __getitem__(self, index: str | SupportsIndex | slice) -> Verdict | Verdicts:
+        if isinstance(index, slice):
+            return Verdicts(super().__getitem__(index))
         if not isinstance(index, str):
             return super().__getitem__(index)
         for verdict in self:
@@ -119,14 +125,17 @@ def _ratios(seen: Look, by: Risk | None, factor: float) -> list[Verdict]:
     exact = None if by.exact is None or not by.exact[0] > 0 else by.exact[1:] / by.exact[0]
     known = None if exact is None else float(exact[-1])
     catastrophic = decided(value[-1], error[-1], factor, known)
-    words = f"{shown(value[-1])} times the risk of the first fit in generation {generations[-1]}"
+    words = f"{value[-1]:.3g} times the risk of the first fit in generation {generations[-1]}"
     first = Verdict("P1", one, by.name, float(value[-1]), known, factor, catastrophic, words)
     top = int(np.argmax(exact if exact is not None else np.nan_to_num(value - ERRORS * error, nan=-np.inf)))
     known = None if exact is None else float(exact[top])
     rises = decided(value[top], error[top], np.nextafter(1.0, 2), known)
-    words = f"the mean risk rises to {shown(value[top])} R_1 in generation {generations[top]}"
+    words = f"the mean risk rises to {value[top]:.3g} R_1 in generation {generations[top]}"
     if not rises:
-        words = f"no rise was seen up to generation {generations[-1]}; whether one comes later is open"
+        words = (
+            f"up to generation {generations[-1]} no rise of more than three standard errors was seen (largest mean "
+            f"{value[top]:.3g} R_1); whether one comes later is open"
+        )
         rises = None
     return [first, Verdict("P2", any_, by.name, float(value[top]), known, 1.0, rises, words)]
 
@@ -150,13 +159,13 @@ def _divergence(seen: Look, by: Risk | None) -> Verdict:
         return nothing("P3", what, "no risk was kept")
     with np.errstate(invalid="ignore"):
         highest = float(by.values.mean(0).max())
-    if by.name in BOUNDED and isinstance(seen.run.family, families.Discrete):
+    if by.name in BOUNDED and isinstance(seen.family, families.Discrete):
         words = "this risk is bounded on finitely many states, whatever the workflow"
         return Verdict("P3", what, by.name, highest, None, np.inf, False, words)
     if grows := _grows(seen, by.name):
         words = f"the mean grows without bound: {grows}"
         return Verdict("P3", what, by.name, highest, np.inf, np.inf, True, words)
-    words = f"no run decides a supremum; the largest mean up to generation {seen.last} is {shown(highest)}"
+    words = f"no run decides a supremum; the largest mean up to generation {seen.last} is {highest:.3g}"
     return Verdict("P3", what, by.name, highest, None, np.inf, None, words)
 
 
@@ -197,10 +206,10 @@ def _variance(seen: Look, kept: float) -> list[Verdict]:
     known = None if exact is None else float(exact) / whole
     value, error = float(left.mean()), _error(left)
     there = decided(value, error, kept, known)
-    words = f"{shown(value)} of it is left in the mean over chains; a limit needs more than one generation"
+    words = f"{value:.3g} of it is left in the mean over chains; its limit is not seen by one run"
     mean = Verdict("P4 mean", what, name, value, known, kept, None if there is None else not there, words)
     gone, chance = float((left < kept).mean()), _gone(seen, kept)
-    words = f"in {100 * gone:.3g} % of the runs; the median run has {shown(float(np.median(left)))} of it"
+    words = f"in {100 * gone:.3g} % of the runs; the median run has {np.median(left):.3g} of it"
     most = (gone if chance is None else chance) > 0.5
     return [mean, Verdict("P4 run", what + " in most runs", name, gone, chance, 0.5, most, words)]
 
@@ -248,7 +257,7 @@ def _exponent(looks: Sequence[Look], risks: Sequence[Risk | None]) -> Verdict:
     lag, error = start - end, float(np.hypot(start_error, end_error))
     known = None if known is None else -known
     words = (
-        f"exponent {shown(end)} at the last generation, {shown(start)} for the first fit, M from {sizes[0]} to "
+        f"exponent {end:.3g} at the last generation, {start:.3g} for the first fit, M from {sizes[0]} to "
         f"{sizes[-1]}; a law in M is a limit"
     )
     return Verdict("P5", what, kept[-1].name, lag, known, SLOWER, decided(lag, error, SLOWER, known), words)

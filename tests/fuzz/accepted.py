@@ -13,7 +13,7 @@ LARGE = "fraction, 1e300, 10**30, 1e19, uint64, 2**62"
 
 ACCEPTED: dict[tuple[str, str, str], str] = {
     # sources
-    ("normal, normal_mixture, linear", "covariance", LARGE): "a variance of any size",
+    ("normal, normal_mixture, linear, logistic, log_linear", "covariance", LARGE): "a variance of any size",
     ("normal", "mean", "negative, zero, " + LARGE): "a mean on any side of 0, of any size",
     (
         "linear, Regression",
@@ -56,7 +56,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "zero, " + LARGE,
     ): "0 or more; a bad training shows in its loss, or fails its chain",
     ("VAE, Regression", "rate", LARGE): "a positive step; one that is too large fails its chain by name",
-    ("Regression", "penalty", "zero, " + LARGE): "0 or more",
+    ("Regression, LogisticRegression, PoissonRegression", "penalty", "zero, " + LARGE): "0 or more",
     ("MLP", "hidden", "empty"): "no hidden layer: a linear network",
     # regimes
     (
@@ -89,6 +89,9 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("Decomposition.table", "generation", "zero"): "a recorded generation",
     ("Run.save, Run.load, tables.*, datasets.*", "path, folder", "text, number as text"): "a path",
     ("Run.summary", "level", "fraction"): "a level",
+    ("Run.profile, profile", "factor", "1e300, 10**30, 1e19, uint64, 2**62"): "a ratio of any size from 1",
+    ("Run.profile, profile", "kept", "fraction"): "a share",
+    ("Run.profile, profile", "risk", "None"): "the default",
     ("Run.sizes", "generations", "zero"): "the first generation alone",
     ("Predictions.__getitem__", "index", "negative, zero"): "a place in the list",
     ("part, register", "name", "text, number as text"): "a name",

@@ -86,6 +86,7 @@ def _runs() -> dict[str, Case]:
         "generations": 1, "record": None, "size": None, "regime": None, "batch_size": None, "progress": False, "mesh": None,
         "workers": None,
     }  # fmt: skip
+    thresholds = {"risk": "heterozygosity", "factor": 2.0, "kept": 0.5}
     split = mc.decompose(_build, ["samples"], chains=2)
     return {
         "simulate": Case(
@@ -133,6 +134,8 @@ def _runs() -> dict[str, Case]:
         "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
         "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
         "Run.predict": Case(run.predict, {}, values),
+        "Run.profile": Case(run.profile, thresholds, _measured, raises=(KeyError,)),
+        "profile": Case(mc.profile, {"runs": [run, run], **thresholds}, _measured, raises=(KeyError,)),
         "Run.to_dataset": Case(run.to_dataset, {}, lambda answer: None),
         "Run.sizes": Case(run.sizes, {"generations": 2}),
         "Run.__getitem__": Case(run.__getitem__, {"name": "heterozygosity"}, raises=(KeyError,)),
@@ -159,6 +162,10 @@ def _saved(path: Any) -> None:
     (FOLDER / "saved").mkdir(exist_ok=True)
     with contextlib.chdir(FOLDER / "saved"):
         _states().save(path)
+
+
+def _measured(found: Any) -> list[Any]:
+    return [verdict.measured for verdict in found if verdict.measured is not None]
 
 
 def _traced(run: Any) -> Any:
@@ -309,6 +316,7 @@ RECORDS = {
     "Prediction": "what predictions holds",
     "Predictions": "what predictions returns",
     "Run": "what simulate returns",
+    "Verdict": "what profile holds",
     "Run.replaced": "a run of the same, for code that keeps it whole",
     "Normal": "parameters, held by a Law, which is checked",
     "image_observables.Classifier": "what train_classifier returns",

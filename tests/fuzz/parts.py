@@ -72,6 +72,8 @@ def sources() -> dict[str, Case]:
         ),
         "linear": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": spread, "noise": 1.0, "design": None}),
         "linear (design)": Case(mc.linear, {"weights": [1.0, 2.0], "covariance": 1.0, "noise": 1.0, "design": ROWS}),
+        "logistic": Case(mc.sources.logistic, {"weights": [1.0, 2.0], "covariance": spread, "design": None}),
+        "log_linear": Case(mc.sources.log_linear, {"weights": [1.0, 2.0], "covariance": 1.0, "design": ROWS}),
         "bernoulli": Case(mc.bernoulli, {"chance": 0.25}),
         "binomial": Case(mc.binomial, {"trials": 3, "chance": 0.25}),
         "poisson": Case(mc.poisson, {"mean": 2.0}),
@@ -106,7 +108,16 @@ def family_cases() -> dict[str, Case]:
         "rows": families.NormalRows(np.eye(2)), "noise": 1.0, "penalty": 0.0, "minimum_norm": False, "alone": False, "steps": None,
         "rate": None,
     }  # fmt: skip
-    mixture = {"components": 2, "reg_covar": 0.5, "tol": 0.5, "max_iter": 10, "init": "parent"}
+    own = {"rows": families.NormalRows(np.eye(2)), "penalty": 0.0, "steps": 10}
+    mixture = {
+        "components": 2,
+        "reg_covar": 0.5,
+        "tol": 0.5,
+        "max_iter": 10,
+        "init": "parent",
+        "tied": False,
+        "mirrored": False,
+    }
     linear = mc.linear([1.0, 2.0])
     network = lambda one: values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
     rows = lambda one: values(mc.predictions(mc.Regression(one), linear, size=5, generations=2))  # noqa: E731
@@ -169,6 +180,8 @@ def family_cases() -> dict[str, Case]:
         "VAE": Case(mc.VAE, vae, predicted(pictures)),
         "Regression": Case(mc.Regression, regression, predicted(linear)),
         "Regression (descent)": Case(mc.Regression, {**regression, "steps": 3, "rate": 0.25}, predicted(linear)),
+        "LogisticRegression": Case(families.LogisticRegression, own, predicted(mc.sources.logistic([1.0, 2.0]))),
+        "PoissonRegression": Case(families.PoissonRegression, own, predicted(mc.sources.log_linear([1.0, 2.0]))),
         "Design": Case(families.Design, {"given": ROWS, "factor": np.eye(2)}, rows),
         "NormalRows": Case(families.NormalRows, {"factor": np.eye(2)}, rows),
         "MLP": Case(families.MLP, {"hidden": (3,)}, network),

@@ -222,10 +222,10 @@ def accepted(kind: str, name: str) -> bool:
         return exchanged(process, regime)
     if isinstance(process, remedy_cells.Remedy):
         return name in process.regimes
-    if kind in SELECTED:
-        return name in SELECTED_UNDER
     if name in DETECTED:
         return takes(kind, regime)
+    if kind in SELECTED:
+        return name in SELECTED_UNDER
     if isinstance(regime, mc.Weighted) and not isinstance(process, States | Gaussians | NormalCovariates | GivenDesign):
         return False
     if "no binary number" in name:

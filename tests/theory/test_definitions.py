@@ -39,6 +39,18 @@ def test_least_real_parts_are_found_by_trying_all(factor):
         assert m * workflows.random_mixing_limit(m, g * 0.999) > factor
 
 
+def test_the_least_weight_is_found_by_trying_all():
+    tried = np.linspace(0, 1, 100_001)
+    for m, r in ((30, 3), (30, 29), (200, 40)):
+        lost = workflows.weighted_limit(m, r, tried)
+        for factor in (1.05 * m * lost.min(), m / 2, m - 0.5):
+            found = float(definitions.least_weight(m, r, factor))
+            assert found == pytest.approx(tried[m * lost <= factor].min(), abs=2e-5)
+        assert definitions.least_weight(m, r, m) == 0
+    with pytest.raises(NotCovered, match=r"weights\.best_loss"):
+        definitions.least_weight(30, 3, 1.01)
+
+
 @pytest.mark.parametrize("ddof", [0, 1])
 def test_log_loss_of_one_and_two_fits_by_quadrature(ddof):
     """The trapezoidal rule in the logarithm of each variance: exact to rounding for what is smooth at its step."""
@@ -122,9 +134,11 @@ def test_the_table_holds_what_its_rows_say():
     found = {name: round(row.factor, 2) for name, row in rows.items()}
     assert found == {
         "replace": 100.0, "random mixing": 5.05, "fresh count": 5.03, "fixed real set": 14.07, "accumulate": 1.64,
-        "accumulate, subsample": 2.9,
+        "accumulate, subsample": 2.9, "fresh count, best weight": 2.79,
     }  # fmt: skip
     assert [name for name, row in rows.items() if row.variance_gone] == ["replace"]
+    best = definitions.table(100, 10, 0.1, 990)[-1]
+    assert (round(best.factor, 2), best.increases) == (0.95, False)
     assert rows["fixed real set"].mode_lost == pytest.approx(0.9**10)
     for name, after in (
         ("accumulate", accumulation.accumulate(100, [1, 2])),

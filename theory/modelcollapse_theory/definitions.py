@@ -27,7 +27,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from modelcollapse_theory import accumulation, workflows
+from modelcollapse_theory import accumulation, weights, workflows
 from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
@@ -106,7 +106,33 @@ def least_fixed_count(sample_size: ArrayLike, factor: ArrayLike) -> NDArray[np.i
     return _fewest(size, lambda kept: size * workflows.fixed_set_limit(size, kept) <= c * (1 + 1e-12), 1)
 
 
-def _fewest(size: NDArray[np.int64], enough: Callable[[NDArray[np.int64]], Array], lowest: int) -> NDArray[np.int64]:
+@theorem(
+    statement="M v_inf <= c if and only if A x^2 - 2 x/r + 1/r - c/M <= 0, x = 1 - w, A = 1/r + 1/s + (1 - 1/s) c/M",
+    conditions="r fresh real items weigh w in all, s = M - r model draws the rest; c >= 1 large enough for some w",
+    order="exact",
+    source=_OWN,
+)
+def least_weight(sample_size: ArrayLike, real: ArrayLike, factor: ArrayLike) -> Array:
+    r"""The least weight w of ``real`` r fresh items in all that keeps the risk below ``factor`` c times that of one
+    fit.
+
+    The stationary loss of ``workflows.weighted`` falls from 1 at w = 0 to its least value, ``weights.best_loss``, and
+    rises to 1/r at w = 1; this is the smaller root. 0 where c >= M. Exact. NotCovered where no weight is enough.
+    """
+    size, r = whole("sample_size", sample_size, 2), whole("real", real, 1).astype(np.float64)
+    if np.any(r >= size):
+        raise ValueError(f"real must be below sample_size, got {real!r} and {sample_size!r}")
+    loss, s = _factor(factor, size) / size, size - r
+    square = 1 / r + 1 / s + loss * (1 - 1 / s)
+    root = 1 / r**2 - square * (1 / r - loss)
+    if np.any(root < 0):
+        raise NotCovered(f"factor must be at least M v* of the best weight, weights.best_loss, got {factor!r}")
+    return np.asarray(np.where(loss >= 1, 0.0, np.maximum(1 - (1 / r + np.sqrt(root)) / square, 0.0)))
+
+
+def _fewest(
+    size: NDArray[np.int64], enough: Callable[[NDArray[np.int64]], NDArray[np.bool_]], lowest: int
+) -> NDArray[np.int64]:
     """The smallest whole number from ``lowest`` to ``size`` that is enough, where more is never worse: bisection."""
     shape = np.shape(enough(size))
     low, high = np.full(shape, lowest), np.broadcast_to(size, shape)
@@ -143,9 +169,9 @@ def expected_log_loss(sample_size: ArrayLike, fits: ArrayLike, *, dimension: Arr
     size = whole("sample_size", sample_size, 4, "the mean of 1/variance is infinite below d + 3").astype(np.float64)
     n = whole("fits", fits).astype(np.float64)
     if np.any(size < d + 3):
-        raise NotCovered(f"sample_size must be at least dimension + 3, got {sample_size} and {dimension}")
+        raise NotCovered(f"sample_size must be at least dimension + 3, got {sample_size!r} and {dimension!r}")
     if np.any(d > 10_000):
-        raise NotCovered(f"dimension must be at most 10000, got {dimension}")
+        raise NotCovered(f"dimension must be at most 10000, got {dimension!r}")
     # log q by its distance from 1, so that large samples lose no digits
     step = np.log1p((d + 2 - ddof) / (size - d - 2))
     with np.errstate(over="ignore"):
@@ -193,7 +219,7 @@ def count_exponent(sample_size: ArrayLike, real: ArrayLike) -> Array:
         whole(name, value, 1).astype(np.float64) for name, value in (("sample_size", sample_size), ("real", real))
     )
     if np.any(r > size):
-        raise ValueError(f"real must not exceed sample_size, got {real}")
+        raise ValueError(f"real must not exceed sample_size, got {real!r}")
     u = (size - 1) * (r / size) * (2 - r / size)
     return np.asarray(r * ((2 + r) - 2 * r / size) / size / (1 + u))
 
@@ -203,7 +229,8 @@ def exponent(sizes: ArrayLike, risks: ArrayLike) -> float:
     size, risk = whole("sizes", sizes, 1).astype(np.float64), positive("risks", risks)
     if size.ndim != 1 or size.shape != risk.shape or np.unique(size).size < 2:
         raise ValueError(
-            f"sizes and risks must be vectors of one length, with at least two different sizes, got {sizes}, {risks}"
+            "sizes and risks must be vectors of one length, with at least two different sizes, "
+            f"got {sizes!r} and {risks!r}"
         )
     gap = np.log(size) - np.log(size).mean()
     return float(-(gap @ np.log(risk)) / (gap @ gap))
@@ -309,17 +336,20 @@ class Row:
     mode_lost: float
 
 
-def table(sample_size: int, real: int, probability: float) -> tuple[Row, ...]:
+def table(sample_size: int, real: int, probability: float, synthetic: int | None = None) -> tuple[Row, ...]:
     """P1, P2, P4 and P6 of each workflow at M = ``sample_size``, r = ``real`` real items or the share r/M, and a state
     of ``probability`` q. Exact.
 
     Rows: replace; each item real with probability r/M; r fresh items; r fixed items; accumulate; the model of an
-    accumulated pool's subsample of M. Raises ValueError unless 1 <= real < sample_size, sample_size >= 2.
+    accumulated pool's subsample of M; r fresh items beside ``synthetic`` s model draws (default M - r), each fit with
+    the weight that is best at the end. The first fit has M real items in all of them. Raises ValueError unless 1 <=
+    real < sample_size, sample_size >= 2.
     """
     size, q = one_whole("sample_size", sample_size, 2), one_real("probability", probability, 0, 1)
     r = one_whole("real", real, 1)
     if r >= size:
-        raise ValueError(f"real must be below sample_size, got {real} and {sample_size}")
+        raise ValueError(f"real must be below sample_size, got {real!r} and {sample_size!r}")
+    s = one_whole("synthetic", size - r if synthetic is None else synthetic, 1)
     kept, every = (float(lost_for_good(q, n)) for n in (r, size))
     found = (
         ("replace", 1.0, 1 - q),
@@ -328,6 +358,7 @@ def table(sample_size: int, real: int, probability: float) -> tuple[Row, ...]:
         ("fixed real set", float(workflows.fixed_set_limit(size, r)), kept),
         ("accumulate", float(accumulation.accumulate_limit(size)), every),
         ("accumulate, subsample", float(accumulation.accumulate_subsample_limit(size)[0]), every),
+        ("fresh count, best weight", float(weights.best_loss(r, s)), 0.0),
     )
     # each recursion is monotone from v_1 = 1/M, so that it rises if and only if its limit is higher
     return tuple(
