@@ -12,7 +12,7 @@ from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse import families, plot, regimes
-from modelcollapse_theory import detectors, remedies, weights
+from modelcollapse_theory import flag_weights, remedies, weights
 
 SIZE, REAL, SYNTHETIC, FITS, RATE = 100, 10, 990, 50, 0.3
 TRUE_POSITIVE, FALSE_POSITIVE = 0.9, 0.1
@@ -23,7 +23,7 @@ def processes():
     """Family, regime and size of every row of the table, in its order; sizes are of later data sets."""
     discrete, share, large = mc.Discrete(), REAL / SIZE, REAL + SYNTHETIC
     pool, rates = regimes.Mixture(1 - share, 0.0, share), (TRUE_POSITIVE, FALSE_POSITIVE)
-    omega = detectors.best_flag_weight(share, *rates)
+    omega = flag_weights.best_flag_weight(share, *rates)
     times = -(-SYNTHETIC // SIZE)
     return [
         (discrete, regimes.Replace(), SIZE),

@@ -27,7 +27,7 @@ from modelcollapse.names import Names
 from modelcollapse.numeric import in_force
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
-from modelcollapse.together import Separate
+from modelcollapse.together import separate as separate
 
 __all__ = [
     "Law",
@@ -345,18 +345,6 @@ def measured(source: Source) -> Source:
     if arguments.traced(source.points):
         return dataclasses.replace(source, points=source.points.astype(jnp.result_type(float)))
     return _measurements(np.asarray(source.points, np.float64), source.replace, source.named)
-
-
-@computes
-def separate(*sources: Source) -> Separate:
-    """What is real for each model of a population: one source for each, all laws of one family, or tables of one shape.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If they are not of one kind and shape, or lie so far from 0 that the type in force cannot hold them.
-    """
-    return Separate(sources)
 
 
 @computes

@@ -16,6 +16,7 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.data import Rows
+from modelcollapse.forks import computes
 from modelcollapse.laws import Law, Stream, Table
 from modelcollapse.protocols import Count, Params, Source, Truth
 from modelcollapse.pytree import part
@@ -62,6 +63,18 @@ class Separate:
 
     def moments(self) -> None:
         return None
+
+
+@computes
+def separate(*sources: Source) -> Separate:
+    """What is real for each model of a population: one source for each, all laws of one family, or tables of one shape.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not of one kind and shape, or lie so far from 0 that the type in force cannot hold them.
+    """
+    return Separate(sources)
 
 
 def _alike(name: str, value: Iterable[Source]) -> tuple[Source, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
-from modelcollapse import ancestry, families, transport
+from modelcollapse import ancestry, families, regimes, transport
 from modelcollapse_theory import replacement as theory
 
 COINS = mc.categorical([0.5, 0.5])
@@ -199,6 +199,23 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "Mixture.beta": (lambda v: mc.Mixture(0.0, v), "shares"),
     "Mixture.gamma": (lambda v: mc.Mixture(0.0, 0.0, v), "shares"),
     "Mixture.depth": (lambda v: mc.Mixture(depth=v), "count or none"),
+    "Detected.regime": (lambda v: regimes.Detected(v, 0.5, 0.1), "part"),
+    "Detected.true_positive": (lambda v: regimes.Detected(mc.Replace(), v, 0.1), "rates"),
+    "Detected.false_positive": (lambda v: regimes.Detected(mc.Replace(), 0.5, v), "rates"),
+    "Detected.refill": (lambda v: regimes.Detected(mc.Replace(), 0.5, 0.1, refill=v), "flag or none"),
+    "Detected.weight": (lambda v: regimes.Detected(mc.Replace(), 0.5, 0.1, weight=v), "share or none"),
+    "Detected.score": (lambda v: regimes.Detected(mc.Replace(), score=v, threshold=0.5), "function"),
+    "Detected.threshold": (lambda v: regimes.Detected(mc.Replace(), score=abs, threshold=v), "number"),
+    "Population.family": (lambda v: families.Population(v, 2), "part"),
+    "Population.models": (lambda v: families.Population(mc.Discrete(), v), "count"),
+    "Exchange.weights": (lambda v: regimes.Exchange(v, 0.0), "matrix of shares"),
+    "Exchange.real": (lambda v: regimes.Exchange(np.eye(2), v), "shares of models"),
+    "Exchange.sizes": (lambda v: regimes.Exchange(np.eye(2), 0.0, sizes=v), "sizes of models"),
+    "Exchange.enters": (lambda v: regimes.Exchange(np.eye(2), 0.0, enters=v), "whole of models"),
+    "Exchange.frozen": (lambda v: regimes.Exchange(np.eye(2), 0.0, frozen=v), "whole of models"),
+    "Exchange.shared": (lambda v: regimes.Exchange(np.eye(2), 0.0, shared=v), "whole of models"),
+    "Exchange.fixed": (lambda v: regimes.Exchange(np.eye(2), 0.0, fixed=v), "flag"),
+    "Exchange.numbers": (lambda v: regimes.Exchange(np.eye(2), 0.0, numbers=v), "numbers of models"),
     "Switch.before": (lambda v: switch(before=v), "part"),
     "Switch.after": (lambda v: switch(after=v), "part"),
     "Switch.generation": (lambda v: switch(generation=v), "count"),
@@ -281,7 +298,17 @@ BAD_PART = TEXT | OBJECTS | NOTHING | {"a number": 1, "a list": [0.5], "a class"
 BAD_VECTOR = BAD_ARRAY | {"a number": 1.0, "infinity within": [0.5, np.inf], "three axes": [[[1.0]]]}
 BAD_VECTOR.pop("-1 within")
 
+OF_MODELS = BAD_ENTRIES | TEXT | OBJECTS | UNREAL | {"three of two": [1, 1, 1], "nothing": []}
+NO_SCHEDULE = {"a table": [[1, 1]] * 2}
+
 BAD: dict[str, dict[str, Any]] = {
+    "rates": BAD_ARRAY | NEGATIVE | LARGE | {"a table": [[0.5]], "1.5 within": [0.5, 1.5]},
+    "matrix of shares": BAD_ARRAY | NEGATIVE | LARGE
+    | {"a number": 0.5, "a vector": [0.5, 0.5], "1.5 within": [[1.5, 0.0], [0.0, 1.0]], "not square": [[0.5, 0.5]]},
+    "shares of models": OF_MODELS | BOOLEANS | NEGATIVE | LARGE | {"1.5 within": [0.5, 1.5]},
+    "sizes of models": OF_MODELS | BOOLEANS | NEGATIVE | FLOATS,
+    "whole of models": OF_MODELS | NO_SCHEDULE | BOOLEANS | NEGATIVE | FLOATS,
+    "numbers of models": OF_MODELS | NO_SCHEDULE | BOOLEANS | NEGATIVE | FLOATS | LARGE | {"twice": [0, 0], "from 1": [1, 2]},
     "positive or infinite": {k: v for k, v in (BAD_NUMBER | NOTHING | NEGATIVE | ZERO).items() if k != "infinity"},
     "count or infinite": {k: v for k, v in (BAD_WHOLE | NOTHING | ZERO).items() if k != "infinity"},
     "vector": BAD_VECTOR,

@@ -159,7 +159,8 @@ def test_what_is_needed_to_write_a_call_is_in_its_namespace() -> None:
 
 
 def returns_source(function: object) -> bool:
-    own = getattr(function, "__module__", "") == "modelcollapse.sources" and not function.__name__.startswith("_")
+    home = getattr(function, "__module__", "") in ("modelcollapse.sources", "modelcollapse.together")
+    own = home and not function.__name__.startswith("_")
     return own and function.__annotations__.get("return") in ("Law", "Separate", "Table", "Sampler")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ def kept(lab: Lab, name: str, regime: Regime, size: int, fits: int) -> BoundedMe
     return BoundedMean(2 * seen, 0, 1)
 
 
-def left(v: Any) -> float:
+def left(v: np.ndarray | float) -> float:
     """1 - v."""
     return 1 - float(v)
 

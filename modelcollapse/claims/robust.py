@@ -9,7 +9,7 @@ from modelcollapse.sources import normal
 from modelcollapse.verify import Evidence, Formula, Lab, NominalMean, Section
 from modelcollapse_theory import gaussian, robust
 
-R = Section("R. robust training", source="theory/modelcollapse_theory/robust.py", chains=80_000)
+R = Section("K. remedies", source="theory/modelcollapse_theory/robust.py", chains=80_000)
 SIZE, FITS = 9, 4
 
 

@@ -319,6 +319,7 @@ RECORDS = {
     "Verdict": "what profile holds",
     "Run.replaced": "a run of the same, for code that keeps it whole",
     "Normal": "parameters, held by a Law, which is checked",
+    "Student": "parameters, held by a Law, which is checked",
     "image_observables.Classifier": "what train_classifier returns",
     "tables.Table": "what read returns",
     "tables.number": "the number that one cell of a file says, or None",

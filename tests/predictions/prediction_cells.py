@@ -9,11 +9,11 @@ from fractions import Fraction as F
 from typing import Any
 
 import numpy as np
-from exact_populations import ModelsOfStates, NormalModels
 import remedy_cells
 import robust_values
 from exact_detected import BY_STATE, takes
 from exact_detected import CELLS as DETECTED
+from exact_populations import ModelsOfStates, NormalModels
 from exact_regression import GivenDesign, NormalCovariates
 from exact_selection import SELECTED, SELECTED_UNDER
 from exact_values import (

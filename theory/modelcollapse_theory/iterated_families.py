@@ -246,8 +246,8 @@ def poisson_moments(
         means.append(posterior)
         variances.append(spread + (posterior / total if draws else 0.0))
         excess = 0.0 if draws else 1 / total
-    m = np.array(means)
-    return m, np.array(variances) + (m - first) ** 2
+    found = np.array(means)
+    return found, np.array(variances) + (found - first) ** 2
 
 
 @theorem(
@@ -278,11 +278,11 @@ def gamma_moments(
             square = k**2 * total / ((degrees - 1) * (degrees - 2)) if degrees > 2 else np.inf
         means.append(mean_next if np.isfinite(mean_next) else np.inf)
         squares.append(square if np.isfinite(square) else np.inf)
-    m, s = np.array(means), np.array(squares)
+    first_moments, second = np.array(means), np.array(squares)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.where(np.isfinite(s), s - 2 * m + 1, np.inf) * first**2
+        error = np.where(np.isfinite(second), second - 2 * first_moments + 1, np.inf) * first**2
         error[0] = 0.0
-        return m * first, error
+        return first_moments * first, error
 
 
 @theorem(
