@@ -67,7 +67,7 @@ class Union(Combinator):
     """
 
     observable: Any
-    weights: jax.Array | None = None
+    weights: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         arguments.converted(self, observable=_momentary, weights=arguments.optional(arguments.law))

@@ -96,7 +96,7 @@ class Switch:
         )
 
 
-def _alike(data: Any, other: Any) -> Any:
+def _alike(data: T, other: object) -> T:
     """``data`` in the form of a weighted pool, if ``other`` has that form and it has not; of two pools of expected
     numbers and of numbers of draws, both of expected ones.
     """
