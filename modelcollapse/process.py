@@ -117,10 +117,9 @@ def _prepared(
     else:
         arguments.regime("regime", regime)
     arguments.trees(family=family, source=source, regime=regime)
-    sources = source.sources if isinstance(source, Separate) else (source,)
-    for one in sources:
+    for one in _each(source):
         _check_law(one)
-    family = _told(family, sources[0])
+    family = _told(family, _each(source)[0])
     source = each_source(source, lambda one: read_by(family, one))
     if observe is None and isinstance(family, Observed):
         observe = family.default_observables or None
@@ -135,7 +134,7 @@ def _prepared(
         )
     if not arguments.traced((regime, family, source)):
         common.check(regime, sizes)
-        for one in source.sources if isinstance(source, Separate) else (source,):
+        for one in _each(source):
             if isinstance(one, ChecksSizes):
                 one.check(needs.draw)
             if isinstance(family, Checks):
@@ -153,7 +152,8 @@ def _prepared(
             f"observe must be given for {type(family).__name__}, which has no default: "
             "a name, or a function of its parameters"
         )
-    many = all(_shorter(one, sources[0], needs.least) for one in _drawing(family, sources[0]))
+    first = _each(source)[0]
+    many = all(_shorter(one, first, needs.least) for one in _drawing(family, first))
     process = Process(family, source, regime, Watch(seen, truth), each, capacity, room, many)
     process = opened(process) if host else process
     _check_observables(process)
@@ -171,6 +171,11 @@ def _for_models(regime: Regime | Exchanges, family: Learner, source: Source) -> 
     if isinstance(regime, regimes.Exchange) and not isinstance(family, Population):
         raise TypeError(f"family must be Population(family, models={regime.models}) for Exchange, got {shown(family)}")
     return joined(regime, models) if isinstance(family, Population) else regime
+
+
+def _each(source: Source) -> tuple[Source, ...]:
+    """What is real, once or for each model."""
+    return source.sources if isinstance(source, Separate) else (source,)
 
 
 def each_source(source: Source, change: Callable[[Source], Source]) -> Source:

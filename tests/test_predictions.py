@@ -117,7 +117,7 @@ OTHERS = {
     "a mixture whose memory was cut": lambda: of(mc.Gaussian(0), NORMAL, mc.Mixture(0.5, 0.3, 0.2, depth=1)),
     "rounded fits": lambda: of(mc.Rounded(mc.Gaussian()), NORMAL),
     "endless data": lambda: of(mc.Exact(mc.Gaussian()), NORMAL),
-    "part of the way": lambda: of(mc.Damped(mc.Discrete(), 0.5), LAW),
+    "part of the way, twice": lambda: of(mc.Damped(mc.Damped(mc.Discrete(), 0.5), 0.5), LAW),
 }
 
 

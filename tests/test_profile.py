@@ -161,7 +161,7 @@ def test_what_is_not_a_run_is_refused() -> None:
 
 
 def test_a_profile_looks_through_wrappers_and_quotes_no_theorem_for_them(discrete: mc.Run) -> None:
-    damped = dataclasses.replace(discrete, family=mc.Damped(discrete.family, 0.5))
+    damped = dataclasses.replace(discrete, family=mc.Damped(mc.Damped(discrete.family, 0.5), 0.5))
     found, plain = damped.profile(), discrete.profile()
     assert [v.measured for v in found] == [v.measured for v in plain]
     assert {v.exact for v in found if v.name not in ("P7 mean", "P8 mean", "P8 run")} == {None}

@@ -11,7 +11,6 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
-* regression, tails, selection: ``regression``, ``tails``, ``selection``
 * detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
