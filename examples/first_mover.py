@@ -57,7 +57,8 @@ def entrants(ax, size, chains, seed):
         ]
     ax.axhline(1, color="0.6", lw=0.8)
     ax.set(xlabel="generation of the entry", ylabel="loss of the entrant over the leader's")
-    ax.set_title("the later, the worse; more data of the pool (dashed) helps little", fontsize=10)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_title("the later, the worse, even with endless data of the pool (dashed)", fontsize=10)
     ax.legend(frameon=False, fontsize=8, loc="upper left")
     return rows
 

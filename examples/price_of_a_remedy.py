@@ -92,7 +92,7 @@ def main(argv=None):
     ax.barh(-5, 0.1, color=plot.VERMILION, alpha=0.45, label="real items, or a prior that knows the truth")
     ax.set_ylim(-0.7, len(table) - 0.3)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(f"what a remedy leaves, and what it costs: {SIZE} items a fit, {REAL} of them real", fontsize=11)
+    ax.set_title(f"what is lost with each remedy, and its price; M = {SIZE}, r = {REAL} real items", fontsize=11)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     _common.save(figure, "price_of_a_remedy", chosen)
     pyplot.close(figure)

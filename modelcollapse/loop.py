@@ -350,10 +350,10 @@ def _exchanged(key: jax.Array, state: State, process: Process) -> tuple[Params, 
 
     def fitted(key: jax.Array, data: Tree, previous: Params, new: jax.Array | None) -> tuple[Params, Any, jax.Array]:
         data = _fitted(real, data)
-        params = _once(family.fit(fold(key, FIT), data, previous))
+        params = _refitted(key, data, previous, process)
         if new is not None:
-            params = _chosen(new, family.fit(fold(key, FIT), data, None), params)
-        return process.with_room(params), with_room(data, process.room), _valid(family, params)
+            params = _chosen(new, process.with_room(family.fit(fold(key, FIT), data, None)), params)
+        return params, with_room(data, process.room), _valid(family, params)
 
     params, data, valid = turns(fitted, keys, sets, state.params, new)
     if staggered is not None:

@@ -57,6 +57,18 @@ def test_a_population_of_one_is_the_family(kind: str) -> None:
     np.testing.assert_allclose(one[:, :, 0], plain, rtol=0 if kind == "discrete" else 1e-12, atol=0)
 
 
+@pytest.mark.parametrize(
+    "inner", [mc.Replace(), mc.Mixture(0.7, 0.0, 0.3), mc.FreshReal(0.3)], ids=["own", "shares", "counts"]
+)
+def test_models_with_too_few_items_keep_their_last_fits(inner: Any) -> None:
+    """As plain chains do: in the laws of the same chains, one after another."""
+    regime = mc.regimes.Detected(inner, 0.7, 0.3, refill=False)
+    plain = states(regime, size=3, chains=40)["probabilities"]
+    found = alone(states(regime, 2, size=3, chains=20)["probabilities"])
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_permuting_models_permutes_the_run() -> None:
     weights = np.array([[0.1, 0.6, 0.1], [0.3, 0.3, 0.3], [0.0, 0.2, 0.5]])
     real = 1 - weights.sum(1)

@@ -169,3 +169,13 @@ def test_a_profile_looks_through_wrappers_and_quotes_no_theorem_for_them(discret
     assert "lost for good" not in found["P6"].words
     one = dataclasses.replace(discrete, trace={"chi_square": discrete["chi_square"][..., None]})
     assert one.profile()["P1"].words == "no risk was kept"  # of one number for each chain
+
+
+def test_what_has_no_profile_and_what_a_profile_may_say() -> None:
+    given: dict[str, Any] = {"size": 5, "generations": 2, "chains": 6}
+    law = mc.categorical([0.5, 0.3, 0.2])
+    with pytest.raises(TypeError, match="runs must be of one model for each chain"):
+        mc.simulate(mc.families.Population(mc.Discrete(), 2), law, observe="heterozygosity", **given).profile()
+    assert "bounded" in mc.simulate(mc.Discrete(), law, observe="kl_divergence", **given).profile()["P3"].words
+    normal = mc.simulate(mc.Gaussian(), mc.normal(), observe="variance", **given).profile()
+    assert ", 1 by theory" in normal["P4 mean"].words

@@ -24,7 +24,7 @@ from modelcollapse_theory import NotCovered, definitions, gaussian
 HEADER = ("", "definition", "judged by", "measured", "exact", "threshold", "verdict")
 SLOWER = 0.1
 """By how much an exponent must fall for P5: at finite M those of equal laws differ a little."""
-BOUNDED = ("chi_square", "total_variation", LOSS)
+BOUNDED = ("chi_square", "kl_divergence", "total_variation", LOSS)
 """Risks that no law on finitely many states can drive above a constant."""
 
 
@@ -95,6 +95,8 @@ def profile(
     several = list(runs) if isinstance(runs, Sequence) else [runs]
     if not several or not all(isinstance(one, Traces) for one in several):
         raise TypeError(f"runs must be a run, or a list of runs, got {numeric.shown(runs)}")
+    if any(isinstance(one.family, families.Population) for one in several):
+        raise TypeError("runs must be of one model for each chain, got one of a Population: its models have no profile")
     factor = arguments.number("factor", factor, 1, np.inf)
     kept = arguments.number("kept", kept, 0, 1, open_low=True, open_high=True)
     looks = sorted((look(one) for one in several), key=lambda seen: int(seen.run.sizes()[-1]))
@@ -206,7 +208,8 @@ def _variance(seen: Look, kept: float) -> list[Verdict]:
     known = None if exact is None else float(exact) / whole
     value, error = float(left.mean()), _error(left)
     there = decided(value, error, kept, known)
-    words = f"{value:.3g} of it is left in the mean over chains; its limit is not seen by one run"
+    theory = "" if known is None else f", {known:.3g} by theory"
+    words = f"{value:.3g} of it is left in the mean over these chains{theory}; its limit is not seen by one run"
     mean = Verdict("P4 mean", what, name, value, known, kept, None if there is None else not there, words)
     gone, chance = float((left < kept).mean()), _gone(seen, kept)
     words = f"in {100 * gone:.3g} % of the runs; the median run has {np.median(left):.3g} of it"
@@ -258,7 +261,7 @@ def _exponent(looks: Sequence[Look], risks: Sequence[Risk | None]) -> Verdict:
     known = None if known is None else -known
     words = (
         f"exponent {end:.3g} at the last generation, {start:.3g} for the first fit, M from {sizes[0]} to "
-        f"{sizes[-1]}; a law in M is a limit"
+        f"{sizes[-1]}; a law in M is a limit; all other lines judge the run of M = {sizes[-1]}"
     )
     return Verdict("P5", what, kept[-1].name, lag, known, SLOWER, decided(lag, error, SLOWER, known), words)
 

@@ -17,7 +17,7 @@ from modelcollapse.addresses import CHOICE, MODEL, OTHER, REAL, SHARED, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.laws import Law, Stream, outcome
 from modelcollapse.portions import Portion
-from modelcollapse.protocols import Data, Equivariant, Family, Memory, Mixes, Needs, Params, Regime, Source
+from modelcollapse.protocols import ComesShort, Data, Equivariant, Family, Memory, Mixes, Needs, Params, Regime, Source
 from modelcollapse.pytree import part, schedule, static
 from modelcollapse.regimes import checks
 from modelcollapse.regimes.common import check, continued, plan, prepared
@@ -256,6 +256,10 @@ class Apart:
     @property
     def equivariant(self) -> bool:
         return isinstance(self.regime, Equivariant) and self.regime.equivariant
+
+    @property
+    def comes_short(self) -> bool:
+        return isinstance(self.regime, ComesShort) and self.regime.comes_short
 
     def plan(self, sizes: np.ndarray) -> Needs:
         return plan(self.regime, sizes)
