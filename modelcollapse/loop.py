@@ -275,6 +275,11 @@ def begin(key: jax.Array, process: Process) -> State:
     else:
         memory = jax.vmap(lambda one: with_room(one, process.room))(memory) if jax.tree.leaves(memory) else memory
         params, data, valid = turns(fitted, key, data)
+    if process.staggered is not None:
+        there = process.staggered.entered(now)
+        # nobody sees a model that is not there yet, but none of its items may be drawn from what is not finite
+        valid |= ~there
+        params = where(there, params, jax.tree.map(lambda leaf: leaf[jnp.argmax(there)][None], params))
     status = jnp.where(valid.all(), 0, 1).astype(jnp.int32)
     return process.started(State(params, memory, {}, now, status, data))
 

@@ -41,6 +41,21 @@ def portion(share: Any, size: ArrayLike) -> Any:
     return np.array(counts, np.int64).reshape(shares.shape)
 
 
+def whole(share: Any, size: ArrayLike) -> Any:
+    """Whether ``share`` of ``size`` is a whole number of items, but for the rounding of the share: booleans."""
+    shares, sizes = np.broadcast_arrays(np.asarray(share, np.float64), np.asarray(size, np.int64))
+    found = [_whole(s, n) for s, n in zip(shares.ravel().tolist(), sizes.ravel().tolist(), strict=True)]
+    return np.array(found, bool).reshape(shares.shape)
+
+
+def _whole(share: float, size: int) -> bool:
+    count = _portion(share, size)
+    if abs(fractions.Fraction(share) * size - count) <= 4 * np.finfo(np.float64).eps * size:
+        return True
+    # a share that was single precision: 1/3, or 0.3
+    return size < _largest(np.float32) and float(np.float32(count / size)) == share
+
+
 @functools.lru_cache(maxsize=4096)
 def _portion(share: float, size: int) -> int:
     narrow = float(np.float32(share)) == share

@@ -132,6 +132,10 @@ def _in_turn(first: Callable[[Any], None] | None, second: Callable[[Any], None])
     return both
 
 
+class Unregistered(ValueError):
+    """A function of a saved run was called, and nobody registered it here."""
+
+
 @overload
 def register(function: F) -> F: ...
 @overload

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.protocols import Saves
-from modelcollapse.pytree import FUNCTIONS, PARTS, part_name, resolved, saved_name
+from modelcollapse.pytree import FUNCTIONS, PARTS, Unregistered, part_name, resolved, saved_name
 
 MODEL = "model"
 """The name of the file or folder that a model's ``save`` and ``load`` are given."""
@@ -30,7 +30,7 @@ class Unresolved:
         self.name = self.__name__ = name
 
     def __call__(self, *args: Any) -> Any:
-        raise ValueError(
+        raise Unregistered(
             f"the saved run uses the function {self.name}: import its module, which decorates it with "
             f"`modelcollapse.register`, or call modelcollapse.register(function, name={self.name!r}), "
             "and load the run again"

@@ -212,6 +212,9 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "no regime": (lambda: Detected(0.5, 0.5, 0.1), TypeError, "regime must have"),
     "older models": (lambda: laws(Detected(mc.Mixture(0.5, 0.25, 0.25), 0.5, 0.1)), ValueError, "beta = 0"),
     "nothing passes": (lambda: laws(Detected(IID, 1.0, 1.0)), ValueError, "must let something pass, got 1.0 and 1.0"),
+    "too few pass to refill": (
+        lambda: laws(Detected(mc.FreshReal(0.5), 0.9999, 0.9999)), ValueError, "at least 0.003 of the items pass.* 0.0001 pass",
+    ),
     "no model draw passes": (lambda: laws(Detected(mc.Replace(), 1.0, 0.0)), ValueError, "must let something pass"),
     "a rate for each of four states": (
         lambda: laws(Detected(IID, [0.5] * 4, 0.1)), ValueError, "one entry for each of the 3 states, got shape"

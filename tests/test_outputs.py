@@ -142,6 +142,14 @@ def test_cuts_keep_the_most_probable() -> None:
     np.testing.assert_array_equal(given_out(Truncated(D, top_p=0.6), [0, 0.25, 0.375, 0.375]), [0, 0, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+def test_a_sum_that_is_the_mass_but_for_rounding_is_the_mass(bits: int) -> None:
+    with precision(bits):
+        for tenths in range(1, 10):
+            assert np.count_nonzero(given_out(Truncated(D, top_p=tenths / 10), np.full(10, 0.1))) == tenths
+        assert np.count_nonzero(given_out(Truncated(D, top_p=0.3001), np.full(10, 0.1))) == 4
+
+
 def test_verified_states_pass_by_their_chances() -> None:
     np.testing.assert_allclose(given_out(Verified(D, [1, 0.5, 0, 0.5])), np.array([8, 3, 0, 1]) / 12, rtol=1e-14)
     right = np.array([True, False, True, False])
@@ -409,6 +417,20 @@ def test_parts_come_back_from_a_file(part: Any) -> None:
     assert not lost
     assert repr(back) == repr(part)
     assert jax.tree.structure(back) == jax.tree.structure(part)
+
+
+def test_a_cut_takes_one_data_set() -> None:
+    given = {"size": 20, "generations": 2, "chains": 2}
+    with pytest.raises(TypeError, match=r"family must draw one data set .* got Ensemble\(Gaussian\): an Ensemble may"):
+        mc.simulate(Truncated(families.Ensemble(mc.Gaussian(), 2), within=2.0), mc.normal(), **given)
+    mc.simulate(Truncated(families.Ensemble(mc.Gaussian(), 2, "one"), within=2.0), mc.normal(), **given)
+
+
+def test_a_function_that_nobody_registered_says_so() -> None:
+    """As a loaded run holds it; no other reason is given."""
+    family = Verified(mc.Gaussian(), accept=serial.Unresolved("script:accept"))
+    with pytest.raises(ValueError, match=r"^the saved run uses the function script:accept"):
+        mc.simulate(family, mc.normal(), size=5, generations=1)
 
 
 def test_a_run_by_rows_goes_on(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from toys import Labelled, Origins, originals
 
 import modelcollapse as mc
-from modelcollapse.portions import traced_portion
+from modelcollapse.portions import traced_portion, whole
 from modelcollapse.pytree import part
 
 TABLE = [
@@ -153,3 +153,15 @@ def test_models_on_the_host_get_the_same_counts() -> None:
     for regime in (mc.FreshReal(shares), mc.Switch(mc.Replace(), mc.FreshReal(shares), 1)):
         run = mc.simulate_models(Ones, Zeros(), regime, observe, size=sizes, generations=len(sizes) - 1)
         assert run["real"][0, 1:].tolist() == ITEMS[SIZES <= 100].tolist()
+
+
+@pytest.mark.parametrize(
+    ("share", "size", "found"),
+    [
+        (0.5, 500_001, False), (0.5, 500_002, True), (0.5, 2**31 - 1, False), (0.3, 10, True), (1 - 0.7, 10, True), (1 / 3, 300, True),
+        (float(np.float32(1 / 3)), 300_000, True), (float(np.float32(0.3)), 500_000, True), (1 / 3, 10, False), (0.0, 7, True),
+        (1.0, 2**31 - 1, True), (0.999999, 10**6, True), (0.9999995, 10**6, False),
+    ],
+)  # fmt: skip
+def test_a_whole_number_of_items_is_told_from_half_an_item(share: float, size: int, found: bool) -> None:
+    assert whole(share, size) == found

@@ -179,3 +179,22 @@ def test_what_has_no_profile_and_what_a_profile_may_say() -> None:
     assert "bounded" in mc.simulate(mc.Discrete(), law, observe="kl_divergence", **given).profile()["P3"].words
     normal = mc.simulate(mc.Gaussian(), mc.normal(), observe="variance", **given).profile()
     assert ", 1 by theory" in normal["P4 mean"].words
+
+
+def test_mass_where_the_truth_has_none_is_no_theorem_and_no_bound() -> None:
+    """A prior or an archive gives it; a fit to draws alone never does."""
+    law, even = mc.categorical([0.6, 0.4, 0.0]), [1 / 3] * 3
+    given: dict[str, Any] = {"observe": ["kl_divergence", "probabilities"], "size": 50, "generations": 3, "chains": 20}
+    shrunk = mc.simulate(mc.families.Shrunk(mc.Discrete(), even, 0.1), law, **given)
+    prior = mc.simulate(mc.families.Posterior(mc.Discrete(), 5.0, even), law, **given)
+    for run in (shrunk, prior):
+        infinite = run.profile(risk="kl_divergence")["P3"]
+        assert infinite.holds
+        assert infinite.measured == np.inf
+        found = run.profile()
+        assert found["P8 mean"].exact != 0
+        assert found["P8 mean"].measured > 0.01
+        assert (found["P8 run"].exact, found["P8 run"].measured) == (None, 1.0)
+    plain = mc.simulate(mc.Discrete(), law, **given).profile(risk="kl_divergence")
+    assert plain["P3"].holds is False
+    assert (plain["P8 mean"].exact, plain["P8 mean"].measured, plain["P8 run"].exact) == (0.0, 0.0, 0.0)

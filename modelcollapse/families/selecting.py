@@ -18,7 +18,7 @@ from modelcollapse.families.wrapping import OutputWrapper, described
 from modelcollapse.laws import Law, outcome
 from modelcollapse.numeric import shown
 from modelcollapse.protocols import Count, Family, Params, Source
-from modelcollapse.pytree import part, static
+from modelcollapse.pytree import Unregistered, part, static
 
 REACH, NODES = 10.0, 2**14 + 1
 """Standard deviations and nodes of the grid on which moments of rows are integrated."""
@@ -79,6 +79,8 @@ def check_function(name: str, function: Callable[..., Any], source: Source, shap
     try:
         found = jax.eval_shape(function, jax.ShapeDtypeStruct((3, *row), dtype))
         given = f"shape {found.shape}"
+    except Unregistered:
+        raise
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         found, given = None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     if found is None or found.shape != (3, *shape):

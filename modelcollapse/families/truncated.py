@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ class Truncated(Selecting):
     r"""``family``, whose models give out their law without its tail, normalised; real data stay as they are.
 
     On states, ``top_k`` keeps the k most probable, and ``top_p`` the fewest most probable that weigh P or more
-    together; with both, P is a share of what k leaves. Among equals the lower state comes first, as in
+    together (to rounding); with both, P is a share of what k leaves. Among equals the lower state comes first, as in
     ``jax.lax.top_k``, so that never more than k come out. A normal law in one dimension gives out what is ``within`` c
     standard deviations of its mean: rows, and the fit is to their moments. What cuts nothing off (``top_k`` >= K,
     ``top_p`` = 1, ``within`` = inf) is the family itself, bit for bit.
@@ -99,7 +100,12 @@ class Truncated(Selecting):
         return jax.tree.map(lambda a, b: jnp.where(endless, a, b), whole, cut)
 
     def picked(self, key: jax.Array, n: jax.Array, capacity: int, draw: Drawing) -> Rows:
-        dtype = draw.normal.mean.dtype  # type: ignore[union-attr]
+        if draw.normal is None:
+            raise TypeError(
+                f"family must draw one data set of a normal law for Truncated(within=), got {described(self.family)}: "
+                "an Ensemble may have samples='one'"
+            )
+        dtype = draw.normal.mean.dtype
         width = jnp.asarray(self.within, dtype)
         cut = jax.random.truncated_normal(key, -width, width, (capacity, 1), dtype)
         return Rows(jnp.where(jnp.isinf(width), draw.candidates(key, n, capacity), cut), n)
@@ -133,7 +139,9 @@ def kept(p: jax.Array, top_k: Count | None, top_p: Number | None) -> jax.Array:
         before = jnp.cumsum(jnp.where(stays, ordered, 0.0))
         whole = before[-1]
         before = jnp.concatenate([jnp.zeros(1, p.dtype), before[:-1]])
-        stays &= (share >= 1) | (before < share * whole)
+        # a sum that is P but for its rounding, as of 3 states of 0.1 each, is P
+        slack = 2 * (math.log2(p.size) + 2) * jnp.finfo(p.dtype).eps
+        stays &= (share >= 1) | (before < (share - slack) * whole)
     stays = jnp.zeros(p.size, bool).at[order].set(stays)
     out = jnp.where(stays, p, 0.0)
     return jnp.where((stays | (p == 0)).all(), p, out / out.sum())

@@ -75,11 +75,23 @@ def _rare(seen: Look, law: np.ndarray, states: np.ndarray) -> list[Verdict]:
     known = None if exact is None else float(exact[rare].sum() / law[rare].sum())
     which = f"{rare.size} rarest states" if rare.size > 1 else "rarest state"
     by = f"mass of the {which} over the truth's"
-    strange = float(states[:, law == 0].sum(1).mean()) if (law == 0).any() else 0.0
-    what = "mass on states that the truth does not have"
-    never = "a fit to draws has only states that were drawn" if strange == 0 else "such states were given mass"
-    new = [Verdict(f"P8 {kind}", what, "mass", strange, 0.0, 0.0, strange > 0, never) for kind in ("mean", "run")]
-    return [*_lost(ratio, known, None, by), *new]
+    return [*_lost(ratio, known, None, by), *_new(seen, exact, states[:, law == 0].sum(1), law == 0)]
+
+
+def _new(seen: Look, exact: np.ndarray | None, mass: np.ndarray, absent: np.ndarray) -> list[Verdict]:
+    """P8 for states that the truth does not have, of which the fits give ``mass`` ``(chain,)``."""
+    what, value = "mass on states that the truth does not have", float(mass.mean())
+    plain = seen.run.family is seen.family  # fits to draws, whatever the workflow
+    known = 0.0 if plain else None if exact is None else float(exact[absent].sum())
+    words = "a fit to draws has only states that were drawn" if plain else f"{value:.3g} in the mean over chains"
+    share = float((mass > 0).mean())
+    each = words if plain else f"in {100 * share:.3g} % of the runs"
+    return [
+        Verdict("P8 mean", what, "mass", value, known, 0.0, value > 0, words),
+        Verdict(
+            "P8 run", what + " in most runs", "share of runs", share, 0.0 if plain else None, 0.5, share > 0.5, each
+        ),
+    ]
 
 
 def _normal(seen: Look, mean: np.ndarray, variance: np.ndarray, means: np.ndarray, logs: np.ndarray) -> list[Verdict]:

@@ -24,8 +24,10 @@ from modelcollapse_theory import NotCovered, definitions, gaussian
 HEADER = ("", "definition", "judged by", "measured", "exact", "threshold", "verdict")
 SLOWER = 0.1
 """By how much an exponent must fall for P5: at finite M those of equal laws differ a little."""
-BOUNDED = ("chi_square", "kl_divergence", "total_variation", LOSS)
+BOUNDED = ("total_variation", LOSS)
 """Risks that no law on finitely many states can drive above a constant."""
+BOUNDED_WITHIN = ("chi_square", "kl_divergence")
+"""Those that no law can that has only states of the truth."""
 
 
 class Verdicts(list[Verdict]):
@@ -161,7 +163,10 @@ def _divergence(seen: Look, by: Risk | None) -> Verdict:
         return nothing("P3", what, "no risk was kept")
     with np.errstate(invalid="ignore"):
         highest = float(by.values.mean(0).max())
-    if by.name in BOUNDED and isinstance(seen.family, families.Discrete):
+    if np.isinf(highest):
+        words = "the mean over these chains is infinite"
+        return Verdict("P3", what, by.name, highest, None, np.inf, True, words)
+    if _bounded(seen, by.name):
         words = "this risk is bounded on finitely many states, whatever the workflow"
         return Verdict("P3", what, by.name, highest, None, np.inf, False, words)
     if grows := _grows(seen, by.name):
@@ -169,6 +174,16 @@ def _divergence(seen: Look, by: Risk | None) -> Verdict:
         return Verdict("P3", what, by.name, highest, np.inf, np.inf, True, words)
     words = f"no run decides a supremum; the largest mean up to generation {seen.last} is {highest:.3g}"
     return Verdict("P3", what, by.name, highest, None, np.inf, None, words)
+
+
+def _bounded(seen: Look, name: str) -> bool:
+    """Whether no workflow drives a risk above a constant."""
+    if not isinstance(seen.family, families.Discrete):
+        return False
+    law = seen.law()
+    # a prior, an archive or noise may give mass to states that the truth does not have
+    within = seen.run.family is seen.family or (law is not None and bool(np.all(law > 0)))
+    return name in BOUNDED or (name in BOUNDED_WITHIN and within)
 
 
 def _grows(seen: Look, name: str) -> str:

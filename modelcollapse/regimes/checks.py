@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.numeric import shown
-from modelcollapse.portions import Portion
+from modelcollapse.portions import Portion, portion, whole
 
 if TYPE_CHECKING:
     from modelcollapse.regimes.exchange import Exchange
@@ -91,7 +91,7 @@ def learning(regime: Exchange, generations: int) -> np.ndarray:
 def counts_of(regime: Exchange, sizes: np.ndarray) -> np.ndarray:
     """Fixed counts ``(generations + 1, D, D + 1)``, or ``(D, D + 1)`` if they are always the same; int32."""
     shares, each = shares_of(regime, len(sizes) - 1), sizes_of(regime, sizes)
-    counts = np.rint(shares * each[..., None]).astype(np.int32)
+    counts = portion(shares, each[..., None]).astype(np.int32)
     later = counts[1:] if len(counts) > 1 else counts
     return later[0] if (later == later[0]).all() else counts
 
@@ -160,14 +160,19 @@ def _check_sums(shares: np.ndarray, learns: np.ndarray) -> None:
 
 
 def _check_whole(shares: np.ndarray, each: np.ndarray, learns: np.ndarray) -> None:
-    counts = shares * each[..., None]
-    off = learns[..., None] & (np.abs(counts - np.rint(counts)) > 1e-6 * each[..., None])
+    off = learns[..., None] & ~whole(shares, each[..., None])
     if off.any():
         g, i, j = np.argwhere(off)[0]
         name = "real" if j == shares.shape[-1] - 1 else "weights"
         raise ValueError(
             f"{name} must be whole counts where they are fixed, got {shares[g, i, j]:g} of {each[g, i]} items for "
             f"model {i}: choose other shares or sizes, or fixed=False"
+        )
+    total = portion(shares, each[..., None]).sum(2)
+    if (differs := learns & (total != each)).any():
+        g, i = np.argwhere(differs)[0]
+        raise ValueError(
+            f"weights and real must give all {each[g, i]} items of model {i} where they are fixed, got {total[g, i]}"
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.addresses import CHOICE, DETECTED, MODEL, REAL, fold
+from modelcollapse.addresses import DETECTED, MODEL, REAL, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.data import Rows
 from modelcollapse.laws import Law, Stream, Table, outcome
@@ -71,8 +71,9 @@ class Detected:
     drawn before any item is, so that a data set costs what it costs under ``regime``.
 
     With the real share g of a ``Mixture``, what passes has the real share g' = g (1 - f)/[g (1 - f) + (1 - g)(1 - t)]:
-    refilled, this *is* ``Mixture(1 - g', 0, g')``, in the same numbers. From exact counts (``FreshReal``), whole pools
-    are drawn until enough items have passed, of the last a random subset.
+    refilled, this *is* ``Mixture(1 - g', 0, g')``, in the same numbers. From exact counts (``FreshReal``), and with a
+    score, whole pools are drawn until enough items have passed, of the last a random subset; a chain that has not
+    enough after 10,000 pools fails.
 
     Parameters
     ----------
@@ -161,6 +162,15 @@ class Detected:
             raise ValueError(
                 f"true_positive and false_positive must let something pass, got {self.true_positive!r} and "
                 f"{self.false_positive!r} for {self.regime!r}"
+            )
+        if not self.refills or isinstance(self.regime, Mixture) or np.ndim(self.true_positive + self.false_positive):
+            return
+        passes = (share * (1 - self.false_positive) + (1 - share) * (1 - self.true_positive))[1:].min()
+        if passes * POOLS < MANY:
+            raise ValueError(
+                f"true_positive and false_positive must let at least {MANY / POOLS:g} of the items pass, so that "
+                f"{POOLS:,} pools refill a data set, got {self.true_positive!r} and {self.false_positive!r}: "
+                f"{passes:.3g} pass"
             )
 
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Any:
@@ -288,7 +298,7 @@ class Detected:
                 rows, found, turn = state
                 own = fold(fold(fold(key, DETECTED), REFILLED), turn)
                 new, _, counts = pool(own)
-                return rows | new.take(fold(own, CHOICE), size - rows.count, capacity), found + counts, turn + 1
+                return rows | new.take(fold(own, DETECTED), size - rows.count, capacity), found + counts, turn + 1
 
             shape = jax.eval_shape(pool, key)[0].points
             empty = Rows(jnp.zeros((capacity, *shape.shape[1:]), shape.dtype), jnp.int32(0))
@@ -299,6 +309,8 @@ class Detected:
         return data if model.rows else _summary(model, data), Rated(counts[1] / counts[0])
 
 
+MANY = 30
+"""How many data sets must be expected to pass of the most pools that are drawn, for one to be refilled."""
 _SAID = ("true_positive", "false_positive", "score", "threshold")
 
 
