@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelcollapse.declarations import SaysUnfit
 from modelcollapse.families.wrapping import Wrapper
+from modelcollapse.protocols import SaysUnfit
 
 if TYPE_CHECKING:
     from modelcollapse.run import Run

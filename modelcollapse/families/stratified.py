@@ -73,12 +73,12 @@ class Stratified(Wrapper):
     r"""``family``, but a model's items come in proportion to its law: M of them hold each state the floor or the
     ceiling of :math:`M p` times, by systematic sampling.
 
-    For families of counts, ``Discrete`` first of all, and for the classes of ``Conditional``. A refit then loses at
-    most :math:`K/(4 M^2)` of the diversity in place of a share 1/M, and with a constant M under ``Replace`` nothing at
-    all after the first fit: later data sets equal it exactly. Items are dependent, and a model's law must be known when
-    it is sampled. Real draws stay independent. Where a regime draws from several laws, as ``Mixture`` does, how many
-    items each gives is drawn first, and what each model gives is stratified. States follow one another in their own
-    order, so that neighbours share a rounding.
+    For families of counts, ``Discrete`` first of all, and for the classes of ``Conditional``. A refit then lowers the
+    expected heterozygosity H by at most :math:`K/(4 M^2)`, where independent items take :math:`H/M`; with a constant M
+    under ``Replace`` nothing is lost after the first fit, as later data sets equal it exactly. Items are dependent, and
+    a model's law must be known when it is sampled. Real draws stay independent. Where a regime draws from several laws,
+    as ``Mixture`` does, how many items each gives is drawn first, and what each model gives is stratified. States
+    follow one another in their own order, so that neighbours share a rounding.
 
     Raises
     ------
