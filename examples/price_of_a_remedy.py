@@ -80,7 +80,7 @@ def simulated(seen):
 
 def main(argv=None):
     chosen = _common.options(__doc__.splitlines()[0], argv)
-    chains = 200 if chosen.small else 10_000
+    chains = 200 if chosen.small else 5_000
     table = remedies.price_table(SIZE, REAL, SYNTHETIC, TRUE_POSITIVE, FALSE_POSITIVE, fits=FITS, rate=RATE)
     seen = [lost(*process, chains, chosen.seed) for process in processes()]
     rows = [(row.remedy, row.loss, *pair) for row, pair in zip(table, seen, strict=True)]

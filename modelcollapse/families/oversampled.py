@@ -24,9 +24,8 @@ class Oversampled(Wrapper):
 
     Under ``Replace`` a data set of M real items is followed by data sets of ``times * M`` synthetic ones, as with
     ``size=[M, times * M, times * M, ...]``; a regime with r real items beside s synthetic ones gets r and
-    ``times`` s. Where a
-    regime draws from several laws, as ``Mixture`` does, how many items each gives is drawn first. ``times`` 1 is the
-    family itself. What a regime keeps of a data set, it counts in items, as ever.
+    ``times`` s. Where a regime draws from several laws, as ``Mixture`` does, how many items each gives is drawn first.
+    ``times`` 1 is the family itself. What a regime keeps of a data set, it counts in items, as ever.
 
     Raises
     ------
