@@ -61,9 +61,9 @@ def entrants(ax, size, chains, seed):
     ax.axhline(1, color="0.6", lw=0.8, label="the leader's own loss")
     ax.set(xlabel="generation of the entry", ylabel="loss of the entrant over the leader's")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title("the later, the worse, even with endless data of the pool (dashed)", fontsize=10)
+    ax.set_title("the later, the worse, even with endless data (dashed)", fontsize=10)
     ax.set_ylim(0, 1.4 * ax.get_ylim()[1])  # room for the legend
-    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, columnspacing=0.8)
     return rows
 
 
