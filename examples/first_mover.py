@@ -49,17 +49,21 @@ def entrants(ax, size, chains, seed):
         ax.plot(fits, entrant.first_mover_ratio(size, share, fits, unlimited=True), "--", color=colour, lw=1)
         seen = size * losses(share, size, chains, seed)
         mean, error = seen.mean(0), seen.std(0) / np.sqrt(chains)
-        ax.errorbar(TIMES, mean[2:], 3 * error[2:], fmt="o", color=colour, mfc="white", ms=5, capsize=2)
+        ax.errorbar(TIMES, mean[2:], 3 * error[2:], fmt="o", color=colour, mfc="white", ms=5, capsize=2.5)
         exact = entrant.first_mover_ratio(size, share, np.array(TIMES))
         rows += [
             (f"real share {share:g}, entry at {t}", *row)
             for t, *row in zip(TIMES, exact, mean[2:], error[2:], strict=True)
         ]
-    ax.axhline(1, color="0.6", lw=0.8)
+    ax.plot([], [], "-", color="0.3", label="as many items as the leader had")
+    ax.plot([], [], "--", color="0.3", lw=1, label="endless items")
+    ax.errorbar([], [], [], fmt="o", color="0.3", mfc="white", ms=5, capsize=2.5, label="simulated, with 3 s.e.")
+    ax.axhline(1, color="0.6", lw=0.8, label="the leader's own loss")
     ax.set(xlabel="generation of the entry", ylabel="loss of the entrant over the leader's")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_title("the later, the worse, even with endless data of the pool (dashed)", fontsize=10)
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
+    ax.set_title("the later, the worse, even with endless data (dashed)", fontsize=10)
+    ax.set_ylim(0, 1.4 * ax.get_ylim()[1])  # room for the legend
+    ax.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, columnspacing=0.8)
     return rows
 
 

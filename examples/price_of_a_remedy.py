@@ -1,8 +1,9 @@
 """The price of a remedy: what each leaves of the diversity after 50 fits, exact and simulated, and what it costs.
 
-A vocabulary of 20 words is refitted to 100 of its own draws. Bars are the exact loss of diversity of
-``modelcollapse_theory.remedies.price_table``, dots the loss of simulated chains, and a line marks where a remedy ends
-if it goes on for ever. Ten real items a fit buy ten times as much if they are weighed right beside many synthetic ones
+A vocabulary of 20 words is refitted to 100 of its own draws. A fit to M real items loses the fraction 1/M of the
+diversity, so 1/loss says how many real items, all fitted at once, keep as much. Bars are that of the exact loss of
+``modelcollapse_theory.remedies.price_table``, dots that of simulated chains, and a line marks where a remedy ends if it
+goes on for ever (1: nothing is left). Ten real items a fit buy ten times as much if they are weighed right beside many synthetic ones
 as if the synthetic ones are thrown away; a detector that only removes makes things worse.
 """
 
@@ -16,6 +17,7 @@ from modelcollapse_theory import flag_weights, remedies, weights
 
 SIZE, REAL, SYNTHETIC, FITS, RATE = 100, 10, 990, 50, 0.3
 TRUE_POSITIVE, FALSE_POSITIVE = 0.9, 0.1
+PRICES = 137  # where the words of the prices begin, to the right of all bars
 LAW = (1 / np.arange(1, 21)) / (1 / np.arange(1, 21)).sum()
 
 
@@ -69,30 +71,40 @@ def lost(family, regime, size, chains, seed):
     return seen.mean(), seen.std(ddof=1) / np.sqrt(chains)
 
 
+def simulated(seen):
+    """Worth and error bars (two standard errors of the loss) of each row."""
+    mean, error = np.array(seen).T
+    low, high = 1 / (mean + 2 * error), 1 / np.maximum(mean - 2 * error, 1e-3)
+    return 1 / mean, [1 / mean - low, high - 1 / mean]
+
+
 def main(argv=None):
     chosen = _common.options(__doc__.splitlines()[0], argv)
-    chains = 200 if chosen.small else 2000
+    chains = 200 if chosen.small else 5_000
     table = remedies.price_table(SIZE, REAL, SYNTHETIC, TRUE_POSITIVE, FALSE_POSITIVE, fits=FITS, rate=RATE)
     seen = [lost(*process, chains, chosen.seed) for process in processes()]
     rows = [(row.remedy, row.loss, *pair) for row, pair in zip(table, seen, strict=True)]
     colours = [plot.BLUE if not (row.real or row.once or row.needs == "prior") else plot.VERMILION for row in table]
     figure, ax = pyplot.subplots(figsize=(11.5, 7), layout="constrained")
     places = np.arange(len(table))[::-1]
-    ax.barh(places, [row.loss for row in table], color=colours, alpha=0.45, height=0.7)
+    ax.barh(places, [1 / row.loss for row in table], color=colours, alpha=0.45, height=0.7)
+    worth, bars = simulated(seen)
     ax.errorbar(
-        [mean for mean, _ in seen], places, xerr=[2 * error for _, error in seen], fmt="o", color="0.15", ms=4, lw=1,
-        label=f"simulated, {chains} chains (2 s.e.)",
-    )  # fmt: skip
-    ax.plot([row.limit for row in table], places, "|", color="0.15", ms=13, mew=1.6, label="for ever")
+        worth, places, xerr=bars, fmt="o", color="0.15", ms=4, lw=1, label=f"simulated, {chains} chains (2 s.e.)"
+    )
+    ax.plot([1 / row.limit for row in table], places, "|", color="0.15", ms=13, mew=1.6, label="for ever")
     for row, place in zip(table, places, strict=True):
-        ax.text(1.25, place, price(row), va="center", fontsize=8, color="0.25")
+        ax.text(PRICES, place, price(row), va="center", fontsize=9, color="0.15")
+    ax.text(PRICES, len(table) - 0.4, "price", va="bottom", fontsize=10)
     ax.set_yticks(places, [row.remedy for row in table], fontsize=9)
-    ax.set(xscale="log", xlim=(0.006, 1.15), xlabel=f"loss of diversity after {FITS} fits: 1 - E H_n / H_0")
-    ax.barh(-5, 0.1, color=plot.BLUE, alpha=0.45, label="no real items after the first fit")
-    ax.barh(-5, 0.1, color=plot.VERMILION, alpha=0.45, label="real items, or a prior that knows the truth")
-    ax.set_ylim(-0.7, len(table) - 0.3)
+    ax.set_xlabel(f"worth after {FITS} fits, in real items fitted once: 1 / loss, loss = 1 - E H_n / H_0", x=0.25)
+    ax.set(xlim=(0, 250), xticks=range(0, 121, 20))
+    ax.barh(-5, 1, color=plot.BLUE, alpha=0.45, label="no real items after the first fit")
+    ax.barh(-5, 1, color=plot.VERMILION, alpha=0.45, label="real items, or a prior that knows the truth")
+    ax.set_ylim(-0.7, len(table) + 0.3)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(f"what is lost with each remedy, and its price; M = {SIZE}, r = {REAL} real items", fontsize=11)
+    ax.spines["bottom"].set_bounds(0, 125)
+    ax.set_title(f"what each remedy keeps, and its price; the first fit is to {SIZE} real items", fontsize=11)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     _common.save(figure, "price_of_a_remedy", chosen)
     pyplot.close(figure)

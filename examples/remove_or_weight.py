@@ -9,6 +9,7 @@ set from the same pool helps, and where no more can be had, a lower weight of fl
 import _common
 import numpy as np
 from matplotlib import pyplot
+from matplotlib.ticker import NullFormatter
 
 import modelcollapse as mc
 from modelcollapse import plot
@@ -74,16 +75,20 @@ def main(argv=None):
             (f"kept after {fits[-1]} fits, {name}", float(1 - loss(FOUND, fits[-1])), seen[:, -1].mean(),
              seen[:, -1].std() / chains**0.5)
         )  # fmt: skip
-        end.plot(rates, [float(loss(rate, late)) for rate in rates], color=colour, ls=style, lw=1.6)
+        one = f"{WEIGHT} at every t (best at t = {FOUND})"
+        end.plot(rates, [float(loss(rate, late)) for rate in rates], color=colour, ls=style, lw=1.6,
+                 label=name.replace(str(WEIGHT), one))  # fmt: skip
         if name != "no detector":
             points = [1 - kept(regime(rate), late - 1, chains, chosen.seed, [late - 1])[:, -1].mean() for rate in shown]
             end.plot(shown, points, "o", color=colour, mfc="white", ms=5)
     path.set(xlabel="fits (generation + 1)", ylabel=r"diversity kept, $E\,H_n / H_0$")
     path.set_title(f"t = {FOUND}, f = {MISTAKEN}", fontsize=10)
     path.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.12))
-    end.set(xlabel="true-positive rate t", ylabel="fraction of the diversity lost in the end", yscale="log")
-    end.set_yticks(ticks := [0.005, 0.01, 0.02, 0.04], [f"{tick:g}" for tick in ticks])
-    end.minorticks_off()
+    end.set(xlabel="true-positive rate t", ylabel="diversity lost in the end (log scale)", yscale="log")
+    end.set_ylim(0.0025, 0.07)
+    end.set_yticks(ticks := [0.003, 0.005, 0.01, 0.02, 0.03, 0.05], [f"{tick:g}" for tick in ticks])
+    end.yaxis.set_minor_formatter(NullFormatter())
+    end.legend(frameon=False, fontsize=8, loc="lower left")
     end.set_title("the better the detector, the worse plain removal", fontsize=10)
     figure.suptitle(f"{SIZE} items a fit, {SHARE:.0%} real: exact (lines) and {chains} chains (circles)", fontsize=11)
     _common.save(figure, "remove_or_weight", chosen)

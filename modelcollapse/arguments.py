@@ -177,8 +177,10 @@ def law_tolerance(entries: int) -> float:
     return 1e-6 + 4 * float(np.sqrt(entries)) * float(np.finfo(np.float32).eps)
 
 
-def law(name: str, weights: ArrayLike, normalise: bool = False) -> np.ndarray:
+def law(name: str, weights: ArrayLike, normalise: bool | None = None) -> np.ndarray:
     """Probabilities ``(K,)`` float64 with a sum of 1; with ``normalise``, of any nonnegative weights, such as counts.
+
+    None says that the caller has no such option, so that no message advises it.
 
     Raises
     ------
@@ -204,7 +206,8 @@ def law(name: str, weights: ArrayLike, normalise: bool = False) -> np.ndarray:
     if total <= 0:
         raise ValueError(f"{name} must not all be zero")
     if not normalise and abs(total - 1) > law_tolerance(p.size):
-        raise ValueError(f"{name} must sum to 1, got a sum of {total:.9g}; for counts or weights pass normalise=True")
+        advice = "" if normalise is None else "; for counts or weights pass normalise=True"
+        raise ValueError(f"{name} must sum to 1, got a sum of {total:.9g}{advice}")
     return p / total
 
 

@@ -141,7 +141,9 @@ class HasDensity(Protocol):
 
 @runtime_checkable
 class SaysUnfit(Protocol):
-    """A family that says, for the message of a chain that failed, which data leave it without a finite fit."""
+    """A family that says, for the message of a chain that failed, which data leave it without a finite fit; a wrapper,
+    where nothing comes out that can be fitted to.
+    """
 
     unfit: str
 

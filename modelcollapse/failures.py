@@ -31,10 +31,14 @@ class ChainFailure(RuntimeError):
 
 
 def _why(family: object) -> str:
-    """What the innermost family says of data that it cannot be fitted to."""
-    while isinstance(family, Wrapper):
+    """What the family, and those within it, say of data that they cannot be fitted to."""
+    said = []
+    while True:
+        if isinstance(family, SaysUnfit):
+            said.append(f"; {family.unfit}")
+        if not isinstance(family, Wrapper):
+            return "".join(said)
         family = family.family
-    return f"; {family.unfit}" if isinstance(family, SaysUnfit) else ""
 
 
 class Interrupted(KeyboardInterrupt):

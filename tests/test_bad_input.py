@@ -11,7 +11,7 @@ import pytest
 from toys import Origins, Walk, origin, originals, place, seen
 
 import modelcollapse as mc
-from modelcollapse import families
+from modelcollapse import families, observables, regimes
 
 COINS = mc.categorical([0.5, 0.5])
 PLANE = mc.normal([0.0, 0.0])
@@ -45,6 +45,9 @@ def uniform(key: jax.Array, n: int) -> jax.Array:
 def names(key: jax.Array, n: int) -> jax.Array:
     return jax.random.randint(key, (n,), 0, 3, jnp.int32)
 
+
+END = "the end of the message"
+"""The part before it is the last: no advice follows."""
 
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     # sizes and counts
@@ -119,6 +122,26 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: mc.normal_mixture([0.5, 0.5], [0.0, 1.0], [1.0]), ValueError, ("covariances", "(2, 1, 1)", "(1,)")),
     "a singular component": (
         lambda: mc.normal_mixture([0.5, 0.5], [0.0, 1.0], [1.0, 0.0]), ValueError, ("covariances[1]", "positive definite")),
+    # laws to be drawn towards, and shares: only what has the option advises normalise=True
+    "a normal base of states": (lambda: families.Posterior(mc.Discrete(), 1.0, base=LINE), ValueError,
+        ("base", "a law on states that Discrete can have", "got a normal law")),
+    "a base of states for a normal family": (lambda: families.Posterior(mc.Gaussian(), 1.0, base=COINS), ValueError,
+        ("base", "a normal law that Gaussian can have", "got a law on states")),
+    "a base of states for counts": (lambda: families.Posterior(families.Poisson(), 1.0, base=COINS), ValueError,
+        ("base", "a law that Poisson can have", "got a law on states")),
+    "a sampler as a base": (lambda: families.Posterior(mc.Discrete(), 1.0, base=mc.sampler(names)), ValueError,
+        ("base", "a law on states", "a Sampler, of which no such law is known")),
+    "a law to shrink to": (lambda: families.Shrunk(mc.Discrete(), [0.5, 0.6], 0.1), ValueError,
+        ("to must sum to 1", "got a sum of 1.1", END)),
+    "shares of rewards": (
+        lambda: families.Curated(mc.Discrete(), [[0.0, 1.0], [1.0, 0.0]], shares=[0.5, 0.6]), ValueError,
+        ("shares must sum to 1", "got a sum of 1.1", END)),
+    "weights of a union": (lambda: observables.union("heterozygosity", weights=[0.5, 0.6]), ValueError,
+        ("weights must sum to 1", "got a sum of 1.1", END)),
+    "a half generation": (lambda: regimes.Exchange(np.eye(2), frozen=[None, 2.5]), TypeError,
+        ("frozen", "whole numbers (or None)", "got [None, 2.5]")),
+    "a generation in words": (lambda: regimes.Exchange(np.eye(2), enters=[None, "two"]), TypeError,
+        ("enters", "whole numbers (or None)", "got [None, 'two']")),
     # tables and samplers
     "empty table": (lambda: mc.table([]), ValueError, ("table", "at least one row", "(0,)")),
     "table without columns": (lambda: mc.table(np.zeros((4, 0))), ValueError, ("table", "at least one row", "(4, 0)")),
@@ -270,6 +293,9 @@ def test_bad_input(case: str) -> None:
         call()
     assert caught.type is kind
     for part in parts:
+        if part is END:
+            assert str(caught.value).endswith(parts[-2])
+            continue
         assert part in str(caught.value), f"{part!r} is not in: {caught.value}"
 
 

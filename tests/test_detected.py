@@ -225,7 +225,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "weights of counts that cannot be weighted": (
         lambda: mc.simulate(mc.Poisson(), mc.poisson(2.0), Detected(IID, 0.5, 0.1, weight=0.5), **RUN),
-        TypeError, "Detected.weight=. needs data sets with a method `mixed`",
+        TypeError, "Detected.weight=. needs a family whose data sets can be weighted, .*got Poisson",
     ),
     "rates that nobody measures": (
         lambda: mc.simulate(mc.Discrete(), COINS, Detected(IID, 0.5, 0.1), "detected_rates", **RUN),

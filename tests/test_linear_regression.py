@@ -299,7 +299,7 @@ TWINS = np.stack([X[:, 0], X[:, 1], X[:, 0]], 1)
         (
             lambda: mc.simulate(mc.Poisson(), mc.poisson(2.0), mc.Weighted(0.5), size=9, generations=1),
             TypeError,
-            "of Poisson lack; use FreshReal for plain pooling",
+            "got Poisson, whose .* have no method `mixed`: use FreshReal for plain pooling",
         ),
     ],
 )  # fmt: skip

@@ -444,7 +444,9 @@ def test_a_run_by_rows_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_set_that_stays_short_fails_by_its_generation() -> None:
-    with pytest.raises(mc.ChainFailure, match=r"Verified was not finite in chain 0 at generation 1") as failure:
+    with pytest.raises(
+        mc.ChainFailure, match=r"Verified .* chain 0 at generation 1.*pass accept in rounds=2"
+    ) as failure:
         mc.simulate(
             Verified(mc.Gaussian(), high, rounds=2), mc.normal(), observe="mean", size=8, generations=2, chains=2
         )
@@ -462,6 +464,10 @@ def test_a_chain_without_an_accepted_state_fails_by_its_generation() -> None:
             chains=50,
         )
     lost = failure.value
+    assert str(lost).endswith(
+        "; Verified gives out no data set if accept lets none of the states pass that the model has left: "
+        "let each pass with some chance, or add real data"
+    )
     assert 0 < lost.chains.size < 50
     assert set(lost.generations) == {1}
     np.testing.assert_array_equal(lost.run["probabilities"][lost.chains, 0, 0], 1)

@@ -45,7 +45,10 @@ class Discrete:
 
     def summarise(self, rows: Rows) -> Counts:
         if self.states is None:
-            raise ValueError("a table of states needs the number of states: Discrete(states=K)")
+            raise ValueError(
+                "Discrete needs the number of states to count rows, those of a table, a sampler or a score: "
+                "give Discrete(states=K), got states=None"
+            )
         counts = jnp.zeros(self.states, jnp.int32).at[rows.points].add(rows.present.astype(jnp.int32))
         inside = (rows.points >= 0) & (rows.points < self.states)
         # a scatter drops what lies outside in silence; -1 makes the fit fail

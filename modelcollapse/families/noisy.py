@@ -24,8 +24,8 @@ from modelcollapse.pytree import part
 class Noisy(Selecting):
     r"""``family``, whose models give out rows with normal noise on each coordinate; real data stay as they are.
 
-    Of a normal law that is again one, with covariance :math:`\Sigma + s^2 I`, and moments are drawn from it at once; of
-    any other family the noise is added to the rows. ``scale`` 0 is the family itself (of a normal law bit for bit).
+    A normal law becomes the normal law with covariance :math:`\Sigma + s^2 I`, whose moments are drawn at once; for any
+    other family the noise is added to the rows. ``scale`` 0 is the family itself (of a normal law bit for bit).
     Families of states and tokens, and those whose rows hold labels, are refused: put the noise within them. Noise may
     leave the range of a family of positive rows, whose fit then fails.
 

@@ -22,10 +22,10 @@ from modelcollapse.pytree import part, static
 class Oversampled(Wrapper):
     """``family``, but a model gives ``times`` items wherever a regime asks it for one; real draws are as asked.
 
-    Under ``Replace`` data sets of M real items are followed by such of ``times`` M synthetic ones, as with ``size=[M,
-    times * M, times * M, ...]``; a regime with r real items beside s synthetic ones gets r and ``times`` s. Where a
-    regime draws from several laws, as ``Mixture`` does, how many items each gives is drawn first. ``times`` 1 is the
-    family itself. What a regime keeps of a data set, it counts in items, as ever.
+    Under ``Replace`` a data set of M real items is followed by data sets of ``times * M`` synthetic ones, as with
+    ``size=[M, times * M, times * M, ...]``; a regime with r real items beside s synthetic ones gets r and
+    ``times`` s. Where a regime draws from several laws, as ``Mixture`` does, how many items each gives is drawn first.
+    ``times`` 1 is the family itself. What a regime keeps of a data set, it counts in items, as ever.
 
     Raises
     ------

@@ -10,9 +10,23 @@ import numpy as np
 
 from modelcollapse import arguments
 from modelcollapse.families.wrapping import described
+from modelcollapse.laws import Law
 from modelcollapse.numeric import shown
-from modelcollapse.protocols import Family, Informed, Params, Projects
+from modelcollapse.protocols import Family, Informed, OfKind, Params, Projects
 from modelcollapse.protocols import Source as SourceProtocol
+
+KINDS = {"states": "a law on states", "normal": "a normal law"}
+
+
+def _kind(family: Family) -> str:
+    return family.kind if isinstance(family, OfKind) else ""
+
+
+def _named(source: SourceProtocol) -> str:
+    """A source in words: a law of a known kind, of another family, or the name of its class."""
+    if not isinstance(source, Law):
+        return f"a {type(source).__name__}, of which no such law is known"
+    return KINDS.get(_kind(source.family), f"a law of {described(source.family)}")
 
 
 def target(name: str, value: SourceProtocol | Params, family: Family) -> Params:
@@ -21,9 +35,9 @@ def target(name: str, value: SourceProtocol | Params, family: Family) -> Params:
         told = family.told(value) if isinstance(family, Informed) else family
         found = told.project(value) if isinstance(told, Projects) else None
         if found is None:
+            wanted = KINDS.get(_kind(family), "a law")
             raise ValueError(
-                f"{name} must be a law with parameters of {described(family)}, and those of this "
-                f"{type(value).__name__} are not known"
+                f"{name} must be {wanted} that {described(family)} can have, or its parameters; got {_named(value)}"
             )
         return found
     if isinstance(value, jax.Array | np.ndarray | list | tuple):

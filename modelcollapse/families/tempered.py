@@ -21,7 +21,7 @@ from modelcollapse.pytree import part
 class Tempered(OutputWrapper):
     r"""``family``, whose models give out :math:`p^{1/\tau}`, normalised; real data stay as they are.
 
-    On states that is computed in logarithms: those of probability 0 keep it, and equals stay equal. Of a normal law it
+    On states the power is computed in logarithms: a probability of 0 stays 0, and equals stay equal. Of a normal law it
     is the normal law with :math:`\tau` times the covariance. ``temperature`` 1 is the family itself, bit for bit.
     Mixtures, kernels and networks are refused, since a power of such a law is none of that family.
 

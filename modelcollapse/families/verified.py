@@ -105,6 +105,20 @@ class Verified(Selecting):
     def by_rows(self) -> bool:
         return isinstance(self.accept, OfRows) or isinstance(self.correct, OfRows)
 
+    @property
+    def unfit(self) -> str:
+        """Why a chain has nothing to be fitted to."""
+        name = "accept" if self.correct is None else "correct"
+        if self.by_rows:
+            return (
+                f"Verified gives out no data set if fewer rows than wanted pass {name} in rounds={self.rounds} turns, "
+                "or if a chance is outside [0, 1]: give larger rounds, or a verifier that accepts more"
+            )
+        return (
+            f"Verified gives out no data set if {name} lets none of the states pass that the model has left: "
+            "let each pass with some chance, or add real data"
+        )
+
     def check(self, source: Source, sizes: np.ndarray) -> None:
         self.family.check(source, sizes)  # type: ignore[attr-defined]
         if self.by_rows:

@@ -24,7 +24,10 @@ def when(name: str, value: np.ndarray | jax.Array | Iterable[int | None], never:
     """A generation for each model ``(D,)`` int32; None stands for ``never``."""
     whole = isinstance(value, np.ndarray | jax.Array)
     given = [never if one is None else one for one in ([] if whole else arguments.listed(name, value))]
-    return arguments.whole_array(name, value if whole else given, ndim=1).astype(np.int32)  # type: ignore[arg-type]
+    try:
+        return arguments.whole_array(name, value if whole else given, ndim=1).astype(np.int32)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be whole numbers (or None), one for each model, got {shown(value)}") from None
 
 
 def permutation(name: str, value: ArrayLike) -> tuple[int, ...]:

@@ -96,8 +96,8 @@ def weighable(data: T, family: Family, regime: str, instead: str) -> T:
     """``data`` in the form of a weighted pool; TypeError if its kind cannot be weighted."""
     if not isinstance(data, CanWeigh):
         raise TypeError(
-            f"{regime} needs data sets with a method `mixed`, which the {type(data).__name__} of "
-            f"{type(family).__name__} lack; {instead}"
+            f"{regime} needs a family whose data sets can be weighted, such as Discrete, Gaussian or Regression; got "
+            f"{type(family).__name__}, whose {type(data).__name__} have no method `mixed`: {instead}"
         )
     return alone(data)
 
