@@ -34,6 +34,16 @@ def turned(weights: np.ndarray) -> np.ndarray:
     return weights.T / weights.T.sum(1, keepdims=True)
 
 
+def taught_by(weights: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """The transposed matrix, with the shares that are not real."""
+    return turned(weights) * (1 - real)[:, None]
+
+
+def alike(weights: np.ndarray) -> np.ndarray:
+    """The matrix by which all models teach alike."""
+    return np.broadcast_to(weights.mean(1, keepdims=True), weights.shape)
+
+
 def of_two(
     lab: Lab, name: str, regime: Exchange, observe: Observe, size: int, fits: int | tuple[int, ...], models: int = 2
 ) -> Run:
@@ -160,19 +170,22 @@ def who_survives(lab: Lab) -> Evidence:
 @I.claim(population_limits.absent, chains=120_000)
 def absent_from_models(lab: Lab) -> Iterator[Evidence]:
     """P(a state is absent from a model) solves a recursion over the lineages of all models"""
-    weights, real, sizes, q = np.array([[0.5, 0.2], [0.3, 0.6]]), np.array([0.3, 0.1]), np.array([3, 4]), 0.5
+    weights, real, sizes, q = np.array([[0.65, 0.05], [0.85, 0.1]]), np.array([0.3, 0.05]), np.array([3, 4]), 0.5
     regime = Exchange(weights, real, sizes)
     law = of_two(lab, "absent", regime, "probabilities", 4, 60)["probabilities"][:, 0, :, 0]
     exact, both = population_limits.absent(q, weights, real, sizes)
     early, _ = population_limits.absent(q, weights, real, sizes, 2)
+    others = {"W transposed": taught_by(weights, real), "all models alike": alike(weights)}
+    apart = {name: population_limits.absent(q, other, real, sizes) for name, other in others.items()}
     for i in range(2):
         wrong: Misses = {
             "after two fits": early[i],
             "the other model": exact[1 - i],
             "a fresh data set": (1 - q) ** sizes[i],
-        }
+        } | {name: each[i] for name, (each, _) in apart.items()}
         yield Evidence(Proportion.of(law[:, i] == 0), exact[i], wrong, f"model {i + 1}")
     wrong = {"independent models": float(np.prod(exact)), "the smaller model": exact.min()}
+    wrong |= {name: of_both for name, (_, of_both) in apart.items()}
     yield Evidence(Proportion.of((law == 0).all(1)), both, wrong, "both models")
 
 
@@ -209,19 +222,19 @@ def first_mover(lab: Lab) -> Iterator[Evidence]:
     yield Evidence(BoundedMean(seen, 0, H0), kept(1 / size), wrong, half)
 
 
-@I.claim(populations.overlaps, populations.mean_laws, chains=40_000)
+@I.claim(populations.overlaps, populations.mean_laws, chains=100_000)
 def specialised_models(lab: Lab) -> Iterator[Evidence]:
     """models with truths of their own end at a mixture of everybody's, and their diversity with them"""
     laws = np.array([[0.8, 0.2], [0.1, 0.9]])
-    weights, real, sizes, fits = np.array([[0.3, 0.5], [0.1, 0.5]]), np.array([0.2, 0.4]), np.array([4, 6]), 4
+    weights, real, sizes, fits = np.array([[0.3, 0.5], [0.1, 0.5]]), np.array([0.2, 0.4]), np.array([2, 3]), 4
     source = sources.separate(*map(sources.categorical, laws))
     observe = {"p": "probabilities", "between": observables.between("mismatch")}
     regime, population = Exchange(weights, real, sizes), Population(families.Discrete(), models=2)
-    run = lab.run("specialised", population, source, regime, observe, size=6, fits=fits)
+    run = lab.run("specialised", population, source, regime, observe, size=3, fits=fits)
     mean = Formula(populations.mean_laws, weights, real, laws, fits, at=(0, 0))
     wrong: Misses = {
         "its own truth": laws[0, 0],
-        "W transposed": mean(weights=turned(weights) * (1 - real)[:, None]),
+        "W transposed": mean(weights=taught_by(weights, real)),
     }
     yield mean.against(BoundedMean(run["p"][:, 0, 0, 0], 0, 1), "E p_1", wrong, early=1)
     product = Formula(populations.overlaps, weights, real, sizes, laws, fits, at=(0, 1), read=lambda f: 1 - float(f))
@@ -229,6 +242,9 @@ def specialised_models(lab: Lab) -> Iterator[Evidence]:
     wrong = {
         "one truth, the mean of both": product(laws=np.broadcast_to(laws.mean(0), laws.shape)),
         "independent models": 1 - first @ second,
+        "sizes exchanged": product(sizes=sizes[::-1]),
+        "an item more in each data set": product(sizes=sizes + 1),
+        "W transposed": product(weights=taught_by(weights, real)),
     }
     yield product.against(BoundedMean(run["between"][:, 0, 0, 1], 0, 1), "E[1 - sum p_1 p_2]", wrong)
 
@@ -236,7 +252,7 @@ def specialised_models(lab: Lab) -> Iterator[Evidence]:
 @I.claim(populations.gaussian_moments, chains=60_000)
 def gaussian_models(lab: Lab) -> Iterator[Evidence]:
     """unbiased normal models gain the variance of each other's means: S' = g + W (S + diag m) - diag B"""
-    weights, real, sizes, fits = np.array([[0.2, 0.7], [0.5, 0.4]]), np.array([0.1, 0.1]), np.array([8, 12]), 6
+    weights, real, sizes, fits = np.array([[0.85, 0.05], [0.6, 0.3]]), np.array([0.1, 0.1]), np.array([8, 12]), 6
     regime, population = Exchange(weights, real, sizes), Population(families.Gaussian(), models=2)
     run = lab.run("normal models", population, sources.normal(), regime, ["mean", "variance"], size=12, fits=fits)
     mean, variance = run["mean"][:, 0, :, 0], run["variance"][:, 0, :, 0]
@@ -244,9 +260,14 @@ def gaussian_models(lab: Lab) -> Iterator[Evidence]:
     def exact(*at: int) -> Formula:
         return Formula(populations.gaussian_moments, weights, real, sizes, fits, at=at)
 
-    wrong: Misses = {"the truth's variance": 1.0}
+    others = {"W transposed": taught_by(weights, real), "all models alike": alike(weights)}
+
+    def among(of: Formula) -> Misses:
+        return {name: of(weights=other) for name, other in others.items()}
+
+    wrong: Misses = {"the truth's variance": 1.0} | among(exact(2, 0))
     yield exact(2, 0).against(NominalMean(variance[:, 0]), "E sigma_1^2", wrong, ddof=0)
-    wrong = {"within a model": exact(1, 0, 0)(), "models apart": 0.0}
+    wrong = {"within a model": exact(1, 0, 0)(), "models apart": 0.0} | among(exact(1, 0, 1))
     yield exact(1, 0, 1).against(NominalMean(mean.prod(1)), "E mu_1 mu_2", wrong, ddof=0)
 
 

@@ -114,6 +114,7 @@ def posterior_paths(lab: Lab) -> Iterator[Evidence]:
     exact = Formula(iterated_learning.posterior, SIZE, 12, strength, share, read=kept)
     wrong = {
         "no real data": exact(share=0.0),
+        "half of the real data": exact(share=share / 2),
         "no prior": exact(strength=0.0),
         "maximum likelihood": kept(workflows.random_mixing(SIZE, 12, share)),
     }
