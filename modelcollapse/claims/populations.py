@@ -274,7 +274,7 @@ def gaussian_models(lab: Lab) -> Iterator[Evidence]:
 @I.claim(entrant.composed_loss)
 def frozen_model_as_truth(lab: Lab) -> Evidence:
     """where a frozen model stands for reality, losses compose: 1 - v = (1 - v_A)(1 - v_workflow)"""
-    size, share, fits, frozen = 10, 0.3, 8, 6
+    size, share, fits, frozen = 10, 0.3, 3, 6
     weights = np.zeros((fits + 1, 2, 2))
     weights[:, 1] = [share, 1 - share]
     weights[1, 1] = [1, 0]  # its first data set is all the frozen model's
@@ -286,6 +286,7 @@ def frozen_model_as_truth(lab: Lab) -> Evidence:
         "the frozen model alone": kept(1 / frozen),
         "no frozen model": H0 * (1 - 1 / size) ** fits,
         "losses that add up": kept(1 / frozen + workflow),
+        "one fit early": kept(entrant.composed_loss(1 / frozen, float(workflows.random_mixing(size, fits - 1, share)))),
     }
     return Evidence(BoundedMean(seen, 0, H0), kept(entrant.composed_loss(1 / frozen, workflow)), wrong, "v_A = 1/6")
 
