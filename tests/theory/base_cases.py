@@ -129,6 +129,7 @@ CASES: dict[str, dict[str, Any]] = {
     "definitions.least_mixing_share": {"sample_size": 10, "factor": 3.0},
     "definitions.lost_for_good": {"probability": 0.2, "kept": 3},
     "definitions.share_exponent": {"sample_size": 10, "share": 0.2},
+    "definitions.exponent": {"sizes": [10, 20], "risks": [0.2, 0.1]},
     "definitions.table": {"sample_size": 10, "real": 3, "probability": 0.2, "synthetic": 7},
     "definitions.least_weight": {"sample_size": 10, "real": 3, "factor": 3.0},
     "definitions.thin_tail_probability": {"sample_size": 10, "deviations": 3.0, "share": 0.5, "ddof": 1},

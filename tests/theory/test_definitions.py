@@ -93,6 +93,7 @@ def test_exponents_are_slopes_of_the_limit():
         u = (np.exp(x) - 1) * (r / np.exp(x)) * (2 - r / np.exp(x))
         assert definitions.count_exponent(m, r) == pytest.approx(np.diff(np.log1p(u))[0] / 2e-6, rel=1e-5, abs=1e-9)
     assert definitions.share_exponent(10**6, 0) == 0
+    assert definitions.exponent([10, 100, 1000], [1.0, 0.1, 0.01]) == pytest.approx(1)
 
 
 def test_a_state_outside_the_fixed_set_dies_out_for_certain():

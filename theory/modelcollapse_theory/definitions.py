@@ -28,7 +28,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory import accumulation, weights, workflows
-from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, positive, whole, within
 from modelcollapse_theory._register import theorem
 
 _OWN = "derived in theory/derivations/definitions.md"
@@ -222,6 +222,18 @@ def count_exponent(sample_size: ArrayLike, real: ArrayLike) -> Array:
         raise ValueError(f"real must not exceed sample_size, got {real!r}")
     u = (size - 1) * (r / size) * (2 - r / size)
     return np.asarray(r * ((2 + r) - 2 * r / size) / size / (1 + u))
+
+
+def exponent(sizes: ArrayLike, risks: ArrayLike) -> float:
+    """Least-squares slope of -ln ``risks`` (k,) over ln ``sizes`` (k,), k >= 2: P5 as it is measured."""
+    size, risk = whole("sizes", sizes, 1).astype(np.float64), positive("risks", risks)
+    if size.ndim != 1 or size.shape != risk.shape or np.unique(size).size < 2:
+        raise ValueError(
+            "sizes and risks must be vectors of one length, with at least two different sizes, "
+            f"got {sizes!r} and {risks!r}"
+        )
+    gap = np.log(size) - np.log(size).mean()
+    return float(-(gap @ np.log(risk)) / (gap @ gap))
 
 
 # --- P6: lost for good -----------------------------------------------------------------------------------------------

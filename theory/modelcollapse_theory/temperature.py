@@ -210,7 +210,7 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, effective:
         p, _ = _settled(truth, start / (start @ number), number, 1 / tau, g, _LONG)
         return float(np.exp(scipy.special.entr(p) @ number))
 
-    what = (
+    what: tuple[str, ...] = (
         "infinite data: the law itself, no sampling noise",
         f"temperature {tau:g} at every fit, start at the truth",
     )
