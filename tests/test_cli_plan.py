@@ -27,7 +27,7 @@ CASES = {
         plan.detector_to_keep(0.15, 30, 0.02, 0.1, 0.5, 0.0)
     ),
     "flagged --size 20 --share 0.2 --true-positive 0.8 --false-positive 0.1 --refill no": lambda: (
-        flag_weights.best_treatment(20, 0.2, 0.8, 0.1, "no")
+        flag_weights.best_treatment(20, 0.2, 0.8, 0.1, refill=False)
     ),
     "flagged --size 20 --share 0.2 --true-positive 0.8": lambda: flag_weights.best_treatment(20, 0.2, 0.8, 0.0),
     "labels --real 10 --synthetic 90 --of mean": lambda: weights.label_weight(10, 90, "mean"),
@@ -123,6 +123,7 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
         ("worth --lost 1.5 --drawn 5", "plan: --lost must lie in [0, 1], got 1.5"),
         ("half-life --of vocabulary --size 30 --zipf 2", "plan: --zipf must have at least 3 possible states"),
         ("half-life --of entropy --size 30", "--zipf or --words must say"),
+        ("temperature --temperature 0.9 --effective 5 --zipf 3", "the vocabulary's own number, got 5.0"),
         ("temperature --temperature 0.9 --effective 5 --zipf 3", "plan: --effective must lie in (0, 2.70"),
         ("temperature --temperature 0 --effective 2 --zipf 3", "plan: --temperature must be positive, got 0"),
         ("temperature --temperature 0.9 --effective 2", "--zipf or --words must say"),
@@ -132,6 +133,14 @@ def test_a_large_sample_answer_and_a_failed_demand_are_named(capsys):
 def test_an_impossible_demand_is_refused_with_what_is_possible(command, message, capsys):
     assert main(["plan", *command.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_temperature_that_needs_no_real_data_is_answered_by_the_law_of_infinite_data(capsys):
+    assert main(["plan", "temperature", "--temperature", "1.2", "--effective", "2", "--zipf", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("real share: 0\n")
+    assert "no, the law of infinite data" in shown
+    assert "not proved" not in shown
 
 
 def test_generations_are_fits_less_one(capsys):

@@ -33,13 +33,16 @@ _ALIASES = {"sample-size": ("--sample-size", "--size")}  # --size as in `modelco
 
 
 class Question(NamedTuple):
-    """What it asks, what its value is called, what that value achieves, its options, and who answers."""
+    """What it asks, what its value is called, what that value achieves, its options, who answers, and with which law
+    where the answer is not exact.
+    """
 
     asks: str
     label: str | Callable[[argparse.Namespace], str]
     achieved: str
     options: dict[str, dict[str, Any]]
     answer: Callable[[argparse.Namespace], plan.Answer]
+    inexact: str = "a large-sample law"
 
 
 QUESTIONS: dict[str, Question] = {
@@ -100,6 +103,7 @@ QUESTIONS: dict[str, Question] = {
             "words": {"nargs": "?", "const": "", "metavar": "FILE", "help": "word frequencies of a text"},
         },
         lambda o: temperature.share_to_keep_words(_law(o), o.temperature, o.effective),
+        "the law of infinite data",
     ),
     "growth": Question(
         "How fast must data sets grow, M t^b, to avoid collapse, and what does it cost?",
@@ -127,7 +131,7 @@ QUESTIONS: dict[str, Question] = {
             "refill": {"choices": ["yes", "no"], "default": "yes", "help": "whether more of the pool can be had"},
         },
         lambda o: flag_weights.best_treatment(
-            o.sample_size, o.share, o.true_positive, o.false_positive, o.refill
+            o.sample_size, o.share, o.true_positive, o.false_positive, refill=o.refill == "yes"
         ),
     ),
     "labels": Question(
@@ -257,7 +261,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"question": options.question, "label": label} | dataclasses.asdict(answer), indent=1))
     else:
-        print(text(label, answer, QUESTIONS[options.question].achieved))
+        question = QUESTIONS[options.question]
+        print(text(label, answer, question.achieved, question.inexact))
     return 0
 
 
@@ -333,7 +338,7 @@ def _law(options: argparse.Namespace) -> np.ndarray:
     return weights / weights.sum()
 
 
-def text(label: str, answer: plan.Answer, achieved: str) -> str:
+def text(label: str, answer: plan.Answer, achieved: str, inexact: str) -> str:
     """The answer for people."""
     value = f"{answer.value:.10g}" + (
         f" (generation {answer.value - 1:.10g})" if label == "fits" and answer.value else ""
@@ -348,5 +353,5 @@ def text(label: str, answer: plan.Answer, achieved: str) -> str:
         lines.append(("  cost:", f"{answer.cost:.6g} draws"))
     lines.append(("  regime:", answer.regime))
     lines.append(("  assumptions:", "; ".join(answer.assumptions)))
-    lines.append(("  exact:", "yes" if answer.exact else "no, a large-sample law"))
+    lines.append(("  exact:", "yes" if answer.exact else f"no, {inexact}"))
     return "\n".join([" ".join(lines[0]), *(f"{name:<15} {what}" for name, what in lines[1:])])

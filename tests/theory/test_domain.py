@@ -90,7 +90,7 @@ REMEDIES = {
     "zero": names("base base_mean shift strength target"),
     "fraction": names("base shift target weight"),
     "empty": names("without"),
-    "bool": names("own own_start"),
+    "bool": names("own own_start refill"),
     "2**62": names("archive members"),
 }
 SEVERAL_MODELS = {

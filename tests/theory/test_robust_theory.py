@@ -3,25 +3,11 @@
 import numpy as np
 import pytest
 from scipy.special import ndtri
+from three_rows import of_three
 
 from modelcollapse_theory import NotCovered, robust
 
 MEDIAN = ndtri(0.75)
-
-
-def of_three(function):
-    """The mean of a function of the smaller gap of three normal rows; the gaps have density sqrt(3)/pi e^(-(u^2+v^2+uv)/3).
-
-    By the trapezoidal rule in the logarithm of the smaller gap u and in the excess of the other, v = u + w, twice.
-    """
-    a = np.arange(-60.0, 4.0, 0.02)
-    nodes, weights = np.polynomial.legendre.leggauss(200)
-    w = 10 * (nodes + 1)
-    u = np.exp(a)[:, None]
-    density = 2 * np.sqrt(3) / np.pi * np.exp(-(u**2 + (u + w) ** 2 + u * (u + w)) / 3)
-    mass = (density @ (10 * weights)) * np.exp(a) * 0.02
-    assert mass.sum() == pytest.approx(1, rel=1e-10)
-    return float((mass * function(np.exp(a) / MEDIAN)).sum())
 
 
 def test_three_rows_by_the_law_of_their_gaps():

@@ -98,6 +98,16 @@ def whole(
     return array.astype(np.int64)
 
 
+def schedule(
+    name: str, value: ArrayLike, minimum: int = 1, reason: str = "a fit needs data", longest: int | None = None
+) -> NDArray[np.int64]:
+    """The sizes M_1, ..., M_n of data sets as a vector of int64, of at most ``longest`` entries."""
+    size = whole(name, value, minimum, reason)
+    if size.ndim != 1 or (longest is not None and size.size > longest):
+        raise ValueError(f"{name} must be a vector M_1, ..., M_n, got shape {size.shape}")
+    return size
+
+
 def real(name: str, value: ArrayLike) -> Array:
     """``value`` as float64, refused unless finite."""
     with np.errstate(over="ignore"):

@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import LONGEST, Array, choice, law, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import LONGEST, Array, choice, law, one_real, one_whole, schedule, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import share_lost
 
@@ -83,9 +83,7 @@ def accumulate_sizes(sizes: ArrayLike) -> Array:
     Exact. Each batch that is small beside the pool costs little; the loss stays below 1 unless the first batch is one
     item.
     """
-    size = whole("sizes", sizes, 1, "a batch needs items").astype(np.float64)
-    if size.ndim != 1:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    size = schedule("sizes", sizes, 1, "a batch needs items").astype(np.float64)
     return np.concatenate([[0.0], -np.expm1(np.cumsum(scipy.special.xlog1py(1.0, -size / np.cumsum(size) ** 2)))])
 
 

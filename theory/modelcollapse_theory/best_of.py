@@ -14,8 +14,9 @@ import scipy
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import LONGEST, Array, choice, one_real, one_whole, whole
+from modelcollapse_theory._domain import Array, one_real, one_whole
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory._selected import relative_noise, selected_drift, selected_variance
 
 _SOURCE = "derived in theory/derivations/curation.md"
 _MOST = 10**12
@@ -64,10 +65,7 @@ def _winner(k: int) -> Winner:
 )
 def expected_variance(choices: int, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
     """E sigma_n^2/sigma_0^2 after n = ``fits`` fits to winners of k = ``choices``. Exact."""
-    count = whole("fits", fits, 1, most=LONGEST)
-    plain = gaussian.expected_variance(sample_size, count, ddof=ddof)
-    with np.errstate(under="ignore"):
-        return np.asarray(plain * winner(choices).variance ** (count - 1.0))
+    return selected_variance(winner(choices).variance, sample_size, fits, ddof)
 
 
 @theorem(
@@ -78,9 +76,8 @@ def expected_variance(choices: int, sample_size: ArrayLike, fits: ArrayLike, *, 
 )
 def log_variance_drift(choices: int, sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     """What a fit adds to E ln sigma^2, an iid walk after the first fit, k = ``choices``. O(M^-2)."""
-    best, size = winner(choices), whole("sample_size", sample_size, 2)
-    biased = 0.0 if choice("ddof", ddof, (0, 1)) == 1 else np.log1p(-1 / size)
-    return np.asarray(np.log(best.variance) - (best.kurtosis / size + 2 / (size - 1)) / 2 + biased)
+    best = winner(choices)
+    return selected_drift(best.variance, best.kurtosis, sample_size, ddof)
 
 
 @theorem(
@@ -94,7 +91,7 @@ def expected_gain(choices: int, sample_size: int, fits: int) -> float:
     """What n = ``fits`` fits to winners of k = ``choices`` add to the mean, in true standard deviations. O(M^-2)."""
     best, size = winner(choices), one_whole("sample_size", sample_size, 2)
     count = one_whole("fits", fits, 1)
-    rho = np.sqrt(best.variance) * (1 - (best.kurtosis / size + 2 / (size - 1)) / 8)
+    rho = np.sqrt(best.variance) * (1 - float(relative_noise(best.kurtosis, size)) / 8)
     total = np.expm1((count - 1) * np.log(rho)) / (rho - 1) if count > 1 else 0.0
     return float(best.mean * float(gaussian.c4(size)) * total)
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory._domain import LONGEST, Array, NotCovered, one_real, one_whole, whole, within
-from modelcollapse_theory._pools import COUNTS, IID, PASSING, SOURCE, from_first_fit, one_pool, pairs, rates
+from modelcollapse_theory._pools import COUNTS, IID, PASSING, SOURCE, one_pool, pairs, passing, rates
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.moments import binomial_rows
 from modelcollapse_theory.selection import detected_share
-from modelcollapse_theory.workflows import random_mixing
+from modelcollapse_theory.workflows import from_first_fit, random_mixing
 
 
 @theorem(
@@ -78,7 +78,7 @@ def removed(
     """
     size, m, s, kept = _pool(sample_size, share, true_positive, false_positive, fewest)
     none, inverse = _inverse(size, s, m)
-    return from_first_fit(size, fits, inverse, _removal_gap(none, inverse, kept))
+    return from_first_fit(1 / size, fits, inverse, _removal_gap(none, inverse, kept))
 
 
 @theorem(
@@ -148,7 +148,7 @@ def removed_counts(
     M = 2000.
     """
     size, source, gap = _counts(sample_size, real, true_positive, false_positive, fewest)
-    return from_first_fit(size, fits, source, gap)
+    return from_first_fit(1 / size, fits, source, gap)
 
 
 @theorem(
@@ -209,7 +209,7 @@ def _pool(
     size = one_whole("sample_size", sample_size, 1, "a fit needs data", most=LONGEST)
     m = one_whole("fewest", fewest, least, most=LONGEST)
     g, t, f = rates(share, true_positive, false_positive)
-    return size, m, g * (1 - f) + (1 - g) * (1 - t), float(detected_share(g, t, f))
+    return size, m, passing(g, t, f), float(detected_share(g, t, f))
 
 
 def _inverse(size: int, chance: float, fewest: int) -> tuple[float, float]:

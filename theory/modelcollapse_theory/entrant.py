@@ -30,6 +30,11 @@ def _lost(name: str, value: ArrayLike) -> Array:
     return within(name, value, 0, 1)
 
 
+def _floor(share: ArrayLike, pool_loss: Array) -> Array:
+    """(1 - g)^2 v_p, what no amount of the pool goes below."""
+    return np.asarray((1 - within("share", share, 0, 1)) ** 2 * pool_loss)
+
+
 def _drawn(value: ArrayLike) -> Array:
     return whole("drawn", value).astype(np.float64)
 
@@ -99,7 +104,7 @@ def entrant_loss(sample_size: ArrayLike, share: ArrayLike, pool_loss: ArrayLike)
     models ``pool_loss`` is ``populations.union_loss``. Exact.
     """
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
-    floor = (1 - within("share", share, 0, 1)) ** 2 * _lost("pool_loss", pool_loss)
+    floor = _floor(share, _lost("pool_loss", pool_loss))
     return np.asarray(floor + (1 - floor) / size)
 
 
@@ -131,7 +136,7 @@ def matching_size(leader_loss: ArrayLike, share: ArrayLike, pool_loss: ArrayLike
     g M_B of them are real. Exact. Raises NotCovered where no number is enough: the floor (1 - g)^2 v_p is reached.
     """
     aim, pool = _lost("leader_loss", leader_loss), _lost("pool_loss", pool_loss)
-    floor = (1 - within("share", share, 0, 1)) ** 2 * pool
+    floor = _floor(share, pool)
     if np.any(aim <= floor):
         raise NotCovered(
             f"share must be above 1 - sqrt(leader_loss/pool_loss): no amount of the pool brings an entrant below "
@@ -190,8 +195,7 @@ def first_mover_ratio(sample_size: ArrayLike, share: ArrayLike, fits: ArrayLike,
     """
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
     lost = workflows.random_mixing(sample_size, whole("fits", fits, 1, "a pool needs a model"), share)
-    floor = (1 - within("share", share, 0, 1)) ** 2 * lost
-    return np.asarray(size * floor if flag("unlimited", unlimited) else size * floor + (1 - floor))
+    return np.asarray(size * (_floor(share, lost) if flag("unlimited", unlimited) else entrant_loss(size, share, lost)))
 
 
 def pool_to_match(leader_loss: float, share: float, pool_loss: float | None = None) -> Answer:

@@ -10,14 +10,14 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import LONGEST, Array, choice, one_real, one_whole, whole, within
-from modelcollapse_theory._pools import COUNTS, IID, PASSING, SOURCE, from_first_fit, one_pool, pairs, rates
+from modelcollapse_theory._domain import LONGEST, Array, flag, one_real, one_whole, whole, within
+from modelcollapse_theory._pools import COUNTS, IID, PASSING, SOURCE, one_pool, pairs, passing, rates
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.detectors import removed_limit
 from modelcollapse_theory.moments import binomial_rows
 from modelcollapse_theory.plan import Answer
 from modelcollapse_theory.selection import detected_share
-from modelcollapse_theory.workflows import random_mixing_limit
+from modelcollapse_theory.workflows import from_first_fit, random_mixing_limit
 
 
 @theorem(
@@ -38,7 +38,7 @@ def weighted_flags(
     1: at 0 this is ``detectors.removed``.
     """
     size, source, gap = _flags(sample_size, share, true_positive, false_positive, weight)
-    return from_first_fit(size, fits, source, gap)
+    return from_first_fit(1 / size, fits, source, gap)
 
 
 @theorem(
@@ -76,7 +76,7 @@ def weighted_flag_counts(
     squares = passed + drawn + w**2 * (size - passed - drawn)
     second = drawn + w**2 * (size - r - drawn)
     source = float((chance * squares / total**2).sum())
-    return from_first_fit(size, fits, source, 1 - float((chance * (first**2 - second) / total**2).sum()))
+    return from_first_fit(1 / size, fits, source, 1 - float((chance * (first**2 - second) / total**2).sum()))
 
 
 @theorem(
@@ -104,9 +104,10 @@ def weighted_theta(
     source=SOURCE,
 )
 def best_flag_weight(share: float, true_positive: float, false_positive: float) -> float:
-    r"""omega in [0, 1] with the least stationary loss in large pools, ``weighted_theta`` at its largest.
+    r"""omega in [0, 1] with the least stationary loss in the limit of large M, ``weighted_theta`` at its largest.
 
-    To 1e-8. It does not depend on M. Raises ValueError unless 0 < share < 1.
+    It does not depend on M; ``best_treatment``, the planner's answer, has the best weight at a finite M. To 1e-8.
+    Raises ValueError unless 0 < share < 1.
     """
     g = one_real("share", share, 0, 1, open_low=True, open_high=True)
     rates = (one_real("true_positive", true_positive, 0, 1), one_real("false_positive", false_positive, 0, 1))
@@ -133,20 +134,20 @@ def _weighted_rate(share: float, true_positive: float, false_positive: float, we
 
 
 def best_treatment(
-    sample_size: int, share: float, true_positive: float, false_positive: float, refill: str = "yes"
+    sample_size: int, share: float, true_positive: float, false_positive: float, *, refill: bool = True
 ) -> Answer:
     r"""What to do with the items that a detector flags: nothing, remove, remove and refill, or a lower weight.
 
     The one with the least stationary loss v of a pool of M = ``sample_size`` items with i.i.d. labels. ``value`` is the
     weight of a flagged item (1: nothing is done, 0: removed) and ``achieved`` the loss; ``neighbour`` and
     ``achieved_aside`` are those of the best that is not refilled, or the second best. ``regime`` names the treatment,
-    the assumptions list every loss. ``cost`` is the number of pool items per fit. ``refill="no"``: no more pool items
-    can be had. Exact; pure sampling loss, a bias that compounds is another matter.
+    the assumptions list every loss. ``cost`` is the number of pool items per fit. ``refill`` False: no more pool items
+    can be had. Exact at this M, of which ``best_flag_weight`` is the limit; pure sampling loss, a bias that compounds
+    is another matter.
     """
     size = one_whole("sample_size", sample_size, 1, "a fit needs data", most=LONGEST)
     g, t, f = rates(share, true_positive, false_positive)
-    more = choice("refill", refill, ("yes", "no")) == "yes"
-    passes = g * (1 - f) + (1 - g) * (1 - t)
+    more = flag("refill", refill)
     found: dict[str, tuple[float, float, float]] = {  # weight, loss, items of the pool
         "no detector": (1.0, float(random_mixing_limit(size, g)), size),
         "removed, not refilled": (0.0, removed_limit(size, g, t, f), size),
@@ -158,15 +159,15 @@ def best_treatment(
     )
     found["flagged items weigh less"] = (weight, weighted_flags_limit(size, g, t, f, weight), size)
     if more:
-        found["removed and refilled"] = (0.0, float(_refilled_limit(size, g, t, f)), size / passes)
+        found["removed and refilled"] = (
+            0.0,
+            float(random_mixing_limit(size, detected_share(g, t, f))),
+            size / passing(g, t, f),
+        )
     ranked = sorted(found, key=lambda name: (found[name][1], found[name][2]))
     best, second = found[ranked[0]], found[ranked[1]]
     what = tuple(f"{name}: v = {found[name][1]:.6g}" for name in ranked)
     return Answer(best[0], best[1], second[0], second[1], ranked[0], ("i.i.d. labels, stationary", *what), cost=best[2])
-
-
-def _refilled_limit(size: int, share: float, true_positive: float, false_positive: float) -> Array:
-    return random_mixing_limit(size, detected_share(share, true_positive, false_positive))
 
 
 def _flags(
@@ -175,7 +176,7 @@ def _flags(
     """M, and source and gap of v' = source + (1 - gap) v, where flagged items weigh omega."""
     size = one_whole("sample_size", sample_size, 1, "a fit needs data", most=LONGEST)
     w, (g, t, f) = one_real("weight", weight, 0, 1, open_low=True), rates(share, true_positive, false_positive)
-    s = g * (1 - f) + (1 - g) * (1 - t)
+    s = passing(g, t, f)
     law = binomial_rows(size, np.array([min(s, 1.0)]))[0]
     passed = np.arange(size + 1.0)
     flagged = size - passed

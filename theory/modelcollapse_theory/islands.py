@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from modelcollapse_theory._domain import Array, NotCovered, law, one_real, one_whole, whole
 from modelcollapse_theory._register import theorem
-from modelcollapse_theory.workflows import affine
+from modelcollapse_theory.workflows import from_first_fit, replace
 
 _SOURCE = "derived in theory/derivations/populations.md"
 _LARGEST = 10**5  # powers of the rates must be told from one another
@@ -173,9 +173,9 @@ def common_pool(sizes: ArrayLike, pool: ArrayLike, fits: ArrayLike, share: float
     count, g = whole("fits", fits).astype(np.float64), one_real("share", share, 0, 1)
     rate, kept = float((w**2 / size).sum()), (1 - g) ** 2
     # two draws from the last pool, both of them not real; 0 for the first fit
-    between = affine(0.0, np.asarray(kept * rate), np.asarray(g * (2 - g) + kept * rate), np.maximum(count - 1, 0))
+    between = from_first_fit(0.0, count, kept * rate, g * (2 - g) + kept * rate)
     own = between[..., None] + (1 - between[..., None]) / size
-    return np.where(count[..., None] == 0, 0.0, own), np.where(count == 0, 0.0, between)
+    return np.where(count[..., None] == 0, 0.0, own), between
 
 
 @theorem(
@@ -187,8 +187,7 @@ def common_pool(sizes: ArrayLike, pool: ArrayLike, fits: ArrayLike, share: float
 def isolated_union(models: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -> Array:
     r"""v of the union sum_i p_i/D of isolated models: each of them collapses, the union keeps (1 - 1/D) H_0. Exact."""
     count = whole("models", models, 1).astype(np.float64)
-    size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
-    return affine(0.0, 1 / size, 1 / size, whole("fits", fits)) / count
+    return replace(sample_size, fits) / count
 
 
 @theorem(

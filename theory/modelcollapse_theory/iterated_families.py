@@ -26,10 +26,12 @@ from modelcollapse_theory._domain import (
     one_real,
     one_whole,
     real,
+    schedule,
     whole,
 )
 from modelcollapse_theory._log_gamma import log_gamma_increment
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory._selected import relative_noise
 
 _SOURCE = "derived in theory/derivations/remedies.md"
 _REFERENCE = "normal-inverse-Wishart reference prior (a = 0)"
@@ -38,13 +40,6 @@ PER = ("fit", "item")
 
 def _strength(value: float) -> float:
     return one_real("strength", value, 0, SQUARABLE)
-
-
-def _schedule(sizes: ArrayLike) -> Array:
-    size = whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
-    if size.ndim != 1 or size.size > LONGEST:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    return size
 
 
 def _sizes(sample_size: ArrayLike) -> Array:
@@ -159,7 +154,7 @@ def normal_moments(
         raise ValueError(f"base_mean must have the length of mean, got {base.size} and {mu.size}")
     a, off = _strength(strength), mu - base
     shift, about, spread = [off], [np.outer(off, off)], [sigma]
-    for size in _schedule(sizes):
+    for size in schedule("sizes", sizes, longest=LONGEST).astype(np.float64):
         total, b, v = a + size, about[-1], spread[-1]
         kept, scale = size / total, _normal_scale(total, mu.size, per)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -217,7 +212,7 @@ def item_log_drift(sample_size: ArrayLike) -> Array:
     """
     size = whole("sample_size", sample_size, 6, "items need a fourth moment").astype(np.float64)
     nu = size - 1
-    return np.log1p(1 / size) - np.log1p(-2 / nu) - 0.5 * (6 / ((nu - 4) * size) + 2 / nu)
+    return np.log1p(1 / size) - np.log1p(-2 / nu) - relative_noise(6 / (nu - 4), size) / 2
 
 
 @theorem(
@@ -239,7 +234,7 @@ def poisson_moments(
     base, a = one_real("base_mean", base_mean, 0, SQUARABLE), _strength(strength)
     draws = choice("per", per, PER) == "fit"
     means, variances, excess = [first], [0.0], 0.0
-    for size in _schedule(sizes):
+    for size in schedule("sizes", sizes, longest=LONGEST).astype(np.float64):
         total, m, v = a + size, means[-1], variances[-1]
         posterior = (a * base + size * m) / total
         spread = (size / total) ** 2 * (v + m * (1 + excess) / size)
@@ -270,7 +265,7 @@ def gamma_moments(
     base, a = one_real("base_mean", base_mean, 1 / SQUARABLE, SQUARABLE), _strength(strength)
     means, squares = [1.0], [1.0]  # in units of the true mean
     prior = a * (base / first)
-    for size in _schedule(sizes):
+    for size in schedule("sizes", sizes, longest=LONGEST).astype(np.float64):
         degrees, m, s = k * (a + size), means[-1], squares[-1]
         with np.errstate(over="ignore", invalid="ignore"):
             mean_next = k * (prior + size * m) / (degrees - 1) if degrees > 1 else np.inf

@@ -29,6 +29,7 @@ from modelcollapse_theory._domain import (
     law,
     one_real,
     one_whole,
+    schedule,
     whole,
     within,
 )
@@ -83,9 +84,7 @@ def posterior(sample_size: ArrayLike, fits: ArrayLike, strength: ArrayLike, shar
     Without real items E H_n goes down to :math:`H_0\,\alpha/(1 + \alpha)` and no further, at every M. With alpha = 0
     :math:`1 - v_n = [(M-1)/(M+1)]^n`, and with real items :math:`\theta` is half that of maximum likelihood. Exact.
     """
-    size = _size(sample_size)
-    source, gap = _posterior_map(size, _strength(strength), share, 1.0)
-    return np.minimum(affine(0.0, source, gap, whole("fits", fits)), 1.0)
+    return posterior_ensemble(sample_size, fits, strength, 1, share)
 
 
 def posterior_limit(sample_size: ArrayLike, strength: ArrayLike, share: ArrayLike = 0.0) -> Array:
@@ -116,7 +115,7 @@ def second_moments(
     whole_draw = choice("per", per, PER) == "fit"
     a = one_real("strength", strength, 0, SQUARABLE) * b
     means, squares = [p], [p**2]
-    for size in _schedule(sizes):
+    for size in schedule("sizes", sizes, longest=LONGEST).astype(np.float64):
         total, mean, square = a.sum() + size, means[-1], squares[-1]
         means.append((a + size * mean) / total)
         again = total + 1 if whole_draw else total
@@ -124,13 +123,6 @@ def second_moments(
         once = size / total * ((1 + whole_draw + 2 * a) / again) * mean
         squares.append(prior + once + size / total * ((size - 1) / again) * square)
     return np.array(means), np.array(squares)
-
-
-def _schedule(sizes: ArrayLike) -> Array:
-    size = whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
-    if size.ndim != 1 or size.size > LONGEST:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    return size
 
 
 @theorem(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, choice, one_real, one_whole, schedule, whole, within
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.workflows import affine
 
@@ -91,9 +91,7 @@ def _of_fit(sample_size: ArrayLike, of_law: Array) -> Array:
 
 
 def _schedule(sizes: ArrayLike, shares: ArrayLike, previous_shares: ArrayLike, minimum: int) -> tuple[Array, ...]:
-    size = whole("sizes", sizes, minimum, "a fit needs that many draws").astype(np.float64)
-    if size.ndim != 1:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    size = schedule("sizes", sizes, minimum, "a fit needs that many draws").astype(np.float64)
     gamma, beta = within("shares", shares, 0, 1), within("previous_shares", previous_shares, 0, 1)
     for name, share in (("shares", gamma), ("previous_shares", beta)):
         if share.shape not in ((), size.shape):

@@ -182,10 +182,15 @@ def survivor(weights: ArrayLike, laws: ArrayLike) -> Array:
     The identity matrix for ``laws`` gives the reproductive values pi themselves: by how much each model counts. Sizes
     do not matter. Exact. Raises NotCovered where W is reducible or periodic: then not all models end alike.
     """
-    value, table = _stationary(weights), finite("laws", laws)
-    if table.ndim != 2 or len(table) != value.size:
-        raise ValueError(f"laws must have one law for each of the {value.size} models, got shape {table.shape}")
-    return np.asarray(value @ np.stack([law("laws", row) for row in table]))
+    value = _stationary(weights)
+    return np.asarray(value @ _laws(laws, value.size))
+
+
+def _laws(laws: ArrayLike, models: int) -> Array:
+    table = finite("laws", laws)
+    if table.ndim != 2 or len(table) != models:
+        raise ValueError(f"laws must have one law for each of the {models} models, got shape {table.shape}")
+    return np.stack([law("laws", row) for row in table])
 
 
 @theorem(
@@ -218,10 +223,7 @@ def mean_laws_limit(weights: ArrayLike, real: ArrayLike, laws: ArrayLike) -> Arr
     it: its limit then depends on the start.
     """
     matrix, share, _ = _constant(exchange(weights, real, 1))
-    table = finite("laws", laws)
-    if table.ndim != 2 or len(table) != share.size:
-        raise ValueError(f"laws must have one law for each of the {share.size} models, got shape {table.shape}")
-    truths = np.stack([law("laws", row) for row in table])
+    truths = _laws(laws, share.size)
     if not _reaches_real(matrix, share):
         raise NotCovered(
             "real must reach every model, from source to source, for means that do not depend on the start"

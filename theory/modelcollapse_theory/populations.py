@@ -342,7 +342,7 @@ def squared_distances(lost: ArrayLike) -> Array:
 def differentiation(lost: ArrayLike) -> Array:
     r"""F_ST = 1 - (mean within-diversity)/(mean between-diversity) of D >= 2 models, shape (...).
 
-    .. math:: F_{ST} = rac{ar v_w - ar v_b}{1 - ar v_b}
+    .. math:: F_{ST} = \frac{\bar v_w - \bar v_b}{1 - \bar v_b}
 
     1 for models that are different and have collapsed, 0 for copies of one law. Exact for the ratio of expectations;
     no chain has this value. Raises NotCovered where all has collapsed, where it is 0/0.

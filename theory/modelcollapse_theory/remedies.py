@@ -26,6 +26,7 @@ from modelcollapse_theory import (
     workflows,
 )
 from modelcollapse_theory._domain import Array, choice, one_real, one_whole
+from modelcollapse_theory._pools import passing
 from modelcollapse_theory.plan import Answer
 from modelcollapse_theory.selection import detected_share
 
@@ -218,22 +219,15 @@ def _with_real(q: _Question) -> Iterator[Row]:
 
 def _weighed(size: int, real: int, synthetic: int, weight: float) -> tuple[Loss, float]:
     """Loss and limit where r fresh real items weigh w in all beside s draws, after a first fit to M real items."""
-    # the step of any pool, by one fit from v = 0 and from v = 1
-    pool = real + synthetic
-    source = float(workflows.weighted_limit(pool, real, weight) * _gap(weight, synthetic))
-    gap = _gap(weight, synthetic)
-    return lambda n: workflows.affine(1 / size, np.asarray(source), np.asarray(gap), np.asarray(n) - 1), source / gap
-
-
-def _gap(weight: float, synthetic: int) -> float:
-    """1 - (1-w)^2 (1 - 1/s), without the cancellation."""
-    return weight * (2 - weight) + (1 - weight) ** 2 / synthetic
+    limit = float(workflows.weighted_limit(real + synthetic, real, weight))
+    gap = weight * (2 - weight) + (1 - weight) ** 2 / synthetic  # 1 - (1-w)^2 (1 - 1/s), without the cancellation
+    return lambda n: workflows.from_first_fit(1 / size, n, limit * gap, gap), limit
 
 
 def _detected(q: _Question) -> Iterator[Row]:
     m, r, g = q.size, float(q.real), q.share
     rates = (q.true_positive, q.false_positive)
-    passed = g * (1 - q.false_positive) + (1 - g) * (1 - q.true_positive)
+    passed = passing(g, *rates)
     kept = float(detected_share(g, *rates))
     name = f"detector t = {q.true_positive:g}, f = {q.false_positive:g}"
     yield q.row(

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from modelcollapse_theory import gaussian
 from modelcollapse_theory._domain import (
@@ -24,12 +24,13 @@ from modelcollapse_theory._domain import (
     one_real,
     one_whole,
     real,
+    schedule,
     whole,
     within,
 )
 from modelcollapse_theory._log_gamma import digamma_excess
 from modelcollapse_theory._register import theorem
-from modelcollapse_theory.workflows import affine, share_lost
+from modelcollapse_theory.workflows import from_first_fit, share_lost
 
 _SOURCE = "derived in theory/derivations/remedies.md"
 _COCHRAN = "Cochran's theorem; " + _SOURCE
@@ -39,13 +40,6 @@ _LARGEST = 5_000
 
 def _sizes(sample_size: ArrayLike) -> Array:
     return whole("sample_size", sample_size, 2, "a variance needs at least two draws").astype(np.float64)
-
-
-def _schedule(value: ArrayLike, least: int = 1, reason: str = "a fit needs data") -> NDArray[np.int64]:
-    size = whole("sizes", value, least, reason)
-    if size.ndim != 1 or size.size > LONGEST:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
-    return size
 
 
 # --- divisors of a normal variance -----------------------------------------------------------------------------------
@@ -135,8 +129,7 @@ def averaged_log_variance(sample_size: ArrayLike, fits: ArrayLike, members: Arra
 
 
 @theorem(
-    statement="E v' = b S + (1-b) k E v, E v'^2 = b^2 S^2 + 2b(1-b) S k E v + (1-b)^2 k^2 (1+2/nu) E v^2; "
-    "Var v*/S^2 = (1-b)^2 (2/nu)/(1 - (1-b)^2 (1+2/nu)) for k = 1, finite iff (1-b)^2 (1+2/nu) < 1",
+    statement="E v' = b S + (1-b) k E v, E v'^2 = b^2 S^2 + 2b(1-b) S k E v + (1-b)^2 k^2 (1+2/nu) E v^2",
     conditions="one normal coordinate, replace, variance shrunk by b towards S; k = 1 (ddof=1) or 1-1/M (ddof=0)",
     order="exact",
     source=_SOURCE,
@@ -195,7 +188,7 @@ def shrunk_moments(
     In units of the true deviation: the archive has mean mu_0 + ``shift`` and variance ``target``. Exact. Without shift
     and at the true variance the error of the mean settles, an AR(1); a mean that is not shrunk walks.
     """
-    size = _schedule(sizes, 2, "a variance needs at least two draws")
+    size = schedule("sizes", sizes, 2, "a variance needs at least two draws", LONGEST)
     b, archive = one_real("weight", weight, 0, 1), one_real("target", target, 0, 1e150)
     off, degree = one_real("shift", shift, -1e75, 1e75), choice("ddof", ddof, (0, 1))
     away, about, spread = [-off], [off**2], [1.0]
@@ -227,7 +220,7 @@ def shrunk_law_moments(
     if p.shape != q.shape:
         raise ValueError(f"target must have as many states as probabilities, got {q.size} and {p.size}")
     means, squares = [p], [p**2]
-    for size in _schedule(sizes):
+    for size in schedule("sizes", sizes, longest=LONGEST):
         mean, square = means[-1], squares[-1]
         means.append(b * q + (1 - b) * mean)
         once = (1 - b) * (2 * b * q + (1 - b) / size) * mean
@@ -269,7 +262,7 @@ def stratified_moments(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
     With one sample size every later data set equals the first, and growing by a whole factor loses nothing either.
     Raises NotCovered for sizes above 5,000 of which the next is no multiple.
     """
-    p, size = law("probabilities", probabilities), _schedule(sizes)
+    p, size = law("probabilities", probabilities), schedule("sizes", sizes, longest=LONGEST)
     squares = [p**2]
     chance: Array | None = None
     for before, now in itertools.pairwise([0, *size.tolist()]):
@@ -307,7 +300,7 @@ def _spread_out(chance: Array, before: int, now: int) -> Array:
 )
 def stratified_bound(probabilities: ArrayLike, sizes: ArrayLike) -> Array:
     """The least that can be left of E H_n after 0, 1, ..., n fits, (n + 1,); 0 where the bound says nothing. Exact."""
-    p, size = law("probabilities", probabilities), _schedule(sizes).astype(np.float64)
+    p, size = law("probabilities", probabilities), schedule("sizes", sizes, longest=LONGEST).astype(np.float64)
     start = float((p * (1 - p)).sum())
     lost = np.concatenate([[0.0], start / size[:1], np.count_nonzero(p) / 4 / size[1:] ** 2])
     return np.maximum(start - np.cumsum(lost), 0.0)
@@ -336,12 +329,6 @@ def quota_heterozygosity(counts: ArrayLike, inner: ArrayLike, fits: ArrayLike) -
 # --- more draws, several refits, slow updates ------------------------------------------------------------------------
 
 
-def _after_first(first: Array, gap: Array, fits: ArrayLike) -> Array:
-    """v_n of v' = gap + (1 - gap) v from v_1 = ``first``, and v_0 = 0."""
-    count = whole("fits", fits)
-    return np.where(count == 0, 0.0, affine(first, gap, gap, np.maximum(count - 1, 0)))
-
-
 @theorem(
     statement="1 - v_n = (1 - 1/M)(1 - 1/(AM))^(n-1): A times the draws, 1/A of the loss a fit",
     conditions="first data set of M real items, later ones of A M draws of the last fit",
@@ -351,7 +338,8 @@ def _after_first(first: Array, gap: Array, fits: ArrayLike) -> Array:
 def oversampled(sample_size: ArrayLike, fits: ArrayLike, factor: ArrayLike) -> Array:
     """v_n with A = ``factor`` times M draws of the model in each later data set. Exact."""
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
-    return _after_first(1 / size, 1 / (size * whole("factor", factor, 1)), fits)
+    gap = 1 / (size * whole("factor", factor, 1))
+    return from_first_fit(1 / size, fits, gap, gap)
 
 
 @theorem(
@@ -372,7 +360,7 @@ def ensemble(
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
     k = whole("members", members, 1).astype(np.float64)
     later = size * (k if flag("own", own) else 1.0)
-    return _after_first(1 / (later if flag("own_start", own_start) else size), 1 / later, fits)
+    return from_first_fit(1 / (later if flag("own_start", own_start) else size), fits, 1 / later, 1 / later)
 
 
 @theorem(
@@ -387,4 +375,5 @@ def slow_update(sample_size: ArrayLike, fits: ArrayLike, rate: ArrayLike) -> Arr
     After the same number of refits; in units of 1/eta fits the loss is eta of a refit's.
     """
     size = whole("sample_size", sample_size, 1, "a fit needs data").astype(np.float64)
-    return _after_first(1 / size, within("rate", rate, 0, 1) ** 2 / size, fits)
+    gap = within("rate", rate, 0, 1) ** 2 / size
+    return from_first_fit(1 / size, fits, gap, gap)

@@ -19,17 +19,15 @@ from modelcollapse_theory._domain import (
     one_whole,
     within,
 )
+from modelcollapse_theory._pools import PASSING, SOURCE
 from modelcollapse_theory._register import theorem
-
-_SOURCE = "theory/derivations/detectors.md"
-_PASSING = "true_positive and false_positive must let something pass"
 
 
 @theorem(
     statement="p0~(x) = p0(x)(1 - f(x))/(1 - fbar): the law that all exact results hold for, with g' = g(1-fbar)/Z",
     conditions="real items of state x are removed with probability f(x), synthetic ones with a constant t; refilled",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def screened_law(probabilities: ArrayLike, false_positive: ArrayLike) -> Array:
     r"""The law of the real items that pass, ``(K,)``: a state flagged at f(x) keeps the share (1-f(x))/(1-fbar).
@@ -48,7 +46,7 @@ def screened_law(probabilities: ArrayLike, false_positive: ArrayLike) -> Array:
     statement="chi^2(p0~ || p0) = Var_{p0}(f)/(1 - fbar)^2: a floor that no sample size removes",
     conditions="real items of state x are removed with probability f(x), synthetic ones with a constant t; refilled",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def screened_floor(probabilities: ArrayLike, false_positive: ArrayLike) -> float:
     """chi-square distance of what infinitely much filtered data teaches from the truth. Exact."""
@@ -63,7 +61,7 @@ def screened_floor(probabilities: ArrayLike, false_positive: ArrayLike) -> float
     statement="p' proportional to g p0 (1 - f) + (1-g) p (1 - t), state by state",
     conditions="infinite data; flagged items are removed, with or without refill",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def screened_laws(
     probabilities: ArrayLike, share: float, true_positive: ArrayLike, false_positive: ArrayLike, fits: int
@@ -79,7 +77,7 @@ def screened_laws(
     for n in range(1, count):
         passed = a + b * out[n - 1]
         if passed.sum() == 0:
-            raise ValueError(_PASSING)
+            raise ValueError(PASSING)
         out[n] = passed / passed.sum()
     return out
 
@@ -88,7 +86,7 @@ def screened_laws(
     statement="p*(x) = a_x/(Z - b_x), sum_x a_x/(Z - b_x) = 1, Z > max b, with a = g p0 (1-f), b = (1-g)(1-t)",
     conditions="infinite data; rates depend on the state; a_x > 0 for every possible state, or g = 0",
     order="exact",
-    source="Perron and Frobenius; " + _SOURCE,
+    source="Perron and Frobenius; " + SOURCE,
 )
 def screened_limit(
     probabilities: ArrayLike, share: float, true_positive: ArrayLike, false_positive: ArrayLike
@@ -102,7 +100,7 @@ def screened_limit(
     if one_real("share", share, 0, 1) == 0:
         best = b[p > 0].max()
         if best == 0:
-            raise ValueError(_PASSING)
+            raise ValueError(PASSING)
         return np.where(b == best, p, 0.0) / p[b == best].sum()
     _check_fed(p, a)
     root = _perron(p, a, b)
@@ -113,7 +111,7 @@ def screened_limit(
     statement="errors fall by lambda_2/lambda_1 a fit, the roots of sum_x a_x/(lambda - b_x) = 1",
     conditions="infinite data; rates depend on the state; a_x > 0 for every possible state",
     order="exact",
-    source="Perron and Frobenius; " + _SOURCE,
+    source="Perron and Frobenius; " + SOURCE,
 )
 def screened_rate(probabilities: ArrayLike, share: float, true_positive: ArrayLike, false_positive: ArrayLike) -> float:
     r"""By which factor the distance from ``screened_limit`` falls a fit in the end, :math:`\lambda_2/\lambda_1`.
@@ -136,7 +134,7 @@ def screened_rate(probabilities: ArrayLike, share: float, true_positive: ArrayLi
     statement="gamma_1 = gamma e^delta/(1 + gamma (e^delta - 1))",
     conditions="a share gamma of the tokens is green, their logits raised by delta; even logits otherwise",
     order="exact",
-    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + _SOURCE,
+    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + SOURCE,
 )
 def green_rate(green: ArrayLike, shift: ArrayLike) -> Array:
     r"""Chance that a marked token is green, :math:`\gamma e^\delta/(1 + \gamma(e^\delta - 1))`. Exact."""
@@ -148,7 +146,7 @@ def green_rate(green: ArrayLike, shift: ArrayLike) -> Array:
     statement="t = P(Bin(L, gamma_1) >= c), f = P(Bin(L, gamma) >= c)",
     conditions="a text of L independent tokens is flagged if at least c of them are green",
     order="exact",
-    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + _SOURCE,
+    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + SOURCE,
 )
 def watermark_rates(length: int, count: int, green: float, shift: float) -> tuple[float, float]:
     """(true-positive, false-positive) rate of a detector that flags at ``count`` green tokens of ``length``. Exact."""
@@ -162,7 +160,7 @@ def watermark_rates(length: int, count: int, green: float, shift: float) -> tupl
     statement="L ~ [(z_f sqrt(gamma(1-gamma)) + z_t sqrt(gamma_1(1-gamma_1)))/(gamma_1 - gamma)]^2",
     conditions="a text of L independent tokens; normal tails, L large",
     order="O(1/sqrt(L)) relative",
-    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + _SOURCE,
+    source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + SOURCE,
 )
 def watermark_length(true_positive: float, false_positive: float, green: float, shift: float) -> float:
     """The length at which normal tails reach both rates; ``watermark_least`` is exact. Raises ValueError at shift 0."""
@@ -196,7 +194,7 @@ def watermark_least(true_positive: float, false_positive: float, green: float, s
     statement="rate' - gamma = (1-g)(rate - gamma): refits dilute a watermark by the synthetic share",
     conditions="infinite data; a share 1-g of the data is the last model's, which is not marked again; even gamma",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def diluted_rate(rate: ArrayLike, green: ArrayLike, share: ArrayLike, fits: int = 1) -> Array:
     """Green rate of a model after ``fits`` refits on a real share g, from ``rate``: the excess falls by 1-g. Exact."""
@@ -208,7 +206,7 @@ def diluted_rate(rate: ArrayLike, green: ArrayLike, share: ArrayLike, fits: int 
     statement="g = 1 - (rate' - gamma)/(rate - gamma): the real share, without knowledge of p0",
     conditions="infinite data; a share 1-g of the data is the last model's, which is not marked again; even gamma",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def real_share_from_rates(rate: float, later: float, green: float) -> float:
     """The real share from the green ``rate`` of a model and ``later`` that of the next. Exact.

@@ -116,10 +116,11 @@ def _start(p0: Array, start: ArrayLike | None) -> Array:
     return p
 
 
-def _sharpened(p: Array, power: float) -> Array:
+def _sharpened(p: Array, power: float, number: Array | float = 1.0) -> Array:
+    """p^power/Z, each state for a ``number`` of equal ones."""
     with np.errstate(under="ignore"):
         q = np.where(p > 0, (p / p.max()) ** power, 0.0)
-    return q / q.sum()
+    return q / (q * number).sum()
 
 
 @theorem(
@@ -170,9 +171,7 @@ def tempered_limit(probabilities: ArrayLike, temperature: float, share: float, s
 def _settled(truth: Array, p: Array, number: Array, power: float, g: float, steps: int) -> tuple[Array, bool]:
     """The limit of states of which each stands for a ``number`` of equal ones, and whether so many steps reach it."""
     for _ in range(steps):
-        with np.errstate(under="ignore"):
-            q = np.where(p > 0, (p / p.max()) ** power, 0.0)
-        new = (1 - g) * q / (q @ number) + g * truth
+        new = (1 - g) * _sharpened(p, power, number) + g * truth
         if np.abs(new - p) @ number <= _SETTLED:
             return new, True
         p = new
@@ -193,11 +192,15 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, effective:
     where that is further away. Where a fixed point vanishes the number jumps, and ``achieved`` lies above what was
     asked for. It is the law of infinite data, so ``exact`` is False: sampling noise takes its own toll
     (``plan.share_to_keep``). That the number rises with g is checked on a grid of 40 shares above the answer, not
-    proved. Raises ValueError for more words than the truth has.
+    proved, unless the answer is 0. Raises ValueError for more words than the truth has.
     """
     p0, tau = law("probabilities", probabilities), _temperature(temperature)
     most = effective_states(p0)
-    target = one_real("effective", effective, 0, most * (1 + 1e-12), open_low=True)
+    target = one_real("effective", effective, 0, open_low=True)
+    if target > most * (1 + 1e-12):
+        raise ValueError(
+            f"effective must lie in (0, {most:g}], whose upper end is the vocabulary's own number, got {effective!r}"
+        )
     p0 = np.sort(p0[p0 > 0])
     rest, counts = np.unique(p0[:-1], return_counts=True)
     truth, number = np.append(rest, p0[-1]), np.append(counts, 1).astype(np.float64)
@@ -207,14 +210,14 @@ def share_to_keep_words(probabilities: ArrayLike, temperature: float, effective:
         p, _ = _settled(truth, start / (start @ number), number, 1 / tau, g, _LONG)
         return float(np.exp(scipy.special.entr(p) @ number))
 
-    what = (
+    what: tuple[str, ...] = (
         "infinite data: the law itself, no sampling noise",
         f"temperature {tau:g} at every fit, start at the truth",
-        "that the number rises with the share: seen, not proved",
     )
     regime = "fresh real data or random mixing"
     if left(0.0) >= target:
         return Answer(0.0, left(0.0), None, None, regime, what, exact=False)
+    what = (*what, "that the number rises with the share: seen, not proved")
     if target >= most * (1 - 1e-9):
         return Answer(1.0, left(1.0), 1 - _ASIDE, left(1 - _ASIDE), regime, what, exact=False)
     low = max(float(g) for g in np.arange(40) / 40 if left(float(g)) < target)

@@ -9,9 +9,9 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory import gaussian
-from modelcollapse_theory._domain import LONGEST, Array, NotCovered, choice, law, one_real, one_whole, whole, within
+from modelcollapse_theory._domain import Array, NotCovered, law, one_real, one_whole, within
 from modelcollapse_theory._register import theorem
+from modelcollapse_theory._selected import selected_drift, selected_variance
 
 _SOURCE = "derived in theory/derivations/curation.md"
 _ROUNDING = 1e-12  # sums of probabilities that differ by less are the same
@@ -109,10 +109,7 @@ def truncated_kurtosis(cut: ArrayLike) -> Array:
 )
 def expected_variance(cut: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
     """E sigma_n^2/sigma_0^2 after n = ``fits`` fits, c = ``cut``. Exact."""
-    count = whole("fits", fits, 1, most=LONGEST)
-    plain = gaussian.expected_variance(sample_size, count, ddof=ddof)
-    with np.errstate(under="ignore"):
-        return np.asarray(plain * truncated_variance(cut) ** (count - 1.0))
+    return selected_variance(truncated_variance(cut), sample_size, fits, ddof)
 
 
 @theorem(
@@ -123,10 +120,7 @@ def expected_variance(cut: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *
 )
 def log_variance_drift(cut: ArrayLike, sample_size: ArrayLike, *, ddof: int = 1) -> Array:
     """What a fit adds to E ln sigma^2 where the last model's draws are cut at c = ``cut`` deviations. O(M^-2)."""
-    size = whole("sample_size", sample_size, 2)
-    spread = truncated_kurtosis(cut) / size + 2 / (size - 1)
-    biased = 0.0 if choice("ddof", ddof, (0, 1)) == 1 else np.log1p(-1 / size)
-    return np.asarray(np.log(truncated_variance(cut)) - spread / 2 + biased)
+    return selected_drift(truncated_variance(cut), truncated_kurtosis(cut), sample_size, ddof)
 
 
 def survivors_bound(mass: float) -> int:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse_theory._domain import LONGEST, SQUARABLE, Array, choice, one_real, one_whole, whole, within
+from modelcollapse_theory._pools import SOURCE
 from modelcollapse_theory._register import theorem
 from modelcollapse_theory.plan import Answer
-from modelcollapse_theory.workflows import fresh_counts_limit
+from modelcollapse_theory.workflows import affine, fresh_counts_limit
 
-_SOURCE = "theory/derivations/detectors.md"
-_MEAN_SOURCE = "golden ratio: He, Xu and Cheng, arXiv 2502.18049; the rest " + _SOURCE
+_MEAN_SOURCE = "golden ratio: He, Xu and Cheng, arXiv 2502.18049; the rest " + SOURCE
 _LABELS = "r fresh real items weigh w in all, s draws of the last fit the rest; "
 
 
@@ -24,7 +24,7 @@ _LABELS = "r fresh real items weigh w in all, s draws of the last fit the rest; 
     statement="1/v' = r + 1/(v + (1-v)/s) at the best weight w = r v'",
     conditions=_LABELS + "families that reproduce weighted mean and covariance (divisor: all weights)",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def best(real: int, synthetic: int, fits: int | None = None, of: str = "loss") -> Array:
     r"""The best total weight of the real part: of a stationary fit ``()``, or of each of ``fits`` fits ``(fits,)``.
@@ -47,7 +47,7 @@ def best(real: int, synthetic: int, fits: int | None = None, of: str = "loss") -
     statement="v* = [sqrt((r+1)^2 + 4r(s-1)) - (r+1)]/(2r(s-1)) ~ 1/sqrt(r s): a geometric mean of real and synthetic",
     conditions=_LABELS + "the best weight w* = r v* in every fit; stationary",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def best_loss(real: ArrayLike, synthetic: ArrayLike) -> Array:
     r"""Stationary v at the best weight, the fixed point of 1/v = r + 1/(v + (1-v)/s).
@@ -65,7 +65,7 @@ def best_loss(real: ArrayLike, synthetic: ArrayLike) -> Array:
     statement="v_1 = 1/(r+s), 1/v' = r + 1/(v + (1-v)/s); of a mean 1/e' = r + 1/(e + 1/s)",
     conditions=_LABELS + "the best weight at every fit",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def best_path(real: int, synthetic: int, fits: int, of: str = "loss") -> Array:
     """The least possible v_1, ..., v_n, or squared errors of the mean, each the best weight's. Exact."""
@@ -83,7 +83,7 @@ def best_path(real: int, synthetic: int, fits: int, of: str = "loss") -> Array:
     statement="e' = w^2/r + (1-w)^2 (e + 1/s + delta)",
     conditions=_LABELS + "mean of a law of variance 1, which moves by independent steps of variance delta a fit",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def moving_mean_error(
     real: ArrayLike, synthetic: ArrayLike, weight: ArrayLike, drift: ArrayLike = 0.0, first: float = 0.0, fits: int = 1
@@ -94,25 +94,20 @@ def moving_mean_error(
 
     The truth moves by a step of variance delta = ``drift`` before each fit, the model's variance is known and 1. Exact.
     """
-    source, factor = _moving(real, synthetic, weight, drift)
-    error = one_real("first", first, 0, SQUARABLE)
-    power = factor ** one_whole("fits", fits, 0, most=LONGEST)
-    still = factor == 1  # no weight on real items: a random walk
-    rounds = np.where(still, float(fits), (1 - power) / np.where(still, 1.0, 1 - factor))
-    return error * power + source * rounds
+    source, gap = _moving(real, synthetic, weight, drift)
+    return affine(one_real("first", first, 0, SQUARABLE), source, gap, one_whole("fits", fits, 0, most=LONGEST))
 
 
 @theorem(
     statement="e* = [w^2/r + (1-w)^2 (1/s + delta)]/(w (2-w))",
     conditions=_LABELS + "mean of a law of variance 1, which moves by independent steps of variance delta a fit",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def moving_mean_limit(real: ArrayLike, synthetic: ArrayLike, weight: ArrayLike, drift: ArrayLike = 0.0) -> Array:
     """Stationary squared error of the mean at the weight w > 0. Exact."""
-    w = within("weight", weight, 0, 1, open_low=True)
-    source, _ = _moving(real, synthetic, weight, drift)
-    return source / (w * (2 - w))
+    source, gap = _moving(real, synthetic, within("weight", weight, 0, 1, open_low=True), drift)
+    return source / gap
 
 
 @theorem(
@@ -149,7 +144,7 @@ def kalman_gain(real: ArrayLike, synthetic: ArrayLike, drift: ArrayLike = 0.0) -
     statement="omega = (1-w) r/(w s): the weight of one synthetic item beside 1 of a real one",
     conditions="labels are known; r real items weigh w in all, s synthetic ones 1 - w",
     order="exact",
-    source=_SOURCE,
+    source=SOURCE,
 )
 def item_weight(real: ArrayLike, synthetic: ArrayLike, weight: ArrayLike) -> Array:
     """What one synthetic item weighs where a real one weighs 1 and the real part w = ``weight`` > 0 in all. Exact."""
@@ -179,7 +174,7 @@ def _items(real: int, synthetic: int) -> tuple[int, int]:
 
 
 def _moving(real: ArrayLike, synthetic: ArrayLike, weight: ArrayLike, drift: ArrayLike) -> tuple[Array, Array]:
-    """Source and factor of e' = source + factor e."""
+    """Source and gap of e' = source + (1 - gap) e."""
     r, s = whole("real", real, 1).astype(np.float64), whole("synthetic", synthetic, 1).astype(np.float64)
     w, delta = within("weight", weight, 0, 1), within("drift", drift, 0, SQUARABLE)
-    return w**2 / r + (1 - w) ** 2 * (1 / s + delta), (1 - w) ** 2
+    return w**2 / r + (1 - w) ** 2 * (1 / s + delta), w * (2 - w)

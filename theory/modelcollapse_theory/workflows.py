@@ -33,7 +33,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse_theory._domain import Array, law, whole, within
+from modelcollapse_theory._domain import Array, law, schedule, whole, within
 from modelcollapse_theory._domain import real as finite
 from modelcollapse_theory._register import theorem
 
@@ -64,7 +64,7 @@ def _log_power(steps: Array | float, change: Array) -> Array:
         return np.where(np.equal(steps, 0), 0.0, steps * np.log1p(change))
 
 
-def affine(first: Array | float, source: Array, gap: Array, steps: ArrayLike) -> Array:
+def affine(first: ArrayLike, source: ArrayLike, gap: ArrayLike, steps: ArrayLike) -> Array:
     """x after ``steps`` rounds of x' = source + (1 - gap) x, from x = first; by the gap, so that no digit is lost."""
     start, added = finite("first", first), finite("source", source)
     lost = share_lost(gap, steps)
@@ -73,10 +73,10 @@ def affine(first: Array | float, source: Array, gap: Array, steps: ArrayLike) ->
     return start * (1 - lost) + added * rounds
 
 
-def _from_first_fit(size: Array, fits: ArrayLike, source: Array, gap: Array) -> Array:
-    """v_n of x' = source + (1 - gap) x started at v_1 = 1/M, with v_0 = 0."""
+def from_first_fit(first: ArrayLike, fits: ArrayLike, source: ArrayLike, gap: ArrayLike) -> Array:
+    """v_n of v' = source + (1 - gap) v from v_1 = ``first``, with v_0 = 0."""
     count = whole("fits", fits).astype(np.float64)
-    value = affine(1 / size, source, gap, np.maximum(count - 1, 0))
+    value = affine(first, source, gap, np.maximum(count - 1, 0))
     return np.where(count == 0, 0.0, np.minimum(value, 1.0))  # a rounding above 1 is no probability
 
 
@@ -184,9 +184,7 @@ def replace_sizes(sizes: ArrayLike) -> Array:
     r"""Trajectory v_0, ..., v_n for data sets of M_1, ..., M_n items: :math:`1 - v_n = \prod_{i \le n} (1 - 1/M_i)`.
     Exact.
     """
-    size = whole("sizes", sizes, 1, "a fit needs data").astype(np.float64)
-    if size.ndim != 1:
-        raise ValueError(f"sizes must be a vector M_1, ..., M_n, got shape {size.shape}")
+    size = schedule("sizes", sizes).astype(np.float64)
     return np.concatenate([[0.0], -np.expm1(np.cumsum(_log_power(1.0, -1 / size)))])
 
 
@@ -206,7 +204,7 @@ def random_mixing(sample_size: ArrayLike, fits: ArrayLike, share: ArrayLike) -> 
     """
     size, g = _sample_size(sample_size), within("share", share, 0, 1)
     gap = g * (2 - g) + (1 - g) ** 2 / size
-    return _from_first_fit(size, fits, 1 / size, gap)
+    return from_first_fit(1 / size, fits, 1 / size, gap)
 
 
 def random_mixing_limit(sample_size: ArrayLike, share: ArrayLike) -> Array:
@@ -233,7 +231,7 @@ def fresh_counts(sample_size: ArrayLike, fits: ArrayLike, real: ArrayLike) -> Ar
     """
     size = _sample_size(sample_size)
     r = _part("real", real, size)
-    return _from_first_fit(size, fits, 1 / size, _fresh_gap(size, r))
+    return from_first_fit(1 / size, fits, 1 / size, _fresh_gap(size, r))
 
 
 def _fresh_gap(size: Array, r: Array) -> Array:
@@ -308,7 +306,7 @@ def retain(sample_size: ArrayLike, fits: ArrayLike, retained: ArrayLike, real: A
     size = _sample_size(sample_size)
     b, r = _part("retained", retained, size), _part("real", real, size)
     source, gap = _retain_map(size, b, r)
-    return _from_first_fit(size, fits, source, gap)
+    return from_first_fit(1 / size, fits, source, gap)
 
 
 def _retain_map(size: Array, b: Array, r: Array) -> tuple[Array, Array]:
@@ -347,7 +345,7 @@ def weighted(sample_size: ArrayLike, fits: ArrayLike, real: ArrayLike, weight: A
     """
     size = _sample_size(sample_size)
     source, gap = _weighted_map(size, real, weight)
-    return _from_first_fit(size, fits, source, gap)
+    return from_first_fit(1 / size, fits, source, gap)
 
 
 def _weighted_map(size: Array, real: ArrayLike, weight: ArrayLike) -> tuple[Array, Array]:
