@@ -15,6 +15,7 @@ import modelcollapse as mc
 from modelcollapse.data import Counts, Moments, Rows, WeightedCounts
 from modelcollapse.families import Posterior, Student
 from modelcollapse.families.exponential import LogMean, Total
+from modelcollapse.families.student import student_rows
 
 ACCEPT, REJECT = 1e-5, 1e-9
 """A right law falls below ACCEPT once in 1e5 comparisons, over seeds; a near miss must fall below REJECT."""
@@ -251,3 +252,19 @@ def test_what_makes_no_posterior_is_refused(case: str) -> None:
     call, error, message = REFUSED[case]
     with pytest.raises(error, match=message):
         call()
+
+
+def test_rows_of_few_degrees_of_freedom_are_t() -> None:
+    """Where one degree more, or a scale off by a tenth, is told apart."""
+    dof, n = 1.5, 100_000
+    with jax.enable_x64(False):
+
+        @jax.jit
+        def drawn() -> jax.Array:
+            params = Student(jnp.ones(1), jnp.ones((1, 1)), jnp.log(2 * jnp.ones(1)), jnp.asarray(dof))
+            return student_rows(jax.random.key(3), params, jnp.int32(n), n).points
+
+        points = np.asarray(drawn())
+    assert p_of(points, stats.t(dof, 1, 2)) > ACCEPT
+    assert p_of(points, stats.t(dof + 1, 1, 2)) < REJECT
+    assert p_of(points, stats.t(dof, 1, 2.2)) < REJECT
