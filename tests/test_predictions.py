@@ -254,11 +254,12 @@ def test_a_table_without_replacement_is_a_finite_population() -> None:
     part_of_it = of(mc.Discrete(3), source, size=2, generations=0)
     np.testing.assert_allclose(part_of_it["absorbed"].values, (20 + 6 + 2) / 90, rtol=1e-12)
     np.testing.assert_allclose(part_of_it["heterozygosity"].values, h * 10 / 9 / 2, rtol=1e-12)
-    rows = np.array([1.0, 2.0, 4.0, 9.0])
+    rows = np.array([[1.0, 3.0], [2.0, 0.0], [4.0, 7.0], [9.0, 1.0], [0.0, 2.0], [5.0, 5.0]])
     normal = of(mc.Gaussian(), mc.table(rows, replace=False), size=3, generations=1)
-    np.testing.assert_allclose(normal["variance"].values[:, 0], rows.var(ddof=1), rtol=1e-12)
-    first = rows.var(ddof=1) / 3 * (1 - 3 / 4)
-    np.testing.assert_allclose(normal["squared_mean_error"].values, [first, first + rows.var(ddof=1) / 3], rtol=1e-12)
+    np.testing.assert_allclose(normal["variance"].values, [rows.var(0, ddof=1)] * 2, rtol=1e-12)
+    total = rows.var(0, ddof=1).sum()
+    first = total / 3 * (1 - 3 / 6)
+    np.testing.assert_allclose(normal["squared_mean_error"].values, [first, first + total / 3], rtol=1e-12)
     counts = of(mc.Poisson(), mc.table(states, replace=False), size=5, generations=1)["squared_mean_error"]
     first = states.var(ddof=1) / 5 * (1 - 5 / 10)
     np.testing.assert_allclose(counts.values, [first, first + states.mean() / 5], rtol=1e-12)
@@ -501,7 +502,8 @@ def test_what_was_accepted_is_never_an_error() -> None:
     assert "heterozygosity" in of(mc.Discrete(), LAW, mc.Retain(0.75, 0.25), size=6)
     assert "absorbed" in of(mc.Binomial(), mc.bernoulli(1.0), size=1)
     assert np.all(np.isfinite(of(mc.Binomial(), mc.bernoulli(0.5), size=1)["variance"].values))
-    assert "excess_risk" not in of(mc.linear([1.0]).family, mc.linear([1.0]), size=2)  # the risk is infinite
+    line = mc.linear([1.0, 2.0])
+    assert "excess_risk" not in of(line.family, line, size=3)  # the risk is infinite
     assert names(mc.Discrete(1), mc.table([0], replace=False), size=1) == {"probabilities"}
     assert of(mc.Pareto(), mc.pareto(0.5)) != []
 
