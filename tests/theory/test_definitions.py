@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 from modelcollapse_theory import NotCovered, accumulation, definitions, errors, workflows
 
@@ -148,3 +148,25 @@ def test_the_table_holds_what_its_rows_say():
         assert rows[name].increases == (after[1] > after[0]), name
     with pytest.raises(ValueError, match="real must be below"):
         definitions.table(10, 10, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("size", "deviations", "share", "ddof"), [(10, 3.0, 0.5, 1), (10, 3.0, 0.5, 0), (6, 2.0, 0.9, 1), (50, 1.0, 1.0, 0)]
+)
+def test_the_chance_of_a_thin_tail_where_no_shift_is_small_enough(
+    size: int, deviations: float, share: float, ddof: int
+) -> None:
+    """Adaptive quadrature over the deviation, on a grid that ends where the shift does."""
+    left = share * stats.norm.sf(deviations)
+    widest = deviations / stats.norm.isf(left)
+
+    def at(u: float) -> float:
+        sigma = widest * (1 - u**2)
+        tail = lambda m: stats.norm.sf((deviations - m) / sigma) + stats.norm.sf((deviations + m) / sigma)  # noqa: E731
+        shift = optimize.brentq(lambda m: tail(m) - 2 * left, 0, deviations + 40, xtol=1e-14)
+        inside = 1 - 2 * stats.norm.sf(np.sqrt(size) * shift)
+        density = stats.chi2.pdf(sigma**2 * (size - ddof), size - 1) * 2 * sigma * (size - ddof)
+        return inside * density * 2 * widest * u
+
+    exact = integrate.quad(at, 0, 1, epsabs=1e-11, limit=200)[0]
+    assert abs(definitions.thin_tail_probability(size, deviations, share, ddof=ddof) - exact) < 1e-9

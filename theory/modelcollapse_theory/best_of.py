@@ -75,7 +75,10 @@ def expected_variance(choices: int, sample_size: ArrayLike, fits: ArrayLike, *, 
     source="delta method; " + _SOURCE,
 )
 def log_variance_drift(choices: int, sample_size: ArrayLike, *, ddof: int = 1) -> Array:
-    """What a fit adds to E ln sigma^2, an iid walk after the first fit, k = ``choices``. O(M^-2)."""
+    """What a fit adds to E ln sigma^2, an iid walk after the first fit, k = ``choices``. O(M^-2).
+
+    v_k and kappa_k are the variance and the excess kurtosis of the largest of k normals.
+    """
     best = winner(choices)
     return selected_drift(best.variance, best.kurtosis, sample_size, ddof)
 
@@ -88,7 +91,11 @@ def log_variance_drift(choices: int, sample_size: ArrayLike, *, ddof: int = 1) -
     source="breeder's equation with refits; " + _SOURCE,
 )
 def expected_gain(choices: int, sample_size: int, fits: int) -> float:
-    """What n = ``fits`` fits to winners of k = ``choices`` add to the mean, in true standard deviations. O(M^-2)."""
+    """What n = ``fits`` fits to winners of k = ``choices`` add to the mean, in true standard deviations. O(M^-2).
+
+    e_k, v_k and kappa_k are mean, variance and excess kurtosis of the largest of k normals; s is the standard deviation
+    with divisor M - 1, and c4 its mean for M normals of variance 1.
+    """
     best, size = winner(choices), one_whole("sample_size", sample_size, 2)
     count = one_whole("fits", fits, 1)
     rho = np.sqrt(best.variance) * (1 - float(relative_noise(best.kurtosis, size)) / 8)

@@ -165,9 +165,9 @@ def nash(probabilities: ArrayLike, rewards: ArrayLike, shares: ArrayLike) -> Arr
     r"""The law ``(K,)`` that curation by several rewards ends at, started on the states where ``probabilities`` > 0.
 
     It maximises the weighted Nash product of the means :math:`\langle e^{r_k} \rangle`. Plural rewards do not keep
-    diversity: at most as many states are left as there are rewards ``(R, K)``. The means are unique, and so is the law
-    unless rewards are tied (equal columns share as they began; here in some way). Active sets with Newton steps
-    (Wang 2007); F is within 1e-11 of its maximum, by its duality gap.
+    diversity: generic ones leave at most as many states as there are rewards ``(R, K)``. The means are unique, and so
+    is the law unless rewards are tied (equal columns share as they began; here in some way). Active sets with Newton
+    steps (Wang 2007); F is within 1e-11 of its maximum, by its duality gap.
     """
     start, w, pi = _plural(probabilities, rewards, shares)
     alive = start > 0

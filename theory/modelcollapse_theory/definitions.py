@@ -66,8 +66,8 @@ def least_mixing_share(sample_size: ArrayLike, factor: ArrayLike) -> Array:
     r"""The least real share g of ``workflows.random_mixing`` that keeps the risk below ``factor`` c times that of one
     fit.
 
-    From :math:`M v_\infty = M/(1 + (M-1) g(2-g)) \le c`, whence :math:`(1-g)^2 \le 1 - (M/c - 1)/(M-1)`: about
-    1/(2 c) for large M. 0 where c >= M, and 1 at c = 1. Exact.
+    From :math:`M v_\infty = M/(1 + (M-1) g(2-g)) \le c`, whence :math:`(1-g)^2 \le 1 - (M/c - 1)/(M-1)`: for
+    large M it is 1 - sqrt(1 - 1/c), which is about 1/(2 c) for large c. 0 where c >= M, and 1 at c = 1. Exact.
     """
     size = whole("sample_size", sample_size, 2)
     needed = (size / _factor(factor, size) - 1) / (size - 1)
@@ -188,7 +188,7 @@ def expected_log_loss(sample_size: ArrayLike, fits: ArrayLike, *, dimension: Arr
 
 
 @theorem(
-    statement="-d ln v_inf / d ln M = M s/(1 + (M - 1) s), s = g(2 - g): 1 for a fixed share, 0 for g = 0",
+    statement="-d ln v_inf / d ln M = M s/(1 + (M - 1) s), s = g(2 - g): 1 as M grows, 0 for g = 0",
     conditions="each item is real with probability g, whatever M",
     order="exact",
     source=_OWN,
@@ -262,19 +262,34 @@ def lost_for_good(probability: ArrayLike, kept: ArrayLike) -> Array:
 
 
 def _shapes(size: int, ddof: int) -> tuple[Array, Array]:
-    """Deviations sigma_1 / sigma_0 of a first fit and their weights: Gauss-Legendre over the quantiles' range."""
+    """Deviations sigma_1 / sigma_0 of a first fit and their weights."""
+    x, width = _panels(*_range(size))
+    weight = _gamma_density(x, size) * width
+    return np.sqrt(2 * x / (size - ddof)), weight / weight.sum()
+
+
+def _range(size: int) -> tuple[float, float]:
+    """Where half of chi2_{M-1} lies, but for 1e-18 on either side."""
     half = (size - 1) / 2
-    low, high = (scipy.special.gammaincinv(half, 1e-18), scipy.special.gammainccinv(half, 1e-18))
+    return float(scipy.special.gammaincinv(half, 1e-18)), float(scipy.special.gammainccinv(half, 1e-18))
+
+
+def _gamma_density(x: Array, size: int) -> Array:
+    half = (size - 1) / 2
+    return np.exp((half - 1) * np.log(x) - x - scipy.special.gammaln(half))
+
+
+def _panels(low: float, high: float) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss-Legendre on 32 panels of an interval."""
     edges = np.linspace(low, high, 33)
     node, weight = np.polynomial.legendre.leggauss(40)
     width = np.diff(edges)[:, None] / 2
-    x = (edges[:-1, None] + width * (1 + node)).ravel()
-    density = np.exp((half - 1) * np.log(x) - x - scipy.special.gammaln(half)) * (width * weight).ravel()
-    return np.sqrt(2 * x / (size - ddof)), density / density.sum()
+    return (edges[:-1, None] + width * (1 + node)).ravel(), (width * weight).ravel()
 
 
 @theorem(
-    statement="E P_1(|x - mu_0| > k sigma_0) = E 2 Q(k/sqrt(1/M + G)), G = chi2_{M-1}/(M-ddof): more than the truth's",
+    statement="E P_1(|x - mu_0| > k sigma_0) = E 2 Q(k/sqrt(1/M + G)), G = chi2_{M-1}/(M-ddof); at k = 3 more than "
+    "the truth's",
     conditions="normal in one dimension, the first fit, M >= 4",
     order="exact (quadrature)",
     source=_OWN,
@@ -283,7 +298,8 @@ def first_tail_mass(sample_size: int, deviations: float = 3.0, *, ddof: int = 1)
     r"""Mean mass that the first fit puts beyond ``deviations`` k true deviations from the true mean, both sides.
 
     Given :math:`\sigma_1`, a draw of the fit about :math:`\mu_0` is normal of variance :math:`1/M + \sigma_1^2`, as
-    the mean of the fit is independent of its deviation. By quadrature over :math:`\sigma_1`, relative error 1e-10.
+    the mean of the fit is independent of its deviation. It is more than the truth's for k above about 1 (with ddof = 0,
+    above about the square root of 3), and less below. By quadrature over :math:`\sigma_1`, relative error 1e-10.
     """
     size = one_whole("sample_size", sample_size, 4, most=10**6)
     k, ddof = one_real("deviations", deviations, 0, 30, open_low=True), choice("ddof", ddof, (0, 1))
@@ -302,12 +318,20 @@ def thin_tail_probability(sample_size: int, deviations: float = 3.0, share: floa
     r"""Chance that the first fit has less than ``share`` c of the true mass beyond ``deviations`` k true deviations.
 
     The tail mass :math:`Q((k - m)/\sigma) + Q((k + m)/\sigma)` grows with the size of the shift m, so that the event is
-    \|m\| < b(sigma), and m is normal of variance 1/M. Quadrature over sigma, bisection for b; absolute error 1e-6.
+    \|m\| < b(sigma), and m is normal of variance 1/M. Beyond some sigma_c no shift is small enough; there b ends like a
+    square root, so that sigma = sigma_c (1 - u^2) in the quadrature. Bisection for b; absolute error 1e-9.
     """
     size = one_whole("sample_size", sample_size, 4, most=10**6)
     k, ddof = one_real("deviations", deviations, 0, 30, open_low=True), choice("ddof", ddof, (0, 1))
-    most = one_real("share", share, 0, 1, open_low=True) * 2 * scipy.special.ndtr(-k)
-    sigma, weight = _shapes(size, ddof)
+    left = one_real("share", share, 0, 1, open_low=True) * scipy.special.ndtr(-k)
+    most, widest = 2 * left, -k / scipy.special.ndtri(left)
+    lowest, highest = (np.sqrt(2 * x / (size - ddof)) for x in _range(size))
+    if lowest >= widest:
+        return 0.0
+    u, width = _panels(*(np.sqrt(max(1 - end / widest, 0.0)) for end in (highest, lowest)))
+    sigma = widest * (1 - u**2)
+    # density of sigma times d sigma / d u
+    weight = _gamma_density(sigma**2 * (size - ddof) / 2, size) * sigma * (size - ddof) * 2 * widest * u * width
     low, high = np.zeros(sigma.size), np.full(sigma.size, k + 40.0)
     for _ in range(60):
         shift = (low + high) / 2

@@ -185,7 +185,7 @@ def removal_theta(sample_size: ArrayLike, share: float, true_positive: float, fa
 
 @theorem(
     statement="theta(removed)/theta(no detector) = (1-f)(2-g')/(2-g) <= 1, equal iff f = t = 0",
-    conditions=IID + "flagged items are removed, not replaced; M g large, pure sampling loss",
+    conditions=IID + "0 < g < 1; flagged items are removed, not replaced; M g large, pure sampling loss",
     order="O(1/(M g)) relative",
     source=SOURCE,
 )

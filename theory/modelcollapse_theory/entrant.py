@@ -3,7 +3,7 @@ r"""The first mover's advantage: what draws from a model are worth in real items
 A model of loss v (``workflows``, ``populations``) knows as much of the truth as 1/v independent real items. So s draws
 from it are worth
 
-.. math:: W(s) = \frac1{v + (1 - v)/s} < \frac1v
+.. math:: W(s) = \frac1{v + (1 - v)/s} < \frac1v \quad (v < 1)
 
 real items and no number of them is worth more than 1/v. All statements are for families that reproduce the (weighted)
 mean and covariance of their data, and for real items that are fresh. Derived in theory/derivations/populations.md.
@@ -40,7 +40,8 @@ def _drawn(value: ArrayLike) -> Array:
 
 
 @theorem(
-    statement="s draws from a model of loss v are worth W(s) = 1/(v + (1 - v)/s) real items: W < 1/v for every s",
+    statement="s draws from a model of loss v are worth W(s) = 1/(v + (1 - v)/s) real items: W < 1/v for every s, "
+    "if v < 1",
     conditions="families that reproduce weighted mean and covariance; other real items are independent of the model",
     order="exact",
     source="own; " + _SOURCE,
@@ -146,7 +147,7 @@ def matching_size(leader_loss: ArrayLike, share: ArrayLike, pool_loss: ArrayLike
 
 
 @theorem(
-    statement="M_B = (M_0 - c)/(1 - c), c = (1 - g)^2, g M_B = (M_0 - c)/(2 - g) of them real: half of M_0 or more",
+    statement="M_B = (M_0 - c)/(1 - c), c = (1 - g)^2, g M_B = (M_0 - c)/(2 - g) of them real: (M_0 - 1)/2 or more",
     conditions="the pool's synthetic part is the leader's own output; the leader was fitted to M_0 real items",
     order="exact",
     source="own; " + _SOURCE,
@@ -154,7 +155,7 @@ def matching_size(leader_loss: ArrayLike, share: ArrayLike, pool_loss: ArrayLike
 def matching_real_items(leader_items: ArrayLike, share: ArrayLike) -> Array:
     r"""Real items, g M_B = (M_0 - (1-g)^2)/(2 - g), that an entrant needs from a pool of real share g > 0, unlabelled.
 
-    Whatever the pollution, it is at least about M_0/2: what a labelled pool saves (``real_items_with_provenance``) is
+    Whatever the pollution, it is at least (M_0 - 1)/2: what a labelled pool saves (``real_items_with_provenance``) is
     lost. Exact. Raises NotCovered for g = 0: never.
     """
     size = whole("leader_items", leader_items, 1, "a fit needs data").astype(np.float64)
@@ -165,8 +166,8 @@ def matching_real_items(leader_items: ArrayLike, share: ArrayLike) -> Array:
 
 
 @theorem(
-    statement="r = 1/v_A - W(s): beside s labelled draws from a pool of loss v_p; M_0 (M_0 - 1)/(s + M_0 - 1) for the "
-    "leader's own",
+    statement="r = max(0, 1/v_A - W(s)) beside s labelled draws from a pool of loss v_p; M_0 (M_0 - 1)/(s + M_0 - 1) "
+    "for the leader's own",
     conditions="labels known, the best weight; families that reproduce weighted mean and covariance",
     order="exact",
     source="own; " + _SOURCE,
@@ -174,8 +175,8 @@ def matching_real_items(leader_items: ArrayLike, share: ArrayLike) -> Array:
 def real_items_with_provenance(leader_loss: ArrayLike, drawn: ArrayLike, pool_loss: ArrayLike) -> Array:
     r"""Real items, as a real number, that make an entrant the leader's match where it knows which s items are drawn.
 
-    Always fewer than the leader's 1/v_A; none where the draws alone are enough, which needs v_p < v_A. Exact. Raises
-    ValueError for a leader of loss 0.
+    Fewer than the leader's 1/v_A for any s > 0; none where the draws alone are enough, which needs v_p < v_A. Exact.
+    Raises ValueError for a leader of loss 0.
     """
     aim = within("leader_loss", leader_loss, 0, 1, open_low=True)
     return np.asarray(np.maximum(1 / aim - synthetic_worth(drawn, _lost("pool_loss", pool_loss)), 0.0))

@@ -34,8 +34,8 @@ def weighted_flags(
     .. math:: v' = E\left[\frac{Q}{T^2}\right] + E\left[\frac{A_1^2 - A_2}{T^2}\right] v
 
     over N ~ Bin(M, s) items that pass. Given N, X ~ Bin(N, 1-g') of these are synthetic, and Y ~ Bin(M-N, 1-g'') of the
-    flagged; T = N + omega (M-N), A1 = X + omega Y. Exact, started at v_1 = 1/M. Raises ValueError unless 0 < weight <=
-    1: at 0 this is ``detectors.removed``.
+    flagged, g'' = g f/(1-s); T = N + omega (M-N), A1 = X + omega Y. Exact, started at v_1 = 1/M. Raises ValueError
+    unless 0 < weight <= 1: at 0 this is ``detectors.removed``.
     """
     size, source, gap = _flags(sample_size, share, true_positive, false_positive, weight)
     return from_first_fit(1 / size, fits, source, gap)
@@ -107,10 +107,12 @@ def best_flag_weight(share: float, true_positive: float, false_positive: float) 
     r"""omega in [0, 1] with the least stationary loss in the limit of large M, ``weighted_theta`` at its largest.
 
     It does not depend on M; ``best_treatment``, the planner's answer, has the best weight at a finite M. To 1e-8.
-    Raises ValueError unless 0 < share < 1.
+    Raises ValueError unless 0 < share < 1, and where everything is flagged, so that no weight makes a difference.
     """
     g = one_real("share", share, 0, 1, open_low=True, open_high=True)
     rates = (one_real("true_positive", true_positive, 0, 1), one_real("false_positive", false_positive, 0, 1))
+    if rates == (1, 1):
+        raise ValueError(PASSING)
 
     def loss(weight: float) -> float:
         return -float(_weighted_rate(g, *rates, np.asarray(weight)))

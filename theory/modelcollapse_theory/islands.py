@@ -39,7 +39,7 @@ def _meeting(models: int, mixing: float) -> tuple[float, float]:
 
 
 @theorem(
-    statement="x = 1 - lambda solves x^2 - (D b + a/M) x + b/M = 0: rate of symmetric islands",
+    statement="x = 1 - lambda is the smaller root of x^2 - (D b + a/M) x + b/M = 0: rate of symmetric islands",
     conditions="D models of M items, each item from another model with probability m > 0, no real data",
     order="exact",
     source="classical (Maruyama 1970, Nagylaki 1980); " + _SOURCE,
@@ -158,7 +158,8 @@ def pool_size(sizes: ArrayLike, pool: ArrayLike) -> float:
 
 
 @theorem(
-    statement="1 - v_ii = (1 - 1/M_i)(1 - B), B the pool's loss of one fit less: B' = (1-g)^2 [B + (1 - B)/N]",
+    statement="1 - v_ii = (1 - 1/M_i)(1 - B), B' = (1-g)^2 [B + (1 - B)/N], B_1 = 0: at g = 0 the pool's loss of "
+    "one fit less",
     conditions="every model draws from the same pool w, and real items with probability g",
     order="exact",
     source=_SOURCE,
@@ -199,9 +200,9 @@ def isolated_union(models: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -
 def isolation_pays_from(models: int, sample_size: int, mixing: float) -> int:
     r"""The first fit at which an island that shares m has lost less than one that draws from all alike.
 
-    The union of islands is better off from fit 2 on; a single model only after about M D fits, when most is lost
-    anyway: before, others' data dilutes its losses. Exact, by bisection. Raises ValueError unless 0 < m < (D - 1)/D
-    and M >= 2.
+    The union of islands is better off from fit 2 on; a single model only after about M D fits or, for small m, more
+    (as ln(1/m)), when most is lost anyway: before, others' data dilutes its losses. Exact, by bisection. Raises
+    ValueError unless 0 < m < (D - 1)/D and M >= 2.
     """
     count = one_whole("models", models, 2, "islands exchange with others", most=_LARGEST)
     size = one_whole("sample_size", sample_size, 2, "what one item leaves is nothing", most=_LARGEST)

@@ -218,7 +218,7 @@ def item_log_drift(sample_size: ArrayLike) -> Array:
 @theorem(
     statement="E m' = (a m_b + M E m)/A, Var m' = [M^2 Var m + a m_b + 2M E m]/A^2, A = a + M; Var* = m_b/a",
     conditions="Poisson, prior of the mean Gamma(a m_b, rate a), replace; for each item E m of the last fit's mean, "
-    "Var m' = (M/A)^2 [Var m + E m (1 + 1/A)/M]",
+    "Var m' = (M/A)^2 [Var m + E m (1 + 1/A_last)/M], without the 1/A_last where the truth was drawn from",
     order="exact",
     source=_SOURCE,
 )
@@ -249,7 +249,7 @@ def poisson_moments(
     statement="E m' = k(a m_b + M E m)/(kA-1), E m'^2 = k^2 [(a m_b)^2 + 2 a m_b M E m + M(M+1/k) E m^2]/((kA-1)"
     "(kA-2)), A = a + M; E m* = k a m_b/(ka-1)",
     conditions="gamma law of known shape k, prior of the rate Gamma(k a, rate a m_b), one posterior draw for each fit, "
-    "replace, k A > 2 (else infinite)",
+    "replace, k A > 1 for the mean and k A > 2 for the error (else infinite), k a > 1 for the limit",
     order="exact",
     source=_SOURCE,
 )

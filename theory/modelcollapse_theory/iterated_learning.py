@@ -126,7 +126,7 @@ def second_moments(
 
 
 @theorem(
-    statement="eigenvalues (M)_j/((alpha+M)(alpha+M+1)...(alpha+M+j-1)), j = 0..M",
+    statement="eigenvalues M(M-1)...(M-j+1)/((alpha+M)(alpha+M+1)...(alpha+M+j-1)), j = 0..M",
     conditions="prior Dirichlet(alpha b), replace; two states (more only repeat them)",
     order="exact",
     source=_SOURCE,

@@ -119,8 +119,8 @@ def collapses(weights: ArrayLike, real: ArrayLike, sizes: ArrayLike) -> Mask:
 
 
 @theorem(
-    statement="1 - V decays by the Perron root of A, (1 - [i = j]/M_i) W_ik W_jl: without real data the largest "
-    "eigenvalue below 1 of the chain of all models",
+    statement="V_inf - V decays by the Perron root of A, (1 - [i = j]/M_i) W_ik W_jl, on the pairs that can meet: "
+    "without real data the largest eigenvalue below 1 of the chain of all models",
     conditions="each item real with probability g_i or from model j with probability W_ij; the eigenvalue: g = 0, W "
     "irreducible and aperiodic",
     order="exact",

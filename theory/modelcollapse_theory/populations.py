@@ -139,9 +139,10 @@ def gaussian_moments(
 
 
 @theorem(
-    statement="S' = T - P, m' = C m C^T + diag((T - g s^2 - sum_k C_ik m_kk)/M), T = g s^2 + sum_k C_ik (S_k + m_kk), "
-    "M (M - 1) P = sum of products of two different items",
-    conditions="Gaussians with ddof 1 (with 0 the fitted S is T - m'_ii); exactly c_ij items from model j and r_i real",
+    statement="S' = T - P, m' = C m C^T + diag((T - sum_k C_ik m_kk)/M), T = g s^2 + sum_k C_ik (S_k + m_kk), M (M "
+    "- 1) P = sum of products of two different items",
+    conditions="Gaussians with ddof 1 (with 0 the fitted S is T - m'_ii); exactly c_ij items from model j and r_i "
+    "real, of mean 0 (with mean nu, T has g (s^2 + nu^2) and the diagonal - g nu^2)",
     order="exact",
     source=_SOURCE,
 )

@@ -61,7 +61,8 @@ def log_divisor_factor(sample_size: ArrayLike, divisor: str) -> Array:
 @theorem(
     statement="E log variance moves by ln k + psi(nu/2) - ln(nu/2) a fit: about -2/M for k = 1 - 1/M, -1/M unbiased, "
     "-1/(2M) with unbiased deviation (k = c4^-2), 0 for k = e^m; Var by psi'(nu/2) whatever k",
-    conditions="normal, replace, variance k times the unbiased one, nu = M - 1 >= 1",
+    conditions="normal, replace, variance k times the unbiased one, nu = M - 1 >= 1; m = ln(nu/2) - psi(nu/2), "
+    "c4 = E s_nu/sigma",
     order="exact",
     source=_COCHRAN,
 )
@@ -292,8 +293,8 @@ def _spread_out(chance: Array, before: int, now: int) -> Array:
 
 
 @theorem(
-    statement="E H_n >= H_0 (1 - 1/M_1) - (K/4) sum_{i>1} 1/M_i^2: stratified draws collapse only if sum 1/M_i^2 "
-    "diverges",
+    statement="E H_n >= H_0 (1 - 1/M_1) - (K/4) sum_{i>1} 1/M_i^2: stratified draws of sizes that never fall "
+    "collapse only if sum 1/M_i^2 diverges",
     conditions="first data set of independent real draws, later ones stratified draws of the last fit; K states",
     order="exact (a bound)",
     source=_SOURCE,

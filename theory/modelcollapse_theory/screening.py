@@ -84,7 +84,8 @@ def screened_laws(
 
 @theorem(
     statement="p*(x) = a_x/(Z - b_x), sum_x a_x/(Z - b_x) = 1, Z > max b, with a = g p0 (1-f), b = (1-g)(1-t)",
-    conditions="infinite data; rates depend on the state; a_x > 0 for every possible state, or g = 0",
+    conditions="infinite data; rates depend on the state; a_x > 0 for every possible state; at g = 0 it is p_0 on the "
+    "states of greatest b",
     order="exact",
     source="Perron and Frobenius; " + SOURCE,
 )
@@ -108,7 +109,8 @@ def screened_limit(
 
 
 @theorem(
-    statement="errors fall by lambda_2/lambda_1 a fit, the roots of sum_x a_x/(lambda - b_x) = 1",
+    statement="errors fall by lambda_2/lambda_1 a fit, the largest eigenvalues of diag(b) + a 1^T: the roots of "
+    "sum_x a_x/(lambda - b_x) = 1, and any b that two states share",
     conditions="infinite data; rates depend on the state; a_x > 0 for every possible state",
     order="exact",
     source="Perron and Frobenius; " + SOURCE,
@@ -158,7 +160,7 @@ def watermark_rates(length: int, count: int, green: float, shift: float) -> tupl
 
 @theorem(
     statement="L ~ [(z_f sqrt(gamma(1-gamma)) + z_t sqrt(gamma_1(1-gamma_1)))/(gamma_1 - gamma)]^2",
-    conditions="a text of L independent tokens; normal tails, L large",
+    conditions="a text of L independent tokens; normal tails, L large; z_f = Phi^-1(1 - f), z_t = Phi^-1(t)",
     order="O(1/sqrt(L)) relative",
     source="scheme of Kirchenbauer et al., arXiv 2301.10226; " + SOURCE,
 )

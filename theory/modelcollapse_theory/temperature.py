@@ -76,7 +76,7 @@ def detector_for_uniform(temperature: float, share: float, false_positive: float
 
 @theorem(
     statement="a collapsed law exists iff g <= max_x (phi(x)-x)/(phi(x)-1/K), phi = x^b/(x^b + (K-1)^(1-b) (1-x)^b), "
-    "b = 1/tau",
+    "b = 1/tau (K = 2: iff g < 1 - tau; tau >= 1: at no g)",
     conditions="truth uniform on K states; a law with one state at x and the others equal; infinite data",
     order="exact",
     source=_SOURCE,
@@ -252,7 +252,7 @@ def normal_log_variance(temperature: ArrayLike, sample_size: ArrayLike, fits: Ar
     source=_SOURCE,
 )
 def balancing_temperature(sample_size: ArrayLike, *, ddof: int = 1) -> Array:
-    """The temperature, about 1 + 1/M, at which the typical chain keeps its variance. Exact.
+    """The temperature, about 1 + 1/M (ddof = 0: 1 + 2/M), at which the typical chain keeps its variance. Exact.
 
     The mean variance then grows by this factor a fit (ddof = 1): typical and mean chain cannot both be kept.
     """
@@ -287,7 +287,8 @@ def normal_moments(
 
 
 @theorem(
-    statement="V_n = V* + ((1-g) tau)^(n-1) (1 - V*), V* = g/(1 - (1-g) tau); finite for tau > 1 iff g > 1 - 1/tau",
+    statement="V_n = V* + ((1-g) tau)^(n-1) (1 - V*), V* = g/(1 - (1-g) tau), finite for tau > 1 iff "
+    "g > 1 - 1/tau; V_n = 1 + g (n - 1) at (1-g) tau = 1",
     conditions="normal, real share g, every model's draws have tau times its variance; infinite data",
     order="exact",
     source=_SOURCE,
@@ -308,7 +309,7 @@ def normal_variance(temperature: ArrayLike, share: ArrayLike, fits: ArrayLike) -
 
 
 @theorem(
-    statement="V* = g/(1 - (1-g) tau), infinite unless (1-g) tau < 1",
+    statement="V* = g/(1 - (1-g) tau), infinite unless (1-g) tau < 1; 1 at tau = 1, whatever g",
     conditions="normal, real share g, every model's draws have tau times its variance; infinite data",
     order="exact",
     source=_SOURCE,

@@ -90,7 +90,8 @@ def truncated_variance(cut: ArrayLike) -> Array:
 
 
 @theorem(
-    statement="excess kurtosis of a normal cut at c: E x^4/(E x^2)^2 - 3, from P(5/2, c^2/2) and P(3/2, c^2/2)",
+    statement="excess kurtosis of a normal cut at c: 3 P(5/2) P(1/2)/P(3/2)^2 - 3, P(a) = P(a, c^2/2) the "
+    "regularised lower gamma function",
     conditions="normal cut at |x - mu| < c sigma",
     order="exact",
     source="truncated normal law; " + _SOURCE,

@@ -119,7 +119,7 @@ def takes_over(response: ArrayLike) -> Array:
 
 
 @theorem(
-    statement="E T = (I - Q)^(-1) 1 on the counts 1..M - 1",
+    statement="E time = (I - Q)^(-1) 1 on the counts 1..M - 1, Q the chain between them",
     conditions="two states, any rule phi with phi(0) = 0 and phi(1) = 1, constant M, no real data",
     order="exact",
     source=_SOURCE,
@@ -171,8 +171,8 @@ def stationary_counts(response: ArrayLike, real_size: int = 0, probability: floa
 
 @theorem(
     statement="expected values approach their limit like lambda^n, lambda the largest eigenvalue of T beside the 1's; "
-    "phi = a + b p: b (1 - 1/M)^[a = 0, b = 1]",
-    conditions="two states, any rule phi of selection, constant M",
+    "phi = a + b p: |b| (1 - 1/M)^[a = 0, b = 1]",
+    conditions="two states, any rule phi of selection, constant M; at lambda = 1 there is no limit",
     order="exact",
     source=_SOURCE,
 )
@@ -228,7 +228,8 @@ def choice_advantage(reward: ArrayLike, choices: ArrayLike) -> Array:
 
 @theorem(
     statement="P(fix) = (1 - e^(-2Msx))/(1 - e^(-2Ms)), s = (1 - 1/k) r",
-    conditions="two types, one of k draws picked with chance proportional to e^reward, M draws a fit, r small",
+    conditions="two types, one of k draws picked with chance proportional to e^reward, M draws a fit, r small; x the "
+    "type's probability in the truth",
     order="O(r) relative",
     source="Kimura 1962, haploid; selection coefficient " + _SOURCE,
 )

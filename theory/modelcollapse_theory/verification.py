@@ -59,7 +59,8 @@ def verified_share(probability: ArrayLike, keep_right: ArrayLike, keep_wrong: Ar
 
 @theorem(
     statement="P(the right state takes over) = (1 - e^(-2Msx))/(1 - e^(-2Ms)), s = ln(phi/psi)",
-    conditions="M items kept at every fit, right ones with probability phi, wrong ones with psi, phi/psi near 1",
+    conditions="M items kept at every fit, right ones with probability phi, wrong ones with psi, phi/psi near 1; right "
+    "with probability x in the truth",
     order="O(s) relative",
     source="Kimura 1962, haploid; selection coefficient " + _SOURCE,
 )
@@ -127,7 +128,8 @@ def _threshold(keep_right: float, keep_wrong: float, error: float) -> tuple[floa
 
 
 @theorem(
-    statement="1/q_n - 1/q* = rho^n (1/q_0 - 1/q*), rho = psi/((1 - e) phi)",
+    statement="1/q_n - 1/q = rho^n (1/q_0 - 1/q), rho = psi/((1 - e) phi), q = ((1 - e) phi - psi)/(phi - psi) of "
+    "either sign; 1/q_n = 1/q_0 + n A at rho = 1, A = (phi - psi)/((1 - e) phi)",
     conditions="q' = (1 - e) q phi/(q phi + (1 - q) psi): a share e of right items turns wrong; infinite data",
     order="exact",
     source="Moran and Eigen's two-state quasispecies; " + _SOURCE,
@@ -138,7 +140,8 @@ def share_with_errors(probability: float, keep_right: float, keep_wrong: float, 
     .. math:: q_n = \frac{q_0}{\rho^n + q_0 A \frac{1 - \rho^n}{1 - \rho}}, \quad
        \rho = \frac{\psi}{(1-e) \phi}, \; A = \frac{\phi - \psi}{(1-e) \phi}
 
-    1/q follows a linear recursion, so this is exact at every n. ``error_threshold`` is its limit.
+    1/q follows a linear recursion, so this is exact at every n; at rho = 1 the fraction is n. ``error_threshold`` is
+    its limit.
     """
     q = one_real("probability", probability, 0, 1)
     right, wrong, lost = _threshold(keep_right, keep_wrong, error)
@@ -157,7 +160,8 @@ def share_with_errors(probability: float, keep_right: float, keep_wrong: float, 
 
 @theorem(
     statement="q* = ((1 - e) phi - psi)/(phi - psi) if (1 - e) phi > psi, otherwise q* = 0",
-    conditions="q' = (1 - e) q phi/(q phi + (1 - q) psi): a share e of right items turns wrong; infinite data",
+    conditions="q' = (1 - e) q phi/(q phi + (1 - q) psi): a share e of right items turns wrong; infinite data; e > "
+    "0 or phi != psi, else nothing moves",
     order="exact",
     source="Eigen's error threshold for two states; " + _SOURCE,
 )
@@ -182,7 +186,7 @@ def _pull(width: ArrayLike, variance: ArrayLike) -> Array:
 
 @theorem(
     statement="e_n = delta^2 (1 - a^(n-1))^2 + a^(2n-2) V_1 + V_inf (1 - a^(2n-2)), a = s^2/(s^2 + sigma^2), "
-    "V_1 = sigma^2/r, V_inf = (sigma^2/M) a/(1 - a^2)",
+    "V_1 = sigma^2/r, V_inf = (sigma^2/M) a/(1 - a^2), delta = c - mu_0",
     conditions="normal mean, known variance sigma^2; M draws kept, each with probability exp(-(x-c)^2/(2 s^2))",
     order="exact",
     source="phenomenon: arXiv 2510.16657; " + _SOURCE,
@@ -219,7 +223,8 @@ def _spreads(a: Array, size: int, real: int, variance: Array) -> tuple[Array, Ar
 
 
 @theorem(
-    statement="mu_n -> c + N(0, V_inf): E (mu_n - mu_0)^2 -> delta^2 + V_inf, the verifier's error and not the truth's",
+    statement="mu_n -> c + N(0, V_inf): E (mu_n - mu_0)^2 -> delta^2 + V_inf, delta = c - mu_0: the verifier's "
+    "error and not the truth's",
     conditions="normal mean, known variance sigma^2; M draws kept, each with probability exp(-(x-c)^2/(2 s^2))",
     order="exact",
     source=_SOURCE,
@@ -243,7 +248,7 @@ class Stop(NamedTuple):
 @theorem(
     statement="best at a^(n-1) = delta^2/(delta^2 + V_1 - V_inf), error V_inf + delta^2 (V_1 - V_inf)/(delta^2 + V_1 "
     "- V_inf), if V_1 > V_inf; otherwise at the first fit",
-    conditions="as soft_mean_error; n taken for a real number",
+    conditions="as soft_mean_error, delta = c - mu_0; n taken for a real number",
     order="exact",
     source=_SOURCE,
 )

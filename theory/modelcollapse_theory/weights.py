@@ -44,7 +44,8 @@ def best(real: int, synthetic: int, fits: int | None = None, of: str = "loss") -
 
 
 @theorem(
-    statement="v* = [sqrt((r+1)^2 + 4r(s-1)) - (r+1)]/(2r(s-1)) ~ 1/sqrt(r s): a geometric mean of real and synthetic",
+    statement="v* = [sqrt((r+1)^2 + 4r(s-1)) - (r+1)]/(2r(s-1)) ~ 1/sqrt(r s) for s >> r: a geometric mean of real "
+    "and synthetic",
     conditions=_LABELS + "the best weight w* = r v* in every fit; stationary",
     order="exact",
     source=SOURCE,
@@ -55,7 +56,7 @@ def best_loss(real: ArrayLike, synthetic: ArrayLike) -> Array:
     .. math:: v_* = \frac{\sqrt{(r+1)^2 + 4r(s-1)} - (r+1)}{2r(s-1)}
 
     For s >> r it is 1/sqrt(r s): a fit is worth the geometric mean of its real and synthetic items. Pooling gives
-    about 1/(2r), real data alone 1/r. Exact.
+    about 1/(2r), real data alone 1/r. At s = 1 it is 1/(r + 1). Exact.
     """
     r, s = whole("real", real, 1).astype(np.float64), whole("synthetic", synthetic, 1).astype(np.float64)
     return 2 / (np.sqrt((r + 1) ** 2 + 4 * r * (s - 1)) + (r + 1))
