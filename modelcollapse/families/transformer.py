@@ -23,8 +23,8 @@ Weights: TypeAlias = dict[str, jax.Array | dict[str, jax.Array]]
 class Cache(NamedTuple):
     """Keys and values of what was read: those of prompts are shared by all continuations of a prompt.
 
-    Those of new tokens are only appended: step ``i`` writes places ``i * width, ..., (i + 1) * width - 1``, one for each
-    of ``width`` continuations, whichever of them will be kept.
+    Those of new tokens are only appended: step ``i`` writes places ``i * width, ..., (i + 1) * width - 1``, one for
+    each of ``width`` continuations, whichever of them will be kept.
     """
 
     prompts: jax.Array  # (layers, 2, n, heads, t, d)
@@ -55,7 +55,7 @@ class Transformer:
             raise ValueError(f"width must be a multiple of the {self.heads} heads, got {self.width}")
 
     def init(self, key: jax.Array, dtype: DTypeLike = jnp.float32) -> Weights:
-        """Normal weights of spread 0.02, smaller by the square root of twice the layers where a layer adds its output."""
+        """Normal weights of spread 0.02, over the square root of twice the layers where a layer adds its output."""
         v, w, layers = self.vocabulary, self.width, self.layers
         shapes = {"attention": (w, 3 * w), "join": (w, w), "up": (w, 4 * w), "down": (4 * w, w)}
         spread = {"join": 0.02 / (2 * layers) ** 0.5, "down": 0.02 / (2 * layers) ** 0.5}
@@ -83,7 +83,7 @@ class Transformer:
         return normed(hidden, weights["gain"]) @ weights["embed"].T
 
     def begin(self, weights: Weights, prompts: jax.Array, new: int, width: int = 1) -> tuple[jax.Array, Cache]:
-        """Logits ``(n, vocabulary)`` after ``prompts`` (n, t), and a cache for ``new`` tokens of ``width`` lines each."""
+        """Logits ``(n, vocabulary)`` after ``prompts`` (n, t), and a cache for ``new`` tokens of ``width`` lines."""
         hidden, cache = self._read(weights, prompts)
         layers, both, n, heads, _, d = cache.shape
         room = jnp.zeros((layers, both, n, heads, new * width, d), cache.dtype)
@@ -97,7 +97,7 @@ class Transformer:
         ``step`` counts new tokens from 0. Line ``j`` sees the whole prompt and those places of new tokens that are true
         in ``mine[:, j]``, ``(n, b, steps * b)``: its own, ``step * b + j``, and those of the lines it grew from.
         """
-        n, b = tokens.shape
+        b = tokens.shape[1]
         place = jax.lax.dynamic_slice_in_dim(weights["place"], cache.prompts.shape[4] + step, 1)
         hidden = weights["embed"][tokens] + place[None]
         out_of_sight = jnp.where(mine, 0.0, -jnp.inf).astype(hidden.dtype)[:, None]
