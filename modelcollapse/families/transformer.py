@@ -7,7 +7,7 @@ that scores it. Compile time does not grow with the number of layers.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from modelcollapse import arguments, sampling
 from modelcollapse.protocols import Count
 from modelcollapse.pytree import part, static
 
-Weights: TypeAlias = dict[str, jax.Array | dict[str, jax.Array]]
+Weights: TypeAlias = dict[str, Any]
 
 
 class Cache(NamedTuple):
@@ -124,21 +124,21 @@ class Transformer:
         hidden = weights["embed"][tokens] + weights["place"][None, :t]
         later = jnp.where(jnp.tri(t, dtype=bool), 0.0, -jnp.inf).astype(hidden.dtype)[None, None]
 
-        def layer(h: jax.Array, block: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        def layer(h: jax.Array, block: Weights) -> tuple[jax.Array, jax.Array]:
             q, k, v = self._heads(block, h)
             share = jax.nn.softmax(jnp.einsum("nhtd,nhld->nhtl", q, k) + later, -1)
             return self._rest(block, h, jnp.einsum("nhtl,nhld->nhtd", share, v)), jnp.stack([k, v])
 
         return jax.lax.scan(layer, hidden, weights["blocks"])
 
-    def _heads(self, block: dict[str, jax.Array], h: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def _heads(self, block: Weights, h: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Queries, keys and values ``(n, heads, t, d)``; queries are divided by the square root of ``d``."""
         n, t, w = h.shape
         three = (normed(h, block["gain_attention"]) @ block["attention"]).reshape(n, t, 3, self.heads, -1)
         q, k, v = three.transpose(2, 0, 3, 1, 4)
         return q * (w // self.heads) ** -0.5, k, v
 
-    def _rest(self, block: dict[str, jax.Array], h: jax.Array, seen: jax.Array) -> jax.Array:
+    def _rest(self, block: Weights, h: jax.Array, seen: jax.Array) -> jax.Array:
         """The layer's output, from its input and what its heads saw ``(n, heads, t, d)``."""
         h = h + seen.transpose(0, 2, 1, 3).reshape(h.shape) @ block["join"]
         return h + jax.nn.gelu(normed(h, block["gain_dense"]) @ block["up"]) @ block["down"]
