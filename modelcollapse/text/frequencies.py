@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Iterable
+from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -75,12 +77,13 @@ def word_classes(
 
 def _counted(texts: Texts | ArrayLike) -> list[tuple[Hashable, int]]:
     """Each word, or token, and how often it occurs."""
-    listed = [texts] if isinstance(texts, str) else texts.documents if isinstance(texts, Corpus) else texts
-    if isinstance(listed, list | tuple) and all(isinstance(text, str) for text in listed):
-        text = "\n\n".join(listed)
+    found: Any = texts.documents if isinstance(texts, Corpus) else [texts] if isinstance(texts, str) else texts
+    found = found if isinstance(found, np.ndarray | jax.Array) else list(found)
+    if isinstance(found, list | tuple) and all(isinstance(text, str) for text in found):
+        text = "\n\n".join(found)
         if not any(letter.isalpha() for letter in text):
             return []
         words, counts = datasets.word_counts(text)
         return list(zip(words, counts.tolist(), strict=True))
-    tokens, counts = np.unique(arguments.whole_array("texts", listed), return_counts=True)
-    return list(zip(tokens.tolist(), counts.tolist(), strict=True))
+    ids, times = np.unique(arguments.whole_array("texts", found), return_counts=True)
+    return list(zip(ids.tolist(), times.tolist(), strict=True))
