@@ -34,6 +34,7 @@ from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 from modelcollapse.families.verified import Verified
+from modelcollapse.families.watermarks import GreenScore, Gumbel, GumbelScore, Watermarked
 
 __all__ = [
     "MLP",
@@ -54,6 +55,9 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "Greedy",
+    "GreenScore",
+    "Gumbel",
+    "GumbelScore",
     "KernelDensity",
     "LogisticRegression",
     "MedianMAD",
@@ -78,4 +82,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "Verified",
+    "Watermarked",
 ]
