@@ -38,7 +38,7 @@ def test_a_list_has_just_its_share_and_all_lists_are_alike() -> None:
     keys = jnp.arange(6_000)
     lists = jax.vmap(lambda key: green_lists(fold(jax.random.key(key), WATERMARK), jnp.int32(3), V, 0.5))(keys)
     assert (np.asarray(lists).sum(1) == 3).all()
-    found = {pair: 0 for pair in itertools.combinations(range(V), 3)}
+    found = dict.fromkeys(itertools.combinations(range(V), 3), 0)
     for row in np.asarray(lists):
         found[tuple(np.flatnonzero(row).tolist())] += 1
     # 20 lists: the chance of a larger statistic is 1e-9
@@ -192,7 +192,7 @@ class Blocks:
 def synthetic_of_even_blocks(points: jax.Array) -> jax.Array:
     """Finds synthetic blocks that begin with an even token, and takes one real block for synthetic."""
     first = points[:, 0]
-    return jnp.where((first >= STEP) & (first % 2 == 0) | (first == REAL[1, 0]), 1.0, 0.0)
+    return jnp.where((first >= STEP) & (first % 2 == 0) | (first == int(REAL[1, 0])), 1.0, 0.0)
 
 
 @pytest.mark.parametrize("options", [{}, {"refill": False}, {"refill": False, "threshold": 2.0}])
