@@ -82,11 +82,15 @@ def text_of(size):
     return known, spread(train, size.blocks), spread(validation, size.test), spread(test, size.test)
 
 
-def parts(name, known, blocks):
+def parts(name, known):
     """The regime of a condition, and what differs in its model."""
     import modelcollapse as mc
 
     share, options = 0.0, {"decoding": mc.families.Beam(5)}
+    if name == "filtered":
+        mark = mc.families.Watermarked(mc.families.Beam(5), share=0.25, delta=2.0, key=1)
+        score = mark.score(known.network.vocabulary)
+        return mc.regimes.Detected(mc.regimes.Rewrite(0.5), score=score, threshold=-np.log(1e-3)), {"decoding": mark}
     if name == "sampled":
         options = {"decoding": mc.families.Sampled()}
     elif name == "penalty":
@@ -103,7 +107,7 @@ def run_of(name, seed, size):
     import modelcollapse as mc
 
     known, train, validation, test = text_of(size)
-    regime, options = parts(name, known, train)
+    regime, options = parts(name, known)
     model = mc.families.LanguageModel(
         known.network, known.weights, epochs=size.epochs, batch=size.batch, rate=size.rate, validation=validation,
         **options,
@@ -119,6 +123,8 @@ def run_of(name, seed, size):
         "blocks": mc.observables.blocks(size.blocks),
         "training": "training_loss",
     }
+    if name == "filtered":
+        observe |= {"flagged": mc.observables.detected_rates}
     return mc.simulate(
         model, mc.text.tokens(train, known.network.vocabulary), regime, observe=observe, size=size.blocks,
         generations=size.generations, seed=seed, chains=1, progress=False,
@@ -130,18 +136,18 @@ def table_of(run, size):
     import modelcollapse as mc
 
     tokenizer = mc.text.pretrained().tokenizer
-    blocks = run["blocks"][:, 0]
+    blocks = run["blocks"][0]
     texts = [[tokenizer.decode(block) for block in generation] for generation in blocks]
     classes = mc.text.word_classes(texts[0], CLASSES)
-    own = np.exp(run["own"][:, 0].astype(float))
+    own = np.exp(run["own"][0].astype(float))
     bins = np.array([[np.sum((o >= a) & (o < b)) for a, b in itertools.pairwise(EDGES)] for o in own])
     scalars = [name for name in run if name not in ("blocks", "own")]
     names = ["generation", *scalars, *(f"own_{q}" for q in QUANTILES), "own_mean"]
     names += [f"words_{low}_{high}" for low, high in CLASSES]
     names += [f"own_from_{edge:.4g}" for edge in EDGES[:-1]] + [f"token_{i}" for i in range(tokenizer.vocabulary)]
     rows = []
-    for g, generation in enumerate(run.generations.tolist()):
-        numbers = [f"{float(run[name][g, 0]):.6g}" for name in scalars]
+    for g, generation in enumerate(run.recorded.tolist()):
+        numbers = [f"{float(run[name][0, g]):.6g}" for name in scalars]
         numbers += [f"{x:.5g}" for x in np.quantile(own[g], QUANTILES)]
         numbers += [f"{np.exp(np.log(own[g]).mean()):.5g}", *classes.surviving(texts[g]).tolist(), *bins[g].tolist()]
         rows.append([generation, *numbers, *np.bincount(blocks[g].ravel(), minlength=tokenizer.vocabulary).tolist()])

@@ -36,6 +36,7 @@ from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 from modelcollapse.families.verified import Verified
+from modelcollapse.families.watermarks import GreenScore, Gumbel, GumbelScore, Watermarked
 
 __all__ = [
     "MLP",
@@ -56,6 +57,9 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "Greedy",
+    "GreenScore",
+    "Gumbel",
+    "GumbelScore",
     "KernelDensity",
     "LanguageModel",
     "LogisticRegression",
@@ -82,4 +86,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "Verified",
+    "Watermarked",
 ]
