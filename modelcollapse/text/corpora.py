@@ -117,6 +117,9 @@ class Corpus:
         Neighbouring blocks of one text are alike, so a cut within a document would show the model what it is tested
         on. Errors as for ``parts``.
         """
+        shares = [arguments.share(name, share) for name, share in (("validation", validation), ("test", test))]
+        if sum(shares) >= 1:
+            raise ValueError(f"validation and test must leave a share to train on, got {validation} and {test}")
         return Split(*self.parts(1 - validation - test, validation, test, seed=seed))
 
     def _only(self, chosen: Iterable[int]) -> Corpus:
