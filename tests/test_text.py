@@ -92,7 +92,7 @@ DOCUMENTS = [f"Document {i} " + "tells of things. " * (1 + i % 7) for i in range
 
 @given(st.integers(0, 5), st.permutations(DOCUMENTS))
 def test_no_document_is_in_two_parts_and_none_is_lost(seed: int, documents: list[str]) -> None:
-    train, validation, test = parts = text.Corpus(documents).split(0.2, 0.1, seed=seed)
+    parts = text.Corpus(documents).split(0.2, 0.1, seed=seed)
     assert sorted(document for part in parts for document in part.documents) == sorted(DOCUMENTS)
     whole = sum(map(len, DOCUMENTS))
     longest = max(map(len, DOCUMENTS))
@@ -266,7 +266,7 @@ def test_files_without_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.txt"
     path.write_text("\n\n")
     refused(lambda: text.read(path), ValueError, "empty.txt", "no text")
-    refused(lambda: text.read([]), ValueError, "documents", "at least one")
+    refused(lambda: text.read([]), ValueError, "paths", "at least one file")
     path.write_bytes(b"caf\xe9")
     refused(lambda: text.read(path), ValueError, "0xe9", "latin-1")
 
