@@ -159,6 +159,20 @@ class Checks(Protocol):
 
 
 @runtime_checkable
+class ChecksNeeds(Protocol):
+    """A family that refuses a regime by what it ``needs``, by a ValueError, as it cannot draw part of a data set."""
+
+    def check_needs(self, regime: Any, needs: Needs) -> None: ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A family that reads a source in its own way: ``reading`` gives what its runs draw from."""
+
+    def reading(self, source: Source) -> Source: ...
+
+
+@runtime_checkable
 class Informed(Protocol):
     """A family that a source may tell something, such as its number of states."""
 

@@ -17,6 +17,7 @@ from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ngram import NextTokens, NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
@@ -57,7 +58,9 @@ __all__ = [
     "KernelDensity",
     "LogisticRegression",
     "MedianMAD",
+    "NGram",
     "NegativeBinomial",
+    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",
