@@ -13,7 +13,7 @@ from modelcollapse.arguments import converted
 from modelcollapse.data import Rows
 from modelcollapse.laws import Law, Stream, rows_of
 from modelcollapse.portions import portion
-from modelcollapse.protocols import Continues, Count, Family, Memory, Rewritable, SeesLaws, Source
+from modelcollapse.protocols import Continues, Count, Family, HasWhole, Memory, Rewritable, SeesLaws, Source
 from modelcollapse.pytree import part, schedule
 from modelcollapse.regimes.common import counted, counts_of, shares
 
@@ -30,12 +30,12 @@ class Rewrite:
     a shorter one with replacement, some blocks more than once.
 
     What the items are is the family's: blocks of tokens, which a network continues; or places in a text, whose next
-    token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two draws
-    from a context with M places differ goes from H to
+    token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two
+    draws from a context with M places differ goes from H to
 
     .. math:: \frac{r (r - 1) H_0 + (1 - 1/M) [2 r (N - r) H_0 + (N - r)(N - r - 1) H]}{N (N - 1)}
 
-    where :math:`H_0` is that of the real text, at generation 0.
+    where :math:`H_0` is that of the real text.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class Rewrite:
         if np.any(sizes != sizes[0]):
             other = sizes[sizes != sizes[0]][0]
             raise ValueError(
-                f"size must be one number for Rewrite, as each generation is prompted by the same blocks, got {sizes[0]} "
-                f"and {other}"
+                "size must be one number for Rewrite, as each generation is prompted by the same blocks, got "
+                f"{sizes[0]} and {other}"
             )
         portion(self.share, sizes)
 
@@ -93,18 +93,30 @@ class Rewrite:
 
 
 def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
-    """The real blocks: a whole table in its order, or else draws."""
-    drawn, table = real.draw(fold(key, REAL), size), rows_of(real.law)
-    if table is None or len(table) > real.capacity:
+    """The real blocks: all there are, in their order, if these are ``size``; or else draws."""
+    drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
+    if whole is None:
         return drawn
+    if not isinstance(size, jax.Array):  # on the host
+        return whole if size == whole.size else drawn
+    return jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
+
+
+def _whole(real: Stream) -> Any:
+    """The data set of all rows of a table, or of a whole text; None where there is none."""
+    law = real.law
+    if isinstance(law, Law) and isinstance(law.family, HasWhole):
+        return law.family.whole()
+    table = rows_of(law)
+    if table is None or len(table) > real.capacity:
+        return None
     rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
-    whole = rows if real.rows else real.family.summarise(rows)
-    return jax.tree.map(lambda one, other: jnp.where(size == len(table), one, other), whole, drawn)
+    return rows if real.rows else real.family.summarise(rows)
 
 
 def _check(family: Family) -> None:
     if isinstance(family, SeesLaws) or not isinstance(family, Continues):
         raise TypeError(
-            f"Rewrite needs a family that continues what is real, such as a language model, and {type(family).__name__} "
-            "draws from nothing: use FreshReal or Retain to keep real rows"
+            f"Rewrite needs a family that continues what is real, such as a language model, and "
+            f"{type(family).__name__} draws from nothing: use FreshReal or Retain to keep real rows"
         )
