@@ -18,6 +18,7 @@ from modelcollapse.families.generalised import LogisticRegression, PoissonRegres
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ngram import NextTokens, NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
@@ -64,7 +65,9 @@ __all__ = [
     "LanguageModel",
     "LogisticRegression",
     "MedianMAD",
+    "NGram",
     "NegativeBinomial",
+    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",
