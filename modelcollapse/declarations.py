@@ -288,6 +288,36 @@ class HasWhole(Protocol):
 
 
 @runtime_checkable
+class InPlace(Protocol):
+    """A regime that gives the newest model what to continue, and puts each draw in the place of that."""
+
+    in_place: bool
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A decoding whose ``pick`` draws a token with weights exp(scores), independently for each row and key."""
+
+    samples: bool
+
+
+@runtime_checkable
+class LosesOnData(Protocol):
+    """A family that says the mean loss, -log p in nats, ``()``, of the tokens of a data set that has no blocks."""
+
+    def data_loss(self, params: Params, data: Any) -> jax.Array: ...
+
+
+@runtime_checkable
+class Diverse(Protocol):
+    """Parameters of several laws that know their diversity: distinct items, heterozygosity and entropy, each ``()``."""
+
+    support_size: jax.Array
+    heterozygosity: jax.Array
+    entropy: jax.Array
+
+
+@runtime_checkable
 class Rewritable(Protocol):
     """A data set whose items have places. In a ``rewritten`` one, ``kept`` of them, a uniformly random subset, are as
     they were, and what ``draw(n, given)`` makes of the n others, ``given``, has their places.

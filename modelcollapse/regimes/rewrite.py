@@ -53,6 +53,7 @@ class Rewrite:
     share: Any = schedule(default=0.0)
 
     needs_items = True
+    in_place = True
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
