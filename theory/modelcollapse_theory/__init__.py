@@ -11,7 +11,8 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
-* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
+* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``, ``watermarks``,
+  ``exponential_minimum``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
@@ -37,6 +38,7 @@ __all__ = [
     "divergence",
     "entrant",
     "errors",
+    "exponential_minimum",
     "exponential_families",
     "fixation",
     "fixation_diffusion",
@@ -75,6 +77,7 @@ __all__ = [
     "two_states",
     "verification",
     "wasserstein",
+    "watermarks",
     "weights",
     "wishart",
     "workflows",
