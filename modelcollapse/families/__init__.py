@@ -16,7 +16,9 @@ from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
+from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ngram import NextTokens, NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
@@ -30,6 +32,7 @@ from modelcollapse.families.shrunk import Shrunk
 from modelcollapse.families.stratified import Stratified
 from modelcollapse.families.student import Student
 from modelcollapse.families.tempered import Tempered
+from modelcollapse.families.transformer import Transformer
 from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
@@ -59,9 +62,12 @@ __all__ = [
     "Gumbel",
     "GumbelScore",
     "KernelDensity",
+    "LanguageModel",
     "LogisticRegression",
     "MedianMAD",
+    "NGram",
     "NegativeBinomial",
+    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",
@@ -79,6 +85,7 @@ __all__ = [
     "Student",
     "StudentT",
     "Tempered",
+    "Transformer",
     "Truncated",
     "Uniform",
     "Verified",

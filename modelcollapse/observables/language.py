@@ -7,7 +7,7 @@ generation before from then on: nothing is drawn again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
     """``(n, L - 1)`` under ``params``, by the family of the run or by the parameters themselves."""
     if isinstance(params, ScoresTokens):
-        return params.log_probabilities(blocks)
+        return jnp.asarray(params.log_probabilities(blocks))
     if isinstance(state.family, PredictsTokens):
         return state.family.log_probabilities(params, blocks)
     raise TypeError(
@@ -70,7 +70,7 @@ class OwnLosses:
 
     needs_data = True
     units = "nats"
-    dims = ("block",)
+    dims: ClassVar[tuple[str, ...]] = ("block",)
 
     def __post_init__(self) -> None:
         arguments.converted(self, under=arguments.whole)
