@@ -91,7 +91,12 @@ _TEXT = {"counts": [[2, 1, 0], [0, 3, 1]], "fits": 3}
 
 CASES: dict[str, dict[str, Any]] = {
     "decoding.decoded": {
-        "probabilities": LAW, "generations": 3, "temperature": 0.9, "top_k": 2, "mass": 0.9, "ratio": 0.1,
+        "probabilities": LAW,
+        "generations": 3,
+        "temperature": 0.9,
+        "top_k": 2,
+        "mass": 0.9,
+        "ratio": 0.1,
         "epsilon": 0.1,
     },
     "decoding.effective_tokens": {"probabilities": LAW, "temperature": 0.9, "generations": 3},

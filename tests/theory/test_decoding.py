@@ -62,7 +62,9 @@ def test_single_cuts():
     assert ZIPF[theory.min_p(ZIPF, 0.01) > 0].sum() == pytest.approx(0.63, abs=0.005)
 
 
-@pytest.mark.parametrize("setting", [{"temperature": 0.9}, {"mass": 0.85}, {"temperature": 1.2, "top_k": 3, "mass": 0.8}])
+@pytest.mark.parametrize(
+    "setting", [{"temperature": 0.9}, {"mass": 0.85}, {"temperature": 1.2, "top_k": 3, "mass": 0.8}]
+)
 def test_others_compound(setting):
     p = SMALL
     for n in range(1, 6):

@@ -113,7 +113,9 @@ def test_the_loss_of_any_text_is_the_enumerated_one():
     found = theory.expected_cross_entropy(counts, text, FITS, float(lam))
     assert found == pytest.approx(loss / 9, rel=1e-13)
     # the same in one number, with one generation asked for twice
-    assert theory.expected_cross_entropy(counts, text, [[2, 2]], float(lam)) == pytest.approx(np.array([[found[1]] * 2]))
+    assert theory.expected_cross_entropy(counts, text, [[2, 2]], float(lam)) == pytest.approx(
+        np.array([[found[1]] * 2])
+    )
     with pytest.raises(ValueError, match="text must have the shape"):
         theory.expected_cross_entropy(counts, text[:2], 1, 1.0)
 
@@ -121,7 +123,9 @@ def test_the_loss_of_any_text_is_the_enumerated_one():
 def test_the_mean_perplexity_is_above_the_perplexity_of_the_mean():
     g, row = F(1, 5), TRUTH
     for law in laws(g, UNIFORM):
-        losses = {x: -sum(float(q) * math.log(p) for q, p in zip(row, smoothed(x, g, UNIFORM), strict=True)) for x in law}
+        losses = {
+            x: -sum(float(q) * math.log(p) for q, p in zip(row, smoothed(x, g, UNIFORM), strict=True)) for x in law
+        }
         mean = sum(float(w) * losses[x] for x, w in law.items())
         assert sum(float(w) * math.exp(losses[x]) for x, w in law.items()) > 1.001 * theory.perplexity_bound(mean)
 
@@ -202,11 +206,15 @@ def test_variances_of_own_loss_add_up():
 
     mean = sum(q * v for q, v in zip(TRUTH, loss, strict=True))
     between = means(F(0), UNIFORM, lambda x, p: (of(x) - mean) ** 2)
-    within = means(F(0), UNIFORM, lambda x, p: sum(F(i, SIZE) * v**2 for i, v in zip(x, loss, strict=True)) - of(x) ** 2)
+    within = means(
+        F(0), UNIFORM, lambda x, p: sum(F(i, SIZE) * v**2 for i, v in zip(x, loss, strict=True)) - of(x) ** 2
+    )
     found = text_losses.own_loss_variances(floats(TRUTH), SIZE, FITS)
     assert found[0] == pytest.approx(between, rel=1e-13)
     assert found[1] == pytest.approx(within, rel=1e-13)
-    assert text_losses.own_loss_variances(floats(TRUTH), 1, [0, 1])[1] == pytest.approx([sum(np.add(found, 0)[:, 0]), 0])
+    assert text_losses.own_loss_variances(floats(TRUTH), 1, [0, 1])[1] == pytest.approx(
+        [sum(np.add(found, 0)[:, 0]), 0]
+    )
 
 
 def test_first_order_is_first_order():

@@ -106,7 +106,9 @@ def test_one_ngram(which, setting, more):
     for what, mean in of.items():
         found = function(what, *given)
         for a in range(3):
-            exact = means(lambda x, a=a, mean=mean: mean(x[a], (1 - g) * F(x[a], 4) + g * u[a]), which, *setting, **more)
+            exact = means(
+                lambda x, a=a, mean=mean: mean(x[a], (1 - g) * F(x[a], 4) + g * u[a]), which, *setting, **more
+            )
             assert found[:, a] == pytest.approx(exact, rel=1e-12), (what, a)
     assert function("square", *given).sum(1) == pytest.approx(1 - means_of_model(which, setting, g, u), rel=1e-12)
 

@@ -7,7 +7,7 @@ neighbours and each row is divided by its sum, so they keep about 13 digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.sparse
@@ -52,7 +52,7 @@ class BinomialRows:
         self._rows = max(1, int(_ENTRIES / (18 * (size / 4) ** 0.5 + 30)))
         self._kept = list(self._blocks()) if size <= KEPT else None
 
-    def _blocks(self):  # noqa: ANN202
+    def _blocks(self) -> Iterator[scipy.sparse.csr_array]:
         for first in range(0, self._sorted.size, self._rows):
             yield _block(self._size, self._sorted[first : first + self._rows])
 
@@ -62,9 +62,7 @@ class BinomialRows:
         return np.concatenate([block @ values for block in blocks])[self._back]
 
 
-def chain_means(
-    size: int, first: Array, step: Callable[[Array], Array] | None, values: Array, fits: Array
-) -> Array:
+def chain_means(size: int, first: Array, step: Callable[[Array], Array] | None, values: Array, fits: Array) -> Array:
     """E f(X_n) where X_1 ~ Binomial(M, c), c in ``first`` ``(R,)``, and X_{n+1} ~ Binomial(M, step(X_n / M)).
 
     ``values`` ``(M + 1, k)`` are the functions, ``fits`` ``(F,)`` increasing from 1: the answer is ``(F, R, k)``. One
@@ -82,4 +80,21 @@ def chain_means(
             settled = bool(np.array_equal(new, values))
             values, count = new, count + 1
         found[at] = begin.means(values)
+    return found
+
+
+def hypergeometric(total: int, marked: int, drawn: int) -> Array:
+    """P(k of ``drawn`` items are marked) for k = 0..``marked``, of ``total`` items of which so many are marked.
+
+    By ratios of neighbours, divided by the sum: about 13 digits, at any total.
+    """
+    low, high = max(0, drawn - (total - marked)), min(marked, drawn)
+    k = np.arange(low, high, dtype=np.float64)
+    unmarked = float(total - marked - drawn)
+    steps = np.log(marked - k) + np.log(drawn - k) - np.log(k + 1) - np.log(unmarked + k + 1)
+    logs = np.concatenate([[0.0], np.cumsum(steps)])
+    with np.errstate(under="ignore"):
+        law = np.exp(logs - logs.max())
+    found = np.zeros(marked + 1)
+    found[low : high + 1] = law / law.sum()
     return found

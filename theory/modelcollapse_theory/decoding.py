@@ -203,9 +203,9 @@ def loop_probability(contexts: int, steps: int) -> float:
     """The chance that a greedy model that walks through ``contexts`` = C contexts is caught in a loop by step L.
 
     Greedy text is a walk of a map, so it ends in a cycle. Real successors are not uniform and loop sooner: it is a
-    guide for real text. Raises NotCovered beyond 10^7 steps.
+    guide for real text. Raises NotCovered from 10^7 steps on.
     """
-    size, walked = one_whole("contexts", contexts, 1), one_whole("steps", steps)
+    size, walked = one_whole("contexts", contexts, 1), one_whole("steps", steps, most=10**7 - 1)
     return float(no_merger(size, walked + 1)[1][-1])
 
 

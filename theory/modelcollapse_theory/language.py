@@ -291,9 +291,12 @@ def word_lost(probability: ArrayLike, sample_size: ArrayLike, fits: ArrayLike) -
     ``probability`` and ``sample_size`` ``(C,)`` are the word's real share in each of its contexts and their tokens.
     Shape of ``fits``. The mean over the words of a class of frequency is the share of them that is lost.
     """
-    q, size = np.broadcast_arrays(real("probability", probability), whole("sample_size", sample_size, 1))
-    if q.ndim != 1:
-        raise ValueError(f"probability must be a vector, one number for each context, got shape {q.shape}")
+    q, size = real("probability", probability), whole("sample_size", sample_size, 1)
+    if q.ndim != 1 or size.shape not in ((), q.shape):
+        raise ValueError(
+            "probability must be a vector and sample_size one number or one for each of its contexts, got shapes "
+            f"{q.shape} and {size.shape}"
+        )
     return np.prod(1 - present(q, size, fits), axis=-1)
 
 

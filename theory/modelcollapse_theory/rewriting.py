@@ -19,9 +19,9 @@ from collections.abc import Callable
 import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike
-from scipy.stats import binom, hypergeom
+from scipy.stats import binom
 
-from ._binomial_rows import BinomialRows
+from ._binomial_rows import BinomialRows, hypergeometric
 from ._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
 from ._register import theorem
 from .lineages import occupancy_matrix
@@ -136,7 +136,7 @@ def _kept_means(size: int, real: Array, law: Array, model: Array, values: Array,
     ``law`` ``(n + 1,)`` is that of the number of kept positions, ``model`` ``(n + 1,)`` what a draw gives at each count.
     """
     amounts = [int(k) for k in np.flatnonzero(law > _TAIL)]
-    hits = [hypergeom.pmf(np.arange(k + 1), size, real[:, None], k) for k in amounts]
+    hits = [np.array([hypergeometric(size, k, token) for token in real.tolist()]) for k in amounts]
     rows = [BinomialRows(size - k, model) for k in amounts]
     current = np.repeat(values[:, None], real.size, 1)
     found, count = np.empty((steps.size, real.size)), 1
@@ -235,9 +235,7 @@ def rewritten(
     """As ``kept_in_place``, where exactly r = ``kept`` of all N = ``positions`` tokens of the text stay."""
     largest = int(np.max(whole("sample_size", sample_size, 1), initial=1))
     r, total = _exact_kept(kept, positions, largest)
-    return _one_ngram(
-        what, count, sample_size, fits, mutation, background, lambda n: hypergeom.pmf(np.arange(n + 1), total, n, r)
-    )
+    return _one_ngram(what, count, sample_size, fits, mutation, background, lambda n: hypergeometric(total, n, r))
 
 
 # --- random prompts --------------------------------------------------------------------------------------------------
@@ -268,7 +266,7 @@ def random_prompts_heterozygosity(probabilities: ArrayLike, tokens: int, weight:
     items, chance = _tokens(tokens, weight)
     seen = items > 0
     lost = chance[seen] @ (1 / items[seen])
-    return heterozygosity(probabilities) * (1 - share_lost(lost, fits))
+    return heterozygosity(probabilities) * (1 - share_lost(lost, whole("fits", fits)))
 
 
 @theorem(
