@@ -24,6 +24,8 @@ from modelcollapse.observables import named
 from modelcollapse.protocols import (
     ByRows,
     Checks,
+    ChecksFamily,
+    ChecksNeeds,
     ChecksParams,
     ChecksSizes,
     DrawsMany,
@@ -119,13 +121,15 @@ def _prepared(
     arguments.trees(family=family, source=source, regime=regime)
     for one in _each(source):
         _check_law(one)
-    family = _told(family, _each(source)[0])
     source = each_source(source, lambda one: read_by(family, one))
+    family = _told(family, _each(source)[0])
     if observe is None and isinstance(family, Observed):
         observe = family.default_observables or None
     observables = {} if observe is None else named(observe)
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     needs = common.plan(regime, sizes)
+    if isinstance(family, ChecksNeeds):
+        family.check_needs(regime, needs)
     if isinstance(family, Multiplies):
         needs = dataclasses.replace(needs, pool=needs.pool * family.times)
     if needs.pool > arguments.LARGEST:
@@ -261,6 +265,8 @@ def _check_observables(process: Process) -> None:
             seen = jax.eval_shape(process.together if joint else functools.partial(_one_model, process), state)
             if isinstance(observable, ChecksParams):
                 observable.check(seen)
+            if isinstance(observable, ChecksFamily):
+                observable.check_family(process.family)
             (read,) = jax.eval_shape(_first_read, state, alone).values()
             if not isinstance(read, jax.ShapeDtypeStruct):
                 raise TypeError(f"it gives a {type(read).__name__}, not an array")

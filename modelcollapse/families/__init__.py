@@ -8,6 +8,7 @@ ability that it has: the protocols in that file say what each is for. A family a
 from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.curated import Curated
 from modelcollapse.families.damped import Damped
+from modelcollapse.families.decoding import Beam, Greedy, Sampled
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.ensemble import Ensemble
 from modelcollapse.families.exact import Exact
@@ -15,7 +16,9 @@ from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
+from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ngram import NextTokens, NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
@@ -29,6 +32,7 @@ from modelcollapse.families.shrunk import Shrunk
 from modelcollapse.families.stratified import Stratified
 from modelcollapse.families.student import Student
 from modelcollapse.families.tempered import Tempered
+from modelcollapse.families.transformer import Transformer
 from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
@@ -38,6 +42,7 @@ __all__ = [
     "MLP",
     "PPCA",
     "VAE",
+    "Beam",
     "Binomial",
     "Conditional",
     "Convolutional",
@@ -51,10 +56,14 @@ __all__ = [
     "Gaussian",
     "GaussianMean",
     "GaussianMixture",
+    "Greedy",
     "KernelDensity",
+    "LanguageModel",
     "LogisticRegression",
     "MedianMAD",
+    "NGram",
     "NegativeBinomial",
+    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",
@@ -66,11 +75,13 @@ __all__ = [
     "Posterior",
     "Regression",
     "Rounded",
+    "Sampled",
     "Shrunk",
     "Stratified",
     "Student",
     "StudentT",
     "Tempered",
+    "Transformer",
     "Truncated",
     "Uniform",
     "Verified",
