@@ -86,7 +86,7 @@ class Rewrite:
     ) -> tuple[Any, Memory]:
         _check(model.law.family)
 
-        def continued(n: Count, given: Any) -> Any:
+        def continued(n: Count, given: Rows) -> Any:
             return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         kept = counted(self.share, size, generation)
