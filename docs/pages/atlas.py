@@ -53,6 +53,7 @@ GROUPS = {
         "watermarks",
         "exponential_minimum",
     ),
+    "Language models": ("language", "text_losses", "rewriting", "decoding"),
     "Remedies and their price": ("iterated_learning", "iterated_families", "sampling_designs", "robust", "remedies"),
     "Sources of error": ("errors", "precision"),
     "What is called collapse": ("definitions",),

@@ -109,7 +109,7 @@ class Rewrite:
     ) -> Any:  # fmt: skip
         _check(model.law.family)
 
-        def continued(n: Count, given: Any) -> Any:
+        def continued(n: Count, given: Rows) -> Any:
             return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         return memory.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)

@@ -13,6 +13,8 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``, ``watermarks``,
   ``exponential_minimum``
+* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
+* language models: ``language``, ``text_losses``, ``rewriting``, ``decoding``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
@@ -33,6 +35,7 @@ __all__ = [
     "best_of",
     "collapse",
     "curation",
+    "decoding",
     "definitions",
     "detectors",
     "divergence",
@@ -52,6 +55,7 @@ __all__ = [
     "iterated_families",
     "iterated_learning",
     "kde",
+    "language",
     "lineage_limits",
     "lineages",
     "mixture",
@@ -65,6 +69,7 @@ __all__ = [
     "regression",
     "remedies",
     "replacement",
+    "rewriting",
     "robust",
     "sampling_designs",
     "screening",
@@ -73,6 +78,7 @@ __all__ = [
     "support",
     "tails",
     "temperature",
+    "text_losses",
     "truncation",
     "two_states",
     "verification",
