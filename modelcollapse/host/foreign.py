@@ -8,13 +8,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import numpy as np
 
 COUNTS = ("n", "n_samples", "num_rows", "n_rows", "num_samples", "size")
 """Names of a keyword that says how many rows ``sample`` shall draw."""
+
+Rows: TypeAlias = Any
+"""What a model is fitted to and draws: an array ``(n, d)``, or a data frame."""
 
 
 class Model(Protocol):
@@ -109,8 +112,11 @@ def check(model: Model) -> None:
             raise TypeError(f"make_model must make objects with fit(X) and sample(n); {model!r} has no {method}")
 
 
-def call(model: Model, method: str, argument: Any, key: jax.Array) -> Any:
-    """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it."""
+def call(model: Model, method: str, argument: Any, key: jax.Array, given: Rows = None) -> Any:
+    """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it.
+
+    Rows that are ``given`` are passed on by that name.
+    """
     # a generator of the model's own, or a method of that name, stays as it is
     state = getattr(model, "random_state", False)
     if state is None or (isinstance(state, (int, np.integer)) and not isinstance(state, bool)):
@@ -122,6 +128,13 @@ def call(model: Model, method: str, argument: Any, key: jax.Array) -> Any:
         keywords["rng"] = generator(key)
     elif "random_state" in parameters:
         keywords["random_state"] = _integer(key)
+    if given is not None:
+        if "given" not in parameters:
+            raise TypeError(
+                f"the regime gives rows to continue, and a {type(model).__name__} continues none: give its class a "
+                f"method {method}(n, given), or choose another regime"
+            )
+        keywords["given"] = given
     takes = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

@@ -109,7 +109,9 @@ def simulate_models(
     what its file says: such files must come from someone you trust.
 
     ``sample`` gets the number of rows as its first argument, or by keyword (``num_rows``, ``n_samples``, ...) where it
-    takes only that.
+    takes only that. A regime that has rows continued, prompts, passes them on as ``given``: one row is drawn for each,
+    in their order. A table ``(N, d)`` of whole numbers is given as floats, or, to a model with an attribute ``tokens``
+    that is true, as integers.
 
     ``Mixture`` remembers all earlier models here, not a ring of them.
     """
@@ -123,7 +125,6 @@ def simulate_models(
     key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
-    source = measured(source)
     family, observables = FitSample(make_model), named(observe)
     with jax.enable_x64(True):
         history = provenance.made(number, key, family=family, source=source, regime=regime, observe=observables)
@@ -221,7 +222,7 @@ class _Host:
         self.make = maker(family.make_model)
         used(family.make_model)
         self.sizes, self.source = sizes, jax.tree.map(_wide, exactly(source))
-        self.watch = Watch(observables, _truth(self.source))
+        self.watch = Watch(observables, _truth(measured(self.source)))
         for name, observable in observables.items():
             if marks(observable).needs_truth and self.watch.truth is None:
                 raise ValueError(
@@ -282,7 +283,7 @@ class _Chain:
         data = self._data(key, now)
         self.model = self._made()
         check(self.model)
-        rows = self.laws.shape.given(data.points)
+        rows = self.laws.given(self.model, data.points)
         call(self.model, "fit", rows, jax.random.fold_in(key, FIT))
         self.laws.models[generation + 1] = self.model
         self.laws.forget(self.memory, generation + 1)
@@ -332,8 +333,7 @@ class _Chain:
 
     def _look(self, key: jax.Array, width: int, n: int) -> Any:
         """Draws for the observables alone."""
-        shape = self.laws.shape
-        return shape.given(shape.taken(call(self.model, "sample", n, key), n, width))
+        return self.laws.given(self.model, self.laws.shape.taken(call(self.model, "sample", n, key), n, width))
 
     def _read(self) -> dict[str, np.ndarray]:
         out, watch = {}, self.host.watch
