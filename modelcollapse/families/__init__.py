@@ -8,6 +8,7 @@ ability that it has: the protocols in that file say what each is for. A family a
 from modelcollapse.families.conditional import Conditional
 from modelcollapse.families.curated import Curated
 from modelcollapse.families.damped import Damped
+from modelcollapse.families.decoding import Beam, Greedy, Sampled
 from modelcollapse.families.discrete import Discrete
 from modelcollapse.families.ensemble import Ensemble
 from modelcollapse.families.exact import Exact
@@ -38,6 +39,7 @@ __all__ = [
     "MLP",
     "PPCA",
     "VAE",
+    "Beam",
     "Binomial",
     "Conditional",
     "Convolutional",
@@ -51,6 +53,7 @@ __all__ = [
     "Gaussian",
     "GaussianMean",
     "GaussianMixture",
+    "Greedy",
     "KernelDensity",
     "LogisticRegression",
     "MedianMAD",
@@ -66,6 +69,7 @@ __all__ = [
     "Posterior",
     "Regression",
     "Rounded",
+    "Sampled",
     "Shrunk",
     "Stratified",
     "Student",
