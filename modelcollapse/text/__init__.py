@@ -1,0 +1,15 @@
+"""Texts for language models: corpora with their licence, tokenisers, blocks of tokens, and words by their frequency.
+
+    >>> import modelcollapse as mc
+    >>> train, validation, test = mc.text.topics().split()
+    >>> tokenizer = mc.text.Characters.of(train)
+    >>> source = mc.text.tokens(mc.text.blocks(tokenizer.encode(train.text), length=64), tokenizer.vocabulary)
+
+``mc.text.tokens`` is ``mc.sources.tokens``.
+"""
+
+from modelcollapse.text.bpe import BPE
+from modelcollapse.text.corpora import Corpus, Split, read, topics, wikipedia
+from modelcollapse.text.tokenisers import Bytes, Characters, Tokenizer, Words
+
+__all__ = ["BPE", "Bytes", "Characters", "Corpus", "Split", "Tokenizer", "Words", "read", "topics", "wikipedia"]
