@@ -224,10 +224,32 @@ class Rows:
 
         Rows are ordered by 32 random bits each; a tie (probability below capacity^2 / 2^33) prefers the earlier row.
         """
-        bits = jax.random.bits(key, (self.capacity,), jnp.uint32)
-        order = jnp.argsort(jnp.where(self.present, bits >> 1, jnp.uint32(0xFFFFFFFF)), stable=True)
-        chosen = self.points[order[: min(capacity, self.capacity)]]
+        chosen = self.points[self._order(key)[: min(capacity, self.capacity)]]
         return Rows(chosen, jnp.minimum(n, self.count).astype(jnp.int32)).with_room(capacity)
+
+    def _order(self, key: jax.Array) -> jax.Array:
+        """A random order ``(capacity,)`` of the rows that are there, and then the rest."""
+        bits = jax.random.bits(key, (self.capacity,), jnp.uint32)
+        return jnp.argsort(jnp.where(self.present, bits >> 1, jnp.uint32(0xFFFFFFFF)), stable=True)
+
+    def rewritten(self, key: jax.Array, kept: Count, draw: Callable[[Count, Rows], Rows]) -> Rows:
+        """A uniformly random subset of ``kept`` rows stays, bit for bit; ``draw(n, given)`` gives what stands in the
+        places of the n others, which are ``given`` in their order.
+        """
+        kept = jnp.asarray(kept, jnp.int32)
+        stays = (
+            jnp.zeros(self.capacity, bool).at[self._order(key)].set(jnp.arange(self.capacity, dtype=jnp.int32) < kept)
+        )
+        goes = self.present & ~stays
+        places, n = jnp.argsort(~goes, stable=True), self.count - kept
+        new = draw(n, Rows(self.points[places], n)).points
+        if (new.shape[1:], new.dtype) != (self.points.shape[1:], self.points.dtype) or len(new) < self.capacity:
+            raise TypeError(
+                f"what takes the place of rows must be like them, {self.points.dtype} of shape {self.points.shape}, got "
+                f"{new.dtype} of shape {new.shape}"
+            )
+        column = (self.capacity, *(1,) * (new.ndim - 1))
+        return Rows(jnp.where(goes.reshape(column), new[jnp.argsort(places)], self.points), self.count)
 
     def thinned(self, key: jax.Array, probability: Number) -> Rows:
         """Each row stays with ``probability``, one for all or one for each row ``(capacity,)``, in order."""
@@ -278,6 +300,9 @@ class MeasuredRows(Rows):
 
     def thinned(self, key: jax.Array, probability: Number) -> MeasuredRows:
         return measured(Rows.thinned(self, key, probability))
+
+    def rewritten(self, key: jax.Array, kept: Count, draw: Callable[[Count, Rows], Rows]) -> MeasuredRows:
+        return measured(Rows.rewritten(self, key, kept, draw))
 
     def with_room(self, capacity: int) -> MeasuredRows:
         rows = Rows(self.points, self.count).with_room(capacity)

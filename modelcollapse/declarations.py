@@ -233,6 +233,15 @@ class ReadsTokens(Protocol):
 
 
 @runtime_checkable
+class Rewritable(Protocol):
+    """A data set whose items have places. In a ``rewritten`` one, ``kept`` of them, a uniformly random subset, are as
+    they were, and what ``draw(n, given)`` makes of the n others, ``given``, has their places.
+    """
+
+    def rewritten(self, key: jax.Array, kept: Any, draw: Callable[[Any, Any], Any]) -> Self: ...
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
 

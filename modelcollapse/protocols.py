@@ -36,6 +36,7 @@ from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
 from modelcollapse.declarations import ReadsTokens as ReadsTokens
+from modelcollapse.declarations import Rewritable as Rewritable
 from modelcollapse.declarations import SaysUnfit as SaysUnfit
 from modelcollapse.declarations import Staggers as Staggers
 from modelcollapse.declarations import WeighsApart as WeighsApart

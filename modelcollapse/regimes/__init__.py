@@ -25,6 +25,7 @@ from modelcollapse.regimes.detected import Detected
 from modelcollapse.regimes.exchange import Exchange
 from modelcollapse.regimes.mixture import Mixture
 from modelcollapse.regimes.pools import Accumulate, AccumulateSubsample
+from modelcollapse.regimes.rewrite import Rewrite
 from modelcollapse.regimes.switch import Switch
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Mixture",
     "Replace",
     "Retain",
+    "Rewrite",
     "Switch",
     "Weighted",
 ]

@@ -1,0 +1,110 @@
+"""Real blocks rewritten: the newest model continues each of them, but for a share that is kept as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from modelcollapse.addresses import KEPT, MODEL, REAL, fold
+from modelcollapse.arguments import converted
+from modelcollapse.data import Rows
+from modelcollapse.laws import Law, Stream, rows_of
+from modelcollapse.portions import portion
+from modelcollapse.protocols import Continues, Count, Family, Memory, Rewritable, SeesLaws, Source
+from modelcollapse.pytree import part, schedule
+from modelcollapse.regimes.common import counted, counts_of, shares
+
+
+@part
+class Rewrite:
+    r"""``round(share * size)`` real blocks (halves up) are kept in their places, bit for bit, chosen anew each
+    generation; each other one is replaced by the newest model's continuation of it, the block itself not included.
+
+    The loop of Shumailov et al. (Nature 631:755, 2024), where ``share`` is 0 or 0.1. The real blocks are drawn once, at
+    generation 0, which is fitted to them, and are the prompts of all generations. Of a table of ``size`` blocks they
+    are all blocks in their order, whether or not it is drawn with replacement: each generation goes once through the
+    real text. Any other source gives ``size`` draws as in any other regime: of a longer table, a random part of it; of
+    a shorter one with replacement, some blocks more than once.
+
+    What the items are is the family's: blocks of tokens, which a network continues; or places in a text, whose next
+    token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two draws
+    from a context with M places differ goes from H to
+
+    .. math:: \frac{r (r - 1) H_0 + (1 - 1/M) [2 r (N - r) H_0 + (N - r)(N - r - 1) H]}{N (N - 1)}
+
+    where :math:`H_0` is that of the real text, at generation 0.
+
+    Parameters
+    ----------
+    share
+        Share of the real blocks that is kept, in [0, 1]: 0.1 keeps 10 %. A number, or one for each generation.
+
+    Raises
+    ------
+    TypeError
+        If the family cannot continue what is given (``Continues``), or its data sets have no places.
+    ValueError
+        If a share lies outside [0, 1], or the sample size changes.
+    """
+
+    share: Any = schedule(default=0.0)
+
+    needs_items = True
+
+    def __post_init__(self) -> None:
+        converted(self, share=shares)
+
+    def check(self, sizes: np.ndarray) -> None:
+        if np.any(sizes != sizes[0]):
+            other = sizes[sizes != sizes[0]][0]
+            raise ValueError(
+                f"size must be one number for Rewrite, as each generation is prompted by the same blocks, got {sizes[0]} "
+                f"and {other}"
+            )
+        portion(self.share, sizes)
+
+    def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Rewrite:
+        """The same regime with the counts of this run."""
+        _check(family)
+        return Rewrite(counts_of(self.share, sizes))
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
+        blocks = _blocks(key, real, size)
+        if not isinstance(blocks, Rewritable):
+            raise TypeError(
+                f"Rewrite needs data sets whose items have places, such as Rows, got {type(blocks).__name__} of "
+                f"{type(real.family).__name__}"
+            )
+        return blocks, blocks
+
+    def next(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        _check(model.law.family)
+
+        def continued(n: Count, given: Any) -> Any:
+            return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
+
+        kept = counted(self.share, size, generation)
+        return memory.rewritten(fold(key, KEPT), kept, continued), memory
+
+
+def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
+    """The real blocks: a whole table in its order, or else draws."""
+    drawn, table = real.draw(fold(key, REAL), size), rows_of(real.law)
+    if table is None or len(table) > real.capacity:
+        return drawn
+    rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
+    whole = rows if real.rows else real.family.summarise(rows)
+    return jax.tree.map(lambda one, other: jnp.where(size == len(table), one, other), whole, drawn)
+
+
+def _check(family: Family) -> None:
+    if isinstance(family, SeesLaws) or not isinstance(family, Continues):
+        raise TypeError(
+            f"Rewrite needs a family that continues what is real, such as a language model, and {type(family).__name__} "
+            "draws from nothing: use FreshReal or Retain to keep real rows"
+        )
