@@ -242,6 +242,13 @@ class Rewritable(Protocol):
 
 
 @runtime_checkable
+class KnowsRows(Protocol):
+    """A family of laws of which some are a table: ``known_rows`` are the rows of that, or None."""
+
+    def known_rows(self, params: Any) -> jax.Array | None: ...
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A family whose rows hold more than it models, such as a class at their end; ``features`` leaves that out."""
 

@@ -27,6 +27,7 @@ from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
 from modelcollapse.declarations import HasRates as HasRates
 from modelcollapse.declarations import HasVariance as HasVariance
+from modelcollapse.declarations import KnowsRows as KnowsRows
 from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable

@@ -23,7 +23,7 @@ Rows: TypeAlias = Any
 class Model(Protocol):
     """What ``make_model`` makes."""
 
-    def fit(self, X: Any) -> Any: ...
+    def fit(self, X: Rows) -> Any: ...
 
     def sample(self, n: int) -> Any: ...
 
@@ -48,7 +48,7 @@ class Fitted:
         Of a mixture with full covariances: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
     """
 
-    def __init__(self, model: Any, rows: Any, draw: Callable[[int], Any]) -> None:
+    def __init__(self, model: Any, rows: Rows, draw: Callable[[int], Rows]) -> None:
         self.model, self.rows, self._draw = model, rows, draw
         self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
         # a mixture of scikit-learn, by the names that its fits have
@@ -112,7 +112,7 @@ def check(model: Model) -> None:
             raise TypeError(f"make_model must make objects with fit(X) and sample(n); {model!r} has no {method}")
 
 
-def call(model: Model, method: str, argument: Any, key: jax.Array, given: Rows = None) -> Any:
+def call(model: Model, method: str, argument: Rows | int, key: jax.Array, given: Rows = None) -> Any:
     """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it.
 
     Rows that are ``given`` are passed on by that name.

@@ -40,8 +40,17 @@ SAMPLING = {
 }
 """Names of ``generate`` for the fields of ``Sampled``, except ``top_k``."""
 HEADER = "modelcollapse"
-OWN = ("max_new_tokens", "min_new_tokens", "max_length", "min_length", "num_return_sequences", "return_dict_in_generate")
+OWN = (
+    "max_new_tokens",
+    "min_new_tokens",
+    "max_length",
+    "min_length",
+    "num_return_sequences",
+    "return_dict_in_generate",
+)
 """Settings of ``generate`` that decide how many tokens come back."""
+PAPER = Beam(5)
+"""The decoding of Shumailov et al. (2024)."""
 
 
 class HuggingFace:
@@ -114,7 +123,7 @@ class HuggingFace:
         last_rate: float = 1e-6,
         decay: float = 0.01,
         validation: ArrayLike | None = None,
-        decoding: Beam | Sampled | Greedy | Mapping[str, Any] = Beam(5),
+        decoding: Beam | Sampled | Greedy | Mapping[str, Any] = PAPER,
         watermark: BaseWatermarkingConfig | None = None,
         start: HuggingFace | None = None,
         at_once: int = 32,
@@ -254,7 +263,9 @@ class HuggingFace:
         """Blocks as int64 ``(n, L)``; refuses what the network cannot read."""
         found = np.asarray(blocks)
         if found.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be whole numbers, tokens, got {found.dtype}: make the source by tokens(blocks)")
+            raise TypeError(
+                f"{name} must be whole numbers, tokens, got {found.dtype}: make the source by tokens(blocks)"
+            )
         if found.ndim != 2 or not len(found) or found.shape[1] < least:
             raise ValueError(f"{name} must have shape (n, L) with n >= 1 and L >= {least}, got {found.shape}")
         most = self.model.get_input_embeddings().num_embeddings - 1
@@ -303,6 +314,11 @@ def _settings(decoding: Beam | Sampled | Greedy | Mapping[str, Any]) -> dict[str
     if isinstance(decoding, Beam):
         # of log probabilities, as transformers has it in a beam search
         penalty = None if decoding.penalty is None else float(decoding.penalty)
+        if decoding.width == 1 and penalty is not None:
+            raise ValueError(
+                "decoding must have a width of at least 2 beside a penalty, got Beam(1): transformers then searches "
+                "greedily and penalises logits, which is Sampled(temperature=0, repetition=...)"
+            )
         return {"num_beams": decoding.width, "repetition_penalty": penalty}
     if isinstance(decoding, Greedy):
         return {}

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from modelcollapse.data import Rows as Points
 from modelcollapse.host.foreign import Model, Rows, call, generator
 from modelcollapse.host.frames import Arrays, Frame
 from modelcollapse.laws import rows_of
@@ -108,6 +109,13 @@ class Laws:
             if prompts is not None and len(prompts) != int(n):
                 raise ValueError(f"the regime asked for {int(n)} continuations of {len(prompts)} rows")
             return Sample(self._rows(key, np.asarray(weights), int(n), prompts))
+
+    def summarise(self, rows: Points) -> Sample:
+        return Sample(np.asarray(rows.points[: int(rows.count)]))
+
+    def known_rows(self, weights: np.ndarray) -> jax.Array | None:
+        """The rows of the source, where the law is that of a table alone."""
+        return rows_of(self.source) if np.array_equal(weights, self.only(0)) else None
 
     def continued_rows(self, rows: Sample) -> Sample:
         """What is continued: whole rows, as models on the host take them."""

@@ -99,6 +99,8 @@ def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
         return drawn
     rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
     whole = rows if real.rows else real.family.summarise(rows)
+    if not isinstance(size, jax.Array):  # on the host
+        return whole if size == len(table) else drawn
     return jax.tree.map(lambda one, other: jnp.where(size == len(table), one, other), whole, drawn)
 
 
