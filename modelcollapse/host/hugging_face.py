@@ -263,9 +263,7 @@ class HuggingFace:
         """Blocks as int64 ``(n, L)``; refuses what the network cannot read."""
         found = np.asarray(blocks)
         if found.dtype.kind not in "iu":
-            raise TypeError(
-                f"{name} must be whole numbers, tokens, got {found.dtype}: make the source by tokens(blocks)"
-            )
+            raise TypeError(f"{name} must be tokens, whole numbers, got {found.dtype}")
         if found.ndim != 2 or not len(found) or found.shape[1] < least:
             raise ValueError(f"{name} must have shape (n, L) with n >= 1 and L >= {least}, got {found.shape}")
         most = self.model.get_input_embeddings().num_embeddings - 1
