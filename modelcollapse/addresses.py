@@ -30,6 +30,7 @@ VAE_INIT, VAE_TRAIN, VAE_BATCH, VAE_LATENT, VAE_PIXELS = range(5)
 POSTERIOR_SCALE, POSTERIOR_NORMAL = range(2)
 STUDENT_NORMAL, STUDENT_SCALE = range(2)
 STRATA_OFFSET, STRATA_ORDER = range(2)
+LANGUAGE_INIT, LANGUAGE_ORDER, LANGUAGE_PROMPT, LANGUAGE_TOKEN = range(4)
 ENSEMBLE = 2**17
 """The second, third, ... draw or fit of an ensemble; the first has the key that the family was given."""
 

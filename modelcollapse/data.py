@@ -245,8 +245,8 @@ class Rows:
         new = draw(n, Rows(self.points[places], n)).points
         if (new.shape[1:], new.dtype) != (self.points.shape[1:], self.points.dtype) or len(new) < self.capacity:
             raise TypeError(
-                f"what takes the place of rows must be like them, {self.points.dtype} of shape {self.points.shape}, got "
-                f"{new.dtype} of shape {new.shape}"
+                f"what takes the place of rows must be like them, {self.points.dtype} of shape {self.points.shape}, "
+                f"got {new.dtype} of shape {new.shape}"
             )
         column = (self.capacity, *(1,) * (new.ndim - 1))
         return Rows(jnp.where(goes.reshape(column), new[jnp.argsort(places)], self.points), self.count)

@@ -233,6 +233,40 @@ class ReadsTokens(Protocol):
 
 
 @runtime_checkable
+class PredictsTokens(Protocol):
+    """A family that says how probable tokens, whole numbers below ``vocabulary``, are to its models."""
+
+    @property
+    def vocabulary(self) -> int: ...
+
+    def log_probabilities(self, params: Any, blocks: jax.Array) -> jax.Array:
+        """Natural logarithms ``(n, L - 1)`` of the probabilities of the tokens of ``blocks`` (n, L), integers, each
+        given those before it in its block; the first is never predicted. The family bounds the room for any n.
+        """
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """Parameters that know this of themselves, as models on the host do."""
+
+    def log_probabilities(self, blocks: Any) -> Any: ...
+
+
+@runtime_checkable
+class ChecksFamily(Protocol):
+    """An observable that refuses a family, by ValueError or TypeError."""
+
+    def check_family(self, family: Any) -> None: ...
+
+
+@runtime_checkable
+class HasTokenizer(Protocol):
+    """A source of tokens that knows the texts they stand for: ``tokenizer.decode`` makes one of tokens ``(n,)``."""
+
+    tokenizer: Any
+
+
+@runtime_checkable
 class Rewritable(Protocol):
     """A data set whose items have places. In a ``rewritten`` one, ``kept`` of them, a uniformly random subset, are as
     they were, and what ``draw(n, given)`` makes of the n others, ``given``, has their places.

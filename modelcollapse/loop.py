@@ -60,6 +60,7 @@ class State:
     generation: jax.Array  # (), int32
     status: jax.Array  # (), int32: 0, or 1 + the generation whose fit failed
     data: Any = ()  # the data set of the generation, if an observable needs it
+    family: Any = ()  # in what an observable sees: the family
 
 
 @part
@@ -93,9 +94,10 @@ class Watch:
 
 def _seen(state: State, observable: Observable, family: Family | None) -> State:
     """The state as an observable sees it, its parameters those of the family that the user named."""
-    if not isinstance(family, Represents):
-        return state
-    return dataclasses.replace(state, params=family.represented(state.params, not marks(observable).unlabelled))
+    params = state.params
+    if isinstance(family, Represents):
+        params = family.represented(params, not marks(observable).unlabelled)
+    return dataclasses.replace(state, params=params, family=family)
 
 
 @part

@@ -24,6 +24,7 @@ from modelcollapse.observables import named
 from modelcollapse.protocols import (
     ByRows,
     Checks,
+    ChecksFamily,
     ChecksParams,
     ChecksSizes,
     DrawsMany,
@@ -261,6 +262,8 @@ def _check_observables(process: Process) -> None:
             seen = jax.eval_shape(process.together if joint else functools.partial(_one_model, process), state)
             if isinstance(observable, ChecksParams):
                 observable.check(seen)
+            if isinstance(observable, ChecksFamily):
+                observable.check_family(process.family)
             (read,) = jax.eval_shape(_first_read, state, alone).values()
             if not isinstance(read, jax.ShapeDtypeStruct):
                 raise TypeError(f"it gives a {type(read).__name__}, not an array")

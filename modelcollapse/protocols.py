@@ -17,6 +17,7 @@ import numpy as np
 
 from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
+from modelcollapse.declarations import ChecksFamily as ChecksFamily
 from modelcollapse.declarations import ComesShort as ComesShort
 from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import Equivariant as Equivariant
@@ -26,6 +27,7 @@ from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
 from modelcollapse.declarations import HasRates as HasRates
+from modelcollapse.declarations import HasTokenizer as HasTokenizer
 from modelcollapse.declarations import HasVariance as HasVariance
 from modelcollapse.declarations import KnowsRows as KnowsRows
 from modelcollapse.declarations import Marks as Marks
@@ -36,9 +38,11 @@ from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import PredictsTokens as PredictsTokens
 from modelcollapse.declarations import ReadsTokens as ReadsTokens
 from modelcollapse.declarations import Rewritable as Rewritable
 from modelcollapse.declarations import SaysUnfit as SaysUnfit
+from modelcollapse.declarations import ScoresTokens as ScoresTokens
 from modelcollapse.declarations import Staggers as Staggers
 from modelcollapse.declarations import WeighsApart as WeighsApart
 from modelcollapse.declarations import marks as marks

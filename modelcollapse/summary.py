@@ -16,7 +16,8 @@ from modelcollapse.families.population import Population
 from modelcollapse.laws import Law, Table
 from modelcollapse.names import coordinate
 from modelcollapse.numeric import shown
-from modelcollapse.protocols import marks
+from modelcollapse.observables.texts import Blocks
+from modelcollapse.protocols import HasTokenizer, marks
 
 if TYPE_CHECKING:
     import xarray
@@ -162,6 +163,38 @@ class Traces:
             coords=coords,
             attrs={"provenance": json.dumps(self.provenance)},
         )
+
+    def texts(self, generation: int, chain: int = 0, *, tokenizer: Any = None) -> list[str] | np.ndarray:
+        """Blocks of the data set of a recorded generation, to read: as texts, or else as tokens ``(n, L)``.
+
+        The blocks are those that ``mc.observables.blocks(n)`` kept. ``tokenizer``, with a method ``decode``, makes
+        texts of them; the default is that of the source, if it has one. Those of several models follow each other.
+
+        Raises
+        ------
+        ValueError
+            If the run keeps no blocks, or the generation was not recorded, or there is no such chain.
+        """
+        name = next((name for name, kept in self.observables.items() if isinstance(kept, Blocks)), None)
+        if name is None:
+            raise ValueError(
+                "texts needs blocks that the run kept: run it with observe={'blocks': mc.observables.blocks(n), ...}, "
+                "which keeps the first n blocks of each recorded generation"
+            )
+        generation, chain = arguments.whole("generation", generation), arguments.whole("chain", chain)
+        if generation not in self.recorded:
+            raise ValueError(f"generation must be one that was recorded, {self.recorded.tolist()}, got {generation}")
+        if chain >= self.chains:
+            raise ValueError(f"chain must be below {self.chains}, the number of chains, got {chain}")
+        found = self.trace[name][chain, list(self.recorded).index(generation)]
+        found = found.reshape(-1, found.shape[-1])
+        found = found[(found >= 0).all(1)]
+        if tokenizer is None and isinstance(self.source, HasTokenizer):
+            tokenizer = self.source.tokenizer
+        if tokenizer is None:
+            return found
+        arguments.having("tokenizer", tokenizer, ("decode",))
+        return [tokenizer.decode(block) for block in found]
 
     def summary(self, level: float = 0.95) -> Summary:
         """Mean, its standard error and interval, median and central band over chains, at each recorded generation.

@@ -128,7 +128,7 @@ def test_rows_beyond_those_there_are_neither_kept_nor_continued() -> None:
 def test_a_continuation_must_be_like_the_block() -> None:
     rows = Rows(jnp.zeros((4, 3), jnp.int32), jnp.int32(4))
     for wrong in (jnp.zeros((4, 2), jnp.int32), jnp.zeros((4, 3)), jnp.zeros((3, 3), jnp.int32)):
-        with pytest.raises(TypeError, match="must be like them, int32 of shape"):
+        with pytest.raises(TypeError, match=r"must be like them, int32 of shape"):
             rows.rewritten(jax.random.key(0), 1, lambda n, given, wrong=wrong: Rows(wrong, n))
 
 
@@ -169,15 +169,15 @@ def test_what_is_refused() -> None:
         family, source = family or Counted(), source or mc.table(BLOCKS)
         mc.simulate(family, source, mc.regimes.Rewrite(share), {"data": Data()}, size=size, generations=2)
 
-    with pytest.raises(ValueError, match="size must be one number for Rewrite, .* got 10 and 9"):
+    with pytest.raises(ValueError, match=r"size must be one number for Rewrite, .* got 10 and 9"):
         run(size=[10, 10, 9])
     with pytest.raises(
-        TypeError, match="Rewrite needs a family that continues what is real, .* and Gaussian draws from"
+        TypeError, match=r"Rewrite needs a family that continues what is real, .* and Gaussian draws from"
     ):
         run(mc.Gaussian(), source=mc.normal())
     with pytest.raises(ValueError, match=r"share must lie in \[0, 1\], got 1.5"):
         run(share=1.5)
-    with pytest.raises(ValueError, match="Rewrite.share needs one entry for each generation"):
+    with pytest.raises(ValueError, match=r"Rewrite\.share needs one entry for each generation"):
         run(share=[0.1, 0.1])
 
 

@@ -16,6 +16,7 @@ from modelcollapse.families.exponential import Binomial, Gamma, NegativeBinomial
 from modelcollapse.families.gaussian import Gaussian, GaussianMean, Normal
 from modelcollapse.families.generalised import LogisticRegression, PoissonRegression
 from modelcollapse.families.kde import KernelDensity
+from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
@@ -30,6 +31,7 @@ from modelcollapse.families.shrunk import Shrunk
 from modelcollapse.families.stratified import Stratified
 from modelcollapse.families.student import Student
 from modelcollapse.families.tempered import Tempered
+from modelcollapse.families.transformer import Transformer
 from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
@@ -55,6 +57,7 @@ __all__ = [
     "GaussianMixture",
     "Greedy",
     "KernelDensity",
+    "LanguageModel",
     "LogisticRegression",
     "MedianMAD",
     "NegativeBinomial",
@@ -75,6 +78,7 @@ __all__ = [
     "Student",
     "StudentT",
     "Tempered",
+    "Transformer",
     "Truncated",
     "Uniform",
     "Verified",

@@ -2,11 +2,12 @@ r"""A small decoder of language models: plain arrays as parameters, pure functio
 
 Each layer normalises its input before attention and before its feed-forward part (pre-norm), as in GPT-2, by the root
 mean square (Zhang and Sennrich 2019); places are learned, and the embedding of a token is also the row of the output
-that scores it. Compile time does not grow with the number of layers.
+that scores it. The time to compile a training does not grow with the number of layers.
 """
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -18,17 +19,20 @@ from modelcollapse.protocols import Count
 from modelcollapse.pytree import part, static
 
 Weights: TypeAlias = dict[str, Any]
+Pair: TypeAlias = tuple[jax.Array, jax.Array]
+"""Keys and values of one layer."""
 
 
 class Cache(NamedTuple):
     """Keys and values of what was read: those of prompts are shared by all continuations of a prompt.
 
     Those of new tokens are only appended: step ``i`` writes places ``i * width, ..., (i + 1) * width - 1``, one for
-    each of ``width`` continuations, whichever of them will be kept.
+    each of ``width`` continuations, whichever of them will be kept. There is one array for each layer, keys and values
+    apart: what a loop carries in one piece is copied at each step.
     """
 
-    prompts: jax.Array  # (layers, 2, n, heads, t, d)
-    new: jax.Array  # (layers, 2, n, heads, steps * width, d)
+    prompts: tuple[Pair, ...]  # (n, heads, t, d)
+    new: tuple[Pair, ...]  # (n, heads, steps * width, d)
 
 
 @part
@@ -84,10 +88,11 @@ class Transformer:
 
     def begin(self, weights: Weights, prompts: jax.Array, new: int, width: int = 1) -> tuple[jax.Array, Cache]:
         """Logits ``(n, vocabulary)`` after ``prompts`` (n, t), and a cache for ``new`` tokens of ``width`` lines."""
-        hidden, cache = self._read(weights, prompts)
-        layers, both, n, heads, _, d = cache.shape
-        room = jnp.zeros((layers, both, n, heads, new * width, d), cache.dtype)
-        return self.score(weights, hidden[:, -1]), Cache(cache, room)
+        hidden, read = self._read(weights, prompts)
+        _, _, n, heads, _, d = read.shape
+        room = jnp.zeros((n, heads, new * width, d), read.dtype)
+        before = tuple((one[0], one[1]) for one in read)
+        return self.score(weights, hidden[:, -1]), Cache(before, ((room, room),) * self.layers)
 
     def go_on(
         self, weights: Weights, tokens: jax.Array, cache: Cache, step: Count, mine: jax.Array
@@ -97,26 +102,23 @@ class Transformer:
         ``step`` counts new tokens from 0. Line ``j`` sees the whole prompt and those places of new tokens that are true
         in ``mine[:, j]``, ``(n, b, steps * b)``: its own, ``step * b + j``, and those of the lines it grew from.
         """
-        b = tokens.shape[1]
-        place = jax.lax.dynamic_slice_in_dim(weights["place"], cache.prompts.shape[4] + step, 1)
+        b, (before, after) = tokens.shape[1], cache
+        place = jax.lax.dynamic_slice_in_dim(weights["place"], before[0][0].shape[2] + step, 1)
         hidden = weights["embed"][tokens] + place[None]
         out_of_sight = jnp.where(mine, 0.0, -jnp.inf).astype(hidden.dtype)[:, None]
-
-        def layer(h: jax.Array, inputs: tuple) -> tuple[jax.Array, jax.Array]:
-            block, before, after = inputs
-            q, k, v = self._heads(block, h)
-            start = (0, 0, 0, step * b, 0)
-            after = jax.lax.dynamic_update_slice(after, jnp.stack([k, v]), start)
-            one = jnp.einsum("nhbd,nhld->nhbl", q, before[0])
-            two = jnp.einsum("nhbd,nhld->nhbl", q, after[0]) + out_of_sight
-            share = jax.nn.softmax(jnp.concatenate([one, two], -1), -1)
-            t = one.shape[-1]
-            seen = jnp.einsum("nhbl,nhld->nhbd", share[..., :t], before[1])
-            seen = seen + jnp.einsum("nhbl,nhld->nhbd", share[..., t:], after[1])
-            return self._rest(block, h, seen), after
-
-        hidden, new = jax.lax.scan(layer, hidden, (weights["blocks"], cache.prompts, cache.new))
-        return self.score(weights, hidden), Cache(cache.prompts, new)
+        longer = []
+        for i, (old, room) in enumerate(zip(before, after, strict=True)):
+            block = jax.tree.map(operator.itemgetter(i), weights["blocks"])
+            q, k, v = self._heads(block, hidden)
+            new = _written(room[0], k, step * b), _written(room[1], v, step * b)
+            one = jnp.einsum("nhbd,nhld->nhbl", q, old[0])
+            two = jnp.einsum("nhbd,nhld->nhbl", q, new[0]) + out_of_sight
+            share, t = jax.nn.softmax(jnp.concatenate([one, two], -1), -1), one.shape[-1]
+            seen = jnp.einsum("nhbl,nhld->nhbd", share[..., :t], old[1])
+            seen = seen + jnp.einsum("nhbl,nhld->nhbd", share[..., t:], new[1])
+            hidden = self._rest(block, hidden, seen)
+            longer.append(new)
+        return self.score(weights, hidden), Cache(before, tuple(longer))
 
     def _read(self, weights: Weights, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Outputs of the last layer ``(n, t, width)``, and keys and values ``(layers, 2, n, heads, t, d)``."""
@@ -147,3 +149,8 @@ class Transformer:
 def normed(x: jax.Array, gain: jax.Array) -> jax.Array:
     """``x`` over the root of its mean square along the last axis, times ``gain``."""
     return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-6) * gain.reshape((1,) * (x.ndim - 1) + gain.shape)
+
+
+def _written(room: jax.Array, new: jax.Array, start: Count) -> jax.Array:
+    """``room`` (n, heads, l, d) with ``new`` (n, heads, b, d) from place ``start`` on."""
+    return jax.lax.dynamic_update_slice_in_dim(room, new, start, 2)

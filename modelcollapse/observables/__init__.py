@@ -10,17 +10,35 @@ from modelcollapse.observables.combinators import Below, FirstTime, absorption_t
 from modelcollapse.observables.combinators import Of as Of
 from modelcollapse.observables.detection import DetectedRates
 from modelcollapse.observables.discrete import Tail, tail_mass
+from modelcollapse.observables.language import (
+    own_losses,
+    own_perplexity,
+    own_perplexity_histogram,
+    own_perplexity_quantiles,
+    perplexity,
+)
 from modelcollapse.observables.losses import ExcessLogLoss, excess_log_loss
 from modelcollapse.observables.populations import Between as Between
 from modelcollapse.observables.populations import FixationIndex as FixationIndex
 from modelcollapse.observables.populations import Union as Union
 from modelcollapse.observables.populations import between, fixation_index, union
 from modelcollapse.observables.registry import OBSERVABLES, Call, Read, as_observable, check, named, observable
+from modelcollapse.observables.texts import (
+    blocks,
+    distinct,
+    looped,
+    repetition,
+    token_entropy,
+    unigrams,
+    zipf_slope,
+)
 
 __all__ = [
     "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "FixationIndex",
-    "Read", "Tail", "absorption_time", "as_observable", "between", "check", "excess_log_loss",
-    "first_below", "fixation_index", "named", "observable", "of", "tail_mass", "union",
+    "Read", "Tail", "absorption_time", "as_observable", "between", "blocks", "check", "distinct", "excess_log_loss",
+    "first_below", "fixation_index", "looped", "named", "observable", "of", "own_losses", "own_perplexity",
+    "own_perplexity_histogram", "own_perplexity_quantiles", "perplexity", "repetition", "tail_mass", "token_entropy",
+    "unigrams", "union", "zipf_slope",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

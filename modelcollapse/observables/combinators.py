@@ -15,7 +15,7 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.observables.discrete import absorbed
 from modelcollapse.observables.registry import OBSERVABLES, as_observable, check
-from modelcollapse.protocols import Carry, Marks, Observable, Params, Truth, marks
+from modelcollapse.protocols import Carry, ChecksFamily, Family, Marks, Observable, Params, Truth, marks
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Combinator:
 
     def check(self, params: Params) -> None:
         check(self.inner, params)
+
+    def check_family(self, family: Family) -> None:
+        if isinstance(self.inner, ChecksFamily):
+            self.inner.check_family(family)
 
     def start(self, truth: Truth, first: State) -> Carry:
         return self.inner.start(truth, first)

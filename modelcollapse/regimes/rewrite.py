@@ -11,7 +11,7 @@ import numpy as np
 from modelcollapse.addresses import KEPT, MODEL, REAL, fold
 from modelcollapse.arguments import converted
 from modelcollapse.data import Rows
-from modelcollapse.laws import Law, Stream, rows_of
+from modelcollapse.laws import Stream, rows_of
 from modelcollapse.portions import portion
 from modelcollapse.protocols import Continues, Count, Family, Memory, Rewritable, SeesLaws, Source
 from modelcollapse.pytree import part, schedule
@@ -30,12 +30,12 @@ class Rewrite:
     a shorter one with replacement, some blocks more than once.
 
     What the items are is the family's: blocks of tokens, which a network continues; or places in a text, whose next
-    token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two draws
-    from a context with M places differ goes from H to
+    token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two
+    draws from a context with M places differ goes from H to
 
     .. math:: \frac{r (r - 1) H_0 + (1 - 1/M) [2 r (N - r) H_0 + (N - r)(N - r - 1) H]}{N (N - 1)}
 
-    where :math:`H_0` is that of the real text, at generation 0.
+    where :math:`H_0` is that of the real text.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class Rewrite:
         if np.any(sizes != sizes[0]):
             other = sizes[sizes != sizes[0]][0]
             raise ValueError(
-                f"size must be one number for Rewrite, as each generation is prompted by the same blocks, got {sizes[0]} "
-                f"and {other}"
+                "size must be one number for Rewrite, as each generation is prompted by the same blocks, got "
+                f"{sizes[0]} and {other}"
             )
         portion(self.share, sizes)
 
@@ -107,6 +107,6 @@ def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
 def _check(family: Family) -> None:
     if isinstance(family, SeesLaws) or not isinstance(family, Continues):
         raise TypeError(
-            f"Rewrite needs a family that continues what is real, such as a language model, and {type(family).__name__} "
-            "draws from nothing: use FreshReal or Retain to keep real rows"
+            f"Rewrite needs a family that continues what is real, such as a language model, and "
+            f"{type(family).__name__} draws from nothing: use FreshReal or Retain to keep real rows"
         )
