@@ -27,6 +27,7 @@ from modelcollapse.names import Names
 from modelcollapse.numeric import in_force
 from modelcollapse.protocols import Family, ReadsTokens, Source
 from modelcollapse.pytree import used
+from modelcollapse.text.source import tokens as tokens
 from modelcollapse.together import separate as separate
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "sampler",
     "separate",
     "table",
+    "tokens",
     "uniform",
 ]
 

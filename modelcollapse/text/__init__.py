@@ -10,6 +10,23 @@
 
 from modelcollapse.text.bpe import BPE
 from modelcollapse.text.corpora import Corpus, Split, read, topics, wikipedia
-from modelcollapse.text.tokenisers import Bytes, Characters, Tokenizer, Words
+from modelcollapse.text.frequencies import WordClasses, word_classes
+from modelcollapse.text.source import tokens
+from modelcollapse.text.tokenisers import Bytes, Characters, Tokenizer, Words, blocks
 
-__all__ = ["BPE", "Bytes", "Characters", "Corpus", "Split", "Tokenizer", "Words", "read", "topics", "wikipedia"]
+__all__ = [
+    "BPE",
+    "Bytes",
+    "Characters",
+    "Corpus",
+    "Split",
+    "Tokenizer",
+    "WordClasses",
+    "Words",
+    "blocks",
+    "read",
+    "tokens",
+    "topics",
+    "wikipedia",
+    "word_classes",
+]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, tables
 from modelcollapse.text.tokenisers import Texts, joined, tokens_of
@@ -104,7 +105,7 @@ class BPE:
         pieces = self._tokenizer.encode_batch(_pieces(arguments.text("text", text)), add_special_tokens=False)
         return np.array([token for piece in pieces for token in piece.ids], np.int32)
 
-    def decode(self, ids: np.ndarray) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         return self._tokenizer.decode(tokens_of(ids, self.vocabulary).tolist(), skip_special_tokens=False)
 
 

@@ -98,8 +98,8 @@ class Corpus:
             raise ValueError(f"shares must be positive with sum 1, got {shares}")
         if len(self) < len(wanted):
             raise ValueError(
-                f"{len(wanted)} parts need at least as many documents, got {len(self)}: texts are cut between documents; "
-                'read(path, separator="\\n\\n") cuts one file into its paragraphs'
+                f"{len(wanted)} parts need at least as many documents, got {len(self)}: texts are cut between "
+                'documents, and read(path, separator="\\n\\n") cuts a file into its paragraphs'
             )
         mark = f"{arguments.whole('seed', seed)}:"
         order = sorted(range(len(self)), key=lambda i: hashlib.sha256((mark + self.documents[i]).encode()).digest())
@@ -198,9 +198,9 @@ def topics() -> Corpus:
 
 
 def wikipedia() -> Corpus:
-    """English Wikipedia: 98 articles as of April 2016, 2.8 million characters of plain text.
+    """English Wikipedia: 98 articles as of 1 May 2016, 2.8 million characters of plain text.
 
-    They are a part of the dump of that month which ships in the package gensim, for its tests; gensim is not imported.
+    They are a part of the dump of that day which ships in the package gensim, for its tests; gensim is not imported.
     Markup, templates, tables, references and formulas are left out, and so are redirects; a line is a paragraph, an
     item of a list or a heading. The text is the same on every machine. Who passes it on (a model's output too where it
     repeats the text) names the authors and the licence, CC BY-SA: https://creativecommons.org/licenses/by-sa/3.0/
@@ -223,5 +223,5 @@ def wikipedia() -> Corpus:
         titles,
         "CC BY-SA 3.0",
         "Wikipedia contributors; the history of https://en.wikipedia.org/wiki/TITLE lists the authors of each article",
-        "English Wikipedia, dump of April 2016, extract in the package gensim",
+        "English Wikipedia, dump of 1 May 2016, extract in the package gensim",
     )

@@ -6,10 +6,10 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import regex
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.text.corpora import Corpus
@@ -33,7 +33,7 @@ class Tokenizer(Protocol):
         """Tokens ``(n,)`` int32."""
         ...
 
-    def decode(self, ids: np.ndarray) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         """The text of tokens ``(n,)``. ValueError for one outside the vocabulary."""
         ...
 
@@ -48,7 +48,7 @@ def joined(texts: Texts) -> str:
     return text
 
 
-def tokens_of(ids: np.ndarray, vocabulary: int) -> np.ndarray:
+def tokens_of(ids: ArrayLike, vocabulary: int) -> np.ndarray:
     """``ids`` as int32 ``(n,)`` within the vocabulary, whatever shape they had."""
     found = arguments.whole_array("ids", ids).reshape(-1) if np.size(ids) else np.zeros(0, np.int32)
     if found.size and not 0 <= found.min() <= found.max() < vocabulary:
@@ -71,7 +71,7 @@ class Bytes:
     def encode(self, text: str) -> np.ndarray:
         return np.frombuffer(arguments.text("text", text).encode(), np.uint8).astype(np.int32)
 
-    def decode(self, ids: np.ndarray) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         return tokens_of(ids, 256).astype(np.uint8).tobytes().decode(errors="replace")
 
 
@@ -99,7 +99,7 @@ class _Listed:
         number = self._number
         return np.fromiter((number.get(item, 0) for item in items), np.int32)
 
-    def _items(self, ids: np.ndarray, unknown: str) -> list[str]:
+    def _items(self, ids: ArrayLike, unknown: str) -> list[str]:
         return [self.known[i - 1] if i else unknown for i in tokens_of(ids, self.vocabulary).tolist()]
 
 
@@ -135,7 +135,7 @@ class Characters(_Listed):
     def encode(self, text: str) -> np.ndarray:
         return self._encoded(arguments.text("text", text))
 
-    def decode(self, ids: np.ndarray) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         return "".join(self._items(ids, UNKNOWN_CHARACTER))
 
 
@@ -143,9 +143,9 @@ class Words(_Listed):
     r"""A token for each word, mark and end of line of ``known``; all others are token 0, which reads as ``<unk>``.
 
     A word is a run of letters, marks on them, digits and underscores, with apostrophes between; any other sign but
-    space is a token of its own. ``decode`` puts a space between two tokens, so spaces do not come back as they were, and
-    ``encode(decode(ids))`` is ``ids``. ``Words.of(texts, least=3)`` makes words that occur once or twice unknown, as
-    WikiText-2 does.
+    space is a token of its own. ``decode`` puts a space between two tokens, so spaces do not come back as they were,
+    and ``encode(decode(ids))`` is ``ids``. ``Words.of(texts, least=3)`` makes words that occur once or twice unknown,
+    as WikiText-2 does.
     """
 
     @staticmethod
@@ -162,12 +162,34 @@ class Words(_Listed):
     def encode(self, text: str) -> np.ndarray:
         return self._encoded(_cut(arguments.text("text", text)))
 
-    def decode(self, ids: np.ndarray) -> str:
+    def decode(self, ids: ArrayLike) -> str:
         return " ".join(self._items(ids, UNKNOWN))
 
 
-_WORD = regex.compile(r"<unk>|[\p{L}\p{M}\p{N}_]+(?:['’][\p{L}\p{M}\p{N}_]+)*|\n|[^\s]", regex.V1)
+@functools.cache
+def _word() -> Any:
+    import regex  # when it is needed: each import takes time
+
+    letters = r"[\p{L}\p{M}\p{N}_]+"
+    return regex.compile(rf"{UNKNOWN}|{letters}(?:['’]{letters})*|\n|\S", regex.V1)
 
 
 def _cut(text: str) -> list[str]:
-    return _WORD.findall(text)
+    return _word().findall(text)
+
+
+def blocks(ids: ArrayLike, length: int = 64) -> np.ndarray:
+    """Tokens ``(n,)`` in rows ``(n // length, length)`` int32, in order; the last ``n % length`` tokens are dropped.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer tokens than one block holds, a token is negative, or ``length`` is below 2: the first token
+        of a block is never predicted.
+    TypeError
+        If the tokens are not whole numbers.
+    """
+    found, length = arguments.whole_array("ids", ids, ndim=1), arguments.whole("length", length, 2)
+    if found.size < length:
+        raise ValueError(f"ids must fill at least one block of length {length}, got {found.size} tokens")
+    return found[: found.size // length * length].reshape(-1, length).astype(np.int32)
