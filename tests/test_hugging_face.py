@@ -134,7 +134,7 @@ def test_blocks_are_integers_of_the_length_that_was_fitted_and_the_network_is_on
         assert drawn.min() >= 0
         assert drawn.max() < V
         assert one.sample(3, random_state=1).shape == (3, L)
-    assert one.log_prob(TEST).shape == (len(TEST), L - 1)
+    assert one.log_probabilities(TEST).shape == (len(TEST), L - 1)
     assert same(before, state(network))
     assert not any(parameter.grad is not None for parameter in network.parameters())
 
@@ -164,7 +164,7 @@ def test_perplexity_is_that_of_a_loop_written_by_hand(make):
                 logits = network(torch.tensor(block[None, :t].astype(np.int64))).logits[0, -1].double().numpy()
                 losses.append(np.log(np.exp(logits).sum()) - logits[block[t]])
     one = model(network, at_once=4)
-    assert_allclose(-one.log_prob(TEST).ravel(), losses, rtol=1e-5)
+    assert_allclose(-one.log_probabilities(TEST).ravel(), losses, rtol=1e-5)
     assert_allclose(one.perplexity(TEST), np.exp(np.mean(losses)), rtol=1e-5)
 
 
@@ -205,7 +205,7 @@ def test_a_warm_start_begins_where_the_other_ended():
     cold, warm = model(network).fit(TRAIN, 5), model(network, start=first).fit(TRAIN, 5)
     assert warm.perplexity(TRAIN) < cold.perplexity(TRAIN) < model(network).perplexity(TRAIN)
     nowhere = model(network, start=first, rate=1e-12, last_rate=0.0).fit(TRAIN)
-    assert_allclose(nowhere.log_prob(TEST), first.log_prob(TEST), rtol=1e-5)
+    assert_allclose(nowhere.log_probabilities(TEST), first.log_probabilities(TEST), rtol=1e-5)
 
 
 @BOTH
@@ -289,7 +289,7 @@ def test_a_fit_comes_back_from_a_file_and_another_network_refuses_it(make, tmp_p
     one.save(tmp_path / "model")
     other = model(network)
     other.load(tmp_path / "model")
-    assert_array_equal(other.log_prob(TEST), one.log_prob(TEST))
+    assert_array_equal(other.log_probabilities(TEST), one.log_probabilities(TEST))
     assert_array_equal(other.sample(2), one.sample(2))
     assert_array_equal(other.losses, one.losses)
     with pytest.raises(ValueError, match="holds the weights of another network"):

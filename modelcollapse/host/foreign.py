@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 COUNTS = ("n", "n_samples", "num_rows", "n_rows", "num_samples", "size")
 """Names of a keyword that says how many rows ``sample`` shall draw."""
@@ -48,8 +49,9 @@ class Fitted:
         Of a mixture with full covariances: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
     """
 
-    def __init__(self, model: Any, rows: Rows, draw: Callable[[int], Rows]) -> None:
+    def __init__(self, model: Any, rows: Rows, draw: Callable[[int], Rows], place: int, points: np.ndarray) -> None:
         self.model, self.rows, self._draw = model, rows, draw
+        self.place, self.points = place, points  # of the fit among those of its chain, and its rows as numbers
         self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
         # a mixture of scikit-learn, by the names that its fits have
         shapes = tuple(np.shape(getattr(model, name, ())) for name in ("weights_", "means_", "covariances_"))
@@ -103,6 +105,13 @@ class Fitted:
         if own is None or callable(own):
             return None
         return np.asarray(own, np.float64).reshape((d,) if name == "mean" else (d, d))
+
+
+class FittedToTokens(Fitted):
+    """The same for a model that says how probable tokens are."""
+
+    def log_probabilities(self, blocks: ArrayLike) -> np.ndarray:
+        return self.model.log_probabilities(blocks)
 
 
 def check(model: Model) -> None:

@@ -193,7 +193,7 @@ class HuggingFace:
                 drawn[first : first + at_once] = self._continued(prompts[first : first + at_once], new)
         return drawn
 
-    def log_prob(self, blocks: ArrayLike) -> np.ndarray:
+    def log_probabilities(self, blocks: ArrayLike) -> np.ndarray:
         """Log probability of each token but the first of each of ``blocks`` ``(n, L)``, float64 ``(n, L - 1)``.
 
         Before a fit it is that of the base.
@@ -204,7 +204,7 @@ class HuggingFace:
 
     def perplexity(self, blocks: ArrayLike) -> float:
         """The exponential of the mean loss of all predicted tokens of ``blocks`` ``(n, L)``."""
-        return math.exp(-self.log_prob(blocks).mean())
+        return math.exp(-self.log_probabilities(blocks).mean())
 
     def texts(self, blocks: ArrayLike) -> list[str]:
         """What the tokenizer makes of ``blocks`` ``(n, L)``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -127,9 +127,9 @@ class Laws:
         kept = mixed > NEGLIGIBLE
         return jnp.where(kept.sum() == 1, kept.astype(mixed.dtype), jnp.where(kept, mixed, 0.0))
 
-    def forget(self, memory: Memory, newest: int) -> None:
-        """Drop every fit that no law in ``memory`` gives any weight, except the newest."""
-        held = np.sum([self.only(newest), *filter(self._is_law, _arrays(memory))], axis=0)
+    def forget(self, memory: Memory, kept: Iterable[int]) -> None:
+        """Drop every fit that no law in ``memory`` gives any weight, except those at the places ``kept``."""
+        held = np.sum([*map(self.only, kept), *filter(self._is_law, _arrays(memory))], axis=0)
         self.models = {place: model for place, model in self.models.items() if held[place] > 0}
         self.drawn = {}
 

@@ -82,6 +82,8 @@ class OwnLosses:
         if not self.under:
             return carry
         early = state.generation <= self.under
+        if not isinstance(state.generation, jax.Array):  # on the host
+            return state.params if early else carry
         return jax.tree.map(lambda new, old: jnp.where(early, new, old), state.params, carry)
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
