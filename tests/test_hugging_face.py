@@ -5,12 +5,14 @@ Run by ``.ci/jobs/transformers`` in an environment of its own; skipped where tor
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import modelcollapse as mc
+from modelcollapse.families.continuation import continued
 from modelcollapse.families.decoding import Beam, Greedy, Past, Sampled
 from modelcollapse.host import HuggingFace
 from modelcollapse.regimes import Rewrite
@@ -258,8 +260,8 @@ def test_a_sampled_decoding_means_the_same_here_and_there(decoding):
     theirs = next_laws(network, HuggingFace(network, decoding=decoding).decoding, prompts)
     seen = np.zeros((6, 6), bool)
     np.put_along_axis(seen, prompts, True, 1)
-    past = Past(None, jnp.asarray(seen), jnp.asarray(prompts[:, -1], jnp.int32), jnp.int32(0))
-    ours = np.asarray(decoding.scores(jnp.asarray(TABLE[prompts[:, -1]]), past))
+    past = Past(None, seen, prompts[:, -1].astype(np.int32), np.int32(0))
+    ours = np.asarray(jax.jit(decoding.scores)(TABLE[prompts[:, -1]], past))
     kept = np.isfinite(theirs)
     assert_array_equal(np.isfinite(ours), kept)
     assert_allclose(ours[kept], theirs[kept], rtol=2e-6, atol=1e-6)
@@ -269,17 +271,42 @@ def test_the_penalty_of_a_beam_acts_on_log_probabilities_and_the_other_on_logits
     network, prompts = bigram(TABLE), np.array([[1, 2], [4, 0], [5, 5]])
     seen = np.zeros((3, 6), bool)
     np.put_along_axis(seen, prompts, True, 1)
-    past = Past(None, jnp.asarray(seen), jnp.asarray(prompts[:, -1], jnp.int32), jnp.int32(0))
-    logits = jnp.asarray(TABLE[prompts[:, -1]])
+    past = Past(None, seen, prompts[:, -1].astype(np.int32), np.int32(0))
+    logits = TABLE[prompts[:, -1]]
     beams = next_laws(network, HuggingFace(network, decoding=Beam(2, 2.0)).decoding, prompts)[::2]
-    assert_allclose(np.asarray(Beam(2, 2.0).scores(logits, past)), beams, rtol=1e-5)
+    assert_allclose(np.asarray(jax.jit(Beam(2, 2.0).scores)(logits, past)), beams, rtol=1e-5)
     sampled = next_laws(network, HuggingFace(network, decoding=Sampled(repetition=2.0)).decoding, prompts)
-    assert_allclose(np.asarray(Sampled(repetition=2.0).scores(logits, past)), sampled, rtol=1e-5)
+    assert_allclose(np.asarray(jax.jit(Sampled(repetition=2.0).scores)(logits, past)), sampled, rtol=1e-5)
     # the same number means two things: not even a constant apart
     apart = (beams - sampled)[0]
     assert np.ptp(apart) > 0.1
     with pytest.raises(ValueError, match=r"got Beam\(1\)"):
         HuggingFace(network, decoding=Beam(1, 2.0))
+
+
+@mc.part
+class Table:
+    """The same table as a network of this package: its logits after a token are a row of ``weights`` (v, v)."""
+
+    vocabulary: int = mc.static()
+
+    def begin(self, weights, prompts, new, width=1):
+        return weights[prompts[:, -1]], ()
+
+    def go_on(self, weights, tokens, cache, step, mine):
+        return weights[tokens], cache
+
+
+@pytest.mark.parametrize("decoding", [Beam(2), Beam(5), Beam(3, 1.5), Beam(1)], ids=["2", "5", "3 penalised", "greedy"])
+def test_a_beam_search_there_is_that_of_the_package(decoding):
+    prompts = np.random.default_rng(8).integers(0, 6, (40, 7))
+    theirs = HuggingFace(bigram(TABLE), decoding=decoding).sample(40, given=prompts)
+    rows = jnp.arange(40, dtype=jnp.int32)
+    search = jax.jit(lambda table, given: continued(Table(6), table, decoding, jax.random.key(0), given, rows, 7))
+    ours = search(TABLE, prompts.astype(np.int32))
+    assert_array_equal(np.asarray(ours), theirs)
+    greedy = HuggingFace(bigram(TABLE), decoding=Greedy()).sample(40, given=prompts)
+    assert np.any(theirs != greedy) == (decoding.width > 1)
 
 
 @BOTH
@@ -298,7 +325,12 @@ def test_a_fit_comes_back_from_a_file_and_another_network_refuses_it(make, tmp_p
         model(network).save(tmp_path / "model")
 
 
-OBSERVE = {"perplexity": lambda fitted: fitted.model.perplexity(TEST), "blocks": lambda fitted: fitted.rows}
+OBSERVE = {
+    "perplexity": lambda fitted: fitted.model.perplexity(TEST),
+    "real": mc.observables.perplexity(TEST),
+    "own": mc.observables.own_perplexity(),
+    "blocks": mc.observables.blocks(len(TRAIN)),
+}
 
 
 def looped(network, share=0.25, observe=OBSERVE, checkpoint=None, **options):
@@ -322,7 +354,10 @@ def test_the_loop_rewrites_real_blocks_in_their_places():
     for later in blocks[1:]:
         assert np.count_nonzero((later == TRAIN).all(1)) >= 3
     assert np.any(blocks[1] != blocks[2])
-    assert np.isfinite(run["perplexity"]).all()
+    assert_allclose(run["real"], run["perplexity"])
+    # text of a beam search is probable to the first model
+    assert np.all(run["own"][0, 1:] < run["own"][0, 0])
+    assert run.texts(1, tokenizer=Words())[0] == " ".join(map(str, blocks[1, 0]))
     # each generation starts from the base: a generation of real data alone repeats generation 0 but for its order
     real = looped(opt(), share=1.0)["perplexity"][0]
     assert_allclose(real, real[0], rtol=0.2)
