@@ -20,7 +20,6 @@ from modelcollapse.protocols import (
     Family,
     GivesOut,
     HasItems,
-    KnowsRows,
     Moments,
     Movable,
     Params,
@@ -271,7 +270,5 @@ def own_params(source: Source, family: Family) -> Params | None:
 
 
 def rows_of(source: Source) -> jax.Array | None:
-    """The rows of a table, ``(N, d)`` or ``(N,)``, or of a law that is one; None for any other source."""
-    if isinstance(source, Law) and isinstance(source.family, KnowsRows):
-        return source.family.known_rows(source.params)
+    """The rows of a table, ``(N, d)`` or ``(N,)``; None for any other source."""
     return source.points if isinstance(source, Table) else None

@@ -19,6 +19,7 @@ from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ChecksFamily as ChecksFamily
 from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import Detokenizes as Detokenizes
 from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
@@ -26,10 +27,11 @@ from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
+from modelcollapse.declarations import HasPoints as HasPoints
 from modelcollapse.declarations import HasRates as HasRates
 from modelcollapse.declarations import HasTokenizer as HasTokenizer
 from modelcollapse.declarations import HasVariance as HasVariance
-from modelcollapse.declarations import KnowsRows as KnowsRows
+from modelcollapse.declarations import HasWhole as HasWhole
 from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable

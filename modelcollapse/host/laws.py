@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.data import Rows as Points
 from modelcollapse.host.foreign import Model, Rows, call, generator
 from modelcollapse.host.frames import Arrays, Frame
 from modelcollapse.laws import rows_of
@@ -80,13 +79,13 @@ class Laws:
         self.source, self.capacity, self.room = source, capacity, generations + 2
         self.shape = source.shape.fresh() if isinstance(source, Frame) else Arrays()
         table = rows_of(source)
-        self.whole = table is not None and table.ndim == 2 and table.dtype.kind == "i"  # rows of whole numbers
+        self.integers = table is not None and table.ndim == 2 and table.dtype.kind == "i"
         self.models: dict[int, Model] = {}  # by their places in the weights
         self.drawn: dict[tuple[bytes, int, int, bytes], np.ndarray] = {}
 
     def given(self, model: Model, rows: np.ndarray) -> Rows:
         """Rows as a model takes them; whole numbers are measurements to all but those that read tokens."""
-        measured = self.whole and not (isinstance(model, ReadsTokens) and model.tokens)
+        measured = self.integers and not (isinstance(model, ReadsTokens) and model.tokens)
         return self.shape.given(rows.astype(np.float64) if measured else rows)
 
     def only(self, place: int) -> np.ndarray:
@@ -110,12 +109,10 @@ class Laws:
                 raise ValueError(f"the regime asked for {int(n)} continuations of {len(prompts)} rows")
             return Sample(self._rows(key, np.asarray(weights), int(n), prompts))
 
-    def summarise(self, rows: Points) -> Sample:
-        return Sample(np.asarray(rows.points[: int(rows.count)]))
-
-    def known_rows(self, weights: np.ndarray) -> jax.Array | None:
-        """The rows of the source, where the law is that of a table alone."""
-        return rows_of(self.source) if np.array_equal(weights, self.only(0)) else None
+    def whole(self) -> Sample | None:
+        """The rows of a table, in their order; None for any other source."""
+        rows = rows_of(self.source)
+        return None if rows is None else Sample(np.asarray(rows))
 
     def continued_rows(self, rows: Sample) -> Sample:
         """What is continued: whole rows, as models on the host take them."""

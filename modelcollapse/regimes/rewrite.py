@@ -11,9 +11,9 @@ import numpy as np
 from modelcollapse.addresses import KEPT, MODEL, REAL, fold
 from modelcollapse.arguments import converted
 from modelcollapse.data import Rows
-from modelcollapse.laws import Stream, rows_of
+from modelcollapse.laws import Law, Stream, rows_of
 from modelcollapse.portions import portion
-from modelcollapse.protocols import Continues, Count, Family, Memory, Rewritable, SeesLaws, Source
+from modelcollapse.protocols import Continues, Count, Family, HasWhole, Memory, Rewritable, SeesLaws, Source
 from modelcollapse.pytree import part, schedule
 from modelcollapse.regimes.common import counted, counts_of, shares
 
@@ -85,7 +85,7 @@ class Rewrite:
     ) -> tuple[Any, Memory]:
         _check(model.law.family)
 
-        def continued(n: Count, given: Any) -> Any:
+        def continued(n: Count, given: Rows) -> Any:
             return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         kept = counted(self.share, size, generation)
@@ -93,15 +93,25 @@ class Rewrite:
 
 
 def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
-    """The real blocks: a whole table in its order, or else draws."""
-    drawn, table = real.draw(fold(key, REAL), size), rows_of(real.law)
-    if table is None or len(table) > real.capacity:
+    """The real blocks: all there are, in their order, if these are ``size``; or else draws."""
+    drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
+    if whole is None:
         return drawn
-    rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
-    whole = rows if real.rows else real.family.summarise(rows)
     if not isinstance(size, jax.Array):  # on the host
-        return whole if size == len(table) else drawn
-    return jax.tree.map(lambda one, other: jnp.where(size == len(table), one, other), whole, drawn)
+        return whole if size == whole.size else drawn
+    return jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
+
+
+def _whole(real: Stream) -> Any:
+    """The data set of all rows of a table, or of a whole text; None where there is none."""
+    law = real.law
+    if isinstance(law, Law) and isinstance(law.family, HasWhole):
+        return law.family.whole()
+    table = rows_of(law)
+    if table is None or len(table) > real.capacity:
+        return None
+    rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
+    return rows if real.rows else real.family.summarise(rows)
 
 
 def _check(family: Family) -> None:
