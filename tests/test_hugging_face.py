@@ -225,6 +225,8 @@ def test_the_token_that_ends_a_text_shortens_no_block(make, decoding):
 def test_nothing_of_the_models_own_settings_enters():
     network = opt()
     plain = model(network).fit(TRAIN)
+    # a vocabulary below 50 would not show the default of 50
+    assert plain.decoding["top_k"] == model(network, decoding={"do_sample": True}).decoding["top_k"] == 0
     before = plain.sample(len(TEST), given=TEST)
     network.generation_config.update(top_k=1, temperature=0.1, repetition_penalty=5.0, do_sample=True, num_beams=2)
     assert_array_equal(plain.sample(len(TEST), given=TEST), before)
