@@ -195,6 +195,15 @@ class Divides(Protocol):
 
 
 @runtime_checkable
+class Pools(Protocol):
+    """A regime that gives the rows of a pool itself, and says which of them ``(capacity,)`` the newest model made."""
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Any, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Any, jax.Array]: ...
+
+
+@runtime_checkable
 class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 
@@ -287,6 +296,36 @@ class HasWhole(Protocol):
     """
 
     def whole(self) -> Any: ...
+
+
+@runtime_checkable
+class InPlace(Protocol):
+    """A regime that gives the newest model what to continue, and puts each draw in the place of that."""
+
+    in_place: bool
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A decoding whose ``pick`` draws a token with weights exp(scores), independently for each row and key."""
+
+    samples: bool
+
+
+@runtime_checkable
+class LosesOnData(Protocol):
+    """A family that says the mean loss, -log p in nats, ``()``, of the tokens of a data set that has no blocks."""
+
+    def data_loss(self, params: Params, data: Any) -> jax.Array: ...
+
+
+@runtime_checkable
+class Diverse(Protocol):
+    """Parameters of several laws that know their diversity: distinct items, heterozygosity and entropy, each ``()``."""
+
+    support_size: jax.Array
+    heterozygosity: jax.Array
+    entropy: jax.Array
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from modelcollapse import arguments
 from modelcollapse.laws import Table
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.observables.texts import blocks_of
-from modelcollapse.protocols import Carry, Family, Params, PredictsTokens, ScoresTokens, Truth
+from modelcollapse.protocols import Carry, Family, HasPoints, LosesOnData, Params, PredictsTokens, ScoresTokens, Truth
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ class OwnPerplexity(_Own):
     units = "1"
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
+            loss = state.family.data_loss(carry, state.data)
+            return jnp.exp(jnp.where(state.generation >= self.under, loss, jnp.nan))
         losses, there = self.losses(carry, state)
         # blocks are of one length; none is there before generation `under`
         total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)

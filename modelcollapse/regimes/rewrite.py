@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -53,6 +54,7 @@ class Rewrite:
     share: Any = schedule(default=0.0)
 
     needs_items = True
+    in_place = True
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
@@ -83,13 +85,34 @@ class Rewrite:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
+        return self._rewritten(key, model, memory, size, generation, model.draw), memory
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Rows, jax.Array]:
+        """The same as rows, whatever the family is fitted to, and which of them ``(capacity,)`` the model continued."""
+        if not isinstance(memory, Rows):
+            raise TypeError(
+                f"a detector scores rows, such as blocks of tokens, and the data sets of {type(model.family).__name__} "
+                f"are {type(memory).__name__}"
+            )
+        rows = self._rewritten(key, model, memory, size, generation, model.draw_rows)
+        # the same places, labelled
+        labels = Rows(jnp.zeros(memory.capacity, jnp.int32), memory.count)
+        made = lambda n, given: Rows(jnp.ones_like(given.points), n)  # noqa: E731
+        kept = counted(self.share, size, generation)
+        return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
+
+    def _rewritten(
+        self, key: jax.Array, model: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array,
+        draw: Callable[..., Any],
+    ) -> Any:  # fmt: skip
         _check(model.law.family)
 
         def continued(n: Count, given: Rows) -> Any:
-            return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
+            return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
-        kept = counted(self.share, size, generation)
-        return memory.rewritten(fold(key, KEPT), kept, continued), memory
+        return memory.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
 
 
 def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
