@@ -36,12 +36,15 @@ class Past(NamedTuple):
 
 @runtime_checkable
 class Decodes(Protocol):
-    """How the next token comes from its logits. All methods work row by row, under ``vmap`` and for any ``(..., V)``."""
+    """How the next token comes from its logits, for any shape ``(..., V)`` and under ``vmap``."""
 
-    width: int | None
-    """None: tokens are taken by ``pick``. A number: a beam search keeps so many lines, by sums of ``scores``."""
-    needs_seen: bool
-    """Whether ``scores`` reads ``past.seen``: refused where that is not known."""
+    @property
+    def width(self) -> int | None:
+        """None: tokens are taken by ``pick``. A number: a beam search keeps so many lines, by sums of ``scores``."""
+
+    @property
+    def needs_seen(self) -> bool:
+        """Whether ``scores`` reads ``past.seen``: refused where that is not known."""
 
     def scores(self, logits: jax.Array, past: Past) -> jax.Array:
         """Log weights ``(..., V)`` of the next token: not normalised, minus infinity for what never comes."""

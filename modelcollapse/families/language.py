@@ -43,15 +43,8 @@ class TrainedNetwork:
     loss: jax.Array  # () mean loss of a token over the last epoch, in nats; NaN after a training that failed
     validation: jax.Array  # (epochs,) the same on validation blocks after each epoch; empty without any
 
-    def log_probability(self, blocks: jax.Array) -> jax.Array:
-        r"""Natural logarithms ``(n, L - 1)`` of the probability of each token of ``blocks`` (n, L) but the first.
 
-        Perplexity is :math:`\exp` of minus their mean.
-        """
-        return log_probability(self.network(self.weights, blocks[:, :-1]), blocks[:, 1:])
-
-
-def log_probability(logits: jax.Array, tokens: jax.Array) -> jax.Array:
+def _log_probability(logits: jax.Array, tokens: jax.Array) -> jax.Array:
     """Log probabilities ``(...)`` of ``tokens`` (...) by ``logits`` (..., V)."""
     chosen = jnp.take_along_axis(logits, tokens[..., None], -1)[..., 0]
     return chosen - jax.nn.logsumexp(logits, -1)
@@ -139,9 +132,9 @@ class LanguageModel:
 
     def _weights(self, name: str, value: Any) -> Any:
         expected = jax.eval_shape(self.network.init, jax.random.key(0))
-        shapes = [jax.tree.map(np.shape, tree) for tree in (value, expected)]
-        if jax.tree.structure(value) != jax.tree.structure(expected) or shapes[0] != shapes[1]:
-            raise ValueError(f"{name} must have the shapes of the network's weights, {shapes[1]}, got {shapes[0]}")
+        found, right = (jax.tree.map(np.shape, tree) for tree in (value, expected))
+        if found != right:
+            raise ValueError(f"{name} must have the shapes of the network's weights, {right}, got {found}")
         half = lambda leaf: np.dtype(leaf.dtype).itemsize < 4  # noqa: E731
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32 if half(leaf) else None), value)
 
@@ -205,7 +198,7 @@ class LanguageModel:
 
         def loss(weights: Any, chosen: jax.Array, there: jax.Array) -> jax.Array:
             some = blocks[chosen]
-            logp = log_probability(self.network(weights, some[:, :-1]), some[:, 1:]).mean(1)
+            logp = _log_probability(self.network(weights, some[:, :-1]), some[:, 1:]).mean(1)
             return -jnp.where(there, logp, 0.0).sum() / there.sum(dtype=jnp.int32).astype(logp.dtype)
 
         done = descend_epochs(
@@ -216,23 +209,32 @@ class LanguageModel:
         final = jnp.where(inside.all(), done.losses[-1], jnp.nan)
         return TrainedNetwork(self.network, done.weights, final, done.judged[: 0 if self.validation is None else None])
 
+    @property
+    def vocabulary(self) -> int:
+        """Tokens are whole numbers below it."""
+        return self.network.vocabulary
+
+    def log_probabilities(self, params: TrainedNetwork, blocks: jax.Array) -> jax.Array:
+        """Natural logarithms ``(n, L - 1)`` of the probability of each token of ``blocks`` (n, L) but the first."""
+        return self._scored(params.weights, blocks)
+
+    def _scored(self, weights: Any, blocks: jax.Array) -> jax.Array:
+        """The same under ``weights``, so many blocks ``at_once``."""
+        n, chunk = len(blocks), max(min(self.at_once, len(blocks)), 1)
+        rows = jnp.minimum(jnp.arange(-(-n // chunk) * chunk, dtype=jnp.int32), n - 1).reshape(-1, chunk)
+
+        def scored(rows: jax.Array) -> jax.Array:
+            some = blocks[rows]
+            return _log_probability(self.network(weights, some[:, :-1]), some[:, 1:])
+
+        return jax.lax.map(scored, rows).reshape(-1, blocks.shape[1] - 1)[:n]
+
     def _judge(self) -> Callable[[Any], jax.Array] | None:
         """The mean loss of a token of the validation blocks."""
         if self.validation is None:
             return None
         blocks = jnp.asarray(self.validation)
-        n, chunk = len(blocks), min(self.at_once, len(blocks))
-        rows = jnp.arange(-(-n // chunk) * chunk, dtype=jnp.int32).reshape(-1, chunk)
-
-        def judge(weights: Any) -> jax.Array:
-            def loss(rows: jax.Array) -> jax.Array:
-                some = blocks[jnp.minimum(rows, n - 1)]
-                logp = log_probability(self.network(weights, some[:, :-1]), some[:, 1:]).mean(1)
-                return -jnp.where(rows < n, logp, 0.0).sum()
-
-            return jax.lax.map(loss, rows).sum() / n
-
-        return judge
+        return lambda weights: -self._scored(weights, blocks).mean()
 
     def labour(self, params: TrainedNetwork, rows: int) -> int:
         """Each token is multiplied by every weight, forward and twice back in each epoch, and once in each line."""

@@ -41,8 +41,8 @@ def cosine_adamw(
     import optax
 
     def schedule(step: jax.Array) -> jax.Array:
-        done = jnp.minimum(step / steps, 1.0)
-        return rate * (floor + (1 - floor) * 0.5 * (1 + jnp.cos(jnp.pi * done)))
+        done = jnp.minimum(step / steps, 1.0).astype(jnp.result_type(rate))
+        return jnp.asarray(rate * (floor + (1 - floor) * 0.5 * (1 + jnp.cos(jnp.pi * done))))
 
     return optax.adamw(schedule, weight_decay=decay)
 

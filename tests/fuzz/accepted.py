@@ -60,7 +60,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("MLP", "hidden", "empty"): "no hidden layer: a linear network",
     # regimes
     (
-        "FreshReal, FixedReal, Retain, Weighted, Mixture",
+        "FreshReal, FixedReal, Retain, Rewrite, Weighted, Mixture",
         "share, fresh, weight, alpha, beta, gamma",
         "zero, fraction",
     ): "a share",
@@ -75,6 +75,8 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("image_observables.train_classifier", "seed", "zero"): "a seed",
     ("first_below", "threshold", "negative, zero, " + LARGE): "any finite number",
     ("tail_mass", "below", "fraction"): "a probability",
+    ("observables.own*", "under", "zero"): "the first model",
+    ("observables.zipf_slope", "ranks", "None"): "all of them",
     # runs
     ("simulate, trace, simulate_models, predictions", "generations, record", "zero"): "the first fit alone",
     (
