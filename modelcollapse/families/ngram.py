@@ -362,7 +362,7 @@ class NGram:
         return loss / data.size.astype(loss.dtype)
 
     @property
-    def unsmoothed(self) -> bool:
+    def forgets(self) -> bool:
         """Whether a token that is lost has probability 0; False where that is not known."""
         given = [one for one in (self.strength, self.interpolation) if one is not None] or [self.smoothing]
         return not arguments.traced(given[0]) and float(np.max(given[0])) == 0
