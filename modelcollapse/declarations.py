@@ -10,8 +10,11 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.laws import Stream
     from modelcollapse.protocols import Count, Family, Observable, Params
+    from modelcollapse.run import Run
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
 Observe: TypeAlias = "One | Iterable[One] | Mapping[str, One]"
@@ -195,6 +198,15 @@ class Divides(Protocol):
 
 
 @runtime_checkable
+class Pools(Protocol):
+    """A regime that gives the rows of a pool itself, and says which of them ``(capacity,)`` the newest model made."""
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Any, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Any, jax.Array]: ...
+
+
+@runtime_checkable
 class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 
@@ -338,3 +350,25 @@ class Equivariant(Protocol):
     """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
 
     equivariant: bool
+
+
+@runtime_checkable
+class HoldsRows(Protocol):
+    """An observable that holds real rows, which a run may keep about a location of its own."""
+
+    def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
+
+    def save(self, path: Path) -> Any: ...
+    def load(self, path: Path) -> Any: ...
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the way to ``last``."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run: ...
