@@ -18,7 +18,17 @@ from modelcollapse import arguments
 from modelcollapse.laws import Table
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.observables.texts import blocks_of
-from modelcollapse.protocols import Carry, Family, HasPoints, LosesOnData, MayForget, Params, PredictsTokens, ScoresTokens, Truth
+from modelcollapse.protocols import (
+    Carry,
+    Family,
+    HasPoints,
+    LosesOnData,
+    MayForget,
+    Params,
+    PredictsTokens,
+    ScoresTokens,
+    Truth,
+)
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
