@@ -10,8 +10,11 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.laws import Stream
     from modelcollapse.protocols import Count, Family, Observable, Params
+    from modelcollapse.run import Run
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
 Observe: TypeAlias = "One | Iterable[One] | Mapping[str, One]"
@@ -291,7 +294,9 @@ class HasPoints(Protocol):
 
 @runtime_checkable
 class HasWhole(Protocol):
-    """A family of the laws of a text, of which ``whole`` is the data set that has each place of the text once."""
+    """A family of the laws of a text, of which ``whole`` is the data set that has each place of the text once; None
+    where there is no such text.
+    """
 
     def whole(self) -> Any: ...
 
@@ -347,3 +352,25 @@ class Equivariant(Protocol):
     """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
 
     equivariant: bool
+
+
+@runtime_checkable
+class HoldsRows(Protocol):
+    """An observable that holds real rows, which a run may keep about a location of its own."""
+
+    def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
+
+    def save(self, path: Path) -> Any: ...
+    def load(self, path: Path) -> Any: ...
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the way to ``last``."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run: ...
