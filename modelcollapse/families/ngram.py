@@ -298,3 +298,40 @@ def _check_smoothing(family: NGram) -> None:
         )
     if family.background is not None and given not in (["strength"], ["interpolation"]):
         raise ValueError("background must come with a strength or an interpolation, got neither")
+<<<<<<< HEAD
+=======
+
+
+def _sizes(key: jax.Array, text: Text, n: Count, prompts: str) -> jax.Array:
+    """How many of ``n`` places each context has, ``(C,)`` int32."""
+    if prompts == "fixed":
+        return jnp.where(jnp.asarray(n) > 0, text.sizes, 0)
+    return multinomial(fold(key, NGRAM_PROMPTS), jnp.asarray(n, jnp.int32), text.sizes)
+
+
+def _starts(key: jax.Array, text: Text, n: Count, prompts: str, capacity: int) -> tuple[jax.Array, jax.Array]:
+    """Where the places of each context begin, ``(C + 1,)``, and the context of each place ``(width,)``."""
+    if prompts == "fixed":
+        starts = jnp.asarray(text.starts)
+        return starts, exact.search(starts[1:], jnp.arange(text.data.tokens.shape[1], dtype=jnp.int32))
+    sizes = _sizes(key, text, n, prompts)
+    starts = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(sizes, dtype=jnp.int32)])
+    # laws that contexts without data keep need room too: more has a chance below 1e-12
+    kept = capacity + sizes.size
+    width = kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
+    return starts, exact.search(starts[1:], jnp.arange(width, dtype=jnp.int32))
+
+
+def _rows(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:
+    """The n-grams of a data set, in random order."""
+    count, contexts = data.size, jnp.asarray(text.contexts)
+    row = jnp.arange(capacity, dtype=jnp.int32)
+    bits = jnp.where(row < count, jax.random.bits(fold(key, NGRAM_ORDER), (capacity,), jnp.uint32) >> 1, jnp.uint32(0xFFFFFFFF))
+    item = jnp.argsort(bits).astype(jnp.int32)
+    if isinstance(data, Transitions):
+        cell = exact.search(jnp.cumsum(data.counts.reshape(-1), dtype=jnp.int32), item)
+        context, token = jnp.divmod(jnp.minimum(cell, data.counts.size - 1), text.vocabulary)
+    else:
+        context, token = exact.search(data.starts[1:], item), data.tokens[0, item]
+    return Rows(jnp.concatenate([contexts[jnp.minimum(context, len(contexts) - 1)], token[:, None]], axis=1), count)
+>>>>>>> w-text
