@@ -13,7 +13,7 @@ generation sees) and *observables* (what is kept). The everyday names are listed
 
 from typing import TYPE_CHECKING, Any
 
-from modelcollapse import decomposition, families, observables, regimes, sources
+from modelcollapse import decomposition, families, observables, regimes, sources, text
 from modelcollapse.cache import keep_programs
 from modelcollapse.decomposition import decompose
 from modelcollapse.failures import ChainFailure, Interrupted
@@ -63,6 +63,7 @@ __all__ = [
     "static",
     "sweep",
     "table",
+    "text",
     "trace",
 ]
 _UNLISTED = {

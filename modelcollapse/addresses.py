@@ -30,9 +30,12 @@ VAE_INIT, VAE_TRAIN, VAE_BATCH, VAE_LATENT, VAE_PIXELS = range(5)
 POSTERIOR_SCALE, POSTERIOR_NORMAL = range(2)
 STUDENT_NORMAL, STUDENT_SCALE = range(2)
 STRATA_OFFSET, STRATA_ORDER = range(2)
+NGRAM_PROMPTS, NGRAM_TOKENS, NGRAM_ORDER = range(3)
 LANGUAGE_INIT, LANGUAGE_ORDER, LANGUAGE_PROMPT, LANGUAGE_TOKEN = range(4)
 ENSEMBLE = 2**17
 """The second, third, ... draw or fit of an ensemble; the first has the key that the family was given."""
+WATERMARK = 2**18
+"""What a watermark seeds its lists or uniforms by, within its own key or that of a draw."""
 
 
 def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from modelcollapse.laws import Stream
-    from modelcollapse.protocols import Observable
+    from modelcollapse.protocols import Count, Family, Observable, Params
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
 Observe: TypeAlias = "One | Iterable[One] | Mapping[str, One]"
@@ -195,6 +195,15 @@ class Divides(Protocol):
 
 
 @runtime_checkable
+class Pools(Protocol):
+    """A regime that gives the rows of a pool itself, and says which of them ``(capacity,)`` the newest model made."""
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Any, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Any, jax.Array]: ...
+
+
+@runtime_checkable
 class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 
@@ -239,7 +248,7 @@ class PredictsTokens(Protocol):
     @property
     def vocabulary(self) -> int: ...
 
-    def log_probabilities(self, params: Any, blocks: jax.Array) -> jax.Array:
+    def log_probabilities(self, params: Params, blocks: jax.Array) -> jax.Array:
         """Natural logarithms ``(n, L - 1)`` of the probabilities of the tokens of ``blocks`` (n, L), integers, each
         given those before it in its block; the first is never predicted. The family bounds the room for any n.
         """
@@ -249,21 +258,74 @@ class PredictsTokens(Protocol):
 class ScoresTokens(Protocol):
     """Parameters that know this of themselves, as models on the host do."""
 
-    def log_probabilities(self, blocks: Any) -> Any: ...
+    def log_probabilities(self, blocks: jax.Array) -> jax.Array | np.ndarray: ...
 
 
 @runtime_checkable
 class ChecksFamily(Protocol):
     """An observable that refuses a family, by ValueError or TypeError."""
 
-    def check_family(self, family: Any) -> None: ...
+    def check_family(self, family: Family) -> None: ...
+
+
+@runtime_checkable
+class Detokenizes(Protocol):
+    """A tokenizer, as far as it reads: the text of tokens ``(n,)``."""
+
+    def decode(self, ids: np.ndarray) -> str: ...
 
 
 @runtime_checkable
 class HasTokenizer(Protocol):
-    """A source of tokens that knows the texts they stand for: ``tokenizer.decode`` makes one of tokens ``(n,)``."""
+    """A source of tokens that may know the texts that they stand for."""
 
-    tokenizer: Any
+    tokenizer: Detokenizes | None
+
+
+@runtime_checkable
+class HasPoints(Protocol):
+    """A data set of rows ``(n, d)``."""
+
+    points: Any
+
+
+@runtime_checkable
+class HasWhole(Protocol):
+    """A family of the laws of a text, of which ``whole`` is the data set that has each place of the text once; None
+    where there is no such text.
+    """
+
+    def whole(self) -> Any: ...
+
+
+@runtime_checkable
+class InPlace(Protocol):
+    """A regime that gives the newest model what to continue, and puts each draw in the place of that."""
+
+    in_place: bool
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A decoding whose ``pick`` draws a token with weights exp(scores), independently for each row and key."""
+
+    samples: bool
+
+
+@runtime_checkable
+class LosesOnData(Protocol):
+    """A family that says the mean loss, -log p in nats, ``()``, of the tokens of a data set that has no blocks."""
+
+    def data_loss(self, params: Params, data: Any) -> jax.Array: ...
+
+
+@runtime_checkable
+class Diverse(Protocol):
+    """Parameters of several laws that know their diversity: distinct items, heterozygosity and entropy, each ``()``."""
+
+    support_size: jax.Array
+    heterozygosity: jax.Array
+    entropy: jax.Array
 
 
 @runtime_checkable
@@ -272,7 +334,7 @@ class Rewritable(Protocol):
     they were, and what ``draw(n, given)`` makes of the n others, ``given``, has their places.
     """
 
-    def rewritten(self, key: jax.Array, kept: Any, draw: Callable[[Any, Any], Any]) -> Self: ...
+    def rewritten(self, key: jax.Array, kept: Count, draw: Callable[[Count, Self], Self]) -> Self: ...
 
 
 @runtime_checkable

@@ -128,6 +128,22 @@ class Table:
 
 
 @part
+class Tokens(Table):
+    """Real blocks of tokens ``(N, L)`` int32 below ``vocabulary``, drawn as the rows of a table are."""
+
+    vocabulary: int | None = static(default=None)
+
+    @property
+    def states(self) -> int | None:
+        """The vocabulary: how many tokens there are."""
+        return self.vocabulary
+
+    def moments(self) -> None:
+        """None: numbers of tokens are names."""
+        return None
+
+
+@part
 class Sampler:
     """Any law that can be sampled: ``draw(key, n)`` gives rows ``(n, d)`` with JAX operations, n a plain integer.
 

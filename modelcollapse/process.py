@@ -25,6 +25,7 @@ from modelcollapse.protocols import (
     ByRows,
     Checks,
     ChecksFamily,
+    ChecksNeeds,
     ChecksParams,
     ChecksSizes,
     DrawsMany,
@@ -120,13 +121,15 @@ def _prepared(
     arguments.trees(family=family, source=source, regime=regime)
     for one in _each(source):
         _check_law(one)
-    family = _told(family, _each(source)[0])
     source = each_source(source, lambda one: read_by(family, one))
+    family = _told(family, _each(source)[0])
     if observe is None and isinstance(family, Observed):
         observe = family.default_observables or None
     observables = {} if observe is None else named(observe)
     source, seen, where = location.place(family, source, regime, observables, about, host=host)
     needs = common.plan(regime, sizes)
+    if isinstance(family, ChecksNeeds):
+        family.check_needs(regime, needs)
     if isinstance(family, Multiplies):
         needs = dataclasses.replace(needs, pool=needs.pool * family.times)
     if needs.pool > arguments.LARGEST:

@@ -19,6 +19,8 @@ from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ChecksFamily as ChecksFamily
 from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import Detokenizes as Detokenizes
+from modelcollapse.declarations import Diverse as Diverse
 from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import Equivariant as Equivariant
 from modelcollapse.declarations import HasDensity as HasDensity
@@ -26,9 +28,13 @@ from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasFeatures as HasFeatures
 from modelcollapse.declarations import HasLogMean as HasLogMean
 from modelcollapse.declarations import HasLogVariance as HasLogVariance
+from modelcollapse.declarations import HasPoints as HasPoints
 from modelcollapse.declarations import HasRates as HasRates
 from modelcollapse.declarations import HasTokenizer as HasTokenizer
 from modelcollapse.declarations import HasVariance as HasVariance
+from modelcollapse.declarations import HasWhole as HasWhole
+from modelcollapse.declarations import InPlace as InPlace
+from modelcollapse.declarations import LosesOnData as LosesOnData
 from modelcollapse.declarations import Marks as Marks
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
@@ -37,9 +43,11 @@ from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import Pools as Pools
 from modelcollapse.declarations import PredictsTokens as PredictsTokens
 from modelcollapse.declarations import ReadsTokens as ReadsTokens
 from modelcollapse.declarations import Rewritable as Rewritable
+from modelcollapse.declarations import Samples as Samples
 from modelcollapse.declarations import SaysUnfit as SaysUnfit
 from modelcollapse.declarations import ScoresTokens as ScoresTokens
 from modelcollapse.declarations import Staggers as Staggers
@@ -160,6 +168,20 @@ class Checks(Protocol):
     """A family that refuses a source or numbers of items ``(generations + 1,)`` per fit, by ValueError or TypeError."""
 
     def check(self, source: Source, sizes: np.ndarray) -> None: ...
+
+
+@runtime_checkable
+class ChecksNeeds(Protocol):
+    """A family that refuses a regime by what it ``needs``, by a ValueError, as it cannot draw part of a data set."""
+
+    def check_needs(self, regime: Any, needs: Needs) -> None: ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A family that reads a source in its own way: ``reading`` gives what its runs draw from."""
+
+    def reading(self, source: Source) -> Source: ...
 
 
 @runtime_checkable

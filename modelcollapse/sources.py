@@ -25,8 +25,9 @@ from modelcollapse.laws import Law, Sampler, Table
 from modelcollapse.location import loses, mean_and_spread
 from modelcollapse.names import Names
 from modelcollapse.numeric import in_force
-from modelcollapse.protocols import Family, ReadsTokens, Source
+from modelcollapse.protocols import Family, Reads, ReadsTokens, Source
 from modelcollapse.pytree import used
+from modelcollapse.text.source import tokens as tokens
 from modelcollapse.together import separate as separate
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "sampler",
     "separate",
     "table",
+    "tokens",
     "uniform",
 ]
 
@@ -335,6 +337,8 @@ def _measurements(points: np.ndarray, replace: bool, named: Names | None) -> Tab
 
 def read_by(family: Family, source: Source) -> Source:
     """``source`` as ``family`` reads it: rows of whole numbers are measurements to all but families of tokens."""
+    if isinstance(family, Reads):
+        return family.reading(source)
     return source if isinstance(family, ReadsTokens) and family.tokens else measured(source)
 
 

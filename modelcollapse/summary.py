@@ -17,7 +17,7 @@ from modelcollapse.laws import Law, Table
 from modelcollapse.names import coordinate
 from modelcollapse.numeric import shown
 from modelcollapse.observables.texts import Blocks
-from modelcollapse.protocols import HasTokenizer, marks
+from modelcollapse.protocols import Detokenizes, HasTokenizer, marks
 
 if TYPE_CHECKING:
     import xarray
@@ -164,7 +164,7 @@ class Traces:
             attrs={"provenance": json.dumps(self.provenance)},
         )
 
-    def texts(self, generation: int, chain: int = 0, *, tokenizer: Any = None) -> list[str] | np.ndarray:
+    def texts(self, generation: int, chain: int = 0, *, tokenizer: Detokenizes | None = None) -> list[str] | np.ndarray:
         """Blocks of the data set of a recorded generation, to read: as texts, or else as tokens ``(n, L)``.
 
         The blocks are those that ``mc.observables.blocks(n)`` kept. ``tokenizer``, with a method ``decode``, makes

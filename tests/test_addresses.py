@@ -12,13 +12,14 @@ import pytest
 import modelcollapse as mc
 from modelcollapse import data, families, laws, loop
 from modelcollapse.process import prepare
-from modelcollapse.regimes import Detected, Exchange, passing
+from modelcollapse.regimes import Detected, Exchange, Rewrite, passing
 from modelcollapse.sampling import key
+from tests import toys
 
 LAW = mc.categorical([0.4, 0.3, 0.2, 0.1])
 DRAWS: list[tuple[Any, str]] = [
     (laws.Stream, "draw"), (laws.Stream, "draw_rows"), (laws.Stream, "split"), (data.Rows, "take"), (data.Counts, "take"),
-    (data.Counts, "thinned"), (data.Rows, "thinned"), (passing, "binomial"), (passing, "hypergeometric"),
+    (data.Counts, "thinned"), (data.Rows, "thinned"), (data.Rows, "rewritten"), (passing, "binomial"), (passing, "hypergeometric"),
 ]  # fmt: skip
 """What consumes a key; of nested ones, the outermost."""
 OF_STATES = {
@@ -45,6 +46,7 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     **{f"rows, {name}": (mc.Gaussian(), mc.normal(), regime) for name, regime in OF_ROWS.items()},
     **{f"models of states, {name}": (families.Population(mc.Discrete(), 2), LAW, regime) for name, regime in MODELS.items()},
     **{f"models of rows, {name}": (families.Population(mc.Gaussian(), 2), mc.normal(), regime) for name, regime in MODELS.items()},
+    "blocks, rewritten": (toys.Bigram(), mc.table(np.arange(40).reshape(8, 5) % 5), Rewrite(0.5)),
 }  # fmt: skip
 
 
@@ -87,7 +89,9 @@ class Addresses:
 @pytest.mark.parametrize("case", CASES)
 def test_no_key_serves_two_draws(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     family, source, regime = CASES[case]
-    process = prepare(family, source, regime, None, 8, 3).process
+    process = prepare(
+        family, source, regime, mc.observables.blocks(1) if isinstance(family, toys.Bigram) else None, 8, 3
+    ).process
     keys = key(7) if process.models is None else jax.random.split(key(7), process.models)
     state = jax.eval_shape(loop.begin, keys, process)
     found = Addresses()

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
-from modelcollapse import ancestry, families, regimes, transport
+from modelcollapse import ancestry, families, observables, regimes, transport
 from modelcollapse_theory import replacement as theory
 
 COINS = mc.categorical([0.5, 0.5])
@@ -192,6 +192,7 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "FixedReal.share": (mc.FixedReal, "share"),
     "Retain.share": (mc.Retain, "shares"),
     "Retain.fresh": (lambda v: mc.Retain(0.0, v), "shares"),
+    "Rewrite.share": (regimes.Rewrite, "shares"),
     "AccumulateSubsample.budget": (mc.AccumulateSubsample, "count or none"),
     "Weighted.weight": (mc.Weighted, "shares"),
     "Weighted.share": (lambda v: mc.Weighted(0.5, v), "shares"),
@@ -227,6 +228,17 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "of field": (lambda v: mc.of(v, "entropy"), "text"),
     "of observable": (lambda v: mc.of("frequencies", v), "part"),
     "excess_log_loss source": (mc.excess_log_loss, "part"),
+    "perplexity blocks": (observables.perplexity, "blocks"),
+    "own_perplexity under": (observables.own_perplexity, "whole"),
+    "own_losses under": (observables.own_losses, "whole"),
+    "own_perplexity_quantiles at": (observables.own_perplexity_quantiles, "chances of blocks"),
+    "own_perplexity_histogram edges": (observables.own_perplexity_histogram, "edges"),
+    "distinct n": (observables.distinct, "count"),
+    "repetition n": (observables.repetition, "count"),
+    "looped max_period": (observables.looped, "count"),
+    "unigrams vocabulary": (observables.unigrams, "count"),
+    "zipf_slope ranks": (observables.zipf_slope, "count or none"),
+    "blocks number": (observables.blocks, "count"),
     # functions
     **{
         f"{name} {argument}": (lambda v, call=call, argument=argument: call(**{argument: v}), kind)
@@ -331,6 +343,11 @@ BAD: dict[str, dict[str, Any]] = {
               "True": [True, False], "10**30 within": [10**30], "64 bits within": np.array([2**63], np.uint64)},
     "counts": TEXT | OBJECTS | BAD_ENTRIES | LARGE | NOTHING | {"a number": 4, "0 within": [0, 4], "a fraction": [4.5, 4], "True": [True]},
     "table": BAD_ARRAY | {"a vector": [1.0, 2.0], "infinity within": [[1.0, np.inf]]},
+    "blocks": BAD_ARRAY | LARGE | {"a number": 1, "a vector": [1, 2], "fractions": [[0.5, 1.0]], "-1 within": [[0, -1]],
+              "one token": [[1]], "no block": np.zeros((0, 2), int)},
+    "chances of blocks": BAD_VECTOR | {"1.5 within": [0.5, 1.5], "-1 within": [0.5, -1.0], "a table": [[0.5]]},
+    "edges": {k: v for k, v in BAD_VECTOR.items() if k != "None"}
+    | {"0 within": [0.0, 1.0], "down": [2.0, 1.0], "twice": [1.0, 1.0], "a table": [[0.5, 1.0]]},
     "weights": TEXT | OBJECTS | BOOLEANS | UNREAL | NOTHING | {"nothing": [], "a table": [[1.0]], "a text within": [0.5, "x"],
                "True within": [0.5, True], "nan within": [np.nan], "complex entries": [1j]},
     "law": {k: v for k, v in BAD_VECTOR.items() if k != "infinity"} | {"a class": mc.Gaussian, "half a law": [0.2, 0.3]},
@@ -476,13 +493,13 @@ def test_traced_values_pass_the_constructors() -> None:
         parts = [
             mc.Damped(mc.Gaussian(), x), mc.KernelDensity(x), mc.PPCA(1, noise=x, kl_weight=x), mc.Pareto(x), mc.Gamma(x),
             mc.GaussianMixture(1, reg_covar=x), mc.Regression(families.NormalRows(x[None, None]), x, x), mc.GaussianMean(x),
-            mc.FreshReal(x), mc.FreshReal(x[None]), mc.Retain(x, x), mc.Mixture(x, x, x), mc.Weighted(x, x), mc.FixedReal(x),
+            mc.FreshReal(x), mc.FreshReal(x[None]), mc.Retain(x, x), mc.Mixture(x, x, x), mc.Weighted(x, x), mc.FixedReal(x), regimes.Rewrite(x),
             mc.first_below("entropy", x), mc.tail_mass(below=x), mc.Switch(mc.Replace(), mc.FreshReal(x), x),
         ]  # fmt: skip
         return [leaf for part in parts for leaf in jax.tree.leaves(part) if isinstance(leaf, jax.core.Tracer)]
 
     shapes = jax.eval_shape(jax.vmap(built), jnp.array([0.5, -7.0, jnp.nan]))
-    assert len(shapes) == 25
+    assert len(shapes) == 26
 
 
 @pytest.mark.parametrize("states", [[7], [3], [0, 3]])

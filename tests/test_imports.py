@@ -94,7 +94,18 @@ def test_importing_changes_no_setting_and_loads_nothing_heavy(fresh: str) -> Non
     assert "heavy []" in fresh
 
 
-NAMESPACES = ("families", "sources", "regimes", "observables", "predict", "plot", "ancestry", "sampling", "verify")
+NAMESPACES = (
+    "families",
+    "sources",
+    "regimes",
+    "observables",
+    "text",
+    "predict",
+    "plot",
+    "ancestry",
+    "sampling",
+    "verify",
+)
 # what stood at the top when everything did
 OLD = [
     "PPCA", "VAE", "Accumulate", "AccumulateSubsample", "Binomial", "ChainFailure", "Conditional", "Damped", "Decomposition",
@@ -109,7 +120,7 @@ OLD = [
 
 def test_the_names_at_the_top_are_few_and_all_there() -> None:
     listed = mc.__all__
-    assert 25 <= len(listed) <= 37
+    assert 25 <= len(listed) <= 38
     assert set(dir(mc)) == {*listed, "__version__"}
     assert {"families", "sources", "regimes", "observables", "simulate", "part", "static", "schedule"} <= set(listed)
 
@@ -159,9 +170,13 @@ def test_what_is_needed_to_write_a_call_is_in_its_namespace() -> None:
 
 
 def returns_source(function: object) -> bool:
-    home = getattr(function, "__module__", "") in ("modelcollapse.sources", "modelcollapse.together")
+    home = getattr(function, "__module__", "") in (
+        "modelcollapse.sources",
+        "modelcollapse.together",
+        "modelcollapse.text.source",
+    )
     own = home and not function.__name__.startswith("_")
-    return own and function.__annotations__.get("return") in ("Law", "Separate", "Table", "Sampler")
+    return own and function.__annotations__.get("return") in ("Law", "Separate", "Table", "Tokens", "Sampler")
 
 
 def test_the_command_line_imports_no_claim_before_its_precision_is_set() -> None:

@@ -18,6 +18,7 @@ import modelcollapse as mc
 from modelcollapse import observables, protocols
 from modelcollapse.data import Rows
 from modelcollapse.loop import State
+from tests.toys import Bigram
 
 V, LENGTH, N = 5, 8, 12
 
@@ -26,44 +27,6 @@ V, LENGTH, N = 5, 8, 12
 def ulps(request: pytest.FixtureRequest) -> Iterator[float]:
     with jax.enable_x64(request.param == 64):
         yield 1000 * float(jnp.finfo(jnp.result_type(float)).eps)
-
-
-@mc.part
-class Bigram:
-    """A smoothed table of next tokens ``(V, V)``, which continues blocks token by token."""
-
-    vocabulary: int = mc.static(default=V)
-
-    data = Rows
-    tokens = True
-
-    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        return self.draw_rows(key, params, n, capacity, given)
-
-    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        assert given is not None
-
-        def following(last: Any, place: Any) -> Any:
-            token = jax.random.categorical(jax.random.fold_in(key, place), params[last]).astype(jnp.int32)
-            return token, token
-
-        steps = jnp.arange(given.points.shape[1], dtype=jnp.int32)
-        _, out = jax.lax.scan(following, given.points[:, -1], steps)
-        return Rows(out.T, jnp.asarray(n, jnp.int32))
-
-    def continued_rows(self, rows: Rows) -> Rows:
-        return rows
-
-    def summarise(self, rows: Rows) -> Rows:
-        return rows
-
-    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
-        there = jnp.broadcast_to(data.present[:, None], data.points[:, 1:].shape)
-        counts = jnp.ones((V, V)).at[data.points[:, :-1], data.points[:, 1:]].add(there.astype(float))
-        return jnp.log(counts / counts.sum(1, keepdims=True))
-
-    def log_probabilities(self, params: Any, blocks: Any) -> Any:
-        return params[blocks[:, :-1], blocks[:, 1:]]
 
 
 def texts(seed: int = 0, count: int = 9) -> tuple[np.ndarray, Rows]:
@@ -75,7 +38,7 @@ def texts(seed: int = 0, count: int = 9) -> tuple[np.ndarray, Rows]:
 
 
 def read(observable: Any, rows: Rows, params: Any = None, carry: Any = (), generation: int = 1) -> np.ndarray:
-    state = State(params, (), {}, jnp.int32(generation), jnp.int32(0), rows, Bigram())
+    state = State(params, (), {}, jnp.int32(generation), jnp.int32(0), rows, Bigram(V))
     return np.asarray(_read(observable, carry, state))
 
 
@@ -199,7 +162,7 @@ def table_of_blocks() -> Any:
 def made() -> mc.Run:
     observe = {name: make() for name, make in OBSERVED.items()}
     regime = mc.regimes.Rewrite(0.25)
-    return mc.simulate(Bigram(), table_of_blocks(), regime, observe, size=N, generations=3, chains=2)
+    return mc.simulate(Bigram(V), table_of_blocks(), regime, observe, size=N, generations=3, chains=2)
 
 
 def fitted(blocks: np.ndarray) -> np.ndarray:
@@ -296,7 +259,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
 def observed(observable: Any, family: Any = None, source: Any = None) -> Any:
     regime = mc.Replace() if family else mc.regimes.Rewrite(0.25)
     return mc.simulate(
-        family or Bigram(), source or table_of_blocks(), regime, {"x": observable}, size=N, generations=1
+        family or Bigram(V), source or table_of_blocks(), regime, {"x": observable}, size=N, generations=1
     )
 
 

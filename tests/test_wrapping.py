@@ -22,7 +22,7 @@ ABILITIES = {
     name: getattr(protocols, name)
     for name in (
         "Bounded", "Blends", "ByRows", "Checks", "Continues", "DrawsMany", "Equivariant", "GivesOut", "Informed", "KeepsRows", "Labours",
-        "Limits", "Mixes", "NeedsItems", "Observed", "OfKind", "Projects", "Rests", "SeesLaws", "Validates", "Works",
+        "Limits", "Mixes", "NeedsItems", "Observed", "OfKind", "PredictsTokens", "Projects", "Rests", "SeesLaws", "Validates", "Works",
     )
 }  # fmt: skip
 
@@ -75,6 +75,13 @@ class Words:
 
     def continued_rows(self, rows: Rows) -> Rows:
         return Rows(rows.points[:, :1], rows.count)
+
+    @property
+    def vocabulary(self) -> int:
+        return self.words
+
+    def log_probabilities(self, params: jax.Array, blocks: jax.Array) -> jax.Array:
+        return jnp.log(params / params.sum(1, keepdims=True))[blocks[:, :-1], blocks[:, 1:]]
 
     def summarise(self, rows: Rows) -> Rows:
         return rows

@@ -129,3 +129,46 @@ class Noise:
 
     def fit(self, key: jax.Array, data: Rows, previous: jax.Array | None) -> jax.Array:
         return jnp.zeros(())
+
+
+@part
+class Bigram:
+    """A smoothed table of next tokens ``(V, V)``, which continues blocks token by token."""
+
+    vocabulary: int = static(default=5)
+
+    data = Rows
+    tokens = True
+
+    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        return self.draw_rows(key, params, n, capacity, given)
+
+    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        if given is None:
+            raise TypeError("a Bigram continues what it is given")
+
+        def following(last: Any, place: Any) -> Any:
+            token = jax.random.categorical(jax.random.fold_in(key, place), params[last]).astype(jnp.int32)
+            return token, token
+
+        steps = jnp.arange(given.points.shape[1], dtype=jnp.int32)
+        _, out = jax.lax.scan(following, given.points[:, -1], steps)
+        return Rows(out.T, jnp.asarray(n, jnp.int32))
+
+    def continued_rows(self, rows: Rows) -> Rows:
+        return rows
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
+        there = jnp.broadcast_to(data.present[:, None], data.points[:, 1:].shape)
+        counts = (
+            jnp.ones((self.vocabulary, self.vocabulary))
+            .at[data.points[:, :-1], data.points[:, 1:]]
+            .add(there.astype(float))
+        )
+        return jnp.log(counts / counts.sum(1, keepdims=True))
+
+    def log_probabilities(self, params: Any, blocks: Any) -> Any:
+        return params[blocks[:, :-1], blocks[:, 1:]]

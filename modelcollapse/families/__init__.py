@@ -18,6 +18,7 @@ from modelcollapse.families.generalised import LogisticRegression, PoissonRegres
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
+from modelcollapse.families.ngram import NextTokens, NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
 from modelcollapse.families.pareto import Pareto
@@ -36,6 +37,7 @@ from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 from modelcollapse.families.verified import Verified
+from modelcollapse.families.watermarks import GreenScore, Gumbel, GumbelScore, Watermarked
 
 __all__ = [
     "MLP",
@@ -56,11 +58,16 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "Greedy",
+    "GreenScore",
+    "Gumbel",
+    "GumbelScore",
     "KernelDensity",
     "LanguageModel",
     "LogisticRegression",
     "MedianMAD",
+    "NGram",
     "NegativeBinomial",
+    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",
@@ -82,4 +89,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "Verified",
+    "Watermarked",
 ]

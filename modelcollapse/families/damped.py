@@ -18,7 +18,7 @@ from modelcollapse.pytree import part
     protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.GivesOut, protocols.Continues,
     protocols.DrawsMany, protocols.NeedsItems, protocols.Labours, protocols.Equivariant, protocols.Bounded,
     protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed, protocols.Multiplies, protocols.OfKind,
-    protocols.ByRows,
+    protocols.ByRows, protocols.PredictsTokens, protocols.LosesOnData,
 )  # fmt: skip
 class Damped(Wrapper):
     """``family``, but a refit goes only the fraction ``rate`` of the way from the last parameters to the fitted ones.

@@ -93,6 +93,7 @@ class Sampled:
     repetition: Number | None = None
 
     width = None
+    samples = True
 
     def __post_init__(self) -> None:
         inside = arguments.optional(arguments.number, low=0.0, high=1.0, open_low=True)

@@ -18,6 +18,7 @@ from modelcollapse.pytree import part, static
     protocols.Checks, protocols.Projects, protocols.Blends, protocols.Rests, protocols.Validates, protocols.KeepsRows,
     protocols.NeedsItems, protocols.Works, protocols.Labours, protocols.Equivariant, protocols.Bounded,
     protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed, protocols.OfKind, protocols.ByRows,
+    protocols.PredictsTokens, protocols.LosesOnData,
 )  # fmt: skip
 class Oversampled(Wrapper):
     """``family``, but a model gives ``times`` items wherever a regime asks it for one; real draws are as asked.

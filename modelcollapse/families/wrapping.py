@@ -28,6 +28,8 @@ Continues     yes               own, rounds       no: no rows       no: labels  
 Equivariant   yes               no: a grid        yes               no: labels stay   no, unless the class says so
 Bounded       yes               yes: 0 and 1 are  yes               yes               no, unless the class says so
 ReadsTokens   yes               no: rounds        no: no rows       no: labels        yes
+PredictsTok.  yes               no: rounds        no: no rows       no: labels        yes, by the family within
+LosesOnData   yes               no: rounds        no: no rows       no: labels        yes, by the family within
 HasFeatures   yes               yes               no: no rows       own, always       yes
 Observed      yes               yes               yes               no: other params  yes
 OfKind        yes               no: rounds        yes               no                yes
@@ -172,7 +174,7 @@ def continuing(given: Rows | None) -> dict[str, Rows]:
     protocols.Checks, protocols.Projects, protocols.Limits, protocols.Mixes, protocols.Blends, protocols.Rests,
     protocols.Validates, protocols.KeepsRows, protocols.Works, protocols.SeesLaws, protocols.Continues,
     protocols.Labours, protocols.NeedsItems, protocols.ReadsTokens, protocols.HasFeatures, protocols.Observed,
-    protocols.Multiplies, protocols.OfKind, protocols.ByRows,
+    protocols.Multiplies, protocols.OfKind, protocols.ByRows, protocols.PredictsTokens, protocols.LosesOnData,
 )  # fmt: skip
 class OutputWrapper(Wrapper):
     """A wrapper of what a model gives out (temperature, truncation, curation): real data stay as they are.

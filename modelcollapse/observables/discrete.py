@@ -12,7 +12,7 @@ import numpy as np
 from modelcollapse import arguments
 from modelcollapse.forks import computes
 from modelcollapse.observables.registry import Momentary, observable
-from modelcollapse.protocols import Carry, HasVariance, Moments, Params
+from modelcollapse.protocols import Carry, Diverse, HasVariance, Moments, Params
 from modelcollapse.pytree import part
 from modelcollapse.sampling import axis_of_chains, over_lanes
 
@@ -27,8 +27,10 @@ def probabilities(params: jax.Array) -> jax.Array:
 
 
 @observable("states", unlabelled=True)
-def support_size(params: jax.Array) -> jax.Array:
-    """Number of states with positive probability, int32 ``()``."""
+def support_size(params: jax.Array | Diverse) -> jax.Array:
+    """Number of states with positive probability, int32 ``()``; of an n-gram model, of different n-grams that it saw."""
+    if isinstance(params, Diverse):
+        return params.support_size
     # few numbers are summed along the chains: absorption times ask at every generation
     return _positive(params.reshape(-1)) if axis_of_chains(params.shape) else (params > 0).sum(dtype=jnp.int32)
 
@@ -59,8 +61,13 @@ def extinct(params: Moments) -> jax.Array:
 
 
 @observable(unlabelled=True)
-def heterozygosity(params: jax.Array) -> jax.Array:
-    r"""Gini-Simpson index :math:`1 - \sum_i p_i^2`, the probability that two draws differ, ``()``."""
+def heterozygosity(params: jax.Array | Diverse) -> jax.Array:
+    r"""Gini-Simpson index :math:`1 - \sum_i p_i^2`, the probability that two draws differ, ``()``.
+
+    That of an n-gram model is the mean over its contexts, by their shares in the real text.
+    """
+    if isinstance(params, Diverse):
+        return params.heterozygosity
     # sum of p (1 - p): no cancellation near absorption, and exactly 0 there
     return (params * (1 - params)).sum()
 
@@ -75,8 +82,10 @@ def mismatch(params: jax.Array, truth: jax.Array) -> jax.Array:
 
 
 @observable("nats", unlabelled=True)
-def entropy(params: jax.Array) -> jax.Array:
-    r"""Shannon entropy :math:`-\sum_i p_i \ln p_i`, ``()``."""
+def entropy(params: jax.Array | Diverse) -> jax.Array:
+    r"""Shannon entropy :math:`-\sum_i p_i \ln p_i`, ``()``; of an n-gram model, the conditional entropy."""
+    if isinstance(params, Diverse):
+        return params.entropy
     return jax.scipy.special.entr(params).sum()
 
 

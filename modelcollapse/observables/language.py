@@ -18,7 +18,7 @@ from modelcollapse import arguments
 from modelcollapse.laws import Table
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.observables.texts import blocks_of
-from modelcollapse.protocols import Carry, Family, Params, PredictsTokens, ScoresTokens, Truth
+from modelcollapse.protocols import Carry, Family, HasPoints, LosesOnData, Params, PredictsTokens, ScoresTokens, Truth
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
     """``(n, L - 1)`` under ``params``, by the family of the run or by the parameters themselves."""
     if isinstance(params, ScoresTokens):
-        return params.log_probabilities(blocks)
+        return jnp.asarray(params.log_probabilities(blocks))
     if isinstance(state.family, PredictsTokens):
         return state.family.log_probabilities(params, blocks)
     raise TypeError(
@@ -61,16 +61,12 @@ class Perplexity(Momentary):
 
 
 @part
-class OwnLosses:
-    """Mean loss in nats of each block of the data set to the model of generation ``under``, ``(capacity,)``; NaN where
-    there is no block, and before that generation.
-    """
+class _Own:
+    """Base of what is seen of the loss of each block of the data set to the model of generation ``under``."""
 
     under: int = static(default=0)
 
     needs_data = True
-    units = "nats"
-    dims = ("block",)
 
     def __post_init__(self) -> None:
         arguments.converted(self, under=arguments.whole)
@@ -82,26 +78,40 @@ class OwnLosses:
         if not self.under:
             return carry
         early = state.generation <= self.under
+        if not isinstance(state.generation, jax.Array):  # on the host
+            return state.params if early else carry
         return jax.tree.map(lambda new, old: jnp.where(early, new, old), state.params, carry)
 
-    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        losses, there = self.losses(carry, state)
-        return jnp.where(there, losses, jnp.nan)
-
     def losses(self, carry: Carry, state: State) -> tuple[jax.Array, jax.Array]:
-        """The mean loss of each block, ``(capacity,)``, and which of them count."""
+        """The mean loss of each block, ``(capacity,)``, and which of them count: none before that generation."""
         blocks, there = blocks_of(state)
         return -_log_probabilities(state, carry, blocks).mean(1), there & (state.generation >= self.under)
 
 
 @part
-class OwnPerplexity(OwnLosses):
+class OwnLosses(_Own):
+    """Mean loss in nats of each block of the data set to the model of generation ``under``, ``(capacity,)``; NaN where
+    there is no block, and before that generation.
+    """
+
+    units = "nats"
+    dims = ("block",)
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        losses, there = self.losses(carry, state)
+        return jnp.where(there, losses, jnp.nan)
+
+
+@part
+class OwnPerplexity(_Own):
     """Perplexity of the data set to the model of generation ``under``, ``()``."""
 
     units = "1"
-    dims = ()
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
+            loss = state.family.data_loss(carry, state.data)
+            return jnp.exp(jnp.where(state.generation >= self.under, loss, jnp.nan))
         losses, there = self.losses(carry, state)
         # blocks are of one length; none is there before generation `under`
         total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)
@@ -109,7 +119,7 @@ class OwnPerplexity(OwnLosses):
 
 
 @part
-class OwnQuantiles(OwnLosses):
+class OwnQuantiles(_Own):
     """Quantiles ``at`` (k,) of the perplexities of single blocks, ``(k,)``, linear between two blocks."""
 
     at: Any = (0.1, 0.5, 0.9)
@@ -136,7 +146,7 @@ class OwnQuantiles(OwnLosses):
 
 
 @part
-class OwnHistogram(OwnLosses):
+class OwnHistogram(_Own):
     """How many blocks have a perplexity below ``edges[0]``, from ``edges[i]`` to below ``edges[i + 1]``, and from the
     last edge on: ``(k + 1,)`` int32 for k edges. All blocks are counted, so that the sum is their number.
     """

@@ -6,15 +6,14 @@ the generation before from then on. Nothing is drawn again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from modelcollapse import arguments
-from modelcollapse.data import Rows
 from modelcollapse.observables.registry import Momentary
-from modelcollapse.protocols import Carry, Truth
+from modelcollapse.protocols import Carry, HasPoints, HasRoom, Truth
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -24,13 +23,14 @@ if TYPE_CHECKING:
 def blocks_of(state: State) -> tuple[jax.Array, jax.Array]:
     """The blocks ``(capacity, L)`` of the data set of a generation, and which of them are there, ``(capacity,)``."""
     data = state.data
-    if isinstance(data, Rows) and data.points.ndim == 2 and jnp.issubdtype(data.points.dtype, jnp.integer):
-        return data.points, data.present
+    if isinstance(data, HasPoints) and data.points.ndim == 2 and jnp.issubdtype(data.points.dtype, jnp.integer):
+        points = jnp.asarray(data.points, jnp.int32)
+        return points, data.present if isinstance(data, HasRoom) else jnp.ones(len(points), bool)
     raise TypeError(f"it needs blocks of tokens, rows (n, L) of whole numbers, and the data set is {_said(data)}")
 
 
-def _said(data: Any) -> str:
-    if isinstance(data, Rows):
+def _said(data: object) -> str:
+    if isinstance(data, HasPoints):
         return f"rows of {data.points.dtype} of shape {('n', *data.points.shape[1:])}"
     return f"{type(data).__name__}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,9 +12,9 @@ import numpy as np
 from modelcollapse.addresses import KEPT, MODEL, REAL, fold
 from modelcollapse.arguments import converted
 from modelcollapse.data import Rows
-from modelcollapse.laws import Stream, rows_of
+from modelcollapse.laws import Law, Stream, rows_of
 from modelcollapse.portions import portion
-from modelcollapse.protocols import Continues, Count, Family, Memory, Rewritable, SeesLaws, Source
+from modelcollapse.protocols import Continues, Count, Family, HasWhole, Memory, Rewritable, SeesLaws, Source
 from modelcollapse.pytree import part, schedule
 from modelcollapse.regimes.common import counted, counts_of, shares
 
@@ -53,6 +54,7 @@ class Rewrite:
     share: Any = schedule(default=0.0)
 
     needs_items = True
+    in_place = True
 
     def __post_init__(self) -> None:
         converted(self, share=shares)
@@ -83,23 +85,56 @@ class Rewrite:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
+        return self._rewritten(key, model, memory, size, generation, model.draw), memory
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Rows, jax.Array]:
+        """The same as rows, whatever the family is fitted to, and which of them ``(capacity,)`` the model continued."""
+        if not isinstance(memory, Rows):
+            raise TypeError(
+                f"a detector scores rows, such as blocks of tokens, and the data sets of {type(model.family).__name__} "
+                f"are {type(memory).__name__}"
+            )
+        rows = self._rewritten(key, model, memory, size, generation, model.draw_rows)
+        # the same places, labelled
+        labels = Rows(jnp.zeros(memory.capacity, jnp.int32), memory.count)
+        made = lambda n, given: Rows(jnp.ones_like(given.points), n)  # noqa: E731
+        kept = counted(self.share, size, generation)
+        return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
+
+    def _rewritten(
+        self, key: jax.Array, model: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array,
+        draw: Callable[..., Any],
+    ) -> Any:  # fmt: skip
         _check(model.law.family)
 
-        def continued(n: Count, given: Any) -> Any:
-            return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
+        def continued(n: Count, given: Rows) -> Any:
+            return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
-        kept = counted(self.share, size, generation)
-        return memory.rewritten(fold(key, KEPT), kept, continued), memory
+        return memory.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
 
 
 def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
-    """The real blocks: a whole table in its order, or else draws."""
-    drawn, table = real.draw(fold(key, REAL), size), rows_of(real.law)
-    if table is None or len(table) > real.capacity:
+    """The real blocks: all there are, in their order, if these are ``size``; or else draws."""
+    drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
+    if whole is None:
         return drawn
+    if not isinstance(size, jax.Array):  # on the host
+        return whole if size == whole.size else drawn
+    return jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
+
+
+def _whole(real: Stream) -> Any:
+    """The data set of all rows of a table, or of a whole text; None where there is none."""
+    law = real.law
+    if isinstance(law, Law) and isinstance(law.family, HasWhole):
+        return law.family.whole()
+    table = rows_of(law)
+    if table is None or len(table) > real.capacity:
+        return None
     rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
-    whole = rows if real.rows else real.family.summarise(rows)
-    return jax.tree.map(lambda one, other: jnp.where(size == len(table), one, other), whole, drawn)
+    return rows if real.rows else real.family.summarise(rows)
 
 
 def _check(family: Family) -> None:

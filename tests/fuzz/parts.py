@@ -12,12 +12,15 @@ import numpy as np
 
 import modelcollapse as mc
 from modelcollapse import families
+from modelcollapse import observables as text
 from modelcollapse.observables import images as image_observables
 from modelcollapse.observables import populations as population
+from tests.toys import Bigram
 
 PICTURES = np.random.default_rng(0).uniform(size=(16, 2, 2))
 LAW, ROWS = [0.5, 0.25, 0.25], [[0.0, 1.0], [1.0, 0.5], [2.0, 3.0], [3.0, 1.5], [0.5, 2.0]]
 EACH = [[0.75, 0.0], [1.0, 0.0]]
+TOKENS = np.arange(32).reshape(8, 4) % 5
 SIZE = {"size": 8, "generations": 2}
 
 
@@ -48,9 +51,9 @@ def governed(family: Any, source: Any) -> Callable[[Any], Any]:
     return lambda regime: values(mc.predictions(family, source, regime, **SIZE))
 
 
-def observed(family: Any, source: Any) -> Callable[[Any], Any]:
+def observed(family: Any, source: Any, regime: Any = None) -> Callable[[Any], Any]:
     """The same for an observable."""
-    return lambda observable: values(mc.predictions(family, source, observe={"x": observable}, **SIZE))
+    return lambda observable: values(mc.predictions(family, source, regime, observe={"x": observable}, **SIZE))
 
 
 def values(found: Any) -> list[Any]:
@@ -197,6 +200,7 @@ def regimes() -> dict[str, Case]:
         "weights": EACH, "real": [0.25, 0.0], "sizes": [8, 4], "enters": [0, 0], "frozen": [2, None], "shared": None,
         "fixed": True, "numbers": [1, 0],
     }  # fmt: skip
+    blocks = governed(Bigram(), mc.table(TOKENS))
     switch = {"before": mc.Replace(), "after": mc.FreshReal(0.25), "generation": 1}
     return {
         "Exchange": Case(mc.regimes.Exchange, exchange, together),
@@ -224,6 +228,8 @@ def regimes() -> dict[str, Case]:
         "Mixture": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": None}, states),
         "Mixture (ring)": Case(mc.Mixture, {"alpha": 0.5, "beta": 0.25, "gamma": 0.25, "depth": 2}, numbers),
         "Switch": Case(mc.Switch, switch, states),
+        "Rewrite": Case(mc.regimes.Rewrite, {"share": 0.25}, blocks),
+        "Rewrite (schedule)": Case(mc.regimes.Rewrite, {"share": [0.0, 0.25, 0.5]}, blocks),
     }
 
 
@@ -240,6 +246,7 @@ def observables() -> dict[str, Case]:
         "pixels": np.linspace(0, 1, 64).reshape(4, 4, 4), "labels": [0, 1, 0, 1], "hidden": 2, "steps": 2, "batch": 2, "rate": 0.5,
         "held_out": 0.5, "seed": 0,
     }  # fmt: skip
+    read = observed(Bigram(), mc.table(TOKENS), mc.regimes.Rewrite(0.25))
     return {
         "absorption_time": Case(mc.absorption_time, {}, states),
         "excess_log_loss": Case(
@@ -252,6 +259,22 @@ def observables() -> dict[str, Case]:
         "fixation_index": Case(population.fixation_index, {"mismatches": np.full((3, 2, 2, 2), 0.5)}),
         "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
         "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
+        "observables.perplexity": Case(text.perplexity, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
+        "observables.own_perplexity": Case(text.own_perplexity, {"under": 0}, read),
+        "observables.own_losses": Case(text.own_losses, {"under": 1}, read),
+        "observables.own_perplexity_quantiles": Case(
+            text.own_perplexity_quantiles, {"at": [0.25, 0.5], "under": 0}, read
+        ),
+        "observables.own_perplexity_histogram": Case(
+            text.own_perplexity_histogram, {"edges": [2.0, 4.0], "under": 0}, read
+        ),
+        "observables.distinct": Case(text.distinct, {"n": 2}, read),
+        "observables.repetition": Case(text.repetition, {"n": 2}, read),
+        "observables.looped": Case(text.looped, {"max_period": 2}, read),
+        "observables.unigrams": Case(text.unigrams, {"vocabulary": 5}, read),
+        "observables.token_entropy": Case(text.token_entropy, {}, read),
+        "observables.zipf_slope": Case(text.zipf_slope, {"ranks": 3}, read),
+        "observables.blocks": Case(text.blocks, {"number": 2}, read),
         "image_observables.Images": Case(image_observables.Images, drawn, seen),
         "image_observables.PixelVariance": Case(image_observables.PixelVariance, drawn, seen),
         "image_observables.EvidenceBound": Case(image_observables.EvidenceBound, {"images": pictures}, seen),
@@ -259,6 +282,12 @@ def observables() -> dict[str, Case]:
         "image_observables.LatentSpread": Case(image_observables.LatentSpread, {**drawn, "reference": None}, seen),
         "image_observables.ClassHistogram": Case(
             image_observables.ClassHistogram, {**drawn, "classifier": classifier}, seen
+        ),
+        "image_observables.FrechetDistance": Case(
+            image_observables.FrechetDistance, {**drawn, "classifier": classifier, "images": pictures}, seen
+        ),
+        "image_observables.frechet_distance": Case(
+            image_observables.frechet_distance, {"classifier": classifier, "images": pictures, "others": pictures}
         ),
         "image_observables.NearestReal": Case(image_observables.NearestReal, {**drawn, "images": pictures}, seen),
         "image_observables.Each": Case(

@@ -11,7 +11,10 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
+* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``, ``watermarks``,
+  ``exponential_minimum``
 * detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
+* language models: ``language``, ``text_losses``, ``rewriting``, ``decoding``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
@@ -32,11 +35,13 @@ __all__ = [
     "best_of",
     "collapse",
     "curation",
+    "decoding",
     "definitions",
     "detectors",
     "divergence",
     "entrant",
     "errors",
+    "exponential_minimum",
     "exponential_families",
     "fixation",
     "fixation_diffusion",
@@ -50,6 +55,7 @@ __all__ = [
     "iterated_families",
     "iterated_learning",
     "kde",
+    "language",
     "lineage_limits",
     "lineages",
     "mixture",
@@ -63,6 +69,7 @@ __all__ = [
     "regression",
     "remedies",
     "replacement",
+    "rewriting",
     "robust",
     "sampling_designs",
     "screening",
@@ -71,10 +78,12 @@ __all__ = [
     "support",
     "tails",
     "temperature",
+    "text_losses",
     "truncation",
     "two_states",
     "verification",
     "wasserstein",
+    "watermarks",
     "weights",
     "wishart",
     "workflows",
