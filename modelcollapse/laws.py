@@ -133,6 +133,11 @@ class Tokens(Table):
 
     vocabulary: int | None = static(default=None)
 
+    @property
+    def states(self) -> int | None:
+        """The vocabulary: how many tokens there are."""
+        return self.vocabulary
+
     def moments(self) -> None:
         """None: numbers of tokens are names."""
         return None

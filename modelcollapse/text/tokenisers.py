@@ -50,7 +50,7 @@ def joined(texts: Texts) -> str:
 
 def tokens_of(ids: ArrayLike, vocabulary: int) -> np.ndarray:
     """``ids`` as int32 ``(n,)`` within the vocabulary, whatever shape they had."""
-    found = arguments.whole_array("ids", ids).reshape(-1) if np.size(ids) else np.zeros(0, np.int32)
+    found = arguments.whole_array("ids", ids).reshape(-1)
     if found.size and not 0 <= found.min() <= found.max() < vocabulary:
         wrong = found[(found < 0) | (found >= vocabulary)][0]
         raise ValueError(f"ids must be tokens below the vocabulary {vocabulary}, got {wrong}")
