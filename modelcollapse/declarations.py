@@ -10,8 +10,11 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modelcollapse.laws import Stream
     from modelcollapse.protocols import Count, Family, Observable, Params
+    from modelcollapse.run import Run
 
 One: TypeAlias = "str | Callable[..., Any] | Observable"
 Observe: TypeAlias = "One | Iterable[One] | Mapping[str, One]"
@@ -320,6 +323,21 @@ class LosesOnData(Protocol):
 
 
 @runtime_checkable
+class MayForget(Protocol):
+    """A family that ``forgets``, as far as is known, when a token that is not drawn has probability 0 from then on."""
+
+    @property
+    def forgets(self) -> bool: ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A data set without blocks that knows how often it has each token below ``vocabulary``, ``(V,)`` int32."""
+
+    def unigrams(self, vocabulary: int) -> jax.Array: ...
+
+
+@runtime_checkable
 class Diverse(Protocol):
     """Parameters of several laws that know their diversity: distinct items, heterozygosity and entropy, each ``()``."""
 
@@ -349,3 +367,25 @@ class Equivariant(Protocol):
     """A family that fits moved rows by the moved law, which is ``Movable``, or a regime blind to where rows lie."""
 
     equivariant: bool
+
+
+@runtime_checkable
+class HoldsRows(Protocol):
+    """An observable that holds real rows, which a run may keep about a location of its own."""
+
+    def about(self, location: np.ndarray | None) -> Self: ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
+
+    def save(self, path: Path) -> Any: ...
+    def load(self, path: Path) -> Any: ...
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the way to ``last``."""
+
+    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run: ...

@@ -19,10 +19,12 @@ from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ChecksFamily as ChecksFamily
 from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import CountsTokens as CountsTokens
 from modelcollapse.declarations import Detokenizes as Detokenizes
 from modelcollapse.declarations import Diverse as Diverse
 from modelcollapse.declarations import Divides as Divides
 from modelcollapse.declarations import Equivariant as Equivariant
+from modelcollapse.declarations import GoesOn as GoesOn
 from modelcollapse.declarations import HasDensity as HasDensity
 from modelcollapse.declarations import HasFactor as HasFactor
 from modelcollapse.declarations import HasFeatures as HasFeatures
@@ -33,9 +35,11 @@ from modelcollapse.declarations import HasRates as HasRates
 from modelcollapse.declarations import HasTokenizer as HasTokenizer
 from modelcollapse.declarations import HasVariance as HasVariance
 from modelcollapse.declarations import HasWhole as HasWhole
+from modelcollapse.declarations import HoldsRows as HoldsRows
 from modelcollapse.declarations import InPlace as InPlace
 from modelcollapse.declarations import LosesOnData as LosesOnData
 from modelcollapse.declarations import Marks as Marks
+from modelcollapse.declarations import MayForget as MayForget
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Multiplies as Multiplies
@@ -48,6 +52,7 @@ from modelcollapse.declarations import PredictsTokens as PredictsTokens
 from modelcollapse.declarations import ReadsTokens as ReadsTokens
 from modelcollapse.declarations import Rewritable as Rewritable
 from modelcollapse.declarations import Samples as Samples
+from modelcollapse.declarations import Saves as Saves
 from modelcollapse.declarations import SaysUnfit as SaysUnfit
 from modelcollapse.declarations import ScoresTokens as ScoresTokens
 from modelcollapse.declarations import Staggers as Staggers
@@ -56,12 +61,9 @@ from modelcollapse.declarations import marks as marks
 from modelcollapse.declarations import vouched as vouched
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelcollapse.data import Rows
     from modelcollapse.laws import Law, Stream
     from modelcollapse.loop import State
-    from modelcollapse.run import Run
 
 # PyTrees of any kind; the truth is the parameters that infinitely many real draws would be fitted by, or None
 Params: TypeAlias = Any
@@ -387,25 +389,3 @@ class ChecksParams(Protocol):
     """An observable that refuses, by ValueError or TypeError, parameters of which only shapes and types are known."""
 
     def check(self, params: Params) -> None: ...
-
-
-@runtime_checkable
-class HoldsRows(Protocol):
-    """An observable that holds real rows, which a run may keep about a location of its own."""
-
-    def about(self, location: np.ndarray | None) -> Self: ...
-
-
-@runtime_checkable
-class Saves(Protocol):
-    """A model of ``simulate_models`` that files at ``path`` can hold; ``load`` fills a new model, or returns one."""
-
-    def save(self, path: Path) -> Any: ...
-    def load(self, path: Path) -> Any: ...
-
-
-@runtime_checkable
-class GoesOn(Protocol):
-    """What a run was of, if it has a loop of its own, to which ``Run.extend`` leaves the way to ``last``."""
-
-    def go_on(self, run: Run, key: jax.Array, recorded: np.ndarray, last: int, progress: bool) -> Run: ...

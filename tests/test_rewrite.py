@@ -170,6 +170,24 @@ def test_a_sweep_over_shares_is_one_trace() -> None:
     np.testing.assert_array_equal(real, np.broadcast_to(np.array([0, 3, 3, 10])[:, None, None], (4, 4, 3)))
 
 
+def test_a_change_of_regime_and_several_models() -> None:
+    regime = mc.Switch(mc.regimes.Rewrite(0.0), mc.regimes.Rewrite(1.0), 2)
+    assert isinstance(regime, protocols.InPlace)
+    assert regime.in_place
+    assert not mc.Switch(mc.regimes.Rewrite(0.0), mc.Replace(), 2).in_place
+    source = mc.table(BLOCKS, replace=False)
+    options = {"size": N, "generations": 3, "chains": 4}
+    run = mc.simulate(Counted(), source, regime, {"data": Data()}, **options)
+    for generation, added in enumerate((0, STEP, 0, 0)):
+        np.testing.assert_array_equal(run["data"][:, generation], np.broadcast_to(BLOCKS + added, (4, N, LENGTH)))
+    # a whole table is remembered by nobody
+    assert not jax.tree.leaves(run.state.memory)
+    pair = mc.families.Population(Counted(), models=2)
+    models = mc.simulate(pair, source, mc.regimes.Rewrite(0.3), {"data": Data()}, **(options | {"chains": 2}))
+    np.testing.assert_array_equal(models["data"][:, :, 0], blocks(0.3)[::2])
+    np.testing.assert_array_equal(models["data"][:, :, 1], blocks(0.3)[1::2])
+
+
 def test_what_is_refused() -> None:
     def run(family: Any = None, size: Any = N, share: Any = 0.1, source: Any = None) -> None:
         family, source = family or Counted(), source or mc.table(BLOCKS)

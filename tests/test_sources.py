@@ -200,11 +200,14 @@ def test_a_family_of_tokens_is_fitted_to_integers() -> None:
 
 
 def test_blocks_of_tokens_come_back_from_a_file_with_their_vocabulary(tmp_path: Path) -> None:
-    source = mc.sources.tokens(TOKENS, 9)
+    tokenizer = mc.text.Characters(tuple("abcdefgh"))
+    source = mc.sources.tokens(TOKENS, tokenizer)
     run = mc.simulate(Frequencies(), source, mc.FreshReal(0.5), frequencies, size=4, generations=2, chains=3)
     run.save(tmp_path / "run.npz")
     back = mc.Run.load(tmp_path / "run.npz")
     assert back.source.vocabulary == 9
+    assert back.source.tokenizer == tokenizer
+    assert back.source.tokenizer.decode([1, 2]) == "ab"
     assert back.source.points.dtype == jnp.int32
     longer = (one.extend(1)["frequencies"] for one in (run, back))
     np.testing.assert_array_equal(*longer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,11 @@ from modelcollapse.addresses import KEPT, MODEL, REAL, fold
 from modelcollapse.arguments import converted
 from modelcollapse.data import Rows
 from modelcollapse.laws import Law, Stream, rows_of
-from modelcollapse.portions import portion
 from modelcollapse.protocols import Continues, Count, Family, HasWhole, Memory, Rewritable, SeesLaws, Source
 from modelcollapse.pytree import part, schedule
 from modelcollapse.regimes.common import counted, counts_of, shares
+
+T = TypeVar("T")
 
 
 @part
@@ -66,21 +67,18 @@ class Rewrite:
                 "size must be one number for Rewrite, as each generation is prompted by the same blocks, got "
                 f"{sizes[0]} and {other}"
             )
-        portion(self.share, sizes)
 
     def prepared(self, family: Family, source: Source, sizes: np.ndarray) -> Rewrite:
-        """The same regime with the counts of this run."""
+        """The same regime with the counts of this run; it remembers no blocks where these are all that there are."""
         _check(family)
-        return Rewrite(counts_of(self.share, sizes))
+        kind = _Whole if _number(source) == sizes[0] else Rewrite
+        return kind(counts_of(self.share, sizes))
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
-        blocks = _blocks(key, real, size)
-        if not isinstance(blocks, Rewritable):
-            raise TypeError(
-                f"Rewrite needs data sets whose items have places, such as Rows, got {type(blocks).__name__} of "
-                f"{type(real.family).__name__}"
-            )
-        return blocks, blocks
+        drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
+        if whole is not None and isinstance(size, jax.Array):  # a share is traced, and nothing was prepared
+            drawn = jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
+        return _rewritable(drawn, real.family), drawn
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
@@ -104,7 +102,7 @@ class Rewrite:
         return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
 
     def _rewritten(
-        self, key: jax.Array, model: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array,
+        self, key: jax.Array, model: Stream, blocks: Any, size: jax.Array, generation: int | jax.Array,
         draw: Callable[..., Any],
     ) -> Any:  # fmt: skip
         _check(model.law.family)
@@ -112,17 +110,33 @@ class Rewrite:
         def continued(n: Count, given: Rows) -> Any:
             return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
-        return memory.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
+        return blocks.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
 
 
-def _blocks(key: jax.Array, real: Stream, size: jax.Array) -> Any:
-    """The real blocks: all there are, in their order, if these are ``size``; or else draws."""
-    drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
-    if whole is None:
-        return drawn
-    if not isinstance(size, jax.Array):  # on the host
-        return whole if size == whole.size else drawn
-    return jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
+@part
+class _Whole(Rewrite):
+    """The same where the blocks are a whole table or text, which is always at hand."""
+
+    def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
+        return _rewritable(_whole(real), real.family), ()
+
+    def next(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
+    ) -> tuple[Any, Memory]:
+        return self._rewritten(key, model, _whole(real), size, generation, model.draw), memory
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Rows, jax.Array]:
+        return super().pool(key, model, real, _whole(real), size, generation)
+
+
+def _number(source: Source) -> int | None:
+    """How many items a table or a text has; None for any other source."""
+    if isinstance(source, Law) and isinstance(source.family, HasWhole):
+        return int(source.family.whole().size)
+    table = rows_of(source)
+    return None if table is None else len(table)
 
 
 def _whole(real: Stream) -> Any:
@@ -135,6 +149,15 @@ def _whole(real: Stream) -> Any:
         return None
     rows = Rows(jnp.asarray(table), jnp.int32(len(table))).with_room(real.capacity)
     return rows if real.rows else real.family.summarise(rows)
+
+
+def _rewritable(data: T, family: Family) -> T:
+    if not isinstance(data, Rewritable):
+        raise TypeError(
+            f"Rewrite needs data sets whose items have places, such as Rows, got {type(data).__name__} of "
+            f"{type(family).__name__}"
+        )
+    return data
 
 
 def _check(family: Family) -> None:

@@ -13,7 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.arguments import checker, converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
-from modelcollapse.protocols import ComesShort, Equivariant, Family, Memory, Needs, Source
+from modelcollapse.protocols import ComesShort, Equivariant, Family, InPlace, Memory, Needs, Source
 from modelcollapse.pytree import part
 from modelcollapse.regimes.common import alone, check, continued, plan, prepared
 
@@ -43,6 +43,10 @@ class Switch:
     @property
     def equivariant(self) -> bool:
         return all(isinstance(each, Equivariant) and each.equivariant for each in (self.before, self.after))
+
+    @property
+    def in_place(self) -> bool:
+        return all(isinstance(each, InPlace) and each.in_place for each in (self.before, self.after))
 
     @property
     def comes_short(self) -> bool:

@@ -3,7 +3,7 @@
     >>> import modelcollapse as mc
     >>> train, validation, test = mc.text.topics().split()
     >>> tokenizer = mc.text.Characters.of(train)
-    >>> source = mc.text.tokens(mc.text.blocks(tokenizer.encode(train.text), length=64), tokenizer.vocabulary)
+    >>> source = mc.text.tokens(mc.text.blocks(tokenizer.encode(train.text), length=64), tokenizer)
 
 ``mc.text.tokens`` is ``mc.sources.tokens``.
 """
