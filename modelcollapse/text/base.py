@@ -6,15 +6,13 @@ import importlib.resources
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.families.transformer import Transformer, Weights
-
-if TYPE_CHECKING:
-    from modelcollapse.text.bpe import BPE
+from modelcollapse.text.bpe import BPE
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,6 @@ class Pretrained:
     @cached_property
     def tokenizer(self) -> BPE:
         """Its tokenizer, byte-level BPE of 1024 tokens; needs the extra ``text``."""
-        from modelcollapse.text.bpe import BPE
-
         with importlib.resources.as_file(_file("base.json")) as path:
             return BPE.load(path)
 
