@@ -37,10 +37,12 @@ def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.A
 
 
 @part
-class Perplexity(Momentary):
-    """Perplexity of given ``blocks`` (n, L) to the model of the generation, ``()``."""
+class CrossEntropy(Momentary):
+    """Mean loss in nats a token of given ``blocks`` (n, L) to the model of the generation, ``()``."""
 
     blocks: Any
+
+    units = "nats"
 
     def __post_init__(self) -> None:
         arguments.converted(self, blocks=_blocks)
@@ -57,7 +59,17 @@ class Perplexity(Momentary):
             )
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        return jnp.exp(-_log_probabilities(state, state.params, self.blocks).mean())
+        return -_log_probabilities(state, state.params, self.blocks).mean()
+
+
+@part
+class Perplexity(CrossEntropy):
+    """Perplexity of given ``blocks`` (n, L) to the model of the generation, ``()``."""
+
+    units = "1"
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        return jnp.exp(super().read(carry, state, truth))
 
 
 @part
@@ -103,19 +115,29 @@ class OwnLosses(_Own):
 
 
 @part
-class OwnPerplexity(_Own):
+class OwnCrossEntropy(_Own):
+    """Mean loss in nats a token of the data set to the model of generation ``under``, ``()``."""
+
+    units = "nats"
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
+            loss = state.family.data_loss(carry, state.data)
+            return jnp.where(state.generation >= self.under, loss, jnp.nan)
+        losses, there = self.losses(carry, state)
+        # blocks are of one length; none is there before generation `under`
+        total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)
+        return total / number.astype(losses.dtype)
+
+
+@part
+class OwnPerplexity(OwnCrossEntropy):
     """Perplexity of the data set to the model of generation ``under``, ``()``."""
 
     units = "1"
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
-            loss = state.family.data_loss(carry, state.data)
-            return jnp.exp(jnp.where(state.generation >= self.under, loss, jnp.nan))
-        losses, there = self.losses(carry, state)
-        # blocks are of one length; none is there before generation `under`
-        total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)
-        return jnp.exp(total / number.astype(losses.dtype))
+        return jnp.exp(super().read(carry, state, truth))
 
 
 @part
@@ -175,6 +197,22 @@ def perplexity(blocks: ArrayLike | Table) -> Perplexity:
     ValueError or TypeError for anything else, and, when a run begins, for tokens beyond the family's vocabulary.
     """
     return Perplexity(blocks)
+
+
+def cross_entropy(blocks: ArrayLike | Table) -> CrossEntropy:
+    """Mean of -log p over the tokens of real test text, in nats, ``()``: the logarithm of its ``perplexity``.
+
+    ``blocks`` as there. Its mean over chains is what theory gives: that of a perplexity is carried by rare chains.
+    """
+    return CrossEntropy(blocks)
+
+
+def own_cross_entropy(under: int = 0) -> OwnCrossEntropy:
+    """Mean loss of the data set of each generation to the model of generation ``under``, in nats a token, ``()``.
+
+    The logarithm of ``own_perplexity``. NaN before generation ``under``.
+    """
+    return OwnCrossEntropy(under)
 
 
 def own_perplexity(under: int = 0) -> OwnPerplexity:
