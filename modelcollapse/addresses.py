@@ -34,6 +34,8 @@ NGRAM_PROMPTS, NGRAM_TOKENS, NGRAM_ORDER = range(3)
 LANGUAGE_INIT, LANGUAGE_ORDER, LANGUAGE_PROMPT, LANGUAGE_TOKEN = range(4)
 ENSEMBLE = 2**17
 """The second, third, ... draw or fit of an ensemble; the first has the key that the family was given."""
+WATERMARK = 2**18
+"""What a watermark seeds its lists or uniforms by, within its own key or that of a draw."""
 
 
 def fold(key: jax.Array, role: int | jax.Array) -> jax.Array:

@@ -198,6 +198,15 @@ class Divides(Protocol):
 
 
 @runtime_checkable
+class Pools(Protocol):
+    """A regime that gives the rows of a pool itself, and says which of them ``(capacity,)`` the newest model made."""
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Any, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Any, jax.Array]: ...
+
+
+@runtime_checkable
 class ComesShort(Protocol):
     """A regime whose data sets may have too few items to fit: a chain then keeps its last fit."""
 

@@ -16,6 +16,7 @@ from modelcollapse.numeric import shown
 from modelcollapse.protocols import (
     Continues,
     Count,
+    Detokenizes,
     DrawsMany,
     Family,
     GivesOut,
@@ -129,9 +130,18 @@ class Table:
 
 @part
 class Tokens(Table):
-    """Real blocks of tokens ``(N, L)`` int32 below ``vocabulary``, drawn as the rows of a table are."""
+    """Real blocks of tokens ``(N, L)`` int32 below ``vocabulary``, drawn as the rows of a table are.
+
+    ``tokenizer`` makes texts of them, if it is known.
+    """
 
     vocabulary: int | None = static(default=None)
+    tokenizer: Detokenizes | None = static(default=None)
+
+    @property
+    def states(self) -> int | None:
+        """The vocabulary: how many tokens there are."""
+        return self.vocabulary
 
     def moments(self) -> None:
         """None: numbers of tokens are names."""

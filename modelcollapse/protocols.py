@@ -45,6 +45,7 @@ from modelcollapse.declarations import Needs as Needs
 from modelcollapse.declarations import NeedsItems as NeedsItems
 from modelcollapse.declarations import Numbered as Numbered
 from modelcollapse.declarations import OfKind as OfKind
+from modelcollapse.declarations import Pools as Pools
 from modelcollapse.declarations import PredictsTokens as PredictsTokens
 from modelcollapse.declarations import ReadsTokens as ReadsTokens
 from modelcollapse.declarations import Rewritable as Rewritable

@@ -1,5 +1,6 @@
 """Sources give rows and laws as described: tables with and without replacement, samplers, fitted models."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -196,6 +197,23 @@ def test_a_family_of_tokens_is_fitted_to_integers() -> None:
     run = mc.simulate(Frequencies(), source, mc.FreshReal(0.5), frequencies, size=4, generations=2, chains=3)
     np.testing.assert_allclose(run["frequencies"][:, 0], np.tile(np.bincount(TOKENS.ravel()) / 12, (3, 1)), rtol=1e-12)
     assert run.source.points.dtype == jnp.int32
+
+
+def test_blocks_of_tokens_come_back_from_a_file_with_their_vocabulary(tmp_path: Path) -> None:
+    tokenizer = mc.text.Characters(tuple("abcdefgh"))
+    source = mc.sources.tokens(TOKENS, tokenizer)
+    run = mc.simulate(Frequencies(), source, mc.FreshReal(0.5), frequencies, size=4, generations=2, chains=3)
+    run.save(tmp_path / "run.npz")
+    back = mc.Run.load(tmp_path / "run.npz")
+    assert back.source.vocabulary == 9
+    assert back.source.tokenizer == tokenizer
+    assert back.source.tokenizer.decode([1, 2]) == "ab"
+    assert back.source.points.dtype == jnp.int32
+    longer = (one.extend(1)["frequencies"] for one in (run, back))
+    np.testing.assert_array_equal(*longer)
+    floats = mc.simulate(mc.Gaussian(), source, observe="mean", size=20, generations=1, chains=3)
+    plain = mc.simulate(mc.Gaussian(), mc.table(TOKENS), observe="mean", size=20, generations=1, chains=3)
+    np.testing.assert_array_equal(floats["mean"], plain["mean"])
 
 
 FAR = TOKENS + 2_000_000_000 * np.array([1, 0, 0])

@@ -46,6 +46,7 @@ GROUPS = {
         "best_of",
     ),
     "Detectors, watermarks, weights": ("detectors", "flag_weights", "screening", "weights"),
+    "Language models": ("language", "text_losses", "rewriting", "decoding"),
     "Remedies and their price": ("iterated_learning", "iterated_families", "sampling_designs", "robust", "remedies"),
     "Sources of error": ("errors", "precision"),
     "What is called collapse": ("definitions",),

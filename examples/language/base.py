@@ -16,16 +16,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import modelcollapse as mc
+from modelcollapse import text
 from modelcollapse.families.transformer import Transformer
 
-PARTS = {"pretrain": 0.7, "train": 0.1, "validation": 0.1, "test": 0.1}
 LENGTH, BATCH, WINDOW = 128, 32, 200
 
 
 def corpus():
-    """The parts of the extract, split by article: ``{name: texts}``; the experiment uses the last three."""
-    return mc.text.wikipedia().split(**PARTS, seed=0)
+    """Parts of the extract that share no article: pre-training, training, validation, test."""
+    return text.wikipedia().parts(0.7, 0.1, 0.1, 0.1)
+
+
+def blocks(ids, length=LENGTH):
+    """Blocks ``(n, length)`` of a text, its remainder left out."""
+    return ids[: ids.size // length * length].reshape(-1, length)
 
 
 def loss(network, weights, tokens):
@@ -68,24 +72,24 @@ def train(stream, held_out, steps, seed=0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "output")
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
-    parts = corpus()
-    tokenizer = mc.text.BPE.train(parts["pretrain"], vocabulary=1024)
-    ids = {name: np.concatenate([tokenizer.encode(one) for one in parts[name]]) for name in ("pretrain", "validation")}
-    held_out = jnp.asarray(mc.text.blocks(ids["validation"], LENGTH)[:256])
-    print({name: one.size for name, one in ids.items()})
-    weights, value, table = train(jnp.asarray(ids["pretrain"]), held_out, chosen.steps)
+    whole, (pretraining, _, validation, _) = text.wikipedia(), corpus()
+    tokenizer = text.BPE.train(pretraining.text, vocabulary=1024)
+    stream, held_out = tokenizer.encode(pretraining.text), blocks(tokenizer.encode(validation.text))[:256]
+    print(f"{stream.size} tokens to train on, {held_out.size} for validation", flush=True)
+    weights, value, table = train(jnp.asarray(stream), jnp.asarray(held_out), chosen.steps)
     about = {
-        "corpus": "English Wikipedia, extract in gensim 4.4.0, CC BY-SA 3.0",
-        "sha256 of the pre-training ids": hashlib.sha256(ids["pretrain"].tobytes()).hexdigest(),
-        "tokens": int(ids["pretrain"].size), "steps": chosen.steps, "batch": BATCH, "length": LENGTH,
+        "corpus": whole.source, "licence": whole.licence, "attribution": whole.attribution,
+        "sha256 of the articles": whole.digest, "sha256 of the tokens": hashlib.sha256(stream.tobytes()).hexdigest(),
+        "tokens": int(stream.size), "steps": chosen.steps, "batch": BATCH, "length": LENGTH,
         "validation loss, nats a token": round(value, 4), "jax": jax.__version__, "table": table,
     }  # fmt: skip
     flat = {
-        jax.tree_util.keystr(path): np.asarray(leaf, np.float16) for path, leaf in jax.tree.leaves_with_path(weights)
+        ".".join(key.key for key in path): np.asarray(leaf, np.float16)
+        for path, leaf in jax.tree.leaves_with_path(weights)
     }
     np.savez_compressed(chosen.output / "base.npz", about=json.dumps(about), **flat)
     tokenizer.save(chosen.output / "base.json")

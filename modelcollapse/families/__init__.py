@@ -37,6 +37,7 @@ from modelcollapse.families.truncated import Truncated
 from modelcollapse.families.uniform import Uniform
 from modelcollapse.families.vae import MLP, VAE, Convolutional
 from modelcollapse.families.verified import Verified
+from modelcollapse.families.watermarks import GreenScore, Gumbel, GumbelScore, Watermarked
 
 __all__ = [
     "MLP",
@@ -57,6 +58,9 @@ __all__ = [
     "GaussianMean",
     "GaussianMixture",
     "Greedy",
+    "GreenScore",
+    "Gumbel",
+    "GumbelScore",
     "KernelDensity",
     "LanguageModel",
     "LogisticRegression",
@@ -85,4 +89,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "Verified",
+    "Watermarked",
 ]

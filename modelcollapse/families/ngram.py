@@ -264,7 +264,7 @@ class NGram:
                     f"whole text each time: use Rewrite(share), which keeps a share of the text in its place, or "
                     "NGram(prompts='random')"
                 )
-        elif self.data is Places and (in_place or not once or needs.least < needs.draw.min()):
+        elif self.data is Places and not in_place and (not once or needs.least < needs.draw.min()):
             raise ValueError(
                 f"{type(regime).__name__} needs parts or pools of data sets, which random prompts have as counts only: "
                 "use NGram(form='counts')"
@@ -279,7 +279,10 @@ class NGram:
                 return ngram_draws.counts(draw, params.probabilities, sizes)
             p = params.probabilities
             return ngram_draws.decoded_counts(self.decoding, key, draw, p, text, sizes, capacity)
-        starts, context = _starts(key, text, n, self.prompts, capacity)
+        if given is None:
+            starts, context = _starts(key, text, n, self.prompts, capacity)
+        else:
+            starts, context = given.starts, given.contexts()
         if self.decoding is None:
             background = text.vocabulary if self.background is None else params.background
             return ngram_draws.places(draw, params.seen, starts, context, params.mutation, background)  # type: ignore[arg-type]
@@ -394,12 +397,16 @@ class RealText:
     def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Any:
         draw = fold(key, NGRAM_TOKENS)
         if not self.replace:
-            return self.whole() if self.prompts == "fixed" else self.whole().take(draw, n, capacity)
+            return self.whole() if self.prompts == "fixed" else self._part(draw, n, capacity)
         if self.data is Transitions:
             return ngram_draws.counts(draw, params.seen.counts, _sizes(key, self.text, n, self.prompts))  # type: ignore[union-attr]
         starts, context = _starts(key, self.text, n, self.prompts, capacity)
         vocabulary = self.text.vocabulary
         return ngram_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
+
+    def _part(self, key: jax.Array, n: Count, capacity: int) -> Any:
+        part = self.whole().take(key, n, capacity)
+        return part.with_width(_width(self.text, capacity)) if isinstance(part, Places) else part
 
     def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Rows:
         return _rows(key, self.text, self.draw(key, params, n, capacity), capacity)
@@ -446,10 +453,15 @@ def _starts(key: jax.Array, text: Text, n: Count, prompts: str, capacity: int) -
         return starts, exact.search(starts[1:], jnp.arange(text.data.tokens.shape[1], dtype=jnp.int32))
     sizes = _sizes(key, text, n, prompts)
     starts = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(sizes, dtype=jnp.int32)])
-    # laws that contexts without data keep need room too: more has a chance below 1e-12
-    kept = capacity + sizes.size
-    width = kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
-    return starts, exact.search(starts[1:], jnp.arange(width, dtype=jnp.int32))
+    return starts, exact.search(starts[1:], jnp.arange(_width(text, capacity), dtype=jnp.int32))
+
+
+def _width(text: Text, capacity: int) -> int:
+    """Room for the tokens of random prompts, and of the laws that contexts without data keep: more has a chance below
+    1e-12.
+    """
+    kept = capacity + len(text.contexts)
+    return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
 
 
 def _rows(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:

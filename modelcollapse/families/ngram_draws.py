@@ -99,11 +99,10 @@ def decoded_places(
 
     ``law`` gives the rows of contexts: ``law.rows(numbers, vocabulary)`` (K, V).
     """
-    several = max(1, CHUNK // text.vocabulary)
     number = len(text.contexts)
+    several = min(number, max(1, CHUNK // text.vocabulary))
     groups = -(-number // several)
     previous = _previous(text)
-    places = jnp.arange(context.size, dtype=jnp.int32)
 
     def group(tokens: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
         rows = jnp.minimum(first + jnp.arange(several, dtype=jnp.int32), number - 1)
@@ -119,7 +118,7 @@ def decoded_places(
         return jnp.where(mine, found, tokens), None
 
     firsts = several * jnp.arange(groups, dtype=jnp.int32)
-    tokens, _ = jax.lax.scan(group, jnp.zeros(places.shape, jnp.int32), firsts)
+    tokens, _ = jax.lax.scan(group, jnp.zeros(context.shape, jnp.int32), firsts)
     return Places(tokens[None], jnp.int32(1), starts)
 
 

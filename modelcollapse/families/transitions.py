@@ -111,24 +111,37 @@ class Places:
         missing = -(-capacity // self.tokens.shape[1]) - len(self.tokens)
         return self if missing <= 0 else Places(jnp.pad(self.tokens, ((0, missing), (0, 0))), self.passes, self.starts)
 
+    def with_width(self, places: int) -> Places:
+        """The same with room for ``places`` in each pass, or as it is if there are more."""
+        missing = max(places - self.tokens.shape[1], 0)
+        return Places(jnp.pad(self.tokens, ((0, 0), (0, missing))), self.passes, self.starts)
+
     def take(self, key: jax.Array, n: Count, capacity: int) -> Places:
-        raise TypeError(
-            "a random part of a text needs counts, and this data set has the token of each place: use "
-            "NGram(form='counts')"
-        )
+        """A uniformly random subset of ``n`` places of one pass, in room for as many as now."""
+        if len(self.tokens) > 1:
+            raise TypeError("a random part of several passes through a text needs counts: use NGram(form='counts')")
+        stays = self._chosen(key, n)
+        before = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(stays, dtype=jnp.int32)])
+        return Places(self.tokens[:, jnp.argsort(~stays, stable=True)], self.passes, before[self.starts])
 
     def rewritten(self, key: jax.Array, kept: Count, draw: Callable[[Count, Places], Places]) -> Places:
-        """A uniformly random subset of ``kept`` places of one pass stays, bit for bit; ``draw`` gives a pass for the
-        others.
+        """A uniformly random subset of ``kept`` places of one pass stays, bit for bit; ``draw`` gives a whole pass, of
+        which the others have their tokens.
+        """
+        stays = self._chosen(key, kept)
+        new = draw(self.size - jnp.asarray(kept, jnp.int32), self)
+        return Places(jnp.where(stays[None], self.tokens, new.tokens[:1]), self.passes, self.starts)
 
-        Places are ordered by 31 random bits each; a tie (probability below N^2 / 2^32) prefers the earlier one.
+    def _chosen(self, key: jax.Array, n: Count) -> jax.Array:
+        """A random ``n`` of the places of a pass, booleans ``(N,)``.
+
+        They are ordered by 31 random bits each; a tie (probability below N^2 / 2^32) prefers the earlier one.
         """
         there = jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1]
         bits = jnp.where(there, jax.random.bits(key, there.shape, jnp.uint32) >> 1, jnp.uint32(0xFFFFFFFF))
         order = jnp.argsort(bits, stable=True)
-        stays = jnp.zeros(there.shape, bool).at[order].set(jnp.arange(there.size, dtype=jnp.int32) < kept)
-        new = draw(self.size - jnp.asarray(kept, jnp.int32), self)
-        return Places(jnp.where(stays[None], self.tokens, new.tokens[:1]), self.passes, self.starts)
+        n = jnp.minimum(n, self.starts[-1])
+        return jnp.zeros(there.shape, bool).at[order].set(jnp.arange(there.size, dtype=jnp.int32) < n)
 
     def over(self, before: Places) -> Places:
         """The same, with the tokens that contexts without any had ``before``; for one pass."""

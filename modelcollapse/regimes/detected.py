@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
-from modelcollapse.addresses import DETECTED, MODEL, REAL, fold
+from modelcollapse.addresses import DETECTED, fold
 from modelcollapse.arguments import converted, optional
 from modelcollapse.data import Rows
 from modelcollapse.laws import Law, Stream, Table, outcome
@@ -47,18 +47,9 @@ from modelcollapse.regimes.passing import (
     refilled,
     thinned,
 )
+from modelcollapse.regimes.scored import Rated, judged_rows, pools
 
 T = TypeVar("T")
-
-
-@part
-class Rated:
-    """The memory of a detector that scores rows: the shares of synthetic and of real items that it flagged, ``(2,)``.
-
-    NaN where there was none of a kind.
-    """
-
-    rates: jax.Array
 
 
 @part
@@ -78,7 +69,9 @@ class Detected:
     Parameters
     ----------
     regime
-        ``Replace()``, ``FreshReal(share)``, ``Mixture(1 - g, 0, g)``, or one that says how its pool ``Divides``.
+        ``Replace()``, ``FreshReal(share)``, ``Mixture(1 - g, 0, g)``, or one that says how its pool ``Divides``. With a
+        score also ``Rewrite(share)``, or one that ``Pools``: the blocks that are kept and those that the model
+        continued. To refill, other blocks are kept and the others continued anew; a real block may then come twice.
     true_positive, false_positive
         Chances to be flagged in [0, 1]: ``()``, or ``(K,)`` for the states of a discrete model.
     refill
@@ -95,8 +88,9 @@ class Detected:
     TypeError
         If the pool of ``regime`` holds anything but new draws of the model and real ones.
     ValueError
-        If rates and score are both given or both missing, a rate or weight lies outside [0, 1], ``refill`` meets a
-        weight, nothing can pass, or rates for each state meet a family without states.
+        If rates and score are both given or both missing, rates are given for ``Rewrite``, a rate or weight lies
+        outside [0, 1], ``refill`` meets a weight, nothing can pass, or rates for each state meet a family without
+        states.
     """
 
     regime: Any
@@ -119,6 +113,11 @@ class Detected:
             raise ValueError(
                 "true_positive and false_positive, or score and threshold, must be given, got "
                 f"{', '.join(f'{name}={shown(vars(self)[name])}' for name in _SAID)}"
+            )
+        if self.score is None and not isinstance(self.regime, Divides):
+            raise ValueError(
+                f"score and threshold must be given for {type(self.regime).__name__}, whose items a detector looks at, "
+                f"got true_positive={shown(self.true_positive)}"
             )
         if self.refill and self.weight is not None:
             raise ValueError(f"refill must be False where flagged items stay, got refill=True, weight={self.weight!r}")
@@ -188,6 +187,8 @@ class Detected:
         return dataclasses.replace(self, regime=common.prepared(inner, family, source, sizes))
 
     def continued(self, memory: Memory) -> Memory:
+        if isinstance(memory, Rated):
+            return dataclasses.replace(memory, memory=common.continued(self.regime, memory.memory))
         return common.continued(self.regime, memory)
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
@@ -196,13 +197,20 @@ class Detected:
             data = weighable(_summary(real, data), real.family, "Detected(weight=)", "use weight=0")
         if self.score is None:
             return data, () if isinstance(self.regime, Mixture) else memory
-        return data, Rated(jnp.full(2, jnp.nan, jnp.result_type(float)))
+        return data, Rated(jnp.full(2, jnp.nan, jnp.result_type(float)), memory if pools(self.regime) else None)
 
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
         if self.score is not None:
-            return self._scored(key, model, real, size, generation)
+            refills = self.refills
+            detector = self.regime, self.score, self.threshold
+            rows, others, rated = judged_rows(detector, key, (model, real), memory, size, generation, refills)
+            if refills:
+                rows = _unless(rows.count < size, rows)
+            elif self.weight is not None:
+                return self._weighed(model, (rows, others)), rated
+            return rows if model.rows else _summary(model, rows), rated
         rates = self.true_positive, self.false_positive
         chances, passing = judged((model, real), rates, passes=True)
         if isinstance(self.regime, Mixture):
@@ -264,50 +272,6 @@ class Detected:
         mine, theirs = passed.size.astype(dtype), self.weight * flagged.size.astype(dtype)
         return passed.mixed(flagged, mine / (mine + theirs))
 
-    def _flags(self, points: jax.Array) -> jax.Array:
-        assert self.score is not None
-        found = self.score(points)
-        if jnp.shape(found) != points.shape[:1]:
-            raise ValueError(
-                f"score must give one number for each row, shape ({points.shape[0]},), got shape {jnp.shape(found)}"
-            )
-        return found >= self.threshold
-
-    def _scored(
-        self, key: jax.Array, model: Stream, real: Stream, size: jax.Array, generation: jax.Array
-    ) -> tuple[Any, Rated]:
-        """The data set, and the rates that were measured: rows of ``(synthetic, real)``, drawn and flagged."""
-
-        def pool(key: jax.Array) -> tuple[Rows, Rows, jax.Array]:
-            counts = self.regime.divided(key, model, size, generation)
-            each = zip((model, real), (MODEL, REAL), counts, strict=True)
-            rows = [stream.draw_rows(fold(key, role), n) for stream, role, n in each]
-            flags = [self._flags(one.points) for one in rows]
-            passed = [one.where(~flag) for one, flag in zip(rows, flags, strict=True)]
-            flagged = [one.where(flag) for one, flag in zip(rows, flags, strict=True)]
-            found = jnp.stack([jnp.stack([one.count for one in rows]), jnp.stack([one.count for one in flagged])])
-            return passed[0] | passed[1], flagged[0] | flagged[1], found
-
-        capacity = model.capacity
-        if not self.refills:
-            passed, flagged, found = pool(key)
-            data = passed if self.weight is None else self._weighed(model, (passed, flagged))
-        else:
-
-            def more(state: tuple[Rows, jax.Array, jax.Array]) -> tuple[Rows, jax.Array, jax.Array]:
-                rows, found, turn = state
-                own = fold(fold(fold(key, DETECTED), REFILLED), turn)
-                new, _, counts = pool(own)
-                return rows | new.take(fold(own, DETECTED), size - rows.count, capacity), found + counts, turn + 1
-
-            shape = jax.eval_shape(pool, key)[0].points
-            empty = Rows(jnp.zeros((capacity, *shape.shape[1:]), shape.dtype), jnp.int32(0))
-            short = lambda state: (state[0].count < size) & (state[2] < POOLS)  # noqa: E731
-            data, found, _ = jax.lax.while_loop(short, more, (empty, jnp.zeros((2, 2), jnp.int32), jnp.int32(0)))
-            data = _unless(data.count < size, data)
-        counts = found.astype(jnp.result_type(float))
-        return data if model.rows else _summary(model, data), Rated(counts[1] / counts[0])
-
 
 MANY = 30
 """How many data sets must be expected to pass of the most pools that are drawn, for one to be refilled."""
@@ -345,10 +309,10 @@ def _real_share(regime: Regime, sizes: np.ndarray) -> np.ndarray | None:
 
 def _divides(name: str, value: Regime) -> Regime:
     arguments.regime(name, value)
-    if not isinstance(value, Divides):
+    if not isinstance(value, Divides) and not pools(value):
         raise TypeError(
-            f"{name} must be one whose pools are new draws of the model and real ones alone, such as FreshReal or "
-            f"Mixture, for Detected, got {type(value).__name__}"
+            f"{name} must be one whose pools are new draws of the model and real ones alone, such as FreshReal, "
+            f"Mixture or Rewrite, for Detected, got {type(value).__name__}"
         )
     return value
 

@@ -3,11 +3,12 @@
     >>> import modelcollapse as mc
     >>> train, validation, test = mc.text.topics().split()
     >>> tokenizer = mc.text.Characters.of(train)
-    >>> source = mc.text.tokens(mc.text.blocks(tokenizer.encode(train.text), length=64), tokenizer.vocabulary)
+    >>> source = mc.text.tokens(mc.text.blocks(tokenizer.encode(train.text), length=64), tokenizer)
 
 ``mc.text.tokens`` is ``mc.sources.tokens``.
 """
 
+from modelcollapse.text.base import Pretrained, pretrained
 from modelcollapse.text.bpe import BPE
 from modelcollapse.text.corpora import Corpus, Split, read, topics, wikipedia
 from modelcollapse.text.frequencies import WordClasses, word_classes
@@ -19,11 +20,13 @@ __all__ = [
     "Bytes",
     "Characters",
     "Corpus",
+    "Pretrained",
     "Split",
     "Tokenizer",
     "WordClasses",
     "Words",
     "blocks",
+    "pretrained",
     "read",
     "tokens",
     "topics",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, tables
+from modelcollapse.pytree import part, static
 from modelcollapse.text.tokenisers import Texts, joined, tokens_of
 
 
@@ -27,7 +28,7 @@ def _library() -> Any:
     return tokenizers
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@part
 class BPE:
     """Byte-pair encoding at the level of bytes: every text comes back as it was.
 
@@ -43,16 +44,23 @@ class BPE:
     Raises
     ------
     ModuleNotFoundError
-        If the package tokenizers is not installed (extra ``text``).
+        When a text is trained on, encoded or decoded, if the package tokenizers is not installed (extra ``text``).
     ValueError
         If the content is no tokenizer.
     """
 
-    content: str
+    content: str = static()
 
     def __post_init__(self) -> None:
         arguments.text("content", self.content)
-        _ = self._tokenizer
+        if self.vocabulary < 2:
+            raise ValueError(f"content must be a tokenizer of at least two tokens, got {self.vocabulary}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BPE) and other.content == self.content
+
+    def __hash__(self) -> int:
+        return hash((BPE, self.content))
 
     @functools.cached_property
     def _tokenizer(self) -> Any:
@@ -62,8 +70,16 @@ class BPE:
         except Exception as error:  # the library raises nothing narrower
             raise ValueError(f"content must be a tokenizer.json, got {self.content[:40]!r}: {error}") from None
 
-    def __getstate__(self) -> dict[str, str]:
-        return {"content": self.content}
+    @functools.cached_property
+    def vocabulary(self) -> int:
+        """The largest token and 1."""
+        try:
+            found = json.loads(self.content)
+            tokens = found["model"]["vocab"]
+            numbers = list(tokens.values()) if isinstance(tokens, dict) else list(range(len(tokens)))
+            return 1 + max(numbers + [added["id"] for added in found["added_tokens"]], default=-1)
+        except (ValueError, TypeError, LookupError):
+            raise ValueError(f"content must be a tokenizer.json, got {self.content[:40]!r}") from None
 
     def __repr__(self) -> str:
         return f"BPE({self.vocabulary} tokens)"
@@ -96,10 +112,6 @@ class BPE:
     def save(self, path: str | os.PathLike) -> None:
         """Write a ``tokenizer.json``, which Hugging Face's libraries read too."""
         Path(arguments.path("path", path)).write_text(self.content, encoding="utf-8")
-
-    @property
-    def vocabulary(self) -> int:
-        return self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> np.ndarray:
         pieces = self._tokenizer.encode_batch(_pieces(arguments.text("text", text)), add_special_tokens=False)

@@ -45,7 +45,7 @@ class Corpus:
             raise ValueError("documents must hold at least one text, got none")
         titles = arguments.texts("titles", self.titles) or [str(i) for i in range(len(documents))]
         if len(titles) != len(documents):
-            raise ValueError(f"titles must be {len(documents)}, one for each document, got {len(titles)}")
+            raise ValueError(f"titles must be as many as documents, {len(documents)}, got {len(titles)}")
         for document, title in zip(documents, titles, strict=True):
             if not document.strip():
                 raise ValueError(f"documents must hold text, got {document!r} for {title!r}")
@@ -117,7 +117,10 @@ class Corpus:
         Neighbouring blocks of one text are alike, so a cut within a document would show the model what it is tested
         on. Errors as for ``parts``.
         """
-        return Split(*self.parts(1 - validation - test, validation, test, seed=seed))
+        held = [arguments.positive("validation", validation), arguments.positive("test", test)]
+        if sum(held) >= 1:
+            raise ValueError(f"validation and test must leave a share to train on, got {validation} and {test}")
+        return Split(*self.parts(1 - sum(held), *held, seed=seed))
 
     def _only(self, chosen: Iterable[int]) -> Corpus:
         kept = list(chosen)
@@ -164,10 +167,12 @@ def read(
     OSError
         If a file cannot be read.
     """
-    files = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files = [paths] if isinstance(paths, str | os.PathLike) else arguments.listed("paths", paths)
+    if not files:
+        raise ValueError("paths must hold at least one file, got none")
     documents, titles = [], []
     for file in files:
-        text, name = tables.read_text(file, encoding), Path(file).name
+        text, name = tables.read_text(arguments.path("paths", file), encoding), Path(file).name
         if separator is None:
             pieces = [text]
         else:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -49,9 +48,7 @@ class WordClasses:
         return np.array([len(words & there) for words in self.words], np.int64)
 
 
-def word_classes(
-    texts: Texts | ArrayLike, bounds: Iterable[tuple[int, int]] = ((1, 1), (2, 5), (6, 20))
-) -> WordClasses:
+def word_classes(texts: Texts | ArrayLike, bounds: ArrayLike = ((1, 1), (2, 5), (6, 20))) -> WordClasses:
     """The words that occur once, 2 to 5 and 6 to 20 times; ``bounds`` are the first and last count of each class.
 
     ``texts`` is a text, several or a ``Corpus``, whose words are those of ``datasets.word_counts`` (case folded,
@@ -64,7 +61,10 @@ def word_classes(
     TypeError
         If the tokens are not whole numbers.
     """
-    found = tuple((arguments.whole("bounds", low, 1), arguments.whole("bounds", high, 1)) for low, high in bounds)
+    pairs = arguments.whole_array("bounds", bounds, ndim=2, minimum=1)
+    if pairs.shape[1] != 2 or not len(pairs):
+        raise ValueError(f"bounds must be a first and a last count for each class (k, 2), got shape {pairs.shape}")
+    found = tuple((low, high) for low, high in pairs.tolist())
     for low, high in found:
         if low > high:
             raise ValueError(f"bounds must be a first and a last count in order, got {(low, high)}")
@@ -78,7 +78,7 @@ def word_classes(
 def _counted(texts: Texts | ArrayLike) -> list[tuple[Hashable, int]]:
     """Each word, or token, and how often it occurs."""
     found: Any = texts.documents if isinstance(texts, Corpus) else [texts] if isinstance(texts, str) else texts
-    found = found if isinstance(found, np.ndarray | jax.Array) else list(found)
+    found = list(found) if isinstance(found, Iterator) else found
     if isinstance(found, list | tuple) and all(isinstance(text, str) for text in found):
         text = "\n\n".join(found)
         if not any(letter.isalpha() for letter in text):

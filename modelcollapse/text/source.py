@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments
 from modelcollapse.forks import computes
 from modelcollapse.laws import Tokens
+from modelcollapse.text.tokenisers import Tokenizer
 
 
 @computes
-def tokens(blocks: ArrayLike, vocabulary: int | None = None, *, replace: bool = True) -> Tokens:
+def tokens(blocks: ArrayLike, vocabulary: int | Tokenizer | None = None, *, replace: bool = True) -> Tokens:
     """Real text: blocks of tokens ``(N, L)``, whole numbers from 0, which stay integers.
 
     A family of tokens reads them, and checks that its vocabulary is as large; any other reads them as measurements.
@@ -23,7 +24,8 @@ def tokens(blocks: ArrayLike, vocabulary: int | None = None, *, replace: bool = 
     blocks
         Tokens ``(N, L)``, at least two in a block: the first is never predicted.
     vocabulary
-        How many tokens there are. Default: the largest of the blocks and one more.
+        How many tokens there are; or the tokenizer, which the source then keeps, so that ``run.texts`` gives texts.
+        Default: the largest of the blocks and one more.
     replace
         Whether a data set may hold a block twice, as for ``table``.
 
@@ -38,9 +40,12 @@ def tokens(blocks: ArrayLike, vocabulary: int | None = None, *, replace: bool = 
     if found.ndim != 2 or found.shape[0] < 1 or found.shape[1] < 2:
         hint = ": mc.text.blocks(ids, length) cuts a text into blocks" if found.ndim == 1 else ""
         raise ValueError(f"blocks must be tokens (N, L) with L at least 2, got shape {found.shape}{hint}")
-    size = int(found.max()) + 1 if vocabulary is None else arguments.whole("vocabulary", vocabulary, 2)
+    tokenizer = vocabulary if isinstance(vocabulary, Tokenizer) else None
+    given = vocabulary.vocabulary if isinstance(vocabulary, Tokenizer) else vocabulary
+    size = int(found.max()) + 1 if given is None else arguments.whole("vocabulary", given, 2)
     if found.max() >= size:
         raise ValueError(f"blocks must hold tokens below the vocabulary {size}, got {found.max()}")
     if found.min() == found.max():
         raise ValueError(f"blocks must hold at least two different tokens, got {found.max()} alone")
-    return Tokens(jnp.asarray(found.astype(np.int32)), arguments.flag("replace", replace), vocabulary=size)
+    points, replace = jnp.asarray(found.astype(np.int32)), arguments.flag("replace", replace)
+    return Tokens(points, replace, vocabulary=size, tokenizer=tokenizer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import functools
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.pytree import part, static
 from modelcollapse.text.corpora import Corpus
 
 UNKNOWN = "<unk>"
@@ -50,19 +50,25 @@ def joined(texts: Texts) -> str:
 
 def tokens_of(ids: ArrayLike, vocabulary: int) -> np.ndarray:
     """``ids`` as int32 ``(n,)`` within the vocabulary, whatever shape they had."""
-    found = arguments.whole_array("ids", ids).reshape(-1) if np.size(ids) else np.zeros(0, np.int32)
+    found = arguments.whole_array("ids", ids).reshape(-1)
     if found.size and not 0 <= found.min() <= found.max() < vocabulary:
         wrong = found[(found < 0) | (found >= vocabulary)][0]
         raise ValueError(f"ids must be tokens below the vocabulary {vocabulary}, got {wrong}")
     return found.astype(np.int32)
 
 
-@dataclasses.dataclass(frozen=True)
+@part
 class Bytes:
     """A token for each byte of UTF-8; the vocabulary is 256, and every text comes back as it was.
 
     Bytes that are no text, which a model may write, become U+FFFD.
     """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bytes)
+
+    def __hash__(self) -> int:
+        return hash(Bytes)
 
     @property
     def vocabulary(self) -> int:
@@ -75,7 +81,6 @@ class Bytes:
         return tokens_of(ids, 256).astype(np.uint8).tobytes().decode(errors="replace")
 
 
-@dataclasses.dataclass(frozen=True)
 class _Listed:
     """Token 0 stands for all that is not listed, token i for item i of ``known``."""
 
@@ -86,6 +91,15 @@ class _Listed:
         if len(known) < 2 or len(set(known)) < len(known):
             raise ValueError(f"known must be at least two different items, got {len(set(known))} of {len(known)}")
         object.__setattr__(self, "known", known)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Listed) and type(other) is type(self) and other.known == self.known
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.known))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.vocabulary} tokens)"
 
     @property
     def vocabulary(self) -> int:
@@ -115,11 +129,15 @@ def _frequent(items: Iterable[str], least: int, what: str) -> tuple[str, ...]:
     return tuple(sorted(kept, key=lambda item: (-kept[item], item)))
 
 
+@part
 class Characters(_Listed):
     """A token for each character of ``known``; all others are token 0, which reads as U+FFFD.
 
     ``Characters.of(texts)`` lists the characters of a text; any text of these alone comes back as it was.
     """
+
+    known: tuple[str, ...] = static()
+    __repr__ = _Listed.__repr__
 
     @staticmethod
     def of(texts: Texts, least: int = 1) -> Characters:
@@ -127,7 +145,7 @@ class Characters(_Listed):
         return Characters(_frequent(joined(texts).replace(UNKNOWN_CHARACTER, ""), least, "characters"))
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _Listed.__post_init__(self)
         for item in self.known:
             if len(item) != 1 or item == UNKNOWN_CHARACTER:
                 raise ValueError(f"known must be single characters other than U+FFFD, got {item!r}")
@@ -139,6 +157,7 @@ class Characters(_Listed):
         return "".join(self._items(ids, UNKNOWN_CHARACTER))
 
 
+@part
 class Words(_Listed):
     r"""A token for each word, mark and end of line of ``known``; all others are token 0, which reads as ``<unk>``.
 
@@ -148,13 +167,16 @@ class Words(_Listed):
     as WikiText-2 does.
     """
 
+    known: tuple[str, ...] = static()
+    __repr__ = _Listed.__repr__
+
     @staticmethod
     def of(texts: Texts, least: int = 3) -> Words:
         """The words and marks that occur ``least`` times or more. ValueError if these are fewer than two."""
         return Words(_frequent((word for word in _cut(joined(texts)) if word != UNKNOWN), least, "words"))
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _Listed.__post_init__(self)
         for item in self.known:
             if item == UNKNOWN or _cut(item) != [item]:
                 raise ValueError(f"known must be single words or marks other than {UNKNOWN}, got {item!r}")

@@ -105,6 +105,17 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ): "whatever a field holds; Python refuses lists and the like, with the name of the field",
     # files
     ("datasets.word_counts", "text", "text"): "the text itself",
+    ("text.Corpus, text.read", "licence, attribution, source, separator", "text, number as text"): "a text",
+    ("text.Corpus", "titles", "empty"): "numbers in order",
+    ("text.Corpus.split", "validation, test", "fraction"): "a share",
+    ("text.Corpus.parts, text.Corpus.split", "seed", "zero"): "a seed",
+    ("text.*", "path, paths", "text, number as text"): "a path",
+    ("text.Bytes.*, text.Words.*, text.BPE.*", "text", "text, number as text"): "a text",
+    ("text.Bytes.decode, text.Words.decode, text.BPE.decode", "ids", "zero, empty"): "one token, or none",
+    ("text.Characters, text.Words", "known", "words"): "words",
+    ("text.word_classes", "texts", "zero"): "one token",
+    ("text.WordClasses.surviving", "texts", "empty"): "no text, in which no word survives",
+    ("text.*", "texts", "words, text, number as text"): "texts",
     # figures
     ("plot.*", "level", "fraction"): "a level",
     ("plot.*", "show", "zero"): "no single chains",

@@ -18,7 +18,7 @@ import numpy as np
 import modelcollapse as mc
 from modelcollapse import ancestry, datasets, families, plot, tables, transport
 from modelcollapse.observables import images as image_observables
-from tests.fuzz import parts
+from tests.fuzz import parts, texts
 from tests.fuzz.parts import LAW, SIZE, Case, mean_of, values
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
@@ -300,7 +300,7 @@ def _extension() -> dict[str, Case]:
 
 @functools.cache
 def _all(precision: bool) -> dict[str, Case]:
-    made = *parts.ALL, _runs, _sweeping, _plots, file_cases, _numeric, _extension
+    made = *parts.ALL, _runs, _sweeping, _plots, file_cases, texts.text_cases, _numeric, _extension
     return {name: case for part in made for name, case in part().items()}
 
 
@@ -322,6 +322,9 @@ RECORDS = {
     "Student": "parameters, held by a Law, which is checked",
     "image_observables.Classifier": "what train_classifier returns",
     "tables.Table": "what read returns",
+    "text.Split": "what split returns",
+    "text.Tokenizer": "a protocol",
+    "text.WordClasses": "what word_classes returns",
     "tables.number": "the number that one cell of a file says, or None",
     "tables.mostly_numbers": "about cells of a file",
     "plot.Curve": "a type",
@@ -341,7 +344,7 @@ def public() -> set[str]:
     found |= {f"observables.{name}" for name, made in seen.items() if getattr(made, "__module__", "") in text}
     found |= {
         f"{m.__name__.split('.')[-1]}.{name}"
-        for m in (plot, ancestry)
+        for m in (plot, ancestry, mc.text)
         for name in m.__all__
         if callable(getattr(m, name))
     }

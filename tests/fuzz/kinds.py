@@ -52,7 +52,8 @@ def forms(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [np.bool_(value), np.array(value)]
     if isinstance(value, int):
-        return [np.int64(value), np.int32(value), np.uint8(value), np.array(value), jnp.asarray(value)]
+        byte = [np.uint8(value)] if 0 <= value < 256 else []
+        return [np.int64(value), np.int32(value), *byte, np.array(value), jnp.asarray(value)]
     if isinstance(value, float):
         single = [np.float32(value), jnp.asarray(value)] if float(np.float32(value)) == value else []
         return [np.float64(value), np.array(value), *single]

@@ -83,7 +83,54 @@ _LABELS = {"real": 3, "synthetic": 7}
 _MARK = {"green": 0.25, "shift": 2.0}
 _WISHART = {"covariance": PAIR, "sample_size": 10, "fits": 3, "ddof": 1}
 
+_NGRAM = {"probability": 0.2, "sample_size": 10, "fits": 3, "mutation": 0.2, "background": 0.25}
+_CONTEXT = {**_NGRAM, "probabilities": LAW, "background": [0.2, 0.2, 0.6]}
+_CONTEXT.pop("probability")
+_PLACE = {"count": 2, "sample_size": 10, "fits": 3, "mutation": 0.2, "background": 0.25}
+_TEXT = {"counts": [[2, 1, 0], [0, 3, 1]], "fits": 3}
+
 CASES: dict[str, dict[str, Any]] = {
+    "decoding.decoded": {
+        "probabilities": LAW,
+        "generations": 3,
+        "temperature": 0.9,
+        "top_k": 2,
+        "mass": 0.9,
+        "ratio": 0.1,
+        "epsilon": 0.1,
+    },
+    "decoding.effective_tokens": {"probabilities": LAW, "temperature": 0.9, "generations": 3},
+    "decoding.epsilon_cut": {"probabilities": LAW, "epsilon": 0.25},
+    "decoding.greedy": {"probabilities": LAW},
+    "decoding.loop_length": {"contexts": 10},
+    "decoding.loop_probability": {"contexts": 10, "steps": 3},
+    "decoding.min_p": {"probabilities": LAW, "ratio": 0.5},
+    "decoding.nucleus": {"probabilities": LAW, "mass": 0.75, "generations": 3},
+    "decoding.tempered_loss": {"probabilities": LAW, "temperature": 0.9, "generations": 3},
+    "decoding.tempered_own_loss": {"probabilities": LAW, "temperature": 0.9, "generations": 3},
+    "language.expected_cross_entropy": {**_TEXT, "text": [[1, 1, 1], [0, 2, 0]], "smoothing": 0.5},
+    "language.expected_entropy_part": _NGRAM,
+    "language.expected_frequency": {k: v for k, v in _NGRAM.items() if k != "sample_size"},
+    "language.expected_heterozygosity": _CONTEXT,
+    "language.expected_living_log": {"probability": 0.2, "sample_size": 10, "fits": 3},
+    "language.expected_log": _NGRAM,
+    "language.expected_repetition": _CONTEXT,
+    "language.forgotten_cross_entropy": {"states": 20, "smoothing": 0.5},
+    "language.perplexity_bound": {"loss": 2.5},
+    "language.present": _NGRAM,
+    "language.smoothing_mutation": {"sample_size": 10, "strength": 1.5},
+    "language.word_lost": {"probability": [0.2, 0.3], "sample_size": [10, 20], "fits": 3},
+    "rewriting.kept_heterozygosity": {"counts": [2, 1, 1], "share": 0.2, "fits": 3},
+    "rewriting.kept_heterozygosity_limit": {"counts": [2, 1, 1], "share": 0.2},
+    "rewriting.kept_in_place": {"what": "present", **_PLACE, "share": 0.2},
+    "rewriting.random_prompts_heterozygosity": {"probabilities": LAW, "tokens": 10, "weight": 0.2, "fits": 3},
+    "rewriting.random_prompts_lost": {"probability": 0.2, "tokens": 10, "weight": 0.2, "fits": 3},
+    "rewriting.rewritten": {"what": "log", **_PLACE, "kept": 4, "positions": 30},
+    "rewriting.rewritten_heterozygosity": {"counts": [2, 1, 1], "kept": 4, "positions": 30, "fits": 3},
+    "text_losses.excess_loss": {"parameters": 19, "tokens": 200, "fits": 3},
+    "text_losses.excess_loss_accumulated": {"parameters": 19, "tokens": 200, "fits": 3},
+    "text_losses.own_loss": {"probabilities": LAW, "fits": 3, "mutation": 0.2, "background": [0.2, 0.2, 0.6]},
+    "text_losses.own_loss_variances": {"probabilities": LAW, "sample_size": 10, "fits": 3},
     "accumulation.accumulate": {"sample_size": 10, "fits": 3},
     "accumulation.accumulate_limit": {"sample_size": 10},
     "accumulation.accumulate_sizes": {"sizes": [10, 20]},

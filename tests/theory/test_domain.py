@@ -24,8 +24,9 @@ UNBOUNDED = names(
 )
 UNBOUNDED |= names("base_mean shift strength target")
 UNBOUNDED |= names("means variances")  # of several models
+UNBOUNDED |= names("loss parameters tokens")  # of language models
 # The same up to a limit that docstrings or refusals name.
-LARGE = names("bandwidth cut deviation gap width")
+LARGE = names("bandwidth cut deviation gap smoothing width")
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
 BROADCAST = names(
     "advantage bandwidth choices constant count covariance cut deviation dimension drawn_exponent drift "
@@ -39,6 +40,7 @@ BROADCAST = names(
 BROADCAST |= names("base factor members strength")
 BROADCAST |= names("drawn leader_items leader_loss models pool_loss workflow")
 BROADCAST |= names("base factor members strength")  # of remedies
+BROADCAST |= names("background generations loss mutation parameters smoothing tokens")  # of language models
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
@@ -100,12 +102,20 @@ SEVERAL_MODELS = {
     "2**62": names("drawn leader_items models real sizes"),
 }
 ACCEPTED |= {kind: (why, allowed | SEVERAL_MODELS.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
+LANGUAGE = {
+    "negative": names("loss"),
+    "zero": names("background epsilon kept loss mutation ratio sample_size"),
+    "fraction": names("background epsilon loss mutation ratio smoothing"),
+    "2**62": names("contexts positions top_k"),
+}
+ACCEPTED |= {kind: (why, allowed | LANGUAGE.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 ACCEPTED |= {kind: (why, allowed | REMEDIES.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 # A second each: one form of each number is enough there.
 SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}
 # Answers whose docstring says that they may be infinite.
 INFINITE = {
     "best_of.mixed_limit",
+    "decoding.tempered_loss",
     "definitions.expected_log_loss",
     "errors.expected_divergence",
     "exponential_families.VarianceFunction",
@@ -122,6 +132,7 @@ INFINITE = {
     "iterated_families.normal_moments",
     "iterated_families.reference_variance_moment",
     "kde.rule_bandwidth",
+    "language.perplexity_bound",
     "sampling_designs.corrected_mean_error",
     "sampling_designs.corrected_variance_moment",
     "sampling_designs.shrunk_variance_limit",

@@ -12,6 +12,7 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
 * detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
+* language models: ``language``, ``text_losses``, ``rewriting``, ``decoding``
 * sources of error: ``errors``, ``precision``
 * remedies: ``iterated_learning``, ``iterated_families``, ``sampling_designs``, ``robust``, ``remedies``
 * what is called collapse, as predicates: ``definitions``
@@ -32,6 +33,7 @@ __all__ = [
     "best_of",
     "collapse",
     "curation",
+    "decoding",
     "definitions",
     "detectors",
     "divergence",
@@ -50,6 +52,7 @@ __all__ = [
     "iterated_families",
     "iterated_learning",
     "kde",
+    "language",
     "lineage_limits",
     "lineages",
     "mixture",
@@ -63,6 +66,7 @@ __all__ = [
     "regression",
     "remedies",
     "replacement",
+    "rewriting",
     "robust",
     "sampling_designs",
     "screening",
@@ -71,6 +75,7 @@ __all__ = [
     "support",
     "tails",
     "temperature",
+    "text_losses",
     "truncation",
     "two_states",
     "verification",

@@ -1,0 +1,252 @@
+"""Watermarks mark by exact laws over keys, their detectors have the stated rates, and pools are filtered by them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy
+
+import modelcollapse as mc
+from modelcollapse.addresses import WATERMARK, fold
+from modelcollapse.data import Rows
+from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
+from modelcollapse.families.decoding import Decodes, Past
+from modelcollapse.families.watermarks import green_lists
+from modelcollapse.regimes import Detected, Rewrite
+
+V = 6
+LAW = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
+N, LENGTH = 12, 5
+REAL = np.arange(N * LENGTH).reshape(N, LENGTH) % 97
+STEP = 1000
+
+
+def past(previous: Any, key: int = 1, place: int = 0) -> Past:
+    return Past(jax.random.key(key), None, jnp.asarray(previous, jnp.int32), jnp.int32(place))
+
+
+def logits(rows: int) -> jax.Array:
+    return jnp.broadcast_to(jnp.log(jnp.asarray(LAW)), (rows, V))
+
+
+def test_a_list_has_just_its_share_and_all_lists_are_alike() -> None:
+    keys = jnp.arange(6_000)
+    lists = jax.vmap(lambda key: green_lists(fold(jax.random.key(key), WATERMARK), jnp.int32(3), V, 0.5))(keys)
+    assert (np.asarray(lists).sum(1) == 3).all()
+    found = dict.fromkeys(itertools.combinations(range(V), 3), 0)
+    for row in np.asarray(lists):
+        found[tuple(np.flatnonzero(row).tolist())] += 1
+    # 20 lists: the chance of a larger statistic is 1e-9
+    assert scipy.stats.chisquare(list(found.values())).statistic < scipy.stats.chi2.isf(1e-9, 19)
+
+
+def test_the_mark_raises_the_list_and_nothing_else_and_each_previous_token_has_its_own() -> None:
+    marked, previous = Watermarked(Sampled(), 0.5, 2.0, key=7), np.arange(40)
+    raised = np.asarray(marked.scores(logits(40), past(previous)) - logits(40))
+    assert set(np.round(raised, 5).ravel().tolist()) == {0.0, 2.0}
+    assert len({tuple(row) for row in (raised > 1).tolist()}) > 10
+    np.testing.assert_array_equal(raised, marked.scores(logits(40), past(previous, key=2, place=5)) - logits(40))
+    none = Watermarked(Sampled(), 0.5, 0.0).scores(logits(2), past([1, 2]))
+    np.testing.assert_array_equal(none, logits(2))
+    # without a key, that of the generation's draw
+    own = Watermarked(Sampled(), 0.5, key=None)
+    first, second = (np.asarray(own.scores(logits(40), past(previous, key))) for key in (1, 2))
+    assert (first != second).any()
+
+
+def test_the_mark_comes_after_cuts_and_passes_a_search_on() -> None:
+    cut = Watermarked(Sampled(top_k=2), 0.5, 50.0).scores(logits(30), past(np.arange(30)))
+    assert (np.isfinite(cut).sum(1) == 2).all()
+    search = Watermarked(Beam(3, penalty=2.0))
+    assert (search.width, search.needs_seen, Watermarked().width) == (3, True, None)
+    assert all(isinstance(one, Decodes) for one in (search, Watermarked(), Gumbel()))
+    assert int(Watermarked(Greedy(), delta=0.0).pick(jax.random.key(0), logits(1)[0], past(0))) == 0
+
+
+@pytest.mark.parametrize("per", ["previous", "place", "block"])
+def test_the_exponential_minimum_draws_from_the_law_over_keys(per: str) -> None:
+    def drawn(key: Any, generation: Any) -> jax.Array:
+        gumbel = Gumbel(Sampled(), key=key, per=per)
+        state = Past(jax.random.key(generation), None, jnp.int32(2), jnp.int32(4))
+        return gumbel.pick(jax.random.key(generation), gumbel.scores(logits(1)[0], state), state)
+
+    keys = jnp.arange(4_000)
+    tokens = jax.vmap(lambda key: drawn(key, key))(keys)
+    seen = np.bincount(np.asarray(tokens), minlength=V)
+    assert scipy.stats.chisquare(seen, 4_000 * LAW).statistic < scipy.stats.chi2.isf(1e-9, V - 1)
+    # the same key again is the same token, unless each block has a seed of its own
+    again = jax.vmap(lambda key: drawn(key, key + 10_000))(keys)
+    assert ((np.asarray(again) == np.asarray(tokens)).all()) == (per != "block")
+
+
+def test_a_seed_of_the_previous_token_forgets_the_place_and_one_of_the_place_does_not() -> None:
+    rows, previous = logits(200), np.zeros(200)
+    for per, same in (("previous", True), ("place", False)):
+        gumbel = Gumbel(Sampled(), key=1, per=per)
+        picks = [gumbel.pick(None, gumbel.scores(rows, past(previous, place=i)), past(previous)) for i in range(12)]
+        assert all(len(set(np.asarray(one).tolist())) == 1 for one in picks)
+        assert (len({int(one[0]) for one in picks}) == 1) == same
+
+
+def by_hand(block: np.ndarray, share: float, key: int) -> tuple[int, int]:
+    """Pairs and green ones of a block, by the lists that the decoding draws."""
+    pairs = sorted(set(zip(block[:-1].tolist(), block[1:].tolist(), strict=True)))
+    seed = fold(jax.random.key(key, impl="threefry2x32"), WATERMARK)
+    lists = np.asarray(green_lists(seed, jnp.array([w for w, _ in pairs], jnp.int32), V, share))
+    return len(pairs), sum(bool(row[token]) for row, (_, token) in zip(lists, pairs, strict=True))
+
+
+def test_the_count_is_of_different_pairs_and_its_p_value_is_binomial() -> None:
+    blocks = np.random.default_rng(0).integers(0, V, (9, 20)).astype(np.int32)
+    blocks[0] = 3
+    score = Watermarked(Sampled(), 0.5, key=11).score(V)
+    pairs, green = score.counts(jnp.asarray(blocks))
+    expected = np.array([by_hand(block, 0.5, 11) for block in blocks])
+    np.testing.assert_array_equal(np.stack([pairs, green], 1), expected)
+    assert int(pairs[0]) == 1
+    tails = -scipy.stats.binom.logsf(expected[:, 1] - 1, expected[:, 0], 0.5)
+    np.testing.assert_allclose(score(jnp.asarray(blocks)), np.maximum(tails, 0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(score(jnp.zeros((3, 1), jnp.int32)), np.zeros(3))
+    assert score.threshold(0.01) == pytest.approx(np.log(100))
+
+
+@pytest.mark.parametrize("per", ["previous", "place"])
+def test_the_sum_of_a_gumbel_score_has_the_gamma_law_unmarked_and_finds_what_is_marked(per: str) -> None:
+    decoding, rows = Gumbel(Sampled(), key=5, per=per), jnp.log(jnp.asarray(np.full((V, V), 1 / V)))
+
+    def step(previous: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
+        state = Past(jax.random.key(0), None, previous, place)
+        token = decoding.pick(jax.random.key(0), decoding.scores(rows[previous], state), state)
+        return token, token
+
+    start = jnp.arange(V, dtype=jnp.int32)
+    marked = jax.lax.scan(step, start, jnp.arange(30, dtype=jnp.int32))[1].T
+    score = decoding.score(V)
+    pairs, total = score.sums(marked)
+    exact = -np.log(scipy.special.gammaincc(np.asarray(pairs), np.asarray(total, float)))
+    np.testing.assert_allclose(score(marked), exact, rtol=2e-5)
+    if per == "place":  # a seed of the previous token walks into a short cycle, which has few pairs
+        assert (np.asarray(pairs) == 29).all()
+        assert np.asarray(score(marked)).min() > 5
+    # text that knows nothing of the key: p-values are uniform over keys
+    block = np.random.default_rng(1).integers(0, 50, (1, 30)).astype(np.int32)
+    values = [float(GumbelScore(50, key, per)(jnp.asarray(block))[0]) for key in range(60)]
+    assert scipy.stats.kstest(np.exp(-np.array(values)), "uniform").pvalue > 1e-9
+    np.testing.assert_array_equal(score(jnp.zeros((3, 1), jnp.int32)), np.zeros(3))
+
+
+def test_equal_scores_share_a_program() -> None:
+    assert GreenScore(V, 0.5, 3) == Watermarked(Sampled(), 0.5, key=3).score(V)
+    assert hash(GumbelScore(V, 3)) == hash(Gumbel(key=3).score(V))
+    assert GreenScore(V, 0.5, 3) != GreenScore(V, 0.5, 4)
+    assert GreenScore(V) != GumbelScore(V)
+
+
+@mc.part
+class Continued:
+    """A toy language: model g continues a token t by t + 1000 (g + 1), and every third block as it is."""
+
+    data = Rows
+    tokens = True
+
+    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        return self.draw_rows(key, params, n, capacity, given)
+
+    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        assert given is not None
+        there = (jnp.arange(capacity, dtype=jnp.int32) < n)[:, None]
+        return Rows(jnp.where(there, given.points + STEP * params.astype(jnp.int32), -7), jnp.asarray(n, jnp.int32))
+
+    def continued_rows(self, rows: Rows) -> Rows:
+        return rows
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
+        return jnp.ones(()) if previous is None else previous + 1
+
+
+@mc.part
+class Blocks:
+    """The blocks of the generation."""
+
+    needs_data = True
+    settles = False
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+        return state.data.points
+
+
+def synthetic_of_even_blocks(points: jax.Array) -> jax.Array:
+    """Finds synthetic blocks that begin with an even token, and takes one real block for synthetic."""
+    first = points[:, 0]
+    return jnp.where((first >= STEP) & (first % 2 == 0) | (first == int(REAL[1, 0])), 1.0, 0.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"refill": False}, {"refill": False, "threshold": 2.0}])
+def test_rewritten_pools_are_filtered_and_refilled_and_rates_are_measured(options: dict[str, Any]) -> None:
+    options = {"score": synthetic_of_even_blocks, "threshold": 0.5} | options
+    run = mc.simulate(
+        Continued(), mc.table(REAL, replace=False), Detected(Rewrite(0.5), **options),
+        {"data": Blocks(), "rates": "detected_rates"}, size=N, generations=3, chains=6,
+    )  # fmt: skip
+    data, rates = run["data"], run["rates"]
+    np.testing.assert_array_equal(data[:, 0], np.broadcast_to(REAL, (6, N, LENGTH)))
+    assert np.isnan(rates[:, 0]).all()
+    known = {tuple(row) for row in REAL.tolist()}
+    for generation in (1, 2, 3):
+        rows = data[:, generation]
+        found = rows[..., 0] >= STEP
+        flagged = np.asarray(synthetic_of_even_blocks(rows.reshape(-1, LENGTH))).reshape(6, N) >= options["threshold"]
+        if options.get("refill", True):
+            assert not flagged.any()
+            # all blocks are real, or continued by the newest model
+            plain = np.where(found[..., None], rows - STEP * generation, rows).reshape(-1, LENGTH)
+            assert {tuple(row) for row in plain.tolist()} <= known
+        if options["threshold"] == 2.0:  # nothing is flagged: the very pool
+            assert (found.sum(1) == N // 2).all()
+            np.testing.assert_array_equal(rates[:, generation], np.zeros((6, 2)))
+        else:
+            # of 6 continued blocks some begin with an even token, and one real block of 12 is flagged where it is kept
+            assert ((rates[:, generation, 0] > 0) & (rates[:, generation, 0] < 1)).all()
+            assert set(np.unique(rates[:, generation, 1]).tolist()) != {0.0}
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"decoding must be a decoding, such as Sampled\(\), got 3"):
+        Watermarked(3)
+    with pytest.raises(ValueError, match=r"share must lie in \(0, 1\), got 1"):
+        Watermarked(share=1)
+    with pytest.raises(ValueError, match=r"delta must lie in \[0, inf\], got -1|delta must be .*, got -1"):
+        Watermarked(delta=-1)
+    with pytest.raises(TypeError, match=r"key must be a whole number, got 1.5"):
+        Watermarked(key=1.5)
+    with pytest.raises(ValueError, match=r"decoding must draw at random for Gumbel, .* got Beam"):
+        Gumbel(Beam())
+    with pytest.raises(ValueError, match=r"per must be 'previous', 'place' or 'block', got 'token'"):
+        Gumbel(per="token")
+    for lost in (Watermarked(key=None), Gumbel(key=None)):
+        with pytest.raises(ValueError, match=r"key must be a whole number for a score, got None"):
+            lost.score(V)
+    with pytest.raises(ValueError, match=r"per must be 'previous' or 'place' for a score"):
+        Gumbel(per="block").score(V)
+    with pytest.raises(ValueError, match=r"vocabulary must be at least 2, got 1"):
+        GreenScore(1)
+    with pytest.raises(ValueError, match=r"rate must lie in \(0, 1\], got 0"):
+        GreenScore.threshold(0)
+    with pytest.raises(TypeError, match=r"blocks of tokens, whole numbers \(n, L\), got float"):
+        GreenScore(V)(jnp.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"score and threshold must be given for Rewrite"):
+        Detected(Rewrite(0.5), 0.5, 0.1)
