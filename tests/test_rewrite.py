@@ -188,10 +188,9 @@ def test_a_change_of_regime_and_several_models() -> None:
     np.testing.assert_array_equal(models["data"][:, :, 1], blocks(0.3)[1::2])
 
 
-@pytest.mark.parametrize("form", ["counts", "tokens"])
-def test_an_n_gram_model_redraws_places_of_the_text(form: str) -> None:
+def test_an_n_gram_model_redraws_places_of_the_text() -> None:
     text = np.random.default_rng(0).integers(0, 5, (1, 41))
-    family = mc.families.NGram(2, form=form)
+    family = mc.families.NGram(2)
 
     def seen(regime: Any) -> np.ndarray:
         options = {"size": 40, "generations": 3, "chains": 3}
