@@ -194,6 +194,14 @@ def test_a_run_sees_the_data_set_of_each_generation_and_its_first_model() -> Non
     np.testing.assert_array_equal(run["some"], data[:, :, :3])
 
 
+def test_a_data_set_holds_observables_of_different_numbers_of_blocks() -> None:
+    data = made().to_dataset()
+    assert data["own losses"].dims == ("chain", "generation", "block")
+    assert data["blocks"].dims == ("chain", "generation", "block", "place")
+    assert data["some"].dims == ("chain", "generation", "block of some", "place")
+    np.testing.assert_array_equal(data["some"], data["blocks"][:, :, :3])
+
+
 class Letters:
     def decode(self, ids: Any) -> str:
         return "".join("abcde"[i] for i in ids)

@@ -8,7 +8,9 @@ import itertools
 import math
 from typing import Any
 
+import jax
 import numpy as np
+from prediction_cells import taken_down
 
 import modelcollapse as mc
 from modelcollapse import families, observables, regimes
@@ -43,7 +45,8 @@ def draws(row: Row, number: int) -> list[tuple[tuple[int, ...], float]]:
 
 
 def counts_of(tokens: Any) -> tuple[int, ...]:
-    return tuple(list(tokens).count(a) for a in range(V))
+    given = list(tokens)
+    return tuple(given.count(a) for a in range(V))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +62,15 @@ class Chain:
 
     # --- the process -------------------------------------------------------------------------------------------------
 
-    def predictions(self) -> Any:
+    @functools.cache  # noqa: B019
+    def predictions(self, bits: int = 64) -> Any:
+        """In this precision; rules that answer are taken down."""
+        with jax.enable_x64(bits == 64), taken_down():
+            return self._predictions()
+
+    def _predictions(self) -> Any:
         given = {k: np.array(v) if isinstance(v, tuple) else v for k, v in self.smoothing}
-        family = families.NGram(prompts=self.prompts, form=self.form, vocabulary=V, **given)
+        family = families.NGram(prompts=self.prompts, form=self.form, **given)
         source = mc.text.tokens(np.array(BLOCKS), V, replace=self.replace)
         regime = None if self.share is None else regimes.Rewrite(self.share)
         return mc.predictions(family, source, regime, self.observed(), size=self.size, generations=FITS - 1)
