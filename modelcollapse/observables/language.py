@@ -106,6 +106,8 @@ class _Own:
         if not self.under:
             return carry
         early = state.generation <= self.under
+        if not isinstance(state.generation, jax.Array):  # on the host
+            return state.params if early else carry
         return jax.tree.map(lambda new, old: jnp.where(early, new, old), state.params, carry)
 
     def losses(self, carry: Carry, state: State) -> tuple[jax.Array, jax.Array]:

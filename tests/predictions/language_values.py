@@ -64,9 +64,7 @@ class Chain:
         family = families.NGram(prompts=self.prompts, form=self.form, vocabulary=V, **given)
         source = mc.text.tokens(np.array(BLOCKS), V, replace=self.replace)
         regime = None if self.share is None else regimes.Rewrite(self.share)
-        return mc.predictions(
-            family, source, regime, self.observed(), size=self.size, generations=FITS - 1
-        )
+        return mc.predictions(family, source, regime, self.observed(), size=self.size, generations=FITS - 1)
 
     def observed(self) -> dict[str, Any]:
         found = {name: name for name in ("heterozygosity", "entropy", "support_size")}
