@@ -185,7 +185,7 @@ def single_lost(params: NextTokens) -> jax.Array:
     return params.probabilities[0, 4] == 0
 
 
-@M.claim(rewriting.rewritten_heterozygosity, rewriting.rewritten, tier="quick", chains=60_000)
+@M.claim(rewriting.rewritten_heterozygosity, rewriting.rewritten, chains=60_000)
 def kept_in_place(lab: Lab) -> Iterator[Evidence]:
     """A share of real tokens kept in place holds diversity up: H' = k2 H_0 + (1-1/n)(k1 H_0 + k0 H)"""
     size, fits = int(WHOLE.sum()), 4
