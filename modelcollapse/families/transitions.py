@@ -52,6 +52,10 @@ class Transitions:
     def table(self, vocabulary: int) -> jax.Array:
         return self.counts
 
+    def unigrams(self, vocabulary: int) -> jax.Array:
+        """How often each token is there, ``(V,)`` int32."""
+        return self.counts.sum(0, dtype=jnp.int32)
+
     def sound(self) -> jax.Array:
         """Whether this can be fitted, boolean ``()``."""
         return (self.counts >= 0).all()
@@ -157,16 +161,23 @@ class Places:
         # more laws of old than there is room for: some context would lose tokens in silence
         return Places(jnp.where(starts[-1] <= place.size, tokens, -1)[None], self.passes, starts)
 
+    @property
+    def there(self) -> jax.Array:
+        """``(R, N)``: which places hold a token."""
+        passes = jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes
+        return passes[:, None] & (jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1])[None]
+
     def table(self, vocabulary: int) -> jax.Array:
         """Counts ``(C, V)`` int32."""
         counts = jnp.zeros((self.starts.size - 1, vocabulary), jnp.int32)
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
-        return counts.at[self.contexts()[None], self.tokens].add(there.astype(jnp.int32), mode="drop")
+        return counts.at[self.contexts()[None], self.tokens].add(self.there.astype(jnp.int32), mode="drop")
+
+    def unigrams(self, vocabulary: int) -> jax.Array:
+        """How often each token is there, ``(V,)`` int32."""
+        return jnp.zeros(vocabulary, jnp.int32).at[self.tokens].add(self.there.astype(jnp.int32), mode="drop")
 
     def sound(self) -> jax.Array:
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
-        inside = jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1]
-        return ((self.tokens >= 0) | ~there | ~inside[None]).all()
+        return ((self.tokens >= 0) | ~self.there).all()
 
     def seen(self, contexts: jax.Array, tokens: jax.Array) -> jax.Array:
         """How often ``tokens`` (n,) follow ``contexts`` (n,), int32, by two searches among the sorted places."""
@@ -188,10 +199,8 @@ class Places:
 
     def _codes(self) -> jax.Array:
         """Context and token of each place as one number, in order, and the largest number for what is not there."""
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
         context = jnp.broadcast_to(self.contexts()[None], self.tokens.shape)
-        there = there & (context < self.starts.size - 1)
-        return jnp.sort(jnp.where(there, _code(context, self.tokens), _NOTHING).reshape(-1))
+        return jnp.sort(jnp.where(self.there, _code(context, self.tokens), _NOTHING).reshape(-1))
 
     @staticmethod
     def capacity_for(size: int) -> int:

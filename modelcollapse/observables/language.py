@@ -18,14 +18,24 @@ from modelcollapse import arguments
 from modelcollapse.laws import Table
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.observables.texts import blocks_of
-from modelcollapse.protocols import Carry, Family, HasPoints, LosesOnData, Params, PredictsTokens, ScoresTokens, Truth
+from modelcollapse.protocols import (
+    Carry,
+    Family,
+    HasPoints,
+    LosesOnData,
+    MayForget,
+    Params,
+    PredictsTokens,
+    ScoresTokens,
+    Truth,
+)
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
     from modelcollapse.loop import State
 
 
-def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
+def log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
     """``(n, L - 1)`` under ``params``, by the family of the run or by the parameters themselves."""
     if isinstance(params, ScoresTokens):
         return jnp.asarray(params.log_probabilities(blocks))
@@ -43,12 +53,18 @@ class CrossEntropy(Momentary):
     blocks: Any
 
     units = "nats"
+    finite = False  # whether tokens of probability 0 are left out
 
     def __post_init__(self) -> None:
         arguments.converted(self, blocks=_blocks)
 
     def check_family(self, family: Family) -> None:
-        """Refuse tokens that the family does not know."""
+        """Refuse tokens that the family does not know, and losses that would be infinite."""
+        if isinstance(family, MayForget) and family.forgets and not self.finite:
+            raise ValueError(
+                f"{type(family).__name__} must be smoothed for the loss of a text, which is infinite once one of its "
+                "n-grams is lost: give it a smoothing, or use living_cross_entropy(blocks) and lost_share(blocks)"
+            )
         if not isinstance(family, PredictsTokens) or arguments.traced(self.blocks):
             return
         largest = int(np.max(self.blocks))
@@ -59,7 +75,7 @@ class CrossEntropy(Momentary):
             )
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        return -_log_probabilities(state, state.params, self.blocks).mean()
+        return -log_probabilities(state, state.params, self.blocks).mean()
 
 
 @part
@@ -95,7 +111,7 @@ class _Own:
     def losses(self, carry: Carry, state: State) -> tuple[jax.Array, jax.Array]:
         """The mean loss of each block, ``(capacity,)``, and which of them count: none before that generation."""
         blocks, there = blocks_of(state)
-        return -_log_probabilities(state, carry, blocks).mean(1), there & (state.generation >= self.under)
+        return -log_probabilities(state, carry, blocks).mean(1), there & (state.generation >= self.under)
 
 
 @part

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from modelcollapse import arguments
 from modelcollapse.observables.registry import Momentary
-from modelcollapse.protocols import Carry, HasPoints, HasRoom, Truth
+from modelcollapse.protocols import Carry, CountsTokens, HasPoints, HasRoom, Truth
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -112,6 +112,10 @@ class Unigrams(_OfBlocks):
 
     def __post_init__(self) -> None:
         arguments.converted(self, vocabulary=arguments.count)
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        data = state.data
+        return data.unigrams(self.vocabulary) if isinstance(data, CountsTokens) else self.of(*blocks_of(state))
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
         inside = (blocks >= 0) & (blocks < self.vocabulary)
