@@ -7,7 +7,7 @@ in the features of a small classifier, the bound on real images that no model ha
 classifier sees. Harm is the difference to the control after five generations; what is left of it after ten is 0 where
 the model recovered.
 
-New weights forget: healed at once, in the very numbers of the control. Whether the last weights recover is what the
+New weights forget: they heal at once, in the very numbers of the control. Whether the last weights recover is what the
 error bars say. A run that was stopped goes on after the last condition in its table.
 """
 
