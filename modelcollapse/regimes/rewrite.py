@@ -102,7 +102,7 @@ class Rewrite:
         return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
 
     def _rewritten(
-        self, key: jax.Array, model: Stream, blocks: Any, size: jax.Array, generation: int | jax.Array,
+        self, key: jax.Array, model: Stream, blocks: Rewritable, size: jax.Array, generation: int | jax.Array,
         draw: Callable[..., Any],
     ) -> Any:  # fmt: skip
         _check(model.law.family)
