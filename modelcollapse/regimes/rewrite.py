@@ -107,7 +107,7 @@ class Rewrite:
     ) -> Any:  # fmt: skip
         _check(model.law.family)
 
-        def continued(n: Count, given: Rows) -> Any:
+        def continued(n: Count, given: Any) -> Any:
             return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         return blocks.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
