@@ -72,6 +72,7 @@ PROGRAMS: dict[str, int] = {
     "test_training.py": 80,
     "test_transport.py": 210,
     "test_vae.py": 490,
+    "test_watermarks.py": 110,
     "test_workers.py": 120,
     "test_wrapping.py": 290,
 }
