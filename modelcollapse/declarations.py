@@ -323,6 +323,21 @@ class LosesOnData(Protocol):
 
 
 @runtime_checkable
+class MayForget(Protocol):
+    """A family that ``forgets``, as far as is known, when a token that is not drawn has probability 0 from then on."""
+
+    @property
+    def forgets(self) -> bool: ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A data set without blocks that knows how often it has each token below ``vocabulary``, ``(V,)`` int32."""
+
+    def unigrams(self, vocabulary: int) -> jax.Array: ...
+
+
+@runtime_checkable
 class Diverse(Protocol):
     """Parameters of several laws that know their diversity: distinct items, heterozygosity and entropy, each ``()``."""
 

@@ -19,6 +19,7 @@ from modelcollapse.declarations import Bounded as Bounded
 from modelcollapse.declarations import ByRows as ByRows
 from modelcollapse.declarations import ChecksFamily as ChecksFamily
 from modelcollapse.declarations import ComesShort as ComesShort
+from modelcollapse.declarations import CountsTokens as CountsTokens
 from modelcollapse.declarations import Detokenizes as Detokenizes
 from modelcollapse.declarations import Diverse as Diverse
 from modelcollapse.declarations import Divides as Divides
@@ -38,6 +39,7 @@ from modelcollapse.declarations import HoldsRows as HoldsRows
 from modelcollapse.declarations import InPlace as InPlace
 from modelcollapse.declarations import LosesOnData as LosesOnData
 from modelcollapse.declarations import Marks as Marks
+from modelcollapse.declarations import MayForget as MayForget
 from modelcollapse.declarations import Moments as Moments
 from modelcollapse.declarations import Movable as Movable
 from modelcollapse.declarations import Multiplies as Multiplies

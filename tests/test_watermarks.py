@@ -12,7 +12,6 @@ import pytest
 import scipy
 
 import modelcollapse as mc
-from modelcollapse.addresses import WATERMARK, fold
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
@@ -45,7 +44,7 @@ SCORED = jax.jit(lambda score, blocks: score(blocks), static_argnums=0)
 
 def test_a_list_has_just_its_share_and_all_lists_are_alike() -> None:
     keys = np.arange(6_000)
-    one = lambda key: green_lists(fold(jax.random.key(key), WATERMARK), jnp.int32(3), V, 0.5)  # noqa: E731
+    one = lambda key: green_lists(jax.random.key(key), jnp.int32(3), V, 0.5)  # noqa: E731
     lists = jax.jit(jax.vmap(one))(keys)
     assert (np.asarray(lists).sum(1) == 3).all()
     found = dict.fromkeys(itertools.combinations(range(V), 3), 0)

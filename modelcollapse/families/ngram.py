@@ -14,117 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.addresses import NGRAM_ORDER, NGRAM_PROMPTS, NGRAM_TOKENS, fold
+from modelcollapse.addresses import NGRAM_TOKENS, fold
 from modelcollapse.data import Rows
-from modelcollapse.families import ngram_draws
+from modelcollapse.families import decoded_draws, next_draws
 from modelcollapse.families.decoding import Sampled
-from modelcollapse.families.real_text import Text, counted, ngrams, text_of
+from modelcollapse.families.next_tokens import CELLS, NextTokens
+from modelcollapse.families.real_text import RealText, Text, counted, ngrams, rows_of_places, sizes, starts_of, text_of
 from modelcollapse.families.transitions import Places, Transitions
 from modelcollapse.laws import Law, Table
 from modelcollapse.protocols import Count, InPlace, Needs, Regime, Source
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import exact, multinomial
 
-CELLS = 10**7
-"""Beyond so many cells, contexts times tokens, a data set has no table of counts."""
 _CELL = 50
 """What drawing a count costs, in tokens drawn one by one."""
-
-
-@part
-class NextTokens:
-    r"""The law of an n-gram model: of the next token after each of C contexts, before any decoding.
-
-    .. math:: p_c(a) = (1 - g_c) X_{ca} / M_c + g_c u_a
-
-    Attributes
-    ----------
-    seen
-        The M tokens after each context that the model was fitted to: X. A context without any has those of its last
-        fit.
-    mutation
-        ``(C,)``: the weight g of the background.
-    background
-        ``(V,)``: the law u.
-    weights
-        ``(C,)``: the share of each context in the real text.
-    """
-
-    seen: Transitions | Places
-    mutation: jax.Array
-    background: jax.Array
-    weights: jax.Array
-
-    @property
-    def probabilities(self) -> jax.Array:
-        """``(C, V)``."""
-        return self._smoothed(self.seen.table(self.background.size), self.seen.of_contexts, self.mutation)
-
-    def rows(self, contexts: jax.Array) -> jax.Array:
-        """The laws ``(K, V)`` of some contexts, by number, in ascending order."""
-        if isinstance(self.seen, Transitions):
-            return self.probabilities[contexts]
-        vocabulary, place = self.background.size, self.seen.contexts()
-        there = (jnp.arange(len(self.seen.tokens), dtype=jnp.int32) < self.seen.passes)[:, None]
-        row = exact.search(contexts, place) - 1
-        mine = (row >= 0) & (contexts[jnp.maximum(row, 0)] == place)
-        row = jnp.where(mine, row, contexts.size)[None]
-        counts = jnp.zeros((contexts.size, vocabulary), jnp.int32)
-        counts = counts.at[row, self.seen.tokens].add(there.astype(jnp.int32), mode="drop")
-        return self._smoothed(counts, self.seen.of_contexts[contexts], self.mutation[contexts])
-
-    def _smoothed(self, counts: jax.Array, total: jax.Array, mutation: jax.Array) -> jax.Array:
-        g, u = mutation[:, None], self.background[None]
-        return (1 - g) * frequencies(counts, total[:, None], g.dtype) + g * u
-
-    def of_next(self, contexts: jax.Array, tokens: jax.Array) -> jax.Array:
-        """Probabilities ``(n,)`` of ``tokens`` (n,) after ``contexts`` (n,), by number; after number C, which the text
-        lacks, those of the background, or 0 without smoothing.
-        """
-        g, total = self.mutation, self.seen.of_contexts
-        g = jnp.append(g, (g.max() > 0).astype(g.dtype))[contexts]
-        raw = frequencies(self.seen.seen(contexts, tokens), jnp.append(total, 1)[contexts], g.dtype)
-        return (1 - g) * raw + g * self.background[tokens]
-
-    @property
-    def support_size(self) -> jax.Array:
-        """How many different n-grams the model was fitted to, int32 ``()``."""
-        if self._small:
-            return (self.seen.table(self.background.size) > 0).sum(dtype=jnp.int32)
-        return (self.seen.runs()[2] > 0).sum(dtype=jnp.int32)  # type: ignore[union-attr]
-
-    @property
-    def heterozygosity(self) -> jax.Array:
-        r"""Probability :math:`\sum_c w_c (1 - \sum_a p_c(a)^2)` that two tokens after one context differ, ``()``."""
-        return self._mean(lambda p: p * (1 - p))
-
-    @property
-    def entropy(self) -> jax.Array:
-        r"""Conditional entropy :math:`-\sum_c w_c \sum_a p_c(a) \ln p_c(a)`, in nats, ``()``."""
-        return self._mean(jax.scipy.special.entr)
-
-    @property
-    def _small(self) -> bool:
-        return isinstance(self.seen, Transitions) or self.mutation.size * self.background.size <= CELLS
-
-    def _mean(self, function: Any) -> jax.Array:
-        """The mean over contexts, by their real shares, of the sum of a function of the probabilities of tokens."""
-        if self._small:
-            return self.weights @ function(self.probabilities).sum(1)
-        context, token, times = self.seen.runs()  # type: ignore[union-attr]
-        total, g, u = self.seen.of_contexts, self.mutation, self.background
-        unseen = jax.lax.map(lambda share: function(share * u).sum(), g, batch_size=64)
-        here = jnp.minimum(context, g.size - 1)
-        low = g[here] * u[jnp.clip(token, 0, u.size - 1)]
-        p = (1 - g[here]) * frequencies(times, total[here], g.dtype) + low
-        gained = jnp.where(times > 0, self.weights[here] * (function(p) - function(low)), 0.0)
-        return self.weights @ unseen + gained.sum()
-
-
-def frequencies(counts: jax.Array, total: jax.Array, dtype: Any) -> jax.Array:
-    """Counts over their totals; all of them is exactly 1, which a product with a rounded reciprocal is not."""
-    share = counts.astype(dtype) / jnp.maximum(total, 1).astype(dtype)
-    return jnp.where((counts == total) & (total > 0), 1.0, share)
 
 
 @part
@@ -173,7 +75,7 @@ class NGram:
         If the source is no text, or holds something other than whole numbers.
     ValueError
         If a token lies outside the vocabulary, the text has blocks shorter than the order or a single word; if
-        ``decoding`` needs the tokens before the context; or if a regime asks for part of a text whose prompts are fixed.
+        ``decoding`` needs the tokens before the context; or if a regime asks for part of a text with fixed prompts.
     """
 
     order: int = static(default=2)
@@ -239,11 +141,10 @@ class NGram:
     def told(self, source: Source) -> NGram:
         """This family with the contexts of a text."""
         text = self.reading(source).family.text
-        if self.background is not None and not arguments.traced(self.background):
-            if len(self.background) != text.vocabulary:
-                raise ValueError(
-                    f"background must have one entry for each of {text.vocabulary} tokens, got {len(self.background)}"
-                )
+        if self.background is not None and len(self.background) != text.vocabulary:
+            raise ValueError(
+                f"background must have one entry for each of {text.vocabulary} tokens, got {len(self.background)}"
+            )
         return dataclasses.replace(self, text=text, vocabulary=text.vocabulary)
 
     def check_needs(self, regime: Regime, needs: Needs) -> None:
@@ -260,11 +161,11 @@ class NGram:
                 )
             if needs.least != whole and not in_place:
                 raise ValueError(
-                    f"{type(regime).__name__} draws part of a data set, and a model with fixed prompts goes through the "
-                    f"whole text each time: use Rewrite(share), which keeps a share of the text in its place, or "
+                    f"{type(regime).__name__} draws part of a data set, and a model with fixed prompts goes through "
+                    "the whole text each time: use Rewrite(share), which keeps a share of the text in its place, or "
                     "NGram(prompts='random')"
                 )
-        elif self.data is Places and (in_place or not once or needs.least < needs.draw.min()):
+        elif self.data is Places and not in_place and (not once or needs.least < needs.draw.min()):
             raise ValueError(
                 f"{type(regime).__name__} needs parts or pools of data sets, which random prompts have as counts only: "
                 "use NGram(form='counts')"
@@ -274,20 +175,22 @@ class NGram:
         """A token for each place: of the places of ``given``, after the contexts that these have."""
         text, draw = self._text(), fold(key, NGRAM_TOKENS)
         if self.data is Transitions:
-            sizes = _sizes(key, text, n, self.prompts) if given is None else given.of_contexts
+            number = sizes(key, text, n, self.prompts) if given is None else given.of_contexts
             if self.decoding is None:
-                return ngram_draws.counts(draw, params.probabilities, sizes)
-            p = params.probabilities
-            return ngram_draws.decoded_counts(self.decoding, key, draw, p, text, sizes, capacity)
-        starts, context = _starts(key, text, n, self.prompts, capacity)
+                return next_draws.counts(draw, params.probabilities, number)
+            return decoded_draws.counts(self.decoding, key, draw, params.probabilities, text, number, capacity)
+        if given is None:
+            starts, context = starts_of(key, text, n, self.prompts, capacity)
+        else:
+            starts, context = given.starts, given.contexts()
         if self.decoding is None:
             background = text.vocabulary if self.background is None else params.background
-            return ngram_draws.places(draw, params.seen, starts, context, params.mutation, background)  # type: ignore[arg-type]
-        return ngram_draws.decoded_places(self.decoding, key, draw, params, text, starts, context)
+            return next_draws.places(draw, params.seen, starts, context, params.mutation, background)  # type: ignore[arg-type]
+        return decoded_draws.places(self.decoding, key, draw, params, text, starts, context)
 
     def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Any = None) -> Rows:
         """The same tokens as n-grams ``(capacity, order)``, context and token, in random order."""
-        return _rows(key, self._text(), self.draw(key, params, n, capacity, given), capacity)
+        return rows_of_places(key, self._text(), self.draw(key, params, n, capacity, given), capacity)
 
     def continued_rows(self, rows: Any) -> Any:
         """Real places as they are: what follows their contexts is drawn."""
@@ -359,7 +262,7 @@ class NGram:
         return loss / data.size.astype(loss.dtype)
 
     @property
-    def unsmoothed(self) -> bool:
+    def forgets(self) -> bool:
         """Whether a token that is lost has probability 0; False where that is not known."""
         given = [one for one in (self.strength, self.interpolation) if one is not None] or [self.smoothing]
         return not arguments.traced(given[0]) and float(np.max(given[0])) == 0
@@ -370,41 +273,6 @@ class NGram:
         return self.text
 
 
-@part
-class RealText:
-    """What is real for an n-gram model: the tokens of a text, each after its own context."""
-
-    text: Text
-    prompts: str = static(default="fixed")
-    replace: bool = static(default=True)
-
-    @property
-    def data(self) -> type[Any]:
-        return type(self.text.data)
-
-    def law(self) -> NextTokens:
-        """The frequencies of the text itself."""
-        family = NGram(self.text.order, vocabulary=self.text.vocabulary, text=self.text)
-        return family.fit(jax.random.key(0), self.text.data, None)
-
-    def whole(self) -> Any:
-        """The text itself."""
-        return jax.tree.map(jnp.asarray, self.text.data)
-
-    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Any:
-        draw = fold(key, NGRAM_TOKENS)
-        if not self.replace:
-            return self.whole() if self.prompts == "fixed" else self.whole().take(draw, n, capacity)
-        if self.data is Transitions:
-            return ngram_draws.counts(draw, params.seen.counts, _sizes(key, self.text, n, self.prompts))  # type: ignore[union-attr]
-        starts, context = _starts(key, self.text, n, self.prompts, capacity)
-        vocabulary = self.text.vocabulary
-        return ngram_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
-
-    def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Rows:
-        return _rows(key, self.text, self.draw(key, params, n, capacity), capacity)
-
-
 def _decoding(name: str, value: Any) -> Any:
     """A decoding that needs no tokens before the context; None for pure sampling."""
     if value is None:
@@ -412,8 +280,8 @@ def _decoding(name: str, value: Any) -> Any:
     arguments.having(name, value, ("scores", "pick", "width", "needs_seen"))
     if value.needs_seen:
         raise ValueError(
-            f"{name} must not need the tokens seen so far, as a penalty for repetition does, for NGram, which knows the "
-            f"context alone; got {value!r}"
+            f"{name} must not need the tokens seen so far, as a penalty for repetition does, for NGram, which knows "
+            f"the context alone; got {value!r}"
         )
     pure = isinstance(value, Sampled) and not arguments.traced(value) and repr(value) == repr(Sampled())
     return None if pure else value
@@ -430,37 +298,3 @@ def _check_smoothing(family: NGram) -> None:
         )
     if family.background is not None and given not in (["strength"], ["interpolation"]):
         raise ValueError("background must come with a strength or an interpolation, got neither")
-
-
-def _sizes(key: jax.Array, text: Text, n: Count, prompts: str) -> jax.Array:
-    """How many of ``n`` places each context has, ``(C,)`` int32."""
-    if prompts == "fixed":
-        return jnp.where(jnp.asarray(n) > 0, text.sizes, 0)
-    return multinomial(fold(key, NGRAM_PROMPTS), jnp.asarray(n, jnp.int32), text.sizes)
-
-
-def _starts(key: jax.Array, text: Text, n: Count, prompts: str, capacity: int) -> tuple[jax.Array, jax.Array]:
-    """Where the places of each context begin, ``(C + 1,)``, and the context of each place ``(width,)``."""
-    if prompts == "fixed":
-        starts = jnp.asarray(text.starts)
-        return starts, exact.search(starts[1:], jnp.arange(text.data.tokens.shape[1], dtype=jnp.int32))
-    sizes = _sizes(key, text, n, prompts)
-    starts = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(sizes, dtype=jnp.int32)])
-    # laws that contexts without data keep need room too: more has a chance below 1e-12
-    kept = capacity + sizes.size
-    width = kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
-    return starts, exact.search(starts[1:], jnp.arange(width, dtype=jnp.int32))
-
-
-def _rows(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:
-    """The n-grams of a data set, in random order."""
-    count, contexts = data.size, jnp.asarray(text.contexts)
-    row = jnp.arange(capacity, dtype=jnp.int32)
-    bits = jnp.where(row < count, jax.random.bits(fold(key, NGRAM_ORDER), (capacity,), jnp.uint32) >> 1, jnp.uint32(0xFFFFFFFF))
-    item = jnp.argsort(bits).astype(jnp.int32)
-    if isinstance(data, Transitions):
-        cell = exact.search(jnp.cumsum(data.counts.reshape(-1), dtype=jnp.int32), item)
-        context, token = jnp.divmod(jnp.minimum(cell, data.counts.size - 1), text.vocabulary)
-    else:
-        context, token = exact.search(data.starts[1:], item), data.tokens[0, item]
-    return Rows(jnp.concatenate([contexts[jnp.minimum(context, len(contexts) - 1)], token[:, None]], axis=1), count)

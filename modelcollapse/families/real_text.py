@@ -14,10 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.addresses import NGRAM_ORDER, NGRAM_PROMPTS, NGRAM_TOKENS, fold
+from modelcollapse.data import Rows
+from modelcollapse.families import next_draws
+from modelcollapse.families.next_tokens import NextTokens
 from modelcollapse.families.transitions import Places, Transitions
 from modelcollapse.laws import Table
+from modelcollapse.protocols import Count
 from modelcollapse.pytree import part, static
-from modelcollapse.sampling import exact
+from modelcollapse.sampling import exact, multinomial
 
 
 @part
@@ -116,3 +121,83 @@ def counted(text: Text) -> Text:
     places = np.repeat(np.arange(len(text.contexts)), np.diff(text.starts))
     np.add.at(counts, (places, np.asarray(text.data.tokens[0])), 1)
     return Text(text.contexts, text.starts, Transitions(jnp.asarray(counts)), text.vocabulary)
+
+
+@part
+class RealText:
+    """What is real for an n-gram model: the tokens of a text, each after its own context."""
+
+    text: Text
+    prompts: str = static(default="fixed")
+    replace: bool = static(default=True)
+
+    @property
+    def data(self) -> type[Any]:
+        return type(self.text.data)
+
+    def law(self) -> NextTokens:
+        """The frequencies of the text itself."""
+        dtype, text = jnp.result_type(float), self.text
+        sizes = text.sizes.astype(dtype)
+        uniform = jnp.full(text.vocabulary, 1 / text.vocabulary, dtype)
+        return NextTokens(text.data, jnp.zeros_like(sizes), uniform, sizes / sizes.sum())
+
+    def whole(self) -> Any:
+        """The text itself."""
+        return jax.tree.map(jnp.asarray, self.text.data)
+
+    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Any:
+        draw = fold(key, NGRAM_TOKENS)
+        if not self.replace:
+            return self.whole() if self.prompts == "fixed" else self._part(draw, n, capacity)
+        if self.data is Transitions:
+            return next_draws.counts(draw, params.seen.counts, sizes(key, self.text, n, self.prompts))  # type: ignore[union-attr]
+        starts, context = starts_of(key, self.text, n, self.prompts, capacity)
+        vocabulary = self.text.vocabulary
+        return next_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
+
+    def _part(self, key: jax.Array, n: Count, capacity: int) -> Any:
+        part = self.whole().take(key, n, capacity)
+        return part.with_width(_width(self.text, capacity)) if isinstance(part, Places) else part
+
+    def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Rows:
+        return rows_of_places(key, self.text, self.draw(key, params, n, capacity), capacity)
+
+
+def sizes(key: jax.Array, text: Text, n: Count, prompts: str) -> jax.Array:
+    """How many of ``n`` places each context has, ``(C,)`` int32."""
+    if prompts == "fixed":
+        return jnp.where(jnp.asarray(n) > 0, text.sizes, 0)
+    return multinomial(fold(key, NGRAM_PROMPTS), jnp.asarray(n, jnp.int32), text.sizes)
+
+
+def starts_of(key: jax.Array, text: Text, n: Count, prompts: str, capacity: int) -> tuple[jax.Array, jax.Array]:
+    """Where the places of each context begin, ``(C + 1,)``, and the context of each place ``(width,)``."""
+    if prompts == "fixed":
+        starts = jnp.asarray(text.starts)
+        return starts, exact.search(starts[1:], jnp.arange(text.data.tokens.shape[1], dtype=jnp.int32))
+    ends = jnp.cumsum(sizes(key, text, n, prompts), dtype=jnp.int32)
+    starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends])
+    return starts, exact.search(starts[1:], jnp.arange(_width(text, capacity), dtype=jnp.int32))
+
+
+def _width(text: Text, capacity: int) -> int:
+    """Room for the tokens of random prompts, and of the laws that contexts without data keep: more has a chance below
+    1e-12.
+    """
+    kept = capacity + len(text.contexts)
+    return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
+
+
+def rows_of_places(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:
+    """The n-grams of a data set, in random order."""
+    count, contexts = data.size, jnp.asarray(text.contexts)
+    row = jnp.arange(capacity, dtype=jnp.int32)
+    bits = jax.random.bits(fold(key, NGRAM_ORDER), (capacity,), jnp.uint32) >> 1
+    item = jnp.argsort(jnp.where(row < count, bits, jnp.uint32(0xFFFFFFFF))).astype(jnp.int32)
+    if isinstance(data, Transitions):
+        cell = exact.search(jnp.cumsum(data.counts.reshape(-1), dtype=jnp.int32), item)
+        context, token = jnp.divmod(jnp.minimum(cell, data.counts.size - 1), text.vocabulary)
+    else:
+        context, token = exact.search(data.starts[1:], item), data.tokens[0, item]
+    return Rows(jnp.concatenate([contexts[jnp.minimum(context, len(contexts) - 1)], token[:, None]], axis=1), count)

@@ -52,6 +52,10 @@ class Transitions:
     def table(self, vocabulary: int) -> jax.Array:
         return self.counts
 
+    def unigrams(self, vocabulary: int) -> jax.Array:
+        """How often each token is there, ``(V,)`` int32."""
+        return self.counts.sum(0, dtype=jnp.int32)
+
     def sound(self) -> jax.Array:
         """Whether this can be fitted, boolean ``()``."""
         return (self.counts >= 0).all()
@@ -111,24 +115,37 @@ class Places:
         missing = -(-capacity // self.tokens.shape[1]) - len(self.tokens)
         return self if missing <= 0 else Places(jnp.pad(self.tokens, ((0, missing), (0, 0))), self.passes, self.starts)
 
+    def with_width(self, places: int) -> Places:
+        """The same with room for ``places`` in each pass, or as it is if there are more."""
+        missing = max(places - self.tokens.shape[1], 0)
+        return Places(jnp.pad(self.tokens, ((0, 0), (0, missing))), self.passes, self.starts)
+
     def take(self, key: jax.Array, n: Count, capacity: int) -> Places:
-        raise TypeError(
-            "a random part of a text needs counts, and this data set has the token of each place: use "
-            "NGram(form='counts')"
-        )
+        """A uniformly random subset of ``n`` places of one pass, in room for as many as now."""
+        if len(self.tokens) > 1:
+            raise TypeError("a random part of several passes through a text needs counts: use NGram(form='counts')")
+        stays = self._chosen(key, n)
+        before = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(stays, dtype=jnp.int32)])
+        return Places(self.tokens[:, jnp.argsort(~stays, stable=True)], self.passes, before[self.starts])
 
     def rewritten(self, key: jax.Array, kept: Count, draw: Callable[[Count, Places], Places]) -> Places:
-        """A uniformly random subset of ``kept`` places of one pass stays, bit for bit; ``draw`` gives a pass for the
-        others.
+        """A uniformly random subset of ``kept`` places of one pass stays, bit for bit; ``draw`` gives a whole pass, of
+        which the others have their tokens.
+        """
+        stays = self._chosen(key, kept)
+        new = draw(self.size - jnp.asarray(kept, jnp.int32), self)
+        return Places(jnp.where(stays[None], self.tokens, new.tokens[:1]), self.passes, self.starts)
 
-        Places are ordered by 31 random bits each; a tie (probability below N^2 / 2^32) prefers the earlier one.
+    def _chosen(self, key: jax.Array, n: Count) -> jax.Array:
+        """A random ``n`` of the places of a pass, booleans ``(N,)``.
+
+        They are ordered by 31 random bits each; a tie (probability below N^2 / 2^32) prefers the earlier one.
         """
         there = jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1]
         bits = jnp.where(there, jax.random.bits(key, there.shape, jnp.uint32) >> 1, jnp.uint32(0xFFFFFFFF))
         order = jnp.argsort(bits, stable=True)
-        stays = jnp.zeros(there.shape, bool).at[order].set(jnp.arange(there.size, dtype=jnp.int32) < kept)
-        new = draw(self.size - jnp.asarray(kept, jnp.int32), self)
-        return Places(jnp.where(stays[None], self.tokens, new.tokens[:1]), self.passes, self.starts)
+        n = jnp.minimum(n, self.starts[-1])
+        return jnp.zeros(there.shape, bool).at[order].set(jnp.arange(there.size, dtype=jnp.int32) < n)
 
     def over(self, before: Places) -> Places:
         """The same, with the tokens that contexts without any had ``before``; for one pass."""
@@ -144,16 +161,23 @@ class Places:
         # more laws of old than there is room for: some context would lose tokens in silence
         return Places(jnp.where(starts[-1] <= place.size, tokens, -1)[None], self.passes, starts)
 
+    @property
+    def there(self) -> jax.Array:
+        """``(R, N)``: which places hold a token."""
+        passes = jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes
+        return passes[:, None] & (jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1])[None]
+
     def table(self, vocabulary: int) -> jax.Array:
         """Counts ``(C, V)`` int32."""
         counts = jnp.zeros((self.starts.size - 1, vocabulary), jnp.int32)
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
-        return counts.at[self.contexts()[None], self.tokens].add(there.astype(jnp.int32), mode="drop")
+        return counts.at[self.contexts()[None], self.tokens].add(self.there.astype(jnp.int32), mode="drop")
+
+    def unigrams(self, vocabulary: int) -> jax.Array:
+        """How often each token is there, ``(V,)`` int32."""
+        return jnp.zeros(vocabulary, jnp.int32).at[self.tokens].add(self.there.astype(jnp.int32), mode="drop")
 
     def sound(self) -> jax.Array:
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
-        inside = jnp.arange(self.tokens.shape[1], dtype=jnp.int32) < self.starts[-1]
-        return ((self.tokens >= 0) | ~there | ~inside[None]).all()
+        return ((self.tokens >= 0) | ~self.there).all()
 
     def seen(self, contexts: jax.Array, tokens: jax.Array) -> jax.Array:
         """How often ``tokens`` (n,) follow ``contexts`` (n,), int32, by two searches among the sorted places."""
@@ -175,10 +199,8 @@ class Places:
 
     def _codes(self) -> jax.Array:
         """Context and token of each place as one number, in order, and the largest number for what is not there."""
-        there = (jnp.arange(len(self.tokens), dtype=jnp.int32) < self.passes)[:, None]
         context = jnp.broadcast_to(self.contexts()[None], self.tokens.shape)
-        there = there & (context < self.starts.size - 1)
-        return jnp.sort(jnp.where(there, _code(context, self.tokens), _NOTHING).reshape(-1))
+        return jnp.sort(jnp.where(self.there, _code(context, self.tokens), _NOTHING).reshape(-1))
 
     @staticmethod
     def capacity_for(size: int) -> int:

@@ -11,6 +11,8 @@ from modelcollapse.observables.combinators import Of as Of
 from modelcollapse.observables.detection import DetectedRates
 from modelcollapse.observables.discrete import Tail, tail_mass
 from modelcollapse.observables.language import (
+    cross_entropy,
+    own_cross_entropy,
     own_losses,
     own_perplexity,
     own_perplexity_histogram,
@@ -18,6 +20,7 @@ from modelcollapse.observables.language import (
     perplexity,
 )
 from modelcollapse.observables.losses import ExcessLogLoss, excess_log_loss
+from modelcollapse.observables.ngrams import living_cross_entropy, lost_share
 from modelcollapse.observables.populations import Between as Between
 from modelcollapse.observables.populations import FixationIndex as FixationIndex
 from modelcollapse.observables.populations import Union as Union
@@ -34,11 +37,12 @@ from modelcollapse.observables.texts import (
 )
 
 __all__ = [
-    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "FixationIndex",
-    "Read", "Tail", "absorption_time", "as_observable", "between", "blocks", "check", "distinct", "excess_log_loss",
-    "first_below", "fixation_index", "looped", "named", "observable", "of", "own_losses", "own_perplexity",
-    "own_perplexity_histogram", "own_perplexity_quantiles", "perplexity", "repetition", "tail_mass", "token_entropy",
-    "unigrams", "union", "zipf_slope",
+    "OBSERVABLES", "Below", "Call", "DetectedRates", "ExcessLogLoss", "FirstTime", "FixationIndex", "Read", "Tail",
+    "absorption_time", "as_observable", "between", "blocks", "check", "cross_entropy", "distinct",
+    "excess_log_loss", "first_below", "fixation_index", "living_cross_entropy", "looped", "lost_share", "named",
+    "observable", "of", "own_cross_entropy", "own_losses", "own_perplexity", "own_perplexity_histogram",
+    "own_perplexity_quantiles", "perplexity", "repetition", "tail_mass", "token_entropy", "unigrams", "union",
+    "zipf_slope",
 ]  # fmt: skip
 __all__ += (name for name in OBSERVABLES if name not in __all__)
 

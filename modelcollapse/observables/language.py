@@ -18,14 +18,24 @@ from modelcollapse import arguments
 from modelcollapse.laws import Table
 from modelcollapse.observables.registry import Momentary
 from modelcollapse.observables.texts import blocks_of
-from modelcollapse.protocols import Carry, Family, HasPoints, LosesOnData, Params, PredictsTokens, ScoresTokens, Truth
+from modelcollapse.protocols import (
+    Carry,
+    Family,
+    HasPoints,
+    LosesOnData,
+    MayForget,
+    Params,
+    PredictsTokens,
+    ScoresTokens,
+    Truth,
+)
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
     from modelcollapse.loop import State
 
 
-def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
+def log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.Array:
     """``(n, L - 1)`` under ``params``, by the family of the run or by the parameters themselves."""
     if isinstance(params, ScoresTokens):
         return jnp.asarray(params.log_probabilities(blocks))
@@ -37,16 +47,24 @@ def _log_probabilities(state: State, params: Params, blocks: jax.Array) -> jax.A
 
 
 @part
-class Perplexity(Momentary):
-    """Perplexity of given ``blocks`` (n, L) to the model of the generation, ``()``."""
+class CrossEntropy(Momentary):
+    """Mean loss in nats a token of given ``blocks`` (n, L) to the model of the generation, ``()``."""
 
     blocks: Any
+
+    units = "nats"
+    finite = False  # whether tokens of probability 0 are left out
 
     def __post_init__(self) -> None:
         arguments.converted(self, blocks=_blocks)
 
     def check_family(self, family: Family) -> None:
-        """Refuse tokens that the family does not know."""
+        """Refuse tokens that the family does not know, and losses that would be infinite."""
+        if isinstance(family, MayForget) and family.forgets and not self.finite:
+            raise ValueError(
+                f"{type(family).__name__} must be smoothed for the loss of a text, which is infinite once one of its "
+                "n-grams is lost: give it a smoothing, or use living_cross_entropy(blocks) and lost_share(blocks)"
+            )
         if not isinstance(family, PredictsTokens) or arguments.traced(self.blocks):
             return
         largest = int(np.max(self.blocks))
@@ -57,7 +75,17 @@ class Perplexity(Momentary):
             )
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        return jnp.exp(-_log_probabilities(state, state.params, self.blocks).mean())
+        return -log_probabilities(state, state.params, self.blocks).mean()
+
+
+@part
+class Perplexity(CrossEntropy):
+    """Perplexity of given ``blocks`` (n, L) to the model of the generation, ``()``."""
+
+    units = "1"
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        return jnp.exp(super().read(carry, state, truth))
 
 
 @part
@@ -85,7 +113,7 @@ class _Own:
     def losses(self, carry: Carry, state: State) -> tuple[jax.Array, jax.Array]:
         """The mean loss of each block, ``(capacity,)``, and which of them count: none before that generation."""
         blocks, there = blocks_of(state)
-        return -_log_probabilities(state, carry, blocks).mean(1), there & (state.generation >= self.under)
+        return -log_probabilities(state, carry, blocks).mean(1), there & (state.generation >= self.under)
 
 
 @part
@@ -103,19 +131,29 @@ class OwnLosses(_Own):
 
 
 @part
-class OwnPerplexity(_Own):
+class OwnCrossEntropy(_Own):
+    """Mean loss in nats a token of the data set to the model of generation ``under``, ``()``."""
+
+    units = "nats"
+
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
+            loss = state.family.data_loss(carry, state.data)
+            return jnp.where(state.generation >= self.under, loss, jnp.nan)
+        losses, there = self.losses(carry, state)
+        # blocks are of one length; none is there before generation `under`
+        total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)
+        return total / number.astype(losses.dtype)
+
+
+@part
+class OwnPerplexity(OwnCrossEntropy):
     """Perplexity of the data set to the model of generation ``under``, ``()``."""
 
     units = "1"
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
-        if isinstance(state.family, LosesOnData) and not isinstance(state.data, HasPoints):
-            loss = state.family.data_loss(carry, state.data)
-            return jnp.exp(jnp.where(state.generation >= self.under, loss, jnp.nan))
-        losses, there = self.losses(carry, state)
-        # blocks are of one length; none is there before generation `under`
-        total, number = jnp.where(there, losses, 0.0).sum(), there.sum(dtype=jnp.int32)
-        return jnp.exp(total / number.astype(losses.dtype))
+        return jnp.exp(super().read(carry, state, truth))
 
 
 @part
@@ -177,11 +215,27 @@ def perplexity(blocks: ArrayLike | Table) -> Perplexity:
     return Perplexity(blocks)
 
 
+def cross_entropy(blocks: ArrayLike | Table) -> CrossEntropy:
+    """Mean of -log p over the tokens of real test text, in nats, ``()``: the logarithm of its ``perplexity``.
+
+    ``blocks`` as there. Its mean over chains is what theory gives: that of a perplexity is carried by rare chains.
+    """
+    return CrossEntropy(blocks)
+
+
+def own_cross_entropy(under: int = 0) -> OwnCrossEntropy:
+    """Mean loss of the data set of each generation to the model of generation ``under``, in nats a token, ``()``.
+
+    The logarithm of ``own_perplexity``. NaN before generation ``under``.
+    """
+    return OwnCrossEntropy(under)
+
+
 def own_perplexity(under: int = 0) -> OwnPerplexity:
     """Perplexity of the data set of each generation to the model of generation ``under``, ``()``.
 
-    With the default, that of generated text to the first model, which was fitted to real text. NaN before generation
-    ``under``.
+    With the default, that of generated text to the first model, which was fitted to real text. Real blocks that a
+    regime keeps are in the data set, and so is all of generation 0. NaN before generation ``under``.
     """
     return OwnPerplexity(under)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from modelcollapse import arguments
 from modelcollapse.observables.registry import Momentary
-from modelcollapse.protocols import Carry, HasPoints, HasRoom, Truth
+from modelcollapse.protocols import Carry, CountsTokens, HasPoints, HasRoom, Truth
 from modelcollapse.pytree import part, static
 
 if TYPE_CHECKING:
@@ -113,6 +113,10 @@ class Unigrams(_OfBlocks):
     def __post_init__(self) -> None:
         arguments.converted(self, vocabulary=arguments.count)
 
+    def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:
+        data = state.data
+        return data.unigrams(self.vocabulary) if isinstance(data, CountsTokens) else self.of(*blocks_of(state))
+
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
         inside = (blocks >= 0) & (blocks < self.vocabulary)
         place = jnp.where(inside & there[:, None], blocks, self.vocabulary)
@@ -171,7 +175,10 @@ class Blocks(_OfBlocks):
 
 
 def distinct(n: int) -> Distinct:
-    """Distinct-n (Li et al. 2016): different n-grams over all n-grams of a data set, ``()``, by whole blocks."""
+    """Distinct-n (Li et al. 2016): different n-grams over all n-grams within the blocks of a data set, ``()``.
+
+    It falls as a data set grows, so compare those of one size. Li et al. divide by the number of tokens.
+    """
     return Distinct(n)
 
 

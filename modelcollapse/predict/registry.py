@@ -94,10 +94,10 @@ class Rule:
         )
 
 
-Key: TypeAlias = "Function | tuple[type, Key]"
+Key: TypeAlias = "Function | type | tuple[type, Key]"
 RULES: dict[Key, list[Rule]] = {}
-"""Rules by observable: the function itself, not its name; or for several models the kind of what is made of it, and the
-function.
+"""Rules by observable: the function itself, not its name; the exact type of one that holds data; or for several models
+the kind of what is made of it, and the function.
 """
 
 
@@ -108,7 +108,7 @@ def key_of(observable: Observable) -> Key | None:
     if isinstance(observable, Between | Union):
         inner = key_of(observable.inner)
         return None if inner is None else (type(observable), inner)
-    return None
+    return type(observable) if type(observable) in RULES else None
 
 
 def prediction(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -82,13 +83,32 @@ class Rewrite:
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        return self._rewritten(key, model, memory, size, generation), memory
+        return self._rewritten(key, model, memory, size, generation, model.draw), memory
 
-    def _rewritten(self, key: jax.Array, model: Stream, blocks: Any, size: jax.Array, generation: jax.Array) -> Any:
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Rows, jax.Array]:
+        """The same as rows, whatever the family is fitted to, and which of them ``(capacity,)`` the model continued."""
+        if not isinstance(memory, Rows):
+            raise TypeError(
+                f"a detector scores rows, such as blocks of tokens, and the data sets of {type(model.family).__name__} "
+                f"are {type(memory).__name__}"
+            )
+        rows = self._rewritten(key, model, memory, size, generation, model.draw_rows)
+        # the same places, labelled
+        labels = Rows(jnp.zeros(memory.capacity, jnp.int32), memory.count)
+        made = lambda n, given: Rows(jnp.ones_like(given.points), n)  # noqa: E731
+        kept = counted(self.share, size, generation)
+        return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
+
+    def _rewritten(
+        self, key: jax.Array, model: Stream, blocks: Any, size: jax.Array, generation: int | jax.Array,
+        draw: Callable[..., Any],
+    ) -> Any:  # fmt: skip
         _check(model.law.family)
 
         def continued(n: Count, given: Rows) -> Any:
-            return model.draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
+            return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         return blocks.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)
 
@@ -103,7 +123,12 @@ class _Whole(Rewrite):
     def next(
         self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: jax.Array
     ) -> tuple[Any, Memory]:
-        return self._rewritten(key, model, _whole(real), size, generation), memory
+        return self._rewritten(key, model, _whole(real), size, generation, model.draw), memory
+
+    def pool(
+        self, key: jax.Array, model: Stream, real: Stream, memory: Memory, size: jax.Array, generation: int | jax.Array
+    ) -> tuple[Rows, jax.Array]:
+        return super().pool(key, model, real, _whole(real), size, generation)
 
 
 def _number(source: Source) -> int | None:

@@ -9,6 +9,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from language_values import CELLS as TEXTS
 from prediction_cells import CELLS, PROCESSES, USED, Cell, taken_down
 from test_predictions_large import LARGE, bound
 
@@ -118,6 +119,8 @@ def test_no_rule_is_registered_that_no_cell_compares():
         for prediction, _, _ in LARGE.values():
             prediction()
         bound(0.5, 4)
+        for cell in TEXTS.values():
+            cell.predictions()
     missing = [
         f"{observable}: {[f.__name__ for f in rule.functions]} under {rule.regimes} of {rule.families}"
         for observable, rules in registry.RULES.items()

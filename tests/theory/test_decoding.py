@@ -108,7 +108,7 @@ def test_the_nucleus_shrinks_to_a_fixed_point(mass):
         assert covered[n] >= mass**n - 1e-12
     total = np.cumsum(ZIPF)
     if mass < 1:
-        stops = np.flatnonzero((ZIPF > (1 - mass) * total) | (np.arange(2000) == 0)) + 1
+        stops = np.flatnonzero(((1 - mass) * total < ZIPF) | (np.arange(2000) == 0)) + 1
         assert theory.nucleus(ZIPF, mass, 500)[0] == stops.max()
     if mass == 0.9:
         assert sizes[[1, 2, 3, 5, 10, 20]].tolist() == [883, 423, 218, 70, 10, 4]

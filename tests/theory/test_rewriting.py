@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from wright_fisher import count_vectors, multinomial
 
-from modelcollapse_theory import NotCovered
-from modelcollapse_theory import replacement
+from modelcollapse_theory import NotCovered, replacement
 from modelcollapse_theory import rewriting as theory
 
 TOKENS = (0, 0, 1, 2)

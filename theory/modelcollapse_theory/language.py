@@ -7,64 +7,29 @@ every generation, and the chains of different contexts are independent. A fit gi
 .. math:: p = (1 - g) X / M + g u, \qquad g = \mu / (M + \mu)
 
 of the counts X: u is uniform and :math:`\mu = V \lambda` if lambda is added to every count. So count a of context c is
-a chain on 0..M by itself, :math:`X_1 \sim \mathrm{Bin}(M, p_0)`, :math:`X_{n+1} \sim \mathrm{Bin}(M, (1-g) X_n/M + g
-u)`, and means of any function of it are exact. n counts fits, the first to draws of the real law. Functions of one
-n-gram take arrays of its ``probability``, ``sample_size`` M_c, ``mutation`` g and ``background`` u, and broadcast; their
-cost is one matrix of about 7 M^1.5 entries for each distinct (M, g, u). Logarithms are natural. Derived in
-theory/derivations/language.md. Losses of generated text are in
-``text_losses``; random prompts and texts whose positions are kept in part are in ``rewriting``.
+a chain on 0..M by itself, :math:`X_1 \sim \mathrm{Bin}(M, p_0)`, :math:`X_{n+1} \sim \mathrm{Bin}(M, (1-g) X_n/M +
+g u)`, and means of any function of it are exact. n counts fits, the first to draws of the real law. Functions of one
+n-gram take arrays of its ``probability``, ``sample_size`` M_c, ``mutation`` g and ``background`` u, and broadcast;
+their cost is one matrix of about 7 M^1.5 entries for each distinct (M, g, u). Logarithms are natural. Losses of
+generated text are in ``text_losses``, random prompts and texts that are kept in part in ``rewriting``. Derived in
+theory/derivations/language.md.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike
 
-from ._binomial_rows import chain_means
 from ._domain import SQUARABLE, Array, NotCovered, law, one_real, one_whole, positive, real, whole, within
+from ._ngrams import STEPS, ngram_means
 from ._register import theorem
-from .lineages import LARGEST
 
 _SOURCE = "derived in theory/derivations/language.md"
-_STEPS = 10_000  # fits, each of which costs a product with a matrix
 
 
 def _fits(value: ArrayLike, minimum: int = 1) -> Array:
-    return whole("fits", value, minimum, most=_STEPS)
-
-
-def _ngrams(
-    probability: ArrayLike,
-    sample_size: ArrayLike,
-    fits: ArrayLike,
-    mutation: ArrayLike,
-    background: ArrayLike,
-    function: Callable[[Array], Array],
-) -> Array:
-    """E f(p_n) of the fitted probability p_n of each n-gram, ``fits.shape + entries.shape``."""
-    q, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1, most=LARGEST)
-    g, u = within("mutation", mutation, 0, 1), within("background", background, 0, 1)
-    wanted = _fits(fits)
-    q, size, g, u = np.broadcast_arrays(q, size, g, u)
-    steps, back = np.unique(wanted, return_inverse=True)
-    kinds, kind = np.unique(
-        np.stack([size.ravel(), g.ravel(), np.where(g == 0, 0.0, u).ravel()]), axis=1, return_inverse=True
-    )
-    found = np.empty((steps.size, q.size))
-    for i, (items, mutated, towards) in enumerate(kinds.T.tolist()):
-        members = np.flatnonzero(np.ravel(kind) == i)
-        chances, which = np.unique(q.ravel()[members], return_inverse=True)
-
-        def fitted(frequency: Array, mutated: float = mutated, towards: float = towards) -> Array:
-            return (1 - mutated) * frequency + mutated * towards
-
-        values = function(fitted(np.arange(items + 1) / items))[:, None]
-        means = chain_means(int(items), chances, fitted, values, steps)
-        found[:, members] = means[:, np.ravel(which), 0]
-    return found[np.ravel(back)].reshape(wanted.shape + q.shape)
+    return whole("fits", value, minimum, most=STEPS)
 
 
 def _counts(name: str, value: ArrayLike) -> Array:
@@ -179,14 +144,18 @@ def present(
     mutation: ArrayLike = 0.0,
     background: ArrayLike = 0.0,
 ) -> Array:
-    """The chance that an n-gram occurs in data set n, ``fits.shape`` + the shape of the others.
+    """The chance that an n-gram occurs in data set n. ``fits.shape`` + the shape of the others.
 
-    ``mutation`` 0 is no smoothing: then it is 1 - E (1 - p_0)^{A_n} (``support.absent_probability``), once lost it stays
-    lost, and an n-gram of a context with one token is never lost after the first fit. Binomial rows are cut where less
-    than 1e-18 is left.
+    ``mutation`` 0 is no smoothing: then it is 1 - E (1 - p_0)^{A_n} (``support.absent_probability``), what is lost
+    stays lost, and an n-gram of a context with one token is never lost after the first fit. Binomial rows are cut where
+    less than 1e-18 is left.
     """
-    # the first entry is a count of 0, whatever smoothing makes of it
-    return _ngrams(probability, sample_size, fits, mutation, background, lambda p: np.minimum(np.arange(p.size), 1.0))
+    return ngram_means(probability, sample_size, fits, mutation, background, _occurs)
+
+
+def _occurs(fitted: Array) -> Array:
+    """0 for a count of 0, whatever smoothing makes of it, else 1."""
+    return np.minimum(np.arange(fitted.size), 1.0)
 
 
 @theorem(
@@ -208,7 +177,7 @@ def expected_log(
             "mutation and background must be positive, or the mean log of an n-gram that can be lost is -infinity, got "
             f"{mutation!r} and {background!r}"
         )
-    return _ngrams(probability, sample_size, fits, mutation, background, np.log)
+    return ngram_means(probability, sample_size, fits, mutation, background, np.log)
 
 
 @theorem(
@@ -222,7 +191,7 @@ def expected_living_log(probability: ArrayLike, sample_size: ArrayLike, fits: Ar
 
     Report it with the share of text that is lost, 1 - ``present``. ``fits.shape`` + the shape of the others.
     """
-    return _ngrams(probability, sample_size, fits, 0.0, 0.0, lambda p: np.log(np.where(p > 0, p, 1.0)))
+    return ngram_means(probability, sample_size, fits, 0.0, 0.0, lambda p: np.log(np.where(p > 0, p, 1.0)))
 
 
 @theorem(
@@ -242,7 +211,7 @@ def expected_entropy_part(
 
     Weighted by w_c and summed over contexts it is the conditional entropy. ``fits.shape`` + the shape of the others.
     """
-    return _ngrams(probability, sample_size, fits, mutation, background, scipy.special.entr)
+    return ngram_means(probability, sample_size, fits, mutation, background, scipy.special.entr)
 
 
 # --- whole texts -----------------------------------------------------------------------------------------------------

@@ -131,9 +131,9 @@ WHAT: dict[str, Callable[[Array], Array]] = {
 
 
 def _kept_means(size: int, real: Array, law: Array, model: Array, values: Array, steps: Array) -> Array:
-    """E f(X) after each of ``steps`` fits, ``(steps, U)``, where tokens with the real counts ``real`` ``(U,)`` begin.
+    """E f(X) after each of ``steps`` fits, ``(steps, U)``; n-grams begin at their ``real`` counts ``(U,)``.
 
-    ``law`` ``(n + 1,)`` is that of the number of kept positions, ``model`` ``(n + 1,)`` what a draw gives at each count.
+    ``law`` ``(n + 1,)`` is that of the number of kept positions, ``model`` ``(n + 1,)`` a draw's chance at each count.
     """
     amounts = [int(k) for k in np.flatnonzero(law > _TAIL)]
     hits = [np.array([hypergeometric(size, k, token) for token in real.tolist()]) for k in amounts]
@@ -203,7 +203,7 @@ def kept_in_place(
     mutation: ArrayLike = 0.0,
     background: ArrayLike = 0.0,
 ) -> Array:
-    """Mean of ``what`` (a key of ``WHAT``) for an n-gram that the real text has ``count`` = n_a times of n in a context.
+    """Mean of ``what`` (a key of ``WHAT``) for an n-gram that is ``count`` = n_a of the n real tokens of its context.
 
     ``sample_size`` n, ``share`` gamma; ``mutation`` g and ``background`` u as in ``language``. ``fits.shape`` + the
     shape of the others. Raises NotCovered above 500 tokens a context and 10000 fits.
@@ -270,8 +270,8 @@ def random_prompts_heterozygosity(probabilities: ArrayLike, tokens: int, weight:
 
 
 @theorem(
-    statement="P(lost by n) = P(M=0) P(lost by n-1) + sum_{m>=1} P(M=m) E (1-p_0)^{A_{n-1}(m)}; the lineages' matrix is "
-    "the mean over M of the occupancy matrix, the identity at M = 0",
+    statement="P(lost by n) = P(M=0) P(lost by n-1) + sum_{m>=1} P(M=m) E (1-p_0)^{A_{n-1}(m)}; the matrix of "
+    "lineages is the mean over M of the occupancy matrix, the identity at M = 0",
     conditions="prompts drawn anew each generation, a context without data keeps its row; no smoothing; N w up to 400",
     order="exact to 1e-12",
     source=_SOURCE,

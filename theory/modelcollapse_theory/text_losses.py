@@ -1,4 +1,4 @@
-r"""Pure sampling leaves the loss of generated text under the original model where it was; real text's loss grows by P/2N.
+r"""Sampling leaves the loss of generated text under the original model where it was; real text's loss grows by P/2N.
 
 Generated text is judged by model 0, the real law p_0 itself; real text is judged by the model of generation n. The
 setting is that of ``language``: fixed prompts, M draws in each context and generation, n fits. Derived in
@@ -11,7 +11,8 @@ import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike
 
-from ._domain import Array, NotCovered, law, positive, whole, within
+from ._domain import Array, NotCovered, flag, law, one_real, positive, whole, within
+from ._ngrams import ngram_means
 from ._register import theorem
 
 _SOURCE = "derived in theory/derivations/language.md"
@@ -35,8 +36,8 @@ def own_loss(
 ) -> Array:
     """Mean loss of data set n under the original model, in nats a token; CE(u, p_0) = -sum u log p_0.
 
-    ``background`` u ``(V,)`` is uniform unless given. Broadcasts over ``fits`` and ``mutation``. Sampling alone does not
-    move text to low perplexity: decoding does (``decoding``). Smoothing moves it up wherever CE(u, p_0) > h(p_0).
+    ``background`` u ``(V,)`` is uniform unless given. Broadcasts over ``fits`` and ``mutation``. Sampling alone does
+    not move text to low perplexity: decoding does (``decoding``). Smoothing moves it up wherever CE(u, p_0) > h(p_0).
     Raises NotCovered where smoothing reaches a token that the original model excludes: its loss is infinite.
     """
     p, g, count = law("probabilities", probabilities), within("mutation", mutation, 0, 1), whole("fits", fits, 1)
@@ -48,6 +49,56 @@ def own_loss(
     loss = -np.log(np.where(p > 0, p, 1.0))
     left = (1 - g) ** (count - 1.0)
     return left * (p @ loss) + (1 - left) * (u @ loss)
+
+
+@theorem(
+    statement="a_k E[-x log m(x)] + (1 - a_k) u E[-log m(x)], summed over tokens; x = X_1/M, m(x) = (1-g) x + g u, "
+    "a_0 = 1, a_{k+1} = gamma + (1-gamma)(1-g) a_k; constant without smoothing",
+    conditions="generation k under the model of generation 0; fixed prompts, a share gamma of the first data set kept "
+    "in place; X_1 ~ Bin(M, p_0), or M p_0 itself",
+    order="exact to 1e-12",
+    source="the mean of the frequencies given X_1 is linear in it; " + _SOURCE,
+)
+def own_loss_under_first(
+    probability: ArrayLike,
+    sample_size: ArrayLike,
+    generations: ArrayLike,
+    mutation: ArrayLike = 0.0,
+    background: ArrayLike = 0.0,
+    share: float = 0.0,
+    *,
+    drawn: bool = True,
+) -> Array:
+    """The part of one n-gram in the mean loss of data set k under the fitted model 0, in nats.
+
+    Summed over the tokens of a context and weighted by w_c it is the mean loss a token. ``share`` gamma; ``drawn``
+    False: the first data set is the text itself. ``generations.shape`` + the shape of the others. Broadcasts.
+    """
+    g, u = within("mutation", mutation, 0, 1), within("background", background, 0, 1)
+    kept, count = one_real("share", share, 0, 1), whole("generations", generations, most=100_000)
+    if flag("drawn", drawn):
+        own, new = (
+            ngram_means(probability, sample_size, 1, g, u, lambda m, f=f: f(np.arange(m.size) / (m.size - 1), m))
+            for f in (_own_part, _log_part)
+        )
+    else:
+        x = within("probability", probability, 0, 1) + 0.0 * whole("sample_size", sample_size, 1)
+        own, new = _own_part(x, (1 - g) * x + g * u), _log_part(x, (1 - g) * x + g * u)
+    g, u, own, new = np.broadcast_arrays(g, u, own, new)
+    copies = [np.ones(g.shape)]
+    for _ in range(int(count.max(initial=0))):
+        copies.append(kept + (1 - kept) * (1 - g) * copies[-1])
+    a = np.array(copies)[count]
+    return a * own + (1 - a) * u * new
+
+
+def _own_part(x: Array, m: Array) -> Array:
+    return -scipy.special.xlogy(x, np.where(x > 0, m, 1.0))
+
+
+def _log_part(_: Array, m: Array) -> Array:
+    """-log m; 0 where nothing is ever drawn."""
+    return -np.log(np.where(m > 0, m, 1.0))
 
 
 @theorem(
