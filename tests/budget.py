@@ -37,7 +37,7 @@ PROGRAMS: dict[str, int] = {
     "test_families.py": 410,
     "test_gaussian_mixture.py": 600,
     "test_going_on.py": 220,
-    "test_hugging_face.py": 130,
+    "test_hugging_face.py": 170,
     "test_kernel_density.py": 300,
     "test_language_observables.py": 90,
     "test_linear_regression.py": 390,
