@@ -137,7 +137,8 @@ def marks_need_entropy(lab: Lab) -> Iterator[Evidence]:
     """a marked token is green with E[e^delta P/(1 + (e^delta - 1) P)] over lists: the surer the text, the fainter"""
     listed, shift = 2, 2.0
     words = ROWS.shape[1]
-    source = table(text_of_rows(), replace=False)
+    # read once, outside of the program
+    source = NGram(vocabulary=words, form="counts").reading(table(text_of_rows(), replace=False))
     previous = np.arange(len(ROWS))
 
     def marked(key: jax.Array) -> jax.Array:
@@ -180,23 +181,24 @@ def green_pairs_are_binomial_and_not_normal(lab: Lab) -> Iterator[Evidence]:
     """text that does not know the key has green pairs by the binomial law; fewer where one token leads to several"""
     words, pairs = 32, 24
 
-    def greens(block: np.ndarray) -> Callable[[jax.Array], jax.Array]:
+    def greens(block: np.ndarray, share: float) -> Callable[[jax.Array], jax.Array]:
         def count(key: jax.Array) -> jax.Array:
-            return green_counts(jax.random.key(key), jnp.asarray(block[None], jnp.int32), words, 0.25)[1][0]
+            return green_counts(jax.random.key(key), jnp.asarray(block[None], jnp.int32), words, share)[1][0]
 
         return count
 
-    seen = over_keys(lab, "different", greens(np.arange(pairs + 1)))
+    seen = over_keys(lab, "different", greens(np.arange(pairs + 1), 0.25))
     count, rate = watermarks.least_count(pairs, 0.02, 0.25)
     near = {f"{c} of {pairs}": tail(pairs, c) for c in (count - 1, count + 1)}
     yield Evidence(Proportion.of(seen >= count), rate, near, f"at least {count} of {pairs} green")
-    z, level = (seen - pairs / 4) / np.sqrt(pairs * 3 / 16), 2.5
-    exact = float(watermarks.z_rate(pairs, level, 0.25))
-    near = {"the normal tail": 0.0062097, "three pairs fewer": tail(pairs - 3, 12)}
-    yield Evidence(Proportion.of(z > level), exact, near, f"z above {level}")
+    short, level = 1 / 16, 2.0
+    seen = over_keys(lab, "short lists", greens(np.arange(pairs + 1), short))
+    z = (seen - pairs * short) / np.sqrt(pairs * short * (1 - short))
+    near = {"the normal tail": 0.02275, "half the pairs": float(watermarks.z_rate(pairs // 2, level, short))}
+    yield Evidence(Proportion.of(z > level), float(watermarks.z_rate(pairs, level, short)), near, "z above 2")
     # 0 1 0 2 0 3 ...: the even places all follow 0, and each odd one a token of its own
     block = np.ravel(np.stack([np.zeros(13, int), np.arange(1, 14)], 1))[: pairs + 1]
-    seen = over_keys(lab, "one leads to many", greens(block))
+    seen = over_keys(lab, "one leads to many", greens(block, 0.25))
     law = Formula(watermarks.green_count_law, [12] + [1] * 12, words, 8, read=lambda law: law[10:].sum())
     wrong = {"binomial": tail(pairs, 10), "two such tokens": law(followers=[12, 12])}
     yield law.against(Proportion.of(seen >= 10), "twelve tokens after one", wrong)

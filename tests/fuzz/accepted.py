@@ -62,6 +62,10 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("LanguageModel", "rate", LARGE): "a positive step; one that is too large fails its chain by name",
     ("LanguageModel", "decay", "zero, " + LARGE): "0 or more; what diverges fails its chain by name",
     ("Regression, LogisticRegression, PoissonRegression", "penalty", "zero, " + LARGE): "0 or more",
+    ("Watermarked, GreenScore", "share", "fraction"): "a share above 0 and below 1",
+    ("Watermarked", "delta", "zero, " + LARGE): "0 or more; a large one leaves the list alone",
+    ("Watermarked, Gumbel, GreenScore, GumbelScore", "key", "zero"): "a key",
+    ("Watermarked, Gumbel", "key", "None"): "a new key each generation",
     ("MLP", "hidden", "empty"): "no hidden layer: a linear network",
     # regimes
     (
