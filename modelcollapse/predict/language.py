@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
