@@ -39,6 +39,7 @@ PROGRAMS: dict[str, int] = {
     "test_going_on.py": 220,
     "test_hugging_face.py": 170,
     "test_kernel_density.py": 300,
+    "test_language_model.py": 75,
     "test_language_observables.py": 90,
     "test_linear_regression.py": 390,
     "test_linear_vae.py": 300,
