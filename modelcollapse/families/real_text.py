@@ -6,8 +6,6 @@ tokens of a block are never predicted.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +16,7 @@ from modelcollapse.addresses import NGRAM_ORDER, NGRAM_PROMPTS, NGRAM_TOKENS, fo
 from modelcollapse.data import Rows
 from modelcollapse.families import next_draws
 from modelcollapse.families.next_tokens import NextTokens
-from modelcollapse.families.transitions import Places, Transitions
+from modelcollapse.families.transitions import Places, Seen, Transitions
 from modelcollapse.laws import Table
 from modelcollapse.protocols import Count
 from modelcollapse.pytree import part, static
@@ -32,9 +30,9 @@ class Text:
     ``starts`` (C + 1,) int32: the places of context c are ``starts[c]`` to ``starts[c + 1] - 1``.
     """
 
-    contexts: Any
-    starts: Any
-    data: Any
+    contexts: np.ndarray | jax.Array
+    starts: np.ndarray | jax.Array
+    data: Seen
     vocabulary: int = static()
 
     @property
@@ -132,7 +130,7 @@ class RealText:
     replace: bool = static(default=True)
 
     @property
-    def data(self) -> type[Any]:
+    def data(self) -> type[Seen]:
         return type(self.text.data)
 
     def law(self) -> NextTokens:
@@ -142,11 +140,11 @@ class RealText:
         uniform = jnp.full(text.vocabulary, 1 / text.vocabulary, dtype)
         return NextTokens(text.data, jnp.zeros_like(sizes), uniform, sizes / sizes.sum())
 
-    def whole(self) -> Any:
+    def whole(self) -> Seen:
         """The text itself."""
         return jax.tree.map(jnp.asarray, self.text.data)
 
-    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Any:
+    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Seen:
         draw = fold(key, NGRAM_TOKENS)
         if not self.replace:
             return self.whole() if self.prompts == "fixed" else self._part(draw, n, capacity)
@@ -156,7 +154,7 @@ class RealText:
         vocabulary = self.text.vocabulary
         return next_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
 
-    def _part(self, key: jax.Array, n: Count, capacity: int) -> Any:
+    def _part(self, key: jax.Array, n: Count, capacity: int) -> Seen:
         part = self.whole().take(key, n, capacity)
         return part.with_width(_width(self.text, capacity)) if isinstance(part, Places) else part
 
@@ -189,7 +187,7 @@ def _width(text: Text, capacity: int) -> int:
     return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
 
 
-def rows_of_places(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:
+def rows_of_places(key: jax.Array, text: Text, data: Seen, capacity: int) -> Rows:
     """The n-grams of a data set, in random order."""
     count, contexts = data.size, jnp.asarray(text.contexts)
     row = jnp.arange(capacity, dtype=jnp.int32)
