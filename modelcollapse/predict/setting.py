@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import families, regimes
 from modelcollapse.families.exponential import LogScale, Mean
 from modelcollapse.families.gaussian import Normal
-from modelcollapse.laws import Law, Table
+from modelcollapse.laws import Law, Table, Tokens
 from modelcollapse.portions import portion
 from modelcollapse.protocols import Family, Regime, Source
 from modelcollapse.together import Separate, Tree
@@ -224,7 +224,8 @@ def normal(s: Setting) -> bool:
 
 def reduced(family: Tree, source: Source, regime: Tree, sizes: np.ndarray) -> tuple[Any, Any] | None:
     """Family and regime of the same process in their simplest form; None if a part is not known."""
-    if type(source) not in (Law, Table) and not (type(source) is Separate and type(family) is families.Population):
+    kinds = {families.Population: Separate, families.NGram: Tokens}
+    if type(source) not in (Law, Table, kinds.get(type(family))):
         return None
     if isinstance(family, families.Damped) and type(family) is families.Damped:
         family = family.family if np.ndim(family.rate) == 0 and float(family.rate) == 1 else family

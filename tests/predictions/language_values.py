@@ -8,7 +8,9 @@ import itertools
 import math
 from typing import Any
 
+import jax
 import numpy as np
+from prediction_cells import taken_down
 
 import modelcollapse as mc
 from modelcollapse import families, observables, regimes
@@ -43,7 +45,8 @@ def draws(row: Row, number: int) -> list[tuple[tuple[int, ...], float]]:
 
 
 def counts_of(tokens: Any) -> tuple[int, ...]:
-    return tuple(list(tokens).count(a) for a in range(V))
+    given = list(tokens)
+    return tuple(given.count(a) for a in range(V))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,23 +62,27 @@ class Chain:
 
     # --- the process -------------------------------------------------------------------------------------------------
 
-    def predictions(self) -> Any:
+    @functools.cache  # noqa: B019
+    def predictions(self, bits: int = 64) -> Any:
+        """In this precision; rules that answer are taken down."""
+        with jax.enable_x64(bits == 64), taken_down():
+            return self._predictions()
+
+    def _predictions(self) -> Any:
         given = {k: np.array(v) if isinstance(v, tuple) else v for k, v in self.smoothing}
-        family = families.NGram(prompts=self.prompts, form=self.form, vocabulary=V, **given)
+        family = families.NGram(prompts=self.prompts, form=self.form, **given)
         source = mc.text.tokens(np.array(BLOCKS), V, replace=self.replace)
         regime = None if self.share is None else regimes.Rewrite(self.share)
-        return mc.predictions(
-            family, source, regime, self.observed(), size=self.size, generations=FITS - 1
-        )
+        return mc.predictions(family, source, regime, self.observed(), size=self.size, generations=FITS - 1)
 
     def observed(self) -> dict[str, Any]:
         found = {name: name for name in ("heterozygosity", "entropy", "support_size")}
-        parts = {
+        losses = {
             "cross_entropy": observables.cross_entropy(np.array(TEST)),
             "perplexity": observables.perplexity(np.array(TEST)),
-            "own": observables.own_cross_entropy(),
         }
-        return found | parts
+        lost = {"lost": observables.lost_share(np.array(TEST))}
+        return found | {"own": observables.own_cross_entropy()} | (losses if self.smoothing else lost)
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -149,6 +156,10 @@ class Chain:
                 )
             found["cross_entropy"] = loss / len(test)
             found["perplexity"] = np.exp(found["cross_entropy"])
+        else:
+            known = [(c, a) for c, a in pairs(TEST) if c in contexts]
+            alive = sum(self.means(c, lambda _, x, a=a: float(x[a] > 0)) for c, a in known)
+            found["lost"] = 1 - alive / len(pairs(TEST))
         return found
 
     def own(self, begin: Any, x: Any) -> float:

@@ -10,7 +10,7 @@ greedy walk through the contexts is at the end. Derived in theory/derivations/la
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from ._domain import Array, law, one_real, one_whole, whole

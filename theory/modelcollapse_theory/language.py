@@ -18,7 +18,7 @@ theory/derivations/language.md.
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from ._domain import SQUARABLE, Array, NotCovered, law, one_real, one_whole, positive, real, whole, within

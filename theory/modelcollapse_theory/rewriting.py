@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
-from scipy.stats import binom
 
 from ._binomial_rows import BinomialRows, hypergeometric
 from ._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
@@ -124,7 +123,7 @@ def kept_heterozygosity_limit(counts: ArrayLike, share: float) -> float:
 WHAT: dict[str, Callable[[Array], Array]] = {
     "present": lambda p: np.minimum(np.arange(p.size), 1.0),
     "log": np.log,
-    "entropy": scipy.special.entr,
+    "entropy": lambda p: scipy.special.entr(p),
     "square": np.square,
 }
 """Whose mean is wanted: 1 if the n-gram occurs; log p, -p log p and p^2 of its fitted probability p."""
@@ -210,7 +209,13 @@ def kept_in_place(
     """
     gamma = one_real("share", share, 0, 1)
     return _one_ngram(
-        what, count, sample_size, fits, mutation, background, lambda n: binom.pmf(np.arange(n + 1), n, gamma)
+        what,
+        count,
+        sample_size,
+        fits,
+        mutation,
+        background,
+        lambda n: scipy.stats.binom.pmf(np.arange(n + 1), n, gamma),
     )
 
 
@@ -246,7 +251,7 @@ def _tokens(tokens: int, weight: float) -> tuple[Array, Array]:
     size, w = one_whole("tokens", tokens, 1, most=10**7), one_real("weight", weight, 0, 1)
     reach = 45 + 10 * (size * w * (1 - w)) ** 0.5
     items = np.arange(max(int(size * w - reach), 0), min(int(size * w + reach) + 1, size) + 1)
-    chance = binom.pmf(items, size, w)
+    chance = scipy.stats.binom.pmf(items, size, w)
     return items[chance > _TAIL], chance[chance > _TAIL] / chance[chance > _TAIL].sum()
 
 

@@ -8,7 +8,7 @@ theory/derivations/language.md.
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from ._domain import Array, NotCovered, flag, law, one_real, positive, whole, within
