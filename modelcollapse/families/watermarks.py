@@ -271,11 +271,14 @@ def green_lists(key: jax.Array, previous: jax.Array, vocabulary: int, share: flo
     """Which tokens are green after each ``previous`` (...,): boolean ``(..., vocabulary)``, ``round(share * V)``
     true.
     """
-    order = jnp.argsort(_words(fold(key, WATERMARK), previous, vocabulary), -1, stable=True)
-    place = jnp.arange(vocabulary, dtype=jnp.int32) < portion(share, vocabulary)
-    return jnp.put_along_axis(
-        jnp.zeros(order.shape, bool), order, jnp.broadcast_to(place, order.shape), -1, inplace=False
-    )
+    words, listed = _words(fold(key, WATERMARK), previous, vocabulary), portion(share, vocabulary)
+    if not listed:
+        return jnp.zeros(words.shape, bool)
+    last = jnp.sort(words, -1)[..., listed - 1 : listed]
+    below, ties = words < last, words == last
+    # of equal words the first ones, as in a stable sort: the size is exact
+    room = listed - below.sum(-1, keepdims=True, dtype=jnp.int32)
+    return below | (ties & (jnp.cumsum(ties, -1, dtype=jnp.int32) <= room))
 
 
 def green_counts(key: jax.Array, blocks: jax.Array, vocabulary: int, share: float) -> tuple[jax.Array, jax.Array]:
