@@ -27,8 +27,8 @@ from modelcollapse.sampling import exact, multinomial
 class Text:
     """Contexts ``(C, n - 1)`` int32 of a text, in lexicographic order, and its next tokens, of either kind.
 
-    ``starts`` (C + 1,) int32: the places of context c are ``starts[c]`` to ``starts[c + 1] - 1``. ``places`` (N,) int32:
-    the context of each place; None where next tokens are counts.
+    ``starts`` (C + 1,) int32: the places of context c are ``starts[c]`` to ``starts[c + 1] - 1``. ``places`` (N,)
+    int32: the context of each place; None where next tokens are counts.
     """
 
     contexts: np.ndarray | jax.Array
