@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import rivals
@@ -227,6 +228,49 @@ def call() -> Row:
     return Row("one call of simulate, 10 chains, 1 generation", "call", {"modelcollapse": Entry(run)})
 
 
+def language(blocks: int = 64, length: int = 64, vocabulary: int = 256) -> tuple[Row, Row]:
+    """A decoder of 0.84 M parameters: an epoch of training, and continuations as long as their prompts."""
+    network = mc.families.Transformer(vocabulary, length=2 * length)
+    base = jax.jit(network.init)(sampling.key(0))
+    tokens = np.random.default_rng(0).integers(0, vocabulary, (blocks, length)).astype(np.int32)
+    text = Rows(jnp.asarray(tokens), jnp.int32(blocks))
+
+    @jax.jit
+    def train(family: Any, seed: Any) -> Any:
+        return family.fit(sampling.key(seed), text, None).loss
+
+    @jax.jit
+    def write(family: Any, params: Any, seed: Any) -> Any:
+        return family.draw(sampling.key(seed), params, jnp.int32(blocks), blocks, text).points
+
+    def model(decoding: Any) -> Any:
+        return mc.families.LanguageModel(network, base, decoding, epochs=1)
+
+    search, draw = model(mc.families.Beam(5)), model(mc.families.Sampled())
+    fitted = jax.jit(lambda: search.fit(sampling.key(0), text, None))()
+    size = f"language model, {sum(leaf.size for leaf in jax.tree.leaves(base)) / 1e6:.2f} M parameters"
+    return (
+        Row(
+            f"{size}: training, batches of {min(64, blocks)} blocks of {length}",
+            "token",
+            {"modelcollapse": Entry(lambda seed: train(search, seed), blocks * length)},
+            "204 CPU-us",
+        ),
+        Row(
+            f"{size}: {length} tokens after as many",
+            "token",
+            {
+                "modelcollapse, beam search of width 5": Entry(
+                    lambda seed: write(search, fitted, seed), blocks * length
+                ),
+                "modelcollapse, sampled": Entry(lambda seed: write(draw, fitted, seed), blocks * length),
+            },
+            "606 CPU-us",
+            f"{blocks} prompts at once",
+        ),
+    )
+
+
 def moments(size: int) -> Row:
     p = 0.3
     ours = fixation.fixation_time_moments([p, 1 - p], size)
@@ -272,6 +316,8 @@ def rows() -> Iterator[tuple[str, Callable[[], Row]]]:
     yield "mixture-2", lambda: mixture(2, 500, 1000, 50, 20)
     yield "mixture-3", lambda: mixture(3, 1000, 1000, 50, 20)
     yield "vae", refit
+    yield "language-training", lambda: language()[0]
+    yield "language-writing", lambda: language()[1]
     yield "call", call
     yield "moments", lambda: moments(1000)
     yield "law", lambda: whole_law(1000)

@@ -21,10 +21,15 @@ def options(description, argv=None):
     return parser(description).parse_args(argv)
 
 
+def folder(chosen, under=""):
+    """Where the figure goes, and the tables beside it."""
+    found = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output") / under
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
 def save(figure, name, chosen, under=""):
-    folder = chosen.output or (HERE.parent / "docs" / "images" if chosen.docs else HERE / "output") / under
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.png"
+    path = folder(chosen, under) / f"{name}.png"
     figure.savefig(path, dpi=100 if chosen.docs else 150)
     if chosen.docs:  # a palette of 256 colours takes a third of the room
         Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(path, optimize=True)

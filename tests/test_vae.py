@@ -315,6 +315,54 @@ def test_observables_of_drawn_images() -> None:
     np.testing.assert_allclose(read(io.ClassHistogram(SMALL, by_first_pixel, 50), law), histogram, atol=1e-15)
 
 
+CLASSIFIER = io.Classifier(MLP((6,)).init(jax.random.key(2), 3, PIXELS, jnp.float64)[1], 1.0)
+WIDE = io.Classifier(MLP((40,)).init(jax.random.key(3), 3, PIXELS, jnp.float64)[1], 1.0)
+
+
+def frechet(one: np.ndarray, other: np.ndarray) -> float:
+    """Squared Frechet distance of two sets of features, as most programs compute the FID."""
+    first, second = np.cov(one.T), np.cov(other.T)
+    # the trace of a root is the sum of the roots of eigenvalues
+    root = np.sqrt(np.maximum(np.linalg.eigvals(first @ second).real, 0)).sum()
+    return float(((one.mean(0) - other.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second) - 2 * root)
+
+
+def test_the_frechet_distance_is_that_of_features_with_the_moments_of_both_sets() -> None:
+    law = model(MLP((8,)), PIXELS, LATENT, scale=4.0)
+    drawn, real = fixed_draws(SMALL, law, 50), bars(60).reshape(60, PIXELS)
+    layer, _ = CLASSIFIER.layers
+    features = [np.maximum(x @ np.asarray(layer["weights"]) + np.asarray(layer["offset"]), 0) for x in (drawn, real)]
+    expected = frechet(*features)
+    assert expected > 0.02
+    assert float(io.frechet_distance(CLASSIFIER, drawn, real)) == pytest.approx(expected, rel=1e-6)
+    assert float(read(io.FrechetDistance(SMALL, CLASSIFIER, jnp.asarray(real), 50), law)) == pytest.approx(
+        expected, rel=1e-6
+    )
+
+
+def test_real_images_are_near_to_real_ones_and_nearer_the_more_they_are() -> None:
+    """Also where there are fewer images than features, whose covariance then is singular."""
+    one, other, blank = (x.reshape(-1, PIXELS) for x in (bars(1600, 4), bars(1600, 5), 0 * bars(1600, 5)))
+    few, many = (float(io.frechet_distance(WIDE, one[:n], other[:n])) for n in (25, 1600))
+    assert 0 < many < 0.1 * few < 0.5 * few < float(io.frechet_distance(WIDE, one, blank))
+    with jax.enable_x64(False):
+        layers = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), WIDE.layers)
+        assert float(io.frechet_distance(io.Classifier(layers, 1.0), one[:25], one[:25][::-1])) < 1e-10
+
+
+def test_frechet_distances_refuse_what_has_no_covariance_or_is_no_image_of_the_classifier() -> None:
+    for make, message in (
+        (lambda: io.FrechetDistance(SMALL, CLASSIFIER, np.zeros((1, PIXELS))), "images must have at least 2 images"),
+        (lambda: io.FrechetDistance(SMALL, CLASSIFIER, np.zeros((2, PIXELS)), 1), "draws must be at least 2, got 1"),
+        (lambda: io.frechet_distance(CLASSIFIER, np.zeros((2, 16)), np.zeros((2, 9))), "as many pixels, got 16 and 9"),
+        (lambda: io.frechet_distance(CLASSIFIER, np.zeros((2, 9)), np.zeros((2, 9))), "the 16 pixels of the classif"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+    with pytest.raises(TypeError, match="classifier must have embed"):
+        io.frechet_distance(lambda x: x, np.zeros((2, 9)), np.zeros((2, 9)))
+
+
 def test_latents_are_read_by_the_first_encoder_or_by_a_reference(three: mc.Run) -> None:
     for chain in range(3):
         # a running observable carries the parameters of generation 0

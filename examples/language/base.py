@@ -27,11 +27,6 @@ def corpus():
     return text.wikipedia().parts(0.7, 0.1, 0.1, 0.1)
 
 
-def blocks(ids, length=LENGTH):
-    """Blocks ``(n, length)`` of a text, its remainder left out."""
-    return ids[: ids.size // length * length].reshape(-1, length)
-
-
 def loss(network, weights, tokens):
     """Mean loss of tokens ``(n, L)`` in nats; the first of each row is not predicted."""
     logp = jax.nn.log_softmax(network(weights, tokens[:, :-1]))
@@ -78,7 +73,7 @@ def main():
     chosen.output.mkdir(parents=True, exist_ok=True)
     whole, (pretraining, _, validation, _) = text.wikipedia(), corpus()
     tokenizer = text.BPE.train(pretraining.text, vocabulary=1024)
-    stream, held_out = tokenizer.encode(pretraining.text), blocks(tokenizer.encode(validation.text))[:256]
+    stream, held_out = tokenizer.encode(pretraining.text), text.blocks(tokenizer.encode(validation.text), LENGTH)[:256]
     print(f"{stream.size} tokens to train on, {held_out.size} for validation", flush=True)
     weights, value, table = train(jnp.asarray(stream), jnp.asarray(held_out), chosen.steps)
     about = {

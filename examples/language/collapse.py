@@ -6,7 +6,8 @@ paper, or kept. A run is written as soon as it ends, and the command goes on whe
 
     python examples/language/collapse.py                  every condition: some 100 minutes on two cores
     python examples/language/collapse.py --small          two conditions, two seeds, two generations: two minutes
-    python examples/language/collapse.py --full           blocks, epochs and batches of the paper: days on a CPU
+    python examples/language/collapse.py --full --text TRAIN VALIDATION TEST
+                                                          as many blocks as the paper has: days on a CPU
     python examples/language/collapse.py --report         the tables and figures of the runs that there are
 
 Needs ``pip install "modelcollapse[text]"``.
@@ -15,11 +16,11 @@ Needs ``pip install "modelcollapse[text]"``.
 import argparse
 import concurrent.futures
 import csv
+import dataclasses
 import itertools
 import multiprocessing
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ CONDITIONS = {
 SEEDS = dict.fromkeys(("none", "ten", "sampled", "real"), 5) | dict.fromkeys(("twenty", "penalty", "filtered"), 3)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Size:
     """Blocks to learn from and to test on, generations, epochs of each, blocks in a batch, learning rate."""
 
@@ -52,15 +53,16 @@ class Size:
     generations: int = 10
     epochs: int = 5
     batch: int = 16
-    rate: float = 1e-3
+    rate: float = 2e-4
     seeds: int = 5
     conditions: tuple = tuple(CONDITIONS)
+    text: tuple = ()  # files of one's own; none: the extract of Wikipedia
 
 
 SIZES = {
     "default": Size(),
     "small": Size(blocks=64, test=64, generations=2, epochs=2, seeds=2, conditions=("none", "sampled")),
-    # blocks as many as WikiText-2 has, in place of the 1,500 of this extract: a text of one's own is needed
+    # as many blocks as WikiText-2 has; the extract has 1,500
     "full": Size(blocks=37_000, test=4_000, batch=128, rate=2e-5),
 }
 
@@ -72,11 +74,14 @@ def text_of(size):
     import modelcollapse as mc
 
     known = mc.text.pretrained()
-    _, *rest = pretraining.corpus()
-    train, validation, test = (pretraining.blocks(known.tokenizer.encode(one.text), LENGTH) for one in rest)
+    parts = [mc.text.read(path) for path in size.text] or pretraining.corpus()[1:]
+    train, validation, test = (mc.text.blocks(known.tokenizer.encode(part.text), LENGTH) for part in parts)
     for name, found, wanted in (("learn from", train, size.blocks), ("test on", test, size.test)):
         if len(found) < wanted:
-            raise SystemExit(f"the extract has {len(found)} blocks to {name}, {wanted} are wanted: see README.md here")
+            raise SystemExit(
+                f"there are {len(found)} blocks to {name}, and {wanted} are wanted: give larger files by --text TRAIN "
+                "VALIDATION TEST, such as those of WikiText-2"
+            )
     # blocks from all articles, not from the first alone
     spread = lambda found, n: found[np.linspace(0, len(found) - 1, n).astype(int)]  # noqa: E731
     return known, spread(train, size.blocks), spread(validation, size.test), spread(test, size.test)
@@ -199,11 +204,14 @@ def main():
     parser.add_argument(
         "--output", type=Path, help="folder of tables (default: results beside this file; small, full: examples/output)"
     )
+    parser.add_argument("--text", nargs=3, type=Path, default=(), metavar=("TRAIN", "VALIDATION", "TEST"))
     parser.add_argument("--report", action="store_true", help="tables and figures of the runs that there are")
     chosen = parser.parse_args()
-    size = SIZES[chosen.size]
+    size = dataclasses.replace(SIZES[chosen.size], text=tuple(chosen.text))
     folder = chosen.output or (
-        HERE / "results" if size is SIZES["default"] else HERE.parent / "output" / f"language-{chosen.size}"
+        HERE / "results"
+        if chosen.size == "default" and not size.text
+        else HERE.parent / "output" / f"language-{chosen.size}"
     )
     folder.mkdir(parents=True, exist_ok=True)
     if not chosen.report:

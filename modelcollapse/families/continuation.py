@@ -13,7 +13,8 @@ from modelcollapse.families.decoding import Decodes, Past
 class Reads(Protocol):
     """A network that goes on from a prompt without reading it again: the methods of ``Transformer``."""
 
-    vocabulary: int
+    @property
+    def vocabulary(self) -> int: ...
 
     def begin(self, weights: Any, prompts: jax.Array, new: int, width: int = 1) -> tuple[jax.Array, Any]: ...
 

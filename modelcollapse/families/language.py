@@ -26,7 +26,8 @@ __all__ = ["LanguageModel", "TrainedNetwork"]
 class Network(Reads, Protocol):
     """A causal network over a ``vocabulary`` that reads at most ``length`` tokens."""
 
-    length: int
+    @property
+    def length(self) -> int: ...
 
     def init(self, key: jax.Array, dtype: DTypeLike = jnp.float32) -> Any: ...
 

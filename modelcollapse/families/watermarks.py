@@ -24,7 +24,7 @@ from modelcollapse.addresses import WATERMARK, fold
 from modelcollapse.families.decoding import Decodes, Past, Sampled
 from modelcollapse.numeric import shown
 from modelcollapse.portions import portion
-from modelcollapse.protocols import Number
+from modelcollapse.protocols import Number, Samples
 from modelcollapse.pytree import part, static
 
 PER = ("previous", "place", "block")
@@ -78,6 +78,10 @@ class Watermarked:
     def needs_seen(self) -> bool:
         return self.decoding.needs_seen
 
+    @property
+    def samples(self) -> bool:
+        return isinstance(self.decoding, Samples) and self.decoding.samples
+
     def scores(self, logits: jax.Array, past: Past) -> jax.Array:
         scores = self.decoding.scores(logits, past)
         green = green_lists(_seed(self.key, past), past.previous, scores.shape[-1], self.share)
@@ -124,6 +128,8 @@ class Gumbel:
     per: str = static(default="previous")
 
     width = None
+    samples = True
+    """With a seed that is not each block's own, from the law of one sure token."""
 
     def __post_init__(self) -> None:
         per = arguments.checker(arguments.choice, allowed=PER)

@@ -1,1 +1,5 @@
 """Models that live outside JAX: objects with ``fit`` and ``sample``, refitted on the host."""
+
+from modelcollapse.host.hugging_face import HuggingFace
+
+__all__ = ["HuggingFace"]

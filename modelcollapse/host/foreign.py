@@ -8,19 +8,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 COUNTS = ("n", "n_samples", "num_rows", "n_rows", "num_samples", "size")
 """Names of a keyword that says how many rows ``sample`` shall draw."""
+
+Rows: TypeAlias = Any
+"""What a model is fitted to and draws: an array ``(n, d)``, or a data frame."""
 
 
 class Model(Protocol):
     """What ``make_model`` makes."""
 
-    def fit(self, X: Any) -> Any: ...
+    def fit(self, X: Rows) -> Any: ...
 
     def sample(self, n: int) -> Any: ...
 
@@ -45,8 +49,9 @@ class Fitted:
         Of a mixture with full covariances: ``(k,)``, ``(k, d)``, ``(k, d, d)``.
     """
 
-    def __init__(self, model: Any, rows: Any, draw: Callable[[int], Any]) -> None:
+    def __init__(self, model: Any, rows: Rows, draw: Callable[[int], Rows], place: int, points: np.ndarray) -> None:
         self.model, self.rows, self._draw = model, rows, draw
+        self.place, self.points = place, points  # of the fit among those of its chain, and its rows as numbers
         self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
         # a mixture of scikit-learn, by the names that its fits have
         shapes = tuple(np.shape(getattr(model, name, ())) for name in ("weights_", "means_", "covariances_"))
@@ -102,6 +107,13 @@ class Fitted:
         return np.asarray(own, np.float64).reshape((d,) if name == "mean" else (d, d))
 
 
+class FittedToTokens(Fitted):
+    """The same for a model that says how probable tokens are."""
+
+    def log_probabilities(self, blocks: ArrayLike) -> np.ndarray:
+        return self.model.log_probabilities(blocks)
+
+
 def check(model: Model) -> None:
     """Refuse an object that cannot be fitted or drawn from."""
     for method in ("fit", "sample"):
@@ -109,8 +121,11 @@ def check(model: Model) -> None:
             raise TypeError(f"make_model must make objects with fit(X) and sample(n); {model!r} has no {method}")
 
 
-def call(model: Model, method: str, argument: Any, key: jax.Array) -> Any:
-    """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it."""
+def call(model: Model, method: str, argument: Rows | int, key: jax.Array, given: Rows = None) -> Any:
+    """``model.method(argument)`` with its randomness addressed by ``key``, as far as the model has a place for it.
+
+    Rows that are ``given`` are passed on by that name.
+    """
     # a generator of the model's own, or a method of that name, stays as it is
     state = getattr(model, "random_state", False)
     if state is None or (isinstance(state, (int, np.integer)) and not isinstance(state, bool)):
@@ -122,6 +137,13 @@ def call(model: Model, method: str, argument: Any, key: jax.Array) -> Any:
         keywords["rng"] = generator(key)
     elif "random_state" in parameters:
         keywords["random_state"] = _integer(key)
+    if given is not None:
+        if "given" not in parameters:
+            raise TypeError(
+                f"the regime gives rows to continue, and a {type(model).__name__} continues none: give its class a "
+                f"method {method}(n, given), or choose another regime"
+            )
+        keywords["given"] = given
     takes = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

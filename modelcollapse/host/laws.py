@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from modelcollapse.host.foreign import Model, call, generator
+from modelcollapse.host.foreign import Model, Rows, call, generator
 from modelcollapse.host.frames import Arrays, Frame
-from modelcollapse.protocols import Memory, Source
+from modelcollapse.laws import rows_of
+from modelcollapse.protocols import Memory, ReadsTokens, Source
 from modelcollapse.pytree import part
 
 NEGLIGIBLE = 1e-18
@@ -44,6 +46,18 @@ class Sample:
         """The rows that stay if each stays with ``probability``: one for all, or one for each row."""
         return self if _traced(key) else Sample(self.points[generator(key).random(self.size) < np.asarray(probability)])
 
+    def rewritten(self, key: jax.Array, kept: int | jax.Array, draw: Callable[[int, Sample], Sample]) -> Sample:
+        """A uniformly random subset of ``kept`` rows stays; ``draw(n, given)`` gives what takes the places of the
+        others.
+        """
+        goes = np.sort(generator(key).permutation(self.size)[int(kept) :])
+        if not goes.size:
+            return self
+        new = draw(goes.size, Sample(self.points[goes])).points
+        points = self.points.astype(np.result_type(self.points, new))
+        points[goes] = new
+        return Sample(points)
+
     def with_room(self, capacity: int) -> Sample:
         return self
 
@@ -64,18 +78,45 @@ class Laws:
     def __init__(self, source: Source, capacity: int, generations: int) -> None:
         self.source, self.capacity, self.room = source, capacity, generations + 2
         self.shape = source.shape.fresh() if isinstance(source, Frame) else Arrays()
+        table = rows_of(source)
+        self.integers = table is not None and table.ndim == 2 and table.dtype.kind == "i"
         self.models: dict[int, Model] = {}  # by their places in the weights
-        self.drawn: dict[tuple[bytes, int, int], np.ndarray] = {}
+        self.drawn: dict[tuple[bytes, int, int, bytes], np.ndarray] = {}
+
+    def given(self, model: Model, rows: np.ndarray) -> Rows:
+        """Rows as a model takes them; whole numbers are measurements to all but those that read tokens."""
+        measured = self.integers and not (isinstance(model, ReadsTokens) and model.tokens)
+        return self.shape.given(rows.astype(np.float64) if measured else rows)
 
     def only(self, place: int) -> np.ndarray:
         """The law of the source (0) or of one fit (1 + its generation)."""
         return np.eye(1, self.room, place)[0]
 
-    def draw(self, key: jax.Array, weights: np.ndarray | jax.Array, n: int | jax.Array, capacity: int) -> Sample:
+    def draw(
+        self,
+        key: jax.Array,
+        weights: np.ndarray | jax.Array,
+        n: int | jax.Array,
+        capacity: int,
+        given: Sample | None = None,
+    ) -> Sample:
+        """``n`` rows; or one for each row that is ``given``, which the models continue."""
         if _traced(key, weights, n):
             return Sample(np.zeros((0, 1)))
         with jax.disable_jit(False):
-            return Sample(self._rows(key, np.asarray(weights), int(n)))
+            prompts = None if given is None else given.points
+            if prompts is not None and len(prompts) != int(n):
+                raise ValueError(f"the regime asked for {int(n)} continuations of {len(prompts)} rows")
+            return Sample(self._rows(key, np.asarray(weights), int(n), prompts))
+
+    def whole(self) -> Sample | None:
+        """The rows of a table, in their order; None for any other source."""
+        rows = rows_of(self.source)
+        return None if rows is None else Sample(np.asarray(rows))
+
+    def continued_rows(self, rows: Sample) -> Sample:
+        """What is continued: whole rows, as models on the host take them."""
+        return rows
 
     def mix(self, weights: jax.Array, laws: jax.Array) -> jax.Array:
         """The mixture of ``laws``, which is the law itself where only one has any weight."""
@@ -83,9 +124,9 @@ class Laws:
         kept = mixed > NEGLIGIBLE
         return jnp.where(kept.sum() == 1, kept.astype(mixed.dtype), jnp.where(kept, mixed, 0.0))
 
-    def forget(self, memory: Memory, newest: int) -> None:
-        """Drop every fit that no law in ``memory`` gives any weight, except the newest."""
-        held = np.sum([self.only(newest), *filter(self._is_law, _arrays(memory))], axis=0)
+    def forget(self, memory: Memory, kept: Iterable[int]) -> None:
+        """Drop every fit that no law in ``memory`` gives any weight, except those at the places ``kept``."""
+        held = np.sum([*map(self.only, kept), *filter(self._is_law, _arrays(memory))], axis=0)
         self.models = {place: model for place, model in self.models.items() if held[place] > 0}
         self.drawn = {}
 
@@ -101,30 +142,46 @@ class Laws:
     def _is_law(self, leaf: Any) -> bool:
         return np.shape(leaf) == (self.room,) and np.issubdtype(leaf.dtype, np.floating)
 
-    def _rows(self, key: jax.Array, weights: np.ndarray, n: int) -> np.ndarray:
+    def _rows(self, key: jax.Array, weights: np.ndarray, n: int, given: np.ndarray | None) -> np.ndarray:
         if n <= 0:
             return np.zeros((0, 1))
         # the newest fit first and the source last: this order decides which rows a seed gives
         places = np.flatnonzero(weights)
         places = np.concatenate([places[places > 0][::-1], places[places == 0]])
         if len(places) == 1:
-            return self._drawn(key, int(places[0]), n)
+            return self._drawn(key, int(places[0]), n, given)
         own = weights[places]
-        counts = generator(key).multinomial(n, own / own.sum())
-        parts = [
-            (jax.random.fold_in(key, i), int(k), int(c)) for i, (k, c) in enumerate(zip(places, counts, strict=True))
-        ]
-        return np.concatenate([self._drawn(*one) for one in parts if one[2]])
+        numbers = generator(key)
+        counts = numbers.multinomial(n, own / own.sum())
+        # any of the laws may continue any row; without rows to continue their order says nothing
+        order = None if given is None else numbers.permutation(n)
+        drawn: list[np.ndarray] = []
+        for i, (place, count) in enumerate(zip(places, counts, strict=True)):
+            done = sum(map(len, drawn))
+            mine = None if order is None or given is None else given[order[done : done + count]]
+            if count:
+                drawn.append(self._drawn(jax.random.fold_in(key, i), int(place), int(count), mine))
+        rows = np.concatenate(drawn)
+        return rows if order is None else rows[np.argsort(order)]
 
-    def _drawn(self, key: jax.Array, place: int, n: int) -> np.ndarray:
+    def _drawn(self, key: jax.Array, place: int, n: int, given: np.ndarray | None) -> np.ndarray:
         # a regime may ask twice for the same draws, and a model with a generator of its own would answer twice
-        address = (np.asarray(jax.random.key_data(key)).tobytes(), place, n)
+        content = b"" if given is None else given.tobytes()
+        address = (np.asarray(jax.random.key_data(key)).tobytes(), place, n, content)
         if address not in self.drawn:
-            rows = self.shape.taken(call(self.models[place], "sample", n, key), n) if place else self._real(key, n)
-            self.drawn[address] = rows
+            self.drawn[address] = self._model(key, place, n, given) if place else self._real(key, n, given)
         return self.drawn[address]
 
-    def _real(self, key: jax.Array, n: int) -> np.ndarray:
+    def _model(self, key: jax.Array, place: int, n: int, given: np.ndarray | None) -> np.ndarray:
+        model = self.models[place]
+        prompts = None if given is None else self.given(model, given)
+        return self.shape.taken(call(model, "sample", n, key, given=prompts), n)
+
+    def _real(self, key: jax.Array, n: int, given: np.ndarray | None) -> np.ndarray:
+        if given is not None:
+            raise TypeError(
+                f"given rows can be continued by a model, and the source, {type(self.source).__name__}, is none"
+            )
         if n > self.capacity:
             raise ValueError(
                 f"the regime drew {n} rows at once, more than the {self.capacity} that its plan(sizes) says"

@@ -8,7 +8,6 @@ they stand, on rows of NumPy floats.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,19 +20,20 @@ from tqdm.auto import tqdm
 
 from modelcollapse import arguments, provenance, regimes, seeds
 from modelcollapse.addresses import FIT, LOOK
+from modelcollapse.data import Rows
 from modelcollapse.declarations import Observe, Seed
 from modelcollapse.families import Gaussian, GaussianMixture
 from modelcollapse.forks import computes
-from modelcollapse.host.foreign import Fitted, Model, call, check, maker
+from modelcollapse.host.foreign import Fitted, FittedToTokens, Model, call, check, maker
 from modelcollapse.host.frames import frame_source, is_frame
 from modelcollapse.host.laws import Laws
-from modelcollapse.host.saved import Checkpoint, Standing, restored
+from modelcollapse.host.saved import Checkpoint, Held, Standing, restored
 from modelcollapse.laws import Law, Stream
 from modelcollapse.location import exactly
 from modelcollapse.loop import State, Watch
 from modelcollapse.observables import named
 from modelcollapse.process import check_schedules
-from modelcollapse.protocols import ChecksSizes, Regime, Source, Truth, marks
+from modelcollapse.protocols import Carry, ChecksSizes, Regime, ScoresTokens, Source, Truth, marks
 from modelcollapse.pytree import part, static, used
 from modelcollapse.regimes import common
 from modelcollapse.run import Run
@@ -109,7 +109,9 @@ def simulate_models(
     what its file says: such files must come from someone you trust.
 
     ``sample`` gets the number of rows as its first argument, or by keyword (``num_rows``, ``n_samples``, ...) where it
-    takes only that.
+    takes only that. A regime that has rows continued, prompts, passes them on as ``given``: one row is drawn for each,
+    in their order. A table ``(N, d)`` of whole numbers is given as floats, or, to a model with an attribute ``tokens``
+    that is true, as integers.
 
     ``Mixture`` remembers all earlier models here, not a ring of them.
     """
@@ -123,7 +125,6 @@ def simulate_models(
     key, number = seeds.keyed(seed)
     arguments.source("source", source)
     arguments.regime("regime", regime)
-    source = measured(source)
     family, observables = FitSample(make_model), named(observe)
     with jax.enable_x64(True):
         history = provenance.made(number, key, family=family, source=source, regime=regime, observe=observables)
@@ -221,7 +222,7 @@ class _Host:
         self.make = maker(family.make_model)
         used(family.make_model)
         self.sizes, self.source = sizes, jax.tree.map(_wide, exactly(source))
-        self.watch = Watch(observables, _truth(self.source))
+        self.watch = Watch(observables, _truth(measured(self.source)))
         for name, observable in observables.items():
             if marks(observable).needs_truth and self.watch.truth is None:
                 raise ValueError(
@@ -256,7 +257,8 @@ class _Chain:
         if stood is not None:
             past, self.laws.models = stood
             self.generation, self.records = past.generation, list(past.records)
-            self.state = State((), (), past.carries, *[jnp.int32(0)] * 2)
+            carries = jax.tree.map(self._let_go, past.carries, is_leaf=lambda leaf: isinstance(leaf, Held))
+            self.state = State((), (), carries, *[jnp.int32(0)] * 2)
             self.memory = self.laws.longer(past.memory, past.generations)
             if past.values is not None:
                 self.laws.shape.restore(past.values)
@@ -268,7 +270,7 @@ class _Chain:
         return Standing(
             generation=self.generation,
             memory=self.memory,
-            carries=self.state.carries,
+            carries=jax.tree.map(_hold, self.state.carries),
             models=older if whole else {},
             records=[] if whole else self.records,
             generations=len(self.host.sizes) - 1,
@@ -282,21 +284,20 @@ class _Chain:
         data = self._data(key, now)
         self.model = self._made()
         check(self.model)
-        rows = self.laws.shape.given(data.points)
-        call(self.model, "fit", rows, jax.random.fold_in(key, FIT))
+        call(self.model, "fit", self.laws.given(self.model, data.points), jax.random.fold_in(key, FIT))
         self.laws.models[generation + 1] = self.model
-        self.laws.forget(self.memory, generation + 1)
-        draw = functools.partial(self._look, jax.random.fold_in(key, LOOK), rows.shape[1])
         state = State(
-            params=Fitted(self.model, rows, draw),
+            params=self._fitted(generation + 1, data.points),
             memory=(),
             carries={},
             generation=now,
             status=np.zeros_like(now),
-            data=data if watch.needs_data else (),
+            data=Rows(jnp.asarray(data.points), jnp.int32(data.size)) if watch.needs_data else (),
         )
         carries = watch.update(self.state, state) if generation else watch.start(state)
         self.state = dataclasses.replace(state, carries=carries)
+        held = [leaf.place for leaf in jax.tree.leaves(carries) if isinstance(leaf, Fitted)]
+        self.laws.forget(self.memory, [generation + 1, *held])
         self.generation = generation
         if recorded:
             self.records.append(self._read())
@@ -330,10 +331,19 @@ class _Chain:
             )
         return made
 
-    def _look(self, key: jax.Array, width: int, n: int) -> Any:
-        """Draws for the observables alone."""
-        shape = self.laws.shape
-        return shape.given(shape.taken(call(self.model, "sample", n, key), n, width))
+    def _fitted(self, place: int, points: np.ndarray) -> Fitted:
+        """What observables see of the fit at ``place``, which was of these rows."""
+        model = self.laws.models[place]
+        rows = self.laws.given(model, points)
+        key = jax.random.fold_in(jax.random.fold_in(self.key, place - 1), LOOK)
+
+        def look(n: int) -> Any:
+            return self.laws.given(model, self.laws.shape.taken(call(model, "sample", n, key), n, rows.shape[1]))
+
+        return (FittedToTokens if isinstance(model, ScoresTokens) else Fitted)(model, rows, look, place, points)
+
+    def _let_go(self, leaf: Carry) -> Any:
+        return self._fitted(leaf.place, leaf.points) if isinstance(leaf, Held) else leaf
 
     def _read(self) -> dict[str, np.ndarray]:
         out, watch = {}, self.host.watch
@@ -346,6 +356,10 @@ class _Chain:
                 kind = type(self.model).__name__
                 raise ValueError(f"the observable {name!r} cannot be read from a fitted {kind}: {error}") from error
         return out
+
+
+def _hold(leaf: Carry) -> Any:
+    return Held(leaf.place, leaf.points) if isinstance(leaf, Fitted) else leaf
 
 
 def _wide(leaf: Any) -> Any:

@@ -20,6 +20,14 @@ STATE = "chain.npz"
 
 
 @part
+class Held:
+    """A fit that an observable holds on to: its place among those of the chain, and what it was fitted to."""
+
+    place: int
+    points: np.ndarray
+
+
+@part
 class Standing:
     """One chain between generations, and its trace so far."""
 

@@ -22,6 +22,7 @@ from modelcollapse.observables.registry import Momentary
 from modelcollapse.protocols import Carry, Family, HasFeatures, Params, Truth
 from modelcollapse.pytree import part, static
 from modelcollapse.sources import images as image_rows
+from modelcollapse.transport import gaussian_w2
 
 if TYPE_CHECKING:
     from modelcollapse.families.ppca import LinearDecoder
@@ -32,13 +33,22 @@ SEED = 20240724
 """The seed of the fixed draws."""
 
 
-def _rows(name: str, value: Any) -> jax.Array:
+def _rows(name: str, value: ArrayLike) -> jax.Array:
     return jnp.asarray(arguments.array(name, value, ndim=2, least=1), jnp.result_type(float))
 
 
+def _several(name: str, value: ArrayLike) -> jax.Array:
+    rows = _rows(name, value)
+    if rows.shape[0] < 2:
+        raise ValueError(f"{name} must have at least 2 images for a covariance, got {rows.shape[0]}")
+    return rows
+
+
+_two = arguments.checker(arguments.whole, 2)
 _family = arguments.checker(arguments.having, ("draw_rows",))
 _reference = arguments.optional(arguments.having, ("encode",))
 _classifier = arguments.checker(arguments.having, ("scores",))
+_embedding = arguments.checker(arguments.having, ("embed",))
 
 
 @part
@@ -135,6 +145,26 @@ class ClassHistogram:
 
 
 @part
+class FrechetDistance:
+    """``frechet_distance`` of ``draws`` images of the model to real ``images`` (n, pixels), ``()``.
+
+    The distance of finitely many images is above that of the laws they come from, by an amount that falls like
+    1 / ``draws`` + 1 / n: compare it with the distance of two sets of real images of these sizes, never with 0.
+    """
+
+    family: Family
+    classifier: Classifier
+    images: jax.Array
+    draws: int = static(default=1000)
+
+    def __post_init__(self) -> None:
+        arguments.converted(self, family=_family, classifier=_embedding, images=_several, draws=_two)
+
+    def __call__(self, params: Params) -> jax.Array:
+        return _frechet(self.classifier, _drawn(self.family, params, self.draws), self.images)
+
+
+@part
 class NearestReal:
     """Mean Euclidean distance from ``draws`` images of the model to the nearest of ``images`` (n, pixels), ``()``."""
 
@@ -180,7 +210,53 @@ class Classifier:
 
     def scores(self, images: jax.Array) -> jax.Array:
         """Logits ``(n, K)`` of ``images`` (n, pixels)."""
-        return dense(self.layers, images)
+        return dense(self.layers, self._checked(images))
+
+    def embed(self, images: jax.Array) -> jax.Array:
+        """Features ``(n, d)`` of ``images`` (n, pixels): what the last layer sees."""
+        images = self._checked(images)
+        return jax.nn.relu(dense(self.layers[:-1], images)) if len(self.layers) > 1 else images
+
+    def _checked(self, images: jax.Array) -> jax.Array:
+        pixels = self.layers[0]["weights"].shape[0]
+        if images.shape[1] != pixels:
+            raise ValueError(f"images must have the {pixels} pixels of the classifier, got {images.shape[1]}")
+        return images
+
+
+@computes
+def frechet_distance(classifier: Classifier, images: ArrayLike, others: ArrayLike) -> jax.Array:
+    r"""Squared Frechet distance of two sets of images, (n, pixels) and (k, pixels), in a classifier's features, ``()``.
+
+    .. math:: |m_1 - m_2|^2 + \mathrm{tr}(S_1 + S_2 - 2 (S_1 S_2)^{1/2})
+
+    the squared W2 distance of the normal laws with the means m and covariances S (with n - 1) of the features
+    ``classifier.embed``. It is the FID of Heusel et al. (2017) with other features than those of Inception, so that its
+    values compare with one another alone. The unit is that of the features squared.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For sets of fewer than two images, or of another number of pixels; or a classifier without ``embed``.
+    """
+    _embedding("classifier", classifier)
+    one, other = _several("images", images), _several("others", others)
+    if one.shape[1] != other.shape[1]:
+        raise ValueError(f"images and others must have as many pixels, got {one.shape[1]} and {other.shape[1]}")
+    return _frechet(classifier, one, other)
+
+
+def _frechet(classifier: Classifier, images: jax.Array, others: jax.Array) -> jax.Array:
+    return gaussian_w2(*_normal(classifier.embed(images)), *_normal(classifier.embed(others)))
+
+
+def _normal(features: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean ``(d,)`` of rows ``(n, d)``, and a factor ``(d, d)`` of their covariance, which may be singular."""
+    n, d = features.shape
+    mean = features.mean(0)
+    # the factor of the rows themselves: one of their covariance would be lost to rounding where that is singular
+    upper = jnp.linalg.qr((features - mean[None]) / jnp.sqrt(n - 1).astype(features.dtype), mode="r")
+    return mean, jnp.zeros((d, d), features.dtype).at[:, : upper.shape[0]].set(upper.T)
 
 
 @computes

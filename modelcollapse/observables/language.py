@@ -106,6 +106,8 @@ class _Own:
         if not self.under:
             return carry
         early = state.generation <= self.under
+        if not isinstance(state.generation, jax.Array):  # on the host
+            return state.params if early else carry
         return jax.tree.map(lambda new, old: jnp.where(early, new, old), state.params, carry)
 
     def losses(self, carry: Carry, state: State) -> tuple[jax.Array, jax.Array]:
@@ -232,8 +234,8 @@ def own_cross_entropy(under: int = 0) -> OwnCrossEntropy:
 def own_perplexity(under: int = 0) -> OwnPerplexity:
     """Perplexity of the data set of each generation to the model of generation ``under``, ``()``.
 
-    With the default, that of generated text to the first model, which was fitted to real text. NaN before generation
-    ``under``.
+    With the default, that of generated text to the first model, which was fitted to real text. Real blocks that a
+    regime keeps are in the data set, and so is all of generation 0. NaN before generation ``under``.
     """
     return OwnPerplexity(under)
 

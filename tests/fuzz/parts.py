@@ -285,6 +285,12 @@ def observables() -> dict[str, Case]:
         "image_observables.ClassHistogram": Case(
             image_observables.ClassHistogram, {**drawn, "classifier": classifier}, seen
         ),
+        "image_observables.FrechetDistance": Case(
+            image_observables.FrechetDistance, {**drawn, "classifier": classifier, "images": pictures}, seen
+        ),
+        "image_observables.frechet_distance": Case(
+            image_observables.frechet_distance, {"classifier": classifier, "images": pictures, "others": pictures}
+        ),
         "image_observables.NearestReal": Case(image_observables.NearestReal, {**drawn, "images": pictures}, seen),
         "image_observables.Each": Case(
             image_observables.Each, {"function": mean_of}, lambda each: within(mc.of("models", each))

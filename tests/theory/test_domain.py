@@ -25,6 +25,7 @@ UNBOUNDED = names(
 UNBOUNDED |= names("base_mean shift strength target")
 UNBOUNDED |= names("means variances")  # of several models
 UNBOUNDED |= names("loss parameters tokens")  # of language models
+UNBOUNDED |= names("entropy score")  # of watermarks
 # The same up to a limit that docstrings or refusals name.
 LARGE = names("bandwidth cut deviation gap smoothing width")
 # Arguments that take arrays of any shape and broadcast, of which an empty one gives an empty answer.
@@ -41,6 +42,8 @@ BROADCAST |= names("base factor members strength")
 BROADCAST |= names("drawn leader_items leader_loss models pool_loss workflow")
 BROADCAST |= names("base factor members strength")  # of remedies
 BROADCAST |= names("background generations loss mutation parameters smoothing tokens")  # of language models
+BROADCAST |= names("entropy marks mass pairs score z")
+BROADCAST_EMPTY = names("listed")  # no token is green
 # What is accepted by some function, and why; the answer is finite, or inf where INFINITE says so.
 ACCEPTED = {
     "negative": (
@@ -67,7 +70,7 @@ ACCEPTED = {
             "share shares shift target true_positive weight width "
         ),
     ),
-    "empty": ("an empty answer", BROADCAST),
+    "empty": ("an empty answer, or an empty list", BROADCAST | BROADCAST_EMPTY),
     "cube": ("an answer for each entry", BROADCAST),
     "bool": ("a switch", {"accumulate", "unlimited", "random_count", "same_rows", "unbiased"}),
     "1e300": ("finite", UNBOUNDED),
@@ -110,6 +113,13 @@ LANGUAGE = {
     "bool": names("drawn"),
 }
 ACCEPTED |= {kind: (why, allowed | LANGUAGE.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
+WATERMARKS = {
+    "negative": names("z"),
+    "zero": names("entropy h0 marks mass score z"),
+    "fraction": names("h0 marked z"),
+    "2**62": names("pairs"),
+}
+ACCEPTED |= {kind: (why, allowed | WATERMARKS.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 ACCEPTED |= {kind: (why, allowed | REMEDIES.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 # A second each: one form of each number is enough there.
 SLOW = {"precision.pair_absorbed", "precision.fed_variance_cdf", "errors.expected_divergence"}

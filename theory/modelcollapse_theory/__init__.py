@@ -11,6 +11,8 @@ Every function is in a submodule, imported when it is first used; ``theory/READM
 * other families: ``exponential_families``, ``special_families``, ``kde``, ``ppca``
 * regression, tails: ``regression``, ``tails``
 * selection: ``selection``, ``two_states``, ``curation``, ``verification``, ``temperature``, ``truncation``, ``best_of``
+* detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``, ``watermarks``,
+  ``exponential_minimum``
 * detectors, watermarks and weights: ``detectors``, ``flag_weights``, ``screening``, ``weights``
 * language models: ``language``, ``text_losses``, ``rewriting``, ``decoding``
 * sources of error: ``errors``, ``precision``
@@ -40,6 +42,7 @@ __all__ = [
     "entrant",
     "errors",
     "exponential_families",
+    "exponential_minimum",
     "fixation",
     "fixation_diffusion",
     "flag_weights",
@@ -80,6 +83,7 @@ __all__ = [
     "two_states",
     "verification",
     "wasserstein",
+    "watermarks",
     "weights",
     "wishart",
     "workflows",

@@ -156,6 +156,8 @@ def _survival(p: Array, pairs: int, score: float) -> float:
     # the mean of e^(S/2) bounds what lies beyond, by Markov
     bound = np.log(weight @ np.exp(scipy.special.gammaln(1 + a) + scipy.special.gammaln(0.5)
                                    - scipy.special.gammaln(0.5 + a))) * pairs  # fmt: skip
+    if bound - score / 2 < np.log(TINY):
+        return 0.0
     period = max(score, 2 * (bound + 30) - score, 1.0) + score
     step, total, done = 2 * np.pi / period, 0.0, 0
     while done < MOST_TERMS:
@@ -169,4 +171,6 @@ def _survival(p: Array, pairs: int, score: float) -> float:
         done += k.size
         if np.exp(logs.real[-1]) < TINY:
             return float(np.clip(0.5 + total / np.pi, 0, 1))
-    raise NotCovered(f"pairs must be larger for this law, got {pairs}: the inversion does not converge")
+    raise NotCovered(
+        f"pairs must be larger, or score smaller, for this law, got {pairs} and {score:g}: the inversion is too slow"
+    )
