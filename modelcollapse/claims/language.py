@@ -18,6 +18,7 @@ from modelcollapse.run import Run
 from modelcollapse.sources import labels
 from modelcollapse.text import tokens
 from modelcollapse.verify import BoundedMean, Evidence, Formula, Lab, Proportion, Section
+from modelcollapse.verify.formula import Misses
 from modelcollapse.verify.lab import shared
 from modelcollapse_theory import (
     decoding,
@@ -196,7 +197,7 @@ def kept_in_place(lab: Lab) -> Iterator[Evidence]:
     exact = Formula(rewriting.rewritten_heterozygosity, WHOLE, KEPT, size, fits)
     h0 = replacement.heterozygosity(WHOLE / size)
     seen = BoundedMean(run["heterozygosity"][:, -1], 0, 1 - 1 / WHOLE.size)
-    wrong = {
+    wrong: Misses = {
         "real tokens drawn afresh": h0 * (1 - workflows.fresh_counts(size, fits - 1, KEPT)),
         "places kept for good": h0 * (1 - workflows.fixed_set(size, fits - 1, KEPT)),
         "no 1 - 1/n on the cross term": h0 * _no_factor(fits - 1),

@@ -23,7 +23,7 @@ from modelcollapse.laws import Table
 from modelcollapse.observables.language import CrossEntropy, OwnCrossEntropy, Perplexity
 from modelcollapse.observables.ngrams import LostShare
 from modelcollapse.predict.prediction import Function
-from modelcollapse.predict.registry import Answer, prediction
+from modelcollapse.predict.registry import Answer, Key, prediction
 from modelcollapse.predict.setting import Setting, needed
 from modelcollapse_theory import language, rewriting, text_losses
 
@@ -125,13 +125,13 @@ def text(s: Setting) -> Text:
         )
     u = None if s.family.background is None else np.asarray(s.family.background, np.float64)
     u = None if u is None else u / u.sum()
-    return Text(sizes, _mutation(s.family, sizes), u, real.vocabulary, context, token, count)
+    return Text(sizes, _mutation(s.family, real.vocabulary, sizes), u, real.vocabulary, context, token, count)
 
 
-def _mutation(family: NGram, sizes: np.ndarray) -> np.ndarray:
+def _mutation(family: NGram, vocabulary: int, sizes: np.ndarray) -> np.ndarray:
     if family.interpolation is not None:
         return np.full(sizes.shape, float(family.interpolation))
-    added = family.text.vocabulary * float(family.smoothing)
+    added = vocabulary * float(family.smoothing)
     return language.smoothing_mutation(sizes, added if family.strength is None else float(family.strength))
 
 
@@ -226,7 +226,8 @@ def _lost_share(s: Setting, theorem: Function, means: Means) -> np.ndarray:
     needed(not t.mutation.any())
     e, times, unknown = _evaluated(s, t)
     known = e.of(~unknown)
-    return 1 - (0 if unknown.all() else means(s, theorem, "present", known) @ times[~unknown])
+    lost = np.full(s.fits.size, times[unknown].sum())
+    return lost if unknown.all() else lost + (1 - means(s, theorem, "present", known)) @ times[~unknown]
 
 
 def _evaluated(s: Setting, t: Text) -> tuple[NGrams, np.ndarray, np.ndarray]:
@@ -246,7 +247,7 @@ def _counts_of(t: Text, context: np.ndarray, token: np.ndarray) -> np.ndarray:
     return np.array([known.get(pair, 0) for pair in zip(context.tolist(), token.tolist(), strict=True)])
 
 
-SUMMED: tuple[tuple[object, Function, Callable[[Setting, Function, Means], np.ndarray], str], ...] = (
+SUMMED: tuple[tuple[Key, Function, Callable[[Setting, Function, Means], np.ndarray], str], ...] = (
     (observables.entropy, language.expected_entropy_part, _entropy, "sum_c w_c sum_a E[-p_n log p_n]"),
     (observables.support_size, language.present, _support, "sum over n-grams of P(X_n > 0)"),
     (CrossEntropy, language.expected_log, _cross_entropy, "-sum v(c,a) E log p_n(a|c)"),
@@ -255,19 +256,17 @@ SUMMED: tuple[tuple[object, Function, Callable[[Setting, Function, Means], np.nd
 
 for _key, _theorem, _sum, _formula in SUMMED:
 
-    @prediction(_key, _theorem, family=NGram, regime=BOTH, where=redrawn, formula=_formula)  # type: ignore[arg-type]
+    @prediction(_key, _theorem, family=NGram, regime=BOTH, where=redrawn, formula=_formula)
     def _(s: Setting, theorem: Function, of: Callable[..., np.ndarray] = _sum) -> ArrayLike:
         return of(s, theorem, _redrawn)
 
-    @prediction(  # type: ignore[arg-type]
-        _key, rewriting.rewritten, family=NGram, regime=regimes.Rewrite, where=rewritten, formula=_formula
-    )
+    @prediction(_key, rewriting.rewritten, family=NGram, regime=regimes.Rewrite, where=rewritten, formula=_formula)
     def _(s: Setting, theorem: Function, of: Callable[..., np.ndarray] = _sum) -> ArrayLike:
         return of(s, theorem, _rewritten)
 
 
 def _bound(loss: Function, where: Callable[[Setting], bool], means: Means) -> None:
-    @prediction(  # type: ignore[arg-type]
+    @prediction(
         Perplexity, language.perplexity_bound, loss, family=NGram, regime=BOTH, where=where,
         formula="exp(E CE_n), below E exp(CE_n)",
     )  # fmt: skip
@@ -331,7 +330,7 @@ def _(s: Setting, theorem: Function) -> ArrayLike:
 # --- generated text under model 0 -------------------------------------------------------------------------------------
 
 
-@prediction(  # type: ignore[arg-type]
+@prediction(
     OwnCrossEntropy, text_losses.own_loss_under_first, family=NGram, regime=BOTH, where=fixed,
     conditions="n-gram model, fixed prompts, pure sampling, a share of places may keep its real token",
 )  # fmt: skip

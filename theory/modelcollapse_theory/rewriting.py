@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._binomial_rows import BinomialRows, hypergeometric
 from ._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
@@ -28,6 +28,7 @@ from .replacement import heterozygosity
 from .workflows import affine, share_lost
 
 _SOURCE = "derived in theory/derivations/language.md"
+Counts = NDArray[np.int64]
 _STEPS = 10_000
 _LARGEST = 500  # tokens of a context that is kept in part
 _ROWS = 600  # tokens of a context with random prompts
@@ -129,7 +130,7 @@ WHAT: dict[str, Callable[[Array], Array]] = {
 """Whose mean is wanted: 1 if the n-gram occurs; log p, -p log p and p^2 of its fitted probability p."""
 
 
-def _kept_means(size: int, real: Array, law: Array, model: Array, values: Array, steps: Array) -> Array:
+def _kept_means(size: int, real: Counts, law: Array, model: Array, values: Array, steps: Counts) -> Array:
     """E f(X) after each of ``steps`` fits, ``(steps, U)``; n-grams begin at their ``real`` counts ``(U,)``.
 
     ``law`` ``(n + 1,)`` is that of the number of kept positions, ``model`` ``(n + 1,)`` a draw's chance at each count.
