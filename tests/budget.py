@@ -47,6 +47,7 @@ PROGRAMS: dict[str, int] = {
     "test_models.py": 260,
     "test_observables.py": 240,
     "test_outputs.py": 185,
+    "test_ngrams.py": 140,
     "test_one_program.py": 265,
     "test_plot.py": 150,
     "test_pools.py": 100,

@@ -229,6 +229,8 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "of observable": (lambda v: mc.of("frequencies", v), "part"),
     "excess_log_loss source": (mc.excess_log_loss, "part"),
     "perplexity blocks": (observables.perplexity, "blocks"),
+    "cross_entropy blocks": (observables.cross_entropy, "blocks"),
+    "own_cross_entropy under": (observables.own_cross_entropy, "whole"),
     "own_perplexity under": (observables.own_perplexity, "whole"),
     "own_losses under": (observables.own_losses, "whole"),
     "own_perplexity_quantiles at": (observables.own_perplexity_quantiles, "chances of blocks"),

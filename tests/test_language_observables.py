@@ -115,6 +115,8 @@ def test_perplexities_are_means_over_tokens(ulps: float) -> None:
     expected = np.exp(np.mean(loop_losses(now, test)))
     assert read(observables.perplexity(test), rows, params) == pytest.approx(expected, rel=ulps)
     losses = loop_losses(first, blocks)
+    assert read(observables.cross_entropy(test), rows, params) == pytest.approx(np.log(expected), rel=ulps)
+    assert read(observables.own_cross_entropy(), rows, params, carry) == pytest.approx(np.mean(losses), rel=ulps)
     assert read(observables.own_perplexity(), rows, params, carry) == pytest.approx(np.exp(np.mean(losses)), rel=ulps)
     each = np.mean(losses, axis=1)
     padded = np.concatenate([each, np.full(N - len(each), np.nan)])

@@ -47,7 +47,7 @@ def _picked(decoding: Decodes, key: jax.Array, scores: jax.Array, past: Past, co
 def counts(
     decoding: Decodes, key: jax.Array, draw: jax.Array, p: jax.Array, text: Text, sizes: jax.Array, capacity: int
 ) -> Transitions:
-    """Tokens as a decoding gives them: counts. ``key`` is that of the generation's draw, ``draw`` that of the tokens."""
+    """Counts of tokens as a decoding gives them. ``key`` is that of the generation's draw, ``draw`` of the tokens."""
     scores, past = _decoded(decoding, key, p, _previous(text))
     weights = _weights(decoding, scores, past)
     if weights is not None:
@@ -67,26 +67,20 @@ def places(
     starts: jax.Array,
     context: jax.Array,
 ) -> Places:
-    """The same for each place, some contexts at a time, so that no table of all contexts and tokens is held.
-
-    ``law`` gives the rows of contexts: ``law.rows(numbers, vocabulary)`` (K, V).
-    """
+    """The same for each place, some contexts at a time, so that no table of all contexts and tokens is held."""
     number = len(text.contexts)
     several = min(number, max(1, CHUNK // text.vocabulary))
     groups = -(-number // several)
     previous = _previous(text)
 
     def group(tokens: jax.Array, first: jax.Array) -> tuple[jax.Array, None]:
-        rows = jnp.minimum(first + jnp.arange(several, dtype=jnp.int32), number - 1)
+        rows = first + jnp.arange(several, dtype=jnp.int32)  # those beyond the last have no places
         scores, past = _decoded(decoding, key, law.rows(rows), previous[rows])
         weights = _weights(decoding, scores, past)
         mine = (context >= first) & (context < first + several)
         row = jnp.clip(context - first, 0, several - 1)
         own = jax.random.fold_in(draw, first)
-        if weights is None:
-            found = _picked(decoding, own, scores, past, row)
-        else:
-            found = _by_inversion(own, weights, row)
+        found = _picked(decoding, own, scores, past, row) if weights is None else _by_inversion(own, weights, row)
         return jnp.where(mine, found, tokens), None
 
     firsts = several * jnp.arange(groups, dtype=jnp.int32)

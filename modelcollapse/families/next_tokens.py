@@ -46,7 +46,7 @@ class NextTokens:
         return self._smoothed(self.seen.table(self.background.size), self.seen.of_contexts, self.mutation)
 
     def rows(self, contexts: jax.Array) -> jax.Array:
-        """The laws ``(K, V)`` of some contexts, by number, in ascending order."""
+        """The laws ``(K, V)`` of contexts, by ascending numbers; those from number C on mean nothing."""
         if isinstance(self.seen, Transitions):
             return self.probabilities[contexts]
         vocabulary, place = self.background.size, self.seen.contexts()

@@ -193,8 +193,8 @@ def rows_of_places(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows
     """The n-grams of a data set, in random order."""
     count, contexts = data.size, jnp.asarray(text.contexts)
     row = jnp.arange(capacity, dtype=jnp.int32)
-    bits = jnp.where(row < count, jax.random.bits(fold(key, NGRAM_ORDER), (capacity,)) >> 1, jnp.uint32(0xFFFFFFFF))
-    item = jnp.argsort(bits).astype(jnp.int32)
+    bits = jax.random.bits(fold(key, NGRAM_ORDER), (capacity,), jnp.uint32) >> 1
+    item = jnp.argsort(jnp.where(row < count, bits, jnp.uint32(0xFFFFFFFF))).astype(jnp.int32)
     if isinstance(data, Transitions):
         cell = exact.search(jnp.cumsum(data.counts.reshape(-1), dtype=jnp.int32), item)
         context, token = jnp.divmod(jnp.minimum(cell, data.counts.size - 1), text.vocabulary)

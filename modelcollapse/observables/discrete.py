@@ -28,7 +28,7 @@ def probabilities(params: jax.Array) -> jax.Array:
 
 @observable("states", unlabelled=True)
 def support_size(params: jax.Array | Diverse) -> jax.Array:
-    """Number of states with positive probability, int32 ``()``; of an n-gram model, of different n-grams that it saw."""
+    """Number of states with positive probability, int32 ``()``; of an n-gram model, of different n-grams it saw."""
     if isinstance(params, Diverse):
         return params.support_size
     # few numbers are summed along the chains: absorption times ask at every generation

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @part
 class LivingCrossEntropy(CrossEntropy):
-    """Mean loss in nats of those tokens of ``blocks`` (n, L) that have a probability above 0, ``()``; NaN without any."""
+    """Mean loss in nats of the tokens of ``blocks`` (n, L) that have a probability above 0, ``()``; NaN without any."""
 
     finite = True
 

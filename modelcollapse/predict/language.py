@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
@@ -21,8 +21,9 @@ from modelcollapse.families.real_text import ngrams
 from modelcollapse.families.transitions import Transitions
 from modelcollapse.laws import Table
 from modelcollapse.observables.language import CrossEntropy, OwnCrossEntropy, Perplexity
+from modelcollapse.observables.ngrams import LostShare
 from modelcollapse.predict.prediction import Function
-from modelcollapse.predict.registry import Answer, prediction
+from modelcollapse.predict.registry import Answer, Key, prediction
 from modelcollapse.predict.setting import Setting, needed
 from modelcollapse_theory import language, rewriting, text_losses
 
@@ -46,6 +47,10 @@ class NGrams:
     mutation: np.ndarray  # g
     background: np.ndarray  # u of the token
     times: np.ndarray  # how many tokens the entry stands for
+
+    def of(self, entries: np.ndarray) -> NGrams:
+        """Some of them."""
+        return NGrams(*(part[entries] for part in dataclasses.astuple(self)))
 
     @property
     def share(self) -> np.ndarray:
@@ -120,13 +125,13 @@ def text(s: Setting) -> Text:
         )
     u = None if s.family.background is None else np.asarray(s.family.background, np.float64)
     u = None if u is None else u / u.sum()
-    return Text(sizes, _mutation(s.family, sizes), u, real.vocabulary, context, token, count)
+    return Text(sizes, _mutation(s.family, real.vocabulary, sizes), u, real.vocabulary, context, token, count)
 
 
-def _mutation(family: NGram, sizes: np.ndarray) -> np.ndarray:
+def _mutation(family: NGram, vocabulary: int, sizes: np.ndarray) -> np.ndarray:
     if family.interpolation is not None:
         return np.full(sizes.shape, float(family.interpolation))
-    added = family.text.vocabulary * float(family.smoothing)
+    added = vocabulary * float(family.smoothing)
     return language.smoothing_mutation(sizes, added if family.strength is None else float(family.strength))
 
 
@@ -208,21 +213,32 @@ def _cross_entropy(s: Setting, theorem: Function, means: Means) -> np.ndarray:
     """Mean loss of the blocks of the observable."""
     t = text(s)
     needed(t.mutation.all())  # else a lost n-gram has an infinite loss
-    contexts = np.asarray(s.family.text.contexts)
-    grams, times = np.unique(
-        ngrams("blocks", np.asarray(s.observable.blocks), s.family.order), axis=0, return_counts=True
-    )
-    place = {tuple(row): i for i, row in enumerate(contexts.tolist())}
+    e, times, unknown = _evaluated(s, t)
+    needed((e.background > 0).all())
+    found = np.full(s.fits.size, -np.log(e.background[unknown]) @ times[unknown])
+    known = e.of(~unknown)
+    return found if unknown.all() else found - means(s, theorem, "log", known) @ times[~unknown]
+
+
+def _lost_share(s: Setting, theorem: Function, means: Means) -> np.ndarray:
+    """The mean share of tokens of the blocks that have probability 0, without smoothing."""
+    t = text(s)
+    needed(not t.mutation.any())
+    e, times, unknown = _evaluated(s, t)
+    known = e.of(~unknown)
+    lost = np.full(s.fits.size, times[unknown].sum())
+    return lost if unknown.all() else lost + (1 - means(s, theorem, "present", known)) @ times[~unknown]
+
+
+def _evaluated(s: Setting, t: Text) -> tuple[NGrams, np.ndarray, np.ndarray]:
+    """The n-grams of the blocks of the observable, their shares, and which have a context that the text lacks."""
+    blocks = ngrams("blocks", np.asarray(s.observable.blocks), s.family.order)
+    grams, times = np.unique(blocks, axis=0, return_counts=True)
+    place = {tuple(row): i for i, row in enumerate(np.asarray(s.family.text.contexts).tolist())}
     context = np.array([place.get(tuple(row), -1) for row in grams[:, :-1].tolist()])
-    u, times = t.of(grams[:, -1]), times / times.sum()
-    unknown = context < 0
-    needed((u > 0).all())
-    found = np.full(s.fits.size, -np.log(u[unknown]) @ times[unknown])
-    if not unknown.all():
-        context, token, times, u = context[~unknown], grams[~unknown, -1], times[~unknown], u[~unknown]
-        e = t.entries(context, _counts_of(t, context, token), u, times)
-        found = found - means(s, theorem, "log", e) @ times
-    return found
+    count = _counts_of(t, context, grams[:, -1])
+    e = t.entries(np.maximum(context, 0), count, t.of(grams[:, -1]), np.ones(count.size))
+    return e, times / times.sum(), context < 0
 
 
 def _counts_of(t: Text, context: np.ndarray, token: np.ndarray) -> np.ndarray:
@@ -231,27 +247,26 @@ def _counts_of(t: Text, context: np.ndarray, token: np.ndarray) -> np.ndarray:
     return np.array([known.get(pair, 0) for pair in zip(context.tolist(), token.tolist(), strict=True)])
 
 
-SUMMED: tuple[tuple[object, Function, Callable[[Setting, Function, Means], np.ndarray], str], ...] = (
+SUMMED: tuple[tuple[Key, Function, Callable[[Setting, Function, Means], np.ndarray], str], ...] = (
     (observables.entropy, language.expected_entropy_part, _entropy, "sum_c w_c sum_a E[-p_n log p_n]"),
     (observables.support_size, language.present, _support, "sum over n-grams of P(X_n > 0)"),
     (CrossEntropy, language.expected_log, _cross_entropy, "-sum v(c,a) E log p_n(a|c)"),
+    (LostShare, language.present, _lost_share, "sum v(c,a) P(X_n(c,a) = 0)"),
 )  # fmt: skip
 
 for _key, _theorem, _sum, _formula in SUMMED:
 
-    @prediction(_key, _theorem, family=NGram, regime=BOTH, where=redrawn, formula=_formula)  # type: ignore[arg-type]
+    @prediction(_key, _theorem, family=NGram, regime=BOTH, where=redrawn, formula=_formula)
     def _(s: Setting, theorem: Function, of: Callable[..., np.ndarray] = _sum) -> ArrayLike:
         return of(s, theorem, _redrawn)
 
-    @prediction(  # type: ignore[arg-type]
-        _key, rewriting.rewritten, family=NGram, regime=regimes.Rewrite, where=rewritten, formula=_formula
-    )
+    @prediction(_key, rewriting.rewritten, family=NGram, regime=regimes.Rewrite, where=rewritten, formula=_formula)
     def _(s: Setting, theorem: Function, of: Callable[..., np.ndarray] = _sum) -> ArrayLike:
         return of(s, theorem, _rewritten)
 
 
 def _bound(loss: Function, where: Callable[[Setting], bool], means: Means) -> None:
-    @prediction(  # type: ignore[arg-type]
+    @prediction(
         Perplexity, language.perplexity_bound, loss, family=NGram, regime=BOTH, where=where,
         formula="exp(E CE_n), below E exp(CE_n)",
     )  # fmt: skip
@@ -286,7 +301,7 @@ def _(s: Setting, expected_heterozygosity: Function) -> ArrayLike:
 
 
 def _unsmoothed(s: Setting) -> bool:
-    return rewritten(s) and s.family.unsmoothed
+    return rewritten(s) and s.family.forgets
 
 
 @prediction(
@@ -315,7 +330,7 @@ def _(s: Setting, theorem: Function) -> ArrayLike:
 # --- generated text under model 0 -------------------------------------------------------------------------------------
 
 
-@prediction(  # type: ignore[arg-type]
+@prediction(
     OwnCrossEntropy, text_losses.own_loss_under_first, family=NGram, regime=BOTH, where=fixed,
     conditions="n-gram model, fixed prompts, pure sampling, a share of places may keep its real token",
 )  # fmt: skip
@@ -332,7 +347,7 @@ def _(s: Setting, own_loss_under_first: Function) -> ArrayLike:
 
 def visited(s: Setting) -> bool:
     """Random prompts without smoothing, and a first data set that is drawn."""
-    return not fixed(s) and s.family.unsmoothed and drawn(s)
+    return not fixed(s) and s.family.forgets and drawn(s)
 
 
 @prediction(

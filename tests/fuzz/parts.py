@@ -260,6 +260,8 @@ def observables() -> dict[str, Case]:
         "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
         "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
         "observables.perplexity": Case(text.perplexity, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
+        "observables.cross_entropy": Case(text.cross_entropy, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
+        "observables.own_cross_entropy": Case(text.own_cross_entropy, {"under": 0}, read),
         "observables.own_perplexity": Case(text.own_perplexity, {"under": 0}, read),
         "observables.own_losses": Case(text.own_losses, {"under": 1}, read),
         "observables.own_perplexity_quantiles": Case(

@@ -77,12 +77,12 @@ class Chain:
 
     def observed(self) -> dict[str, Any]:
         found = {name: name for name in ("heterozygosity", "entropy", "support_size")}
-        parts = {
+        losses = {
             "cross_entropy": observables.cross_entropy(np.array(TEST)),
             "perplexity": observables.perplexity(np.array(TEST)),
-            "own": observables.own_cross_entropy(),
         }
-        return found | parts
+        lost = {"lost": observables.lost_share(np.array(TEST))}
+        return found | {"own": observables.own_cross_entropy()} | (losses if self.smoothing else lost)
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -156,6 +156,10 @@ class Chain:
                 )
             found["cross_entropy"] = loss / len(test)
             found["perplexity"] = np.exp(found["cross_entropy"])
+        else:
+            known = [(c, a) for c, a in pairs(TEST) if c in contexts]
+            alive = sum(self.means(c, lambda _, x, a=a: float(x[a] > 0)) for c, a in known)
+            found["lost"] = 1 - alive / len(pairs(TEST))
         return found
 
     def own(self, begin: Any, x: Any) -> float:

@@ -110,6 +110,7 @@ LANGUAGE = {
     "zero": names("background epsilon kept loss mutation ratio sample_size"),
     "fraction": names("background epsilon loss mutation ratio smoothing"),
     "2**62": names("contexts positions top_k"),
+    "bool": names("drawn"),
 }
 ACCEPTED |= {kind: (why, allowed | LANGUAGE.get(kind, set())) for kind, (why, allowed) in ACCEPTED.items()}
 WATERMARKS = {

@@ -198,6 +198,45 @@ def test_own_loss_is_constant_under_pure_sampling_and_moves_up_with_smoothing(se
     assert text_losses.own_loss([0.5, 0.5, 0.0], 2, 0.0) == pytest.approx(math.log(2))
 
 
+@functools.cache
+def paths(g, u, kept, drawn):
+    """The law of the first counts and the newest, at each of four fits; so many of the four places keep their token."""
+    text = (2, 1, 1)
+    first = laws(g, u, (F(1, 2), F(1, 4), F(1, 4)))[0] if drawn else {text: F(1)}
+    current, found = {(x, x): w for x, w in first.items()}, []
+    for _ in FITS:
+        found.append(current)
+        after = {}
+        for (begin, x), weight in current.items():
+            tokens = [a for a in range(3) for _ in range(begin[a])]
+            for places in itertools.combinations(range(SIZE), kept):
+                stays = [sum(tokens[i] == a for i in places) for a in range(3)]
+                for y in count_vectors(SIZE - kept, 3):
+                    chance = multinomial(y, list(smoothed(x, g, u))) / math.comb(SIZE, kept)
+                    key = (begin, tuple(a + b for a, b in zip(stays, y, strict=True)))
+                    after[key] = after.get(key, F(0)) + weight * chance
+        current = after
+    return found
+
+
+@pytest.mark.parametrize(("kept", "drawn"), [(0, True), (1, False), (2, True)])
+def test_own_loss_under_the_first_fit(setting, kept, drawn):
+    g, u = setting
+    exact = []
+    for law in paths(g, u, kept, drawn):
+        total = 0.0
+        for (begin, x), weight in law.items():
+            logs = [math.log(p) if p else 0.0 for p in smoothed(begin, g, u)]
+            total -= float(weight) * sum(n / SIZE * v for n, v in zip(x, logs, strict=True))
+        exact.append(total)
+    found = text_losses.own_loss_under_first(
+        [0.5, 0.25, 0.25], SIZE, [0, 1, 2, 3], float(g), floats(u), kept / SIZE, drawn=drawn
+    )
+    assert found.sum(-1) == pytest.approx(exact, rel=1e-12)
+    if not g:
+        assert exact == pytest.approx([exact[0]] * 4)
+
+
 def test_variances_of_own_loss_add_up():
     loss = [F(-math.log(q)) for q in TRUTH]
 

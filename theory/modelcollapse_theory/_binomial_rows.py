@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import scipy.sparse
+import scipy
+from numpy.typing import NDArray
 
 from ._domain import Array
 
@@ -25,7 +26,7 @@ def _block(size: int, chance: Array) -> scipy.sparse.csr_array:
     centre, variance = size * chance, size * chance * (1 - chance)
     reach = _TAIL / 3 + np.sqrt(_TAIL**2 / 9 + 2 * _TAIL * variance)
     low = np.floor(np.maximum(centre - reach, 0)).astype(np.int64)
-    width = int(min(np.max(np.ceil(np.minimum(centre + reach, size)) - low) + 1, size + 1))
+    width = min(int(np.max(np.ceil(np.minimum(centre + reach, size)) - low)) + 1, size + 1)
     low = np.minimum(low, size + 1 - width)
     at = low[:, None] + np.arange(width)
     inside = np.clip(chance, 1e-300, 1 - 1e-16)
@@ -62,7 +63,9 @@ class BinomialRows:
         return np.concatenate([block @ values for block in blocks])[self._back]
 
 
-def chain_means(size: int, first: Array, step: Callable[[Array], Array] | None, values: Array, fits: Array) -> Array:
+def chain_means(
+    size: int, first: Array, step: Callable[[Array], Array] | None, values: Array, fits: NDArray[np.int64]
+) -> Array:
     """E f(X_n) where X_1 ~ Binomial(M, c), c in ``first`` ``(R,)``, and X_{n+1} ~ Binomial(M, step(X_n / M)).
 
     ``values`` ``(M + 1, k)`` are the functions, ``fits`` ``(F,)`` increasing from 1: the answer is ``(F, R, k)``. One

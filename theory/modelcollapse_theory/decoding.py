@@ -10,8 +10,8 @@ greedy walk through the contexts is at the end. Derived in theory/derivations/la
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
-from numpy.typing import ArrayLike
+import scipy
+from numpy.typing import ArrayLike, NDArray
 
 from ._domain import Array, law, one_real, one_whole, whole
 from ._register import theorem
@@ -24,7 +24,7 @@ _SOURCE = "derived in theory/derivations/language.md"
 _INFINITE = "each model's output decoded before the next is fitted to it; infinite data"
 
 
-def _cut(p: Array, kept: Array) -> Array:
+def _cut(p: Array, kept: NDArray[np.bool_]) -> Array:
     """``p`` on the tokens ``kept``, of which the likeliest is always one, renormalised."""
     left = np.where(kept | (p == p.max()), p, 0.0)
     return left / left.sum()

@@ -18,8 +18,8 @@ theory/derivations/language.md.
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
-from numpy.typing import ArrayLike
+import scipy
+from numpy.typing import ArrayLike, NDArray
 
 from ._domain import SQUARABLE, Array, NotCovered, law, one_real, one_whole, positive, real, whole, within
 from ._ngrams import STEPS, ngram_means
@@ -28,8 +28,8 @@ from ._register import theorem
 _SOURCE = "derived in theory/derivations/language.md"
 
 
-def _fits(value: ArrayLike, minimum: int = 1) -> Array:
-    return whole("fits", value, minimum, most=STEPS)
+def _fits(value: ArrayLike) -> NDArray[np.int64]:
+    return whole("fits", value, 1, most=STEPS)
 
 
 def _counts(name: str, value: ArrayLike) -> Array:

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
-from numpy.typing import ArrayLike
-from scipy.stats import binom
+import scipy
+from numpy.typing import ArrayLike, NDArray
 
 from ._binomial_rows import BinomialRows, hypergeometric
 from ._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
@@ -29,6 +28,7 @@ from .replacement import heterozygosity
 from .workflows import affine, share_lost
 
 _SOURCE = "derived in theory/derivations/language.md"
+Counts = NDArray[np.int64]
 _STEPS = 10_000
 _LARGEST = 500  # tokens of a context that is kept in part
 _ROWS = 600  # tokens of a context with random prompts
@@ -124,13 +124,13 @@ def kept_heterozygosity_limit(counts: ArrayLike, share: float) -> float:
 WHAT: dict[str, Callable[[Array], Array]] = {
     "present": lambda p: np.minimum(np.arange(p.size), 1.0),
     "log": np.log,
-    "entropy": scipy.special.entr,
+    "entropy": lambda p: scipy.special.entr(p),
     "square": np.square,
 }
 """Whose mean is wanted: 1 if the n-gram occurs; log p, -p log p and p^2 of its fitted probability p."""
 
 
-def _kept_means(size: int, real: Array, law: Array, model: Array, values: Array, steps: Array) -> Array:
+def _kept_means(size: int, real: Counts, law: Array, model: Array, values: Array, steps: Counts) -> Array:
     """E f(X) after each of ``steps`` fits, ``(steps, U)``; n-grams begin at their ``real`` counts ``(U,)``.
 
     ``law`` ``(n + 1,)`` is that of the number of kept positions, ``model`` ``(n + 1,)`` a draw's chance at each count.
@@ -210,7 +210,13 @@ def kept_in_place(
     """
     gamma = one_real("share", share, 0, 1)
     return _one_ngram(
-        what, count, sample_size, fits, mutation, background, lambda n: binom.pmf(np.arange(n + 1), n, gamma)
+        what,
+        count,
+        sample_size,
+        fits,
+        mutation,
+        background,
+        lambda n: scipy.stats.binom.pmf(np.arange(n + 1), n, gamma),
     )
 
 
@@ -246,7 +252,7 @@ def _tokens(tokens: int, weight: float) -> tuple[Array, Array]:
     size, w = one_whole("tokens", tokens, 1, most=10**7), one_real("weight", weight, 0, 1)
     reach = 45 + 10 * (size * w * (1 - w)) ** 0.5
     items = np.arange(max(int(size * w - reach), 0), min(int(size * w + reach) + 1, size) + 1)
-    chance = binom.pmf(items, size, w)
+    chance = scipy.stats.binom.pmf(items, size, w)
     return items[chance > _TAIL], chance[chance > _TAIL] / chance[chance > _TAIL].sum()
 
 

@@ -8,7 +8,7 @@ theory/derivations/language.md.
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from ._domain import Array, NotCovered, flag, law, one_real, positive, whole, within
@@ -77,13 +77,11 @@ def own_loss_under_first(
     g, u = within("mutation", mutation, 0, 1), within("background", background, 0, 1)
     kept, count = one_real("share", share, 0, 1), whole("generations", generations, most=100_000)
     if flag("drawn", drawn):
-        own, new = (
-            ngram_means(probability, sample_size, 1, g, u, lambda m, f=f: f(np.arange(m.size) / (m.size - 1), m))
-            for f in (_own_part, _log_part)
-        )
+        own = ngram_means(probability, sample_size, 1, g, u, lambda m: _own_part(np.linspace(0, 1, m.size), m))
+        new = ngram_means(probability, sample_size, 1, g, u, _log_part)
     else:
         x = within("probability", probability, 0, 1) + 0.0 * whole("sample_size", sample_size, 1)
-        own, new = _own_part(x, (1 - g) * x + g * u), _log_part(x, (1 - g) * x + g * u)
+        own, new = _own_part(x, (1 - g) * x + g * u), _log_part((1 - g) * x + g * u)
     g, u, own, new = np.broadcast_arrays(g, u, own, new)
     copies = [np.ones(g.shape)]
     for _ in range(int(count.max(initial=0))):
@@ -96,7 +94,7 @@ def _own_part(x: Array, m: Array) -> Array:
     return -scipy.special.xlogy(x, np.where(x > 0, m, 1.0))
 
 
-def _log_part(_: Array, m: Array) -> Array:
+def _log_part(m: Array) -> Array:
     """-log m; 0 where nothing is ever drawn."""
     return -np.log(np.where(m > 0, m, 1.0))
 
