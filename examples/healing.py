@@ -174,7 +174,7 @@ def verdict(harm, left):
     if hurt <= about:
         return "no harm seen"
     if rest > around:
-        return "partial" if gain > within else "no recovery seen"
+        return "partial" if gain > within else "partial or none"
     return "full" if rest + around < 0.1 * hurt else "full or partial"
 
 
@@ -234,6 +234,7 @@ def main(argv=None):
 def draw(found, floors, setting, chosen):
     figure, axes = pyplot.subplots(len(floors), 4, figsize=(14, 3.5 * len(floors)), layout="constrained", squeeze=False)
     for (data, floor), row in zip(floors.items(), axes, strict=True):
+        row[1].sharey(row[0])
         for axis, start in zip(row, STARTS, strict=False):
             over_generations(axis, found, data, start, floor, setting)
         recovered(row[2], found, data, setting)
@@ -252,9 +253,15 @@ def over_generations(axis, found, data, start, floor, setting):
         axis.errorbar(generations, values.mean(0), error, color=colour, marker=".", lw=1.2, label=label)
     axis.axvline(setting.phase + 0.5, color="0.6", lw=0.8)
     axis.axhline(floor, color="0.6", lw=0.8, ls=":")
+    axis.annotate("real against real", (0, floor), xytext=(0, 3), textcoords="offset points", fontsize=7, color="0.4")
+    axis.annotate("real only", (setting.phase + 0.6, 0.97), xycoords=("data", "axes fraction"), fontsize=8, va="top")
     axis.set(yscale="log", xlabel="generation", ylabel="Frechet distance to real images")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
     axis.set_title(f"{data}, {STARTS[start]}", fontsize=10)
-    axis.legend(frameon=False, fontsize=7, title="own images", title_fontsize=7, loc="upper right")
+    title = f"own images in generations 1 to {setting.phase}"
+    where = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.09)}
+    axis.legend(frameon=False, fontsize=7, title=title, title_fontsize=7, ncols=3, **where)
 
 
 def recovered(axis, found, data, setting):
@@ -269,10 +276,13 @@ def recovered(axis, found, data, setting):
             label = f"{what}, {STARTS[start]}"
             axis.errorbar(places + aside, middle, about, fmt=marker, color=colour, mfc=fill, ms=5, lw=1, label=label)
     axis.axhline(0, color="0.6", lw=0.8)
-    axis.set_yscale("symlog", linthresh=5)
+    axis.set_yscale("symlog", linthresh=1)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, 30 * high)
     axis.set_xticks(places, [f"{100 * share:g}%" for share in shares])
-    axis.set(xlabel="own images in generations 1 to " + str(setting.phase), ylabel="above the control")
-    axis.set_title("harm, and what is left of it (95% intervals)", fontsize=10)
+    title = f"own images in generations 1 to {setting.phase}"
+    axis.set(xlabel=title, ylabel="Frechet distance above the control")
+    axis.set_title("harm and what is left (95% intervals)", fontsize=10)
     axis.legend(frameon=False, fontsize=7, loc="upper left")
 
 
@@ -280,7 +290,11 @@ def classes(axis, found, data, setting):
     """Class frequencies of the warm start that learned from nothing but its own images."""
     numbers = found[data, "warm", max(setting.shares)]["classes"]
     places = np.arange(numbers.shape[-1])
-    shown = ((0, "0.6", "generation 0"), (setting.phase, plot.VERMILION, "own images only"), (-1, plot.BLUE, "healed"))
+    shown = (
+        (0, "0.6", "0"),
+        (setting.phase, plot.VERMILION, str(setting.phase)),
+        (-1, plot.BLUE, str(2 * setting.phase)),
+    )
     for i, (column, colour, label) in enumerate(shown):
         middle, error = numbers[:, column].mean(0), numbers[:, column].std(0, ddof=1) / np.sqrt(len(numbers))
         axis.bar(places + 0.27 * (i - 1), middle, 0.27, yerr=error, color=colour, label=label, error_kw={"lw": 0.8})
@@ -288,8 +302,9 @@ def classes(axis, found, data, setting):
     names = datasets.FASHION if data == "clothes" else tuple(map(str, places))
     axis.set_xticks(places, names, rotation=50 if data == "clothes" else 0, fontsize=8)
     axis.set(ylabel="share of images", xlabel="class, by the classifier")
-    axis.set_title(f"classes, {STARTS['warm']}, {100 * max(setting.shares):g}% own images", fontsize=10)
-    axis.legend(frameon=False, fontsize=7)
+    axis.set_title(f"{STARTS['warm']}, {100 * max(setting.shares):g}% own images", fontsize=10)
+    axis.set_ylim(top=1.25 * axis.get_ylim()[1])
+    axis.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", title="generation", title_fontsize=7)
 
 
 def report(table):

@@ -145,11 +145,15 @@ class Traces:
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
         variables, several = {}, isinstance(self.family, Population)
+        lengths: dict[str, int] = {}
         for name, values in self.trace.items():
             known = marks(self.observables[name])
             units, dims = known.units, known.dims
             dims = ("model", *dims) if several and not known.joint else dims
             extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
+            # a dimension has one length, that of the observable that named it first
+            sized = zip(extra, values.shape[2:], strict=True)
+            extra = tuple(d if lengths.setdefault(d, n) == n else f"{d} of {name}" for d, n in sized)
             attributes = {"units": units} if units else {}
             variables[name] = (("chain", "generation", *extra), values, attributes)
         coords = {"chain": np.arange(self.chains), "generation": self.recorded}

@@ -203,7 +203,7 @@ def test_a_model_has_recovered_where_nothing_is_left_of_its_harm(healing):
         "full": (100 + near, 0 * near),
         "partial": (100 + near, 50 + near),
         "full or partial": (100 + near, 20 * near),
-        "no recovery seen": (100 + near, 100 - near),
+        "partial or none": (100 + near, 100 - near),
     }
     assert {told: healing.verdict(*both) for told, both in cases.items()} == {told: told for told in cases}
 

@@ -3,7 +3,9 @@
 Run by ``.ci/jobs/transformers`` in an environment of its own; skipped where torch is not installed.
 """
 
+import importlib
 import math
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from modelcollapse.regimes import Rewrite
 torch = pytest.importorskip("torch", reason="torch is not installed: .ci/jobs/transformers runs this")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "language"
 V, L = 23, 8
 LENGTH = 24
 
@@ -41,17 +44,9 @@ def opt(**options):
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
     }
-    config = transformers.OPTConfig(
-        vocab_size=V,
-        max_position_embeddings=LENGTH,
-        init_std=0.5,
-        bos_token_id=2,
-        eos_token_id=2,
-        pad_token_id=1,
-        **sizes,
-        **options,
-    )
-    return transformers.OPTForCausalLM(config)
+    ends = {"bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
+    room = {"vocab_size": V, "max_position_embeddings": LENGTH}
+    return transformers.OPTForCausalLM(transformers.OPTConfig(init_std=0.5, **sizes | ends | room | options))
 
 
 def llama(**options):
@@ -230,6 +225,8 @@ def test_the_token_that_ends_a_text_shortens_no_block(make, decoding):
 def test_nothing_of_the_models_own_settings_enters():
     network = opt()
     plain = model(network).fit(TRAIN)
+    # a vocabulary below 50 would not show the default of 50
+    assert plain.decoding["top_k"] == model(network, decoding={"do_sample": True}).decoding["top_k"] == 0
     before = plain.sample(len(TEST), given=TEST)
     network.generation_config.update(top_k=1, temperature=0.1, repetition_penalty=5.0, do_sample=True, num_beams=2)
     assert_array_equal(plain.sample(len(TEST), given=TEST), before)
@@ -452,3 +449,52 @@ def test_a_diverged_fit_names_its_generation_and_a_model_without_a_first_token_n
     one.width = 4
     with pytest.raises(ValueError, match="no token that begins a text"):
         one.sample(2)
+
+
+def test_the_experiment_of_the_paper_runs_on_folders_of_ones_own(tmp_path, monkeypatch, capsys):
+    """A tiny OPT and a text in the files of WikiText-2; stopped after a run, it goes on with the others."""
+    tokenizers, mpl = pytest.importorskip("tokenizers"), pytest.importorskip("matplotlib")
+    words = {"<s>": 0, "<pad>": 1, "</s>": 2, **{f"w{i}": i for i in range(3, 30)}}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(single="</s> $A", special_tokens=[("</s>", 2)])
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>")
+    fast.save_pretrained(tmp_path / "model")
+    opt(vocab_size=30, max_position_embeddings=128).save_pretrained(tmp_path / "model")
+    random = np.random.default_rng(2)
+    for name, lines in (("train", 60), ("valid", 20), ("test", 20)):
+        rows = [" ".join(f"w{i}" for i in random.integers(3, 30, 15)) + "\n" for _ in range(lines)]
+        (tmp_path / f"wiki.{name}.tokens").write_text("".join(rows))
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    experiment = importlib.import_module("opt")
+    command = [
+        "--model",
+        str(tmp_path / "model"),
+        "--text",
+        str(tmp_path),
+        "--small",
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    mpl.use("Agg")
+    (one,) = experiment.main([*command, "--shares", "0.1"])[1].values()
+    train, validation, test = (
+        experiment.blocks(experiment.options(command), fast, text)
+        for text in experiment.texts(experiment.options(command))
+    )
+    assert [len(part) for part in (train, validation, test)] == [15, 5, 5]
+    assert train[0, 0] == train[0, 16] == 2  # a start token before each line
+    monkeypatch.setattr(HuggingFace, "fit", None)  # nothing is fitted again
+    before, found = experiment.main([*command, "--shares", "0.1"])
+    assert found[0.1][0]["perplexity"].shape == (3,)
+    assert_allclose(found[0.1][0]["perplexity"], one[0]["perplexity"])
+    assert_allclose(
+        before, HuggingFace(transformers.OPTForCausalLM.from_pretrained(tmp_path / "model")).perplexity(test)
+    )
+    printed = capsys.readouterr().out
+    assert "another model, another tokenizer, not comparable" in printed
+    assert "40 to 42" in printed
+    assert (tmp_path / "out" / "opt.png").stat().st_size > 5000
+    assert not (tmp_path / "out" / "share-0.1-seed-0").exists()
+    with pytest.raises(SystemExit, match="holds results of other settings"):
+        experiment.main([*command, "--shares", "0.1", "--epochs", "3"])

@@ -155,8 +155,11 @@ def test_what_is_needed_to_write_a_call_is_in_its_namespace() -> None:
             thing
             for name, module in sys.modules.items()
             if name.startswith(home.__name__ + ".")
-            for thing in vars(module).values()
-            if isinstance(thing, type) and thing.__module__ == name and dataclasses.is_dataclass(thing)
+            for word, thing in vars(module).items()
+            if not word.startswith("_")
+            and isinstance(thing, type)
+            and thing.__module__ == name
+            and dataclasses.is_dataclass(thing)
         ]
         parts = {
             thing.__name__

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -114,8 +115,8 @@ def test_perplexities_are_means_over_tokens(ulps: float) -> None:
     test = texts(5)[0]
     expected = np.exp(np.mean(loop_losses(now, test)))
     assert read(observables.perplexity(test), rows, params) == pytest.approx(expected, rel=ulps)
-    losses = loop_losses(first, blocks)
     assert read(observables.cross_entropy(test), rows, params) == pytest.approx(np.log(expected), rel=ulps)
+    losses = loop_losses(first, blocks)
     assert read(observables.own_cross_entropy(), rows, params, carry) == pytest.approx(np.mean(losses), rel=ulps)
     assert read(observables.own_perplexity(), rows, params, carry) == pytest.approx(np.exp(np.mean(losses)), rel=ulps)
     each = np.mean(losses, axis=1)
@@ -161,10 +162,10 @@ def table_of_blocks() -> Any:
 
 
 @functools.cache
-def made() -> mc.Run:
+def made(generations: int = 3) -> mc.Run:
     observe = {name: make() for name, make in OBSERVED.items()}
     regime = mc.regimes.Rewrite(0.25)
-    return mc.simulate(Bigram(V), table_of_blocks(), regime, observe, size=N, generations=3, chains=2)
+    return mc.simulate(Bigram(V), table_of_blocks(), regime, observe, size=N, generations=generations, chains=2)
 
 
 def fitted(blocks: np.ndarray) -> np.ndarray:
@@ -194,6 +195,23 @@ def test_a_run_sees_the_data_set_of_each_generation_and_its_first_model() -> Non
                 np.testing.assert_allclose(run["later losses"][chain, generation], later, rtol=1e-12)
                 assert run["later histogram"][chain, generation].sum() == N
     np.testing.assert_array_equal(run["some"], data[:, :, :3])
+
+
+def test_a_data_set_holds_observables_of_different_numbers_of_blocks() -> None:
+    data = made().to_dataset()
+    assert data["own losses"].dims == ("chain", "generation", "block")
+    assert data["blocks"].dims == ("chain", "generation", "block", "place")
+    assert data["some"].dims == ("chain", "generation", "block of some", "place")
+    np.testing.assert_array_equal(data["some"], data["blocks"][:, :, :3])
+
+
+def test_a_run_goes_on_after_it_was_saved(tmp_path: Path) -> None:
+    made(1).save(tmp_path / "run.npz")
+    loaded = mc.Run.load(tmp_path / "run.npz")
+    np.testing.assert_array_equal(loaded.texts(1), made().texts(1))
+    longer = loaded.extend(2)
+    for name in OBSERVED:
+        np.testing.assert_array_equal(longer[name], made()[name])
 
 
 class Letters:

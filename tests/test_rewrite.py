@@ -188,6 +188,22 @@ def test_a_change_of_regime_and_several_models() -> None:
     np.testing.assert_array_equal(models["data"][:, :, 1], blocks(0.3)[1::2])
 
 
+def test_an_n_gram_model_redraws_places_of_the_text() -> None:
+    text = np.random.default_rng(0).integers(0, 5, (1, 41))
+    family = mc.families.NGram(2)
+
+    def seen(regime: Any) -> np.ndarray:
+        options = {"size": 40, "generations": 3, "chains": 3}
+        source = mc.text.tokens(text, replace=False)
+        return mc.simulate(family, source, regime, ["heterozygosity", "support_size"], **options)["heterozygosity"]
+
+    none, all_of_it = seen(mc.regimes.Rewrite(0.0)), seen(mc.regimes.Rewrite(1.0))
+    # nothing kept: what `Replace` does where prompts are fixed, in the same numbers
+    np.testing.assert_array_equal(none, seen(mc.Replace()))
+    np.testing.assert_array_equal(all_of_it, np.broadcast_to(all_of_it[:1, :1], (3, 4)))
+    assert (none[:, 1:] < none[:, :1]).all()
+
+
 def test_what_is_refused() -> None:
     def run(family: Any = None, size: Any = N, share: Any = 0.1, source: Any = None) -> None:
         family, source = family or Counted(), source or mc.table(BLOCKS)

@@ -290,3 +290,26 @@ def test_what_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     refused(lambda: text.BPE.train(STORY), ModuleNotFoundError, 'pip install "modelcollapse[text]"', "Bytes")
     assert text.Bytes().encode("a").tolist() == [97]
+
+
+def test_the_base_that_comes_with_the_package_writes_english_better_than_chance() -> None:
+    pytest.importorskip("tokenizers")
+    base = mc.text.pretrained()
+    assert base.network.vocabulary == base.tokenizer.vocabulary == 1024
+    assert {leaf.dtype for leaf in jax.tree.leaves(base.weights)} == {np.dtype(np.float32)}
+    assert jax.tree.map(np.shape, base.weights) == jax.tree.map(
+        np.shape, jax.eval_shape(base.network.init, jax.random.key(0))
+    )
+    assert base.about["licence"].startswith("CC BY-SA")
+    text = "The city is the capital of the country, and the largest by the number of people who live in it. "
+    ids = base.tokenizer.encode(text)
+    assert base.tokenizer.decode(ids) == text
+
+    @jax.jit
+    def loss(tokens: jax.Array) -> jax.Array:
+        logp = jax.nn.log_softmax(base.network(base.weights, tokens[None, :-1]))[0]
+        return -jnp.take_along_axis(logp, tokens[1:, None], 1).mean()
+
+    # a uniform law has 6.93 nats a token, and the same tokens in another order more than these
+    assert loss(ids) < 3.5
+    assert loss(ids[::-1].copy()) > loss(ids) + 2

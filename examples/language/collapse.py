@@ -53,7 +53,7 @@ class Size:
     generations: int = 10
     epochs: int = 5
     batch: int = 16
-    rate: float = 1e-3
+    rate: float = 2e-4
     seeds: int = 5
     conditions: tuple = tuple(CONDITIONS)
     text: tuple = ()  # files of one's own; none: the extract of Wikipedia

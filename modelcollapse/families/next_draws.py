@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.families.transitions import Places, Transitions
-from modelcollapse.sampling import exact, keys, multinomial
+from modelcollapse.sampling import exact, keys, materialise, multinomial
 
 
 def counts(key: jax.Array, weights: jax.Array, sizes: jax.Array) -> Transitions:
     """Tokens of contexts with ``weights`` (C, V), so many for each as ``sizes`` (C,) says."""
     each = jax.vmap(keys.fold, (None, 0))(keys.wrap(key), jnp.arange(len(sizes), dtype=jnp.uint32))
-    return Transitions(jax.vmap(multinomial)(each, sizes, weights))
+    return Transitions(materialise(jax.vmap(multinomial)(each, sizes, weights)))
 
 
 def places(
@@ -44,4 +44,6 @@ def places(
         else:
             ends = jnp.cumsum(background.astype(jnp.float64))
             other = exact.search(ends / ends[-1], v)
-        return Places(jnp.where(new, other, own)[None], jnp.int32(1), starts)
+        tokens = jnp.where(new, other, own)
+    # written once: XLA would draw them again for each of those who read them
+    return Places(materialise(tokens)[None], jnp.int32(1), starts)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
-from modelcollapse.families.transitions import Places, Transitions
+from modelcollapse.families.transitions import Seen, Transitions
 from modelcollapse.pytree import part
 from modelcollapse.sampling import exact
 
@@ -35,7 +35,7 @@ class NextTokens:
         ``(C,)``: the share of each context in the real text.
     """
 
-    seen: Transitions | Places
+    seen: Seen
     mutation: jax.Array
     background: jax.Array
     weights: jax.Array
@@ -68,7 +68,9 @@ class NextTokens:
         """
         g, total = self.mutation, self.seen.of_contexts
         g = jnp.append(g, (g.max() > 0).astype(g.dtype))[contexts]
-        raw = frequencies(self.seen.seen(contexts, tokens), jnp.append(total, 1)[contexts], g.dtype)
+        # a table is sooner made than the places are sorted
+        seen = Transitions(self.seen.table(self.background.size)) if self._small else self.seen
+        raw = frequencies(seen.seen(contexts, tokens), jnp.append(total, 1)[contexts], g.dtype)
         return (1 - g) * raw + g * self.background[tokens]
 
     @property
@@ -106,7 +108,7 @@ class NextTokens:
         return self.weights @ unseen + gained.sum()
 
 
-def frequencies(counts: jax.Array, total: jax.Array, dtype: Any) -> jax.Array:
+def frequencies(counts: jax.Array, total: jax.Array, dtype: DTypeLike) -> jax.Array:
     """Counts over their totals; all of them is exactly 1, which a product with a rounded reciprocal is not."""
     share = counts.astype(dtype) / jnp.maximum(total, 1).astype(dtype)
     return jnp.where((counts == total) & (total > 0), 1.0, share)

@@ -7,7 +7,6 @@ chain of its own: of Wright and Fisher, with mutation where there is smoothing.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +16,12 @@ from modelcollapse import arguments
 from modelcollapse.addresses import NGRAM_TOKENS, fold
 from modelcollapse.data import Rows
 from modelcollapse.families import decoded_draws, next_draws
-from modelcollapse.families.decoding import Sampled
+from modelcollapse.families.decoding import Decodes, Sampled
 from modelcollapse.families.next_tokens import CELLS, NextTokens
 from modelcollapse.families.real_text import RealText, Text, counted, ngrams, rows_of_places, sizes, starts_of, text_of
-from modelcollapse.families.transitions import Places, Transitions
+from modelcollapse.families.transitions import Places, Seen, Transitions
 from modelcollapse.laws import Law, Table
-from modelcollapse.protocols import Count, InPlace, Needs, Regime, Source
+from modelcollapse.protocols import Count, InPlace, Needs, Number, Regime, Source
 from modelcollapse.pytree import part, static
 
 _CELL = 50
@@ -79,11 +78,11 @@ class NGram:
     """
 
     order: int = static(default=2)
-    smoothing: Any = 0.0
-    background: Any = None
-    strength: Any = None
-    interpolation: Any = None
-    decoding: Any = None
+    smoothing: Number = 0.0
+    background: jax.Array | np.ndarray | None = None
+    strength: Number | None = None
+    interpolation: Number | None = None
+    decoding: Decodes | None = None
     prompts: str = static(default="fixed")
     form: str | None = static(default=None)
     vocabulary: int | None = static(default=None)
@@ -108,7 +107,7 @@ class NGram:
         _check_smoothing(self)
 
     @property
-    def data(self) -> type[Any]:
+    def data(self) -> type[Seen]:
         return Transitions if self.text is None else type(self.text.data)
 
     def reading(self, source: Source) -> Law:
@@ -171,7 +170,7 @@ class NGram:
                 "use NGram(form='counts')"
             )
 
-    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Any = None) -> Any:
+    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Seen | None = None) -> Seen:
         """A token for each place: of the places of ``given``, after the contexts that these have."""
         text, draw = self._text(), fold(key, NGRAM_TOKENS)
         if self.data is Transitions:
@@ -184,15 +183,25 @@ class NGram:
         else:
             starts, context = given.starts, given.contexts()
         if self.decoding is None:
-            background = text.vocabulary if self.background is None else params.background
-            return next_draws.places(draw, params.seen, starts, context, params.mutation, background)  # type: ignore[arg-type]
+            return self._resampled(draw, params, starts, context)
         return decoded_draws.places(self.decoding, key, draw, params, text, starts, context)
 
-    def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Any = None) -> Rows:
+    def _resampled(self, key: jax.Array, params: NextTokens, starts: jax.Array, context: jax.Array) -> Places:
+        """Tokens of the parent, or of the background."""
+        text, parent, mutation = self._text(), params.seen, params.mutation
+        assert isinstance(parent, Places)  # as the data sets of this family
+        if self.prompts == "fixed" and len(parent.tokens) == 1:
+            # what is the same for all chains is found once for all of them
+            parent = Places(parent.tokens, jnp.int32(1), starts)
+            mutation = self._mutation(text.sizes.astype(mutation.dtype))
+        background = text.vocabulary if self.background is None else params.background
+        return next_draws.places(key, parent, starts, context, mutation, background)
+
+    def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Seen | None = None) -> Rows:
         """The same tokens as n-grams ``(capacity, order)``, context and token, in random order."""
         return rows_of_places(key, self._text(), self.draw(key, params, n, capacity, given), capacity)
 
-    def continued_rows(self, rows: Any) -> Any:
+    def continued_rows(self, rows: Seen) -> Seen:
         """Real places as they are: what follows their contexts is drawn."""
         return rows
 
@@ -209,7 +218,7 @@ class NGram:
         counts = jnp.zeros(shape, jnp.int32).at[context, token].add(rows.present.astype(jnp.int32), mode="drop")
         return Transitions(jnp.where((inside | ~rows.present).all(), counts, -1))
 
-    def fit(self, key: jax.Array, data: Any, previous: NextTokens | None) -> NextTokens:
+    def fit(self, key: jax.Array, data: Seen, previous: NextTokens | None) -> NextTokens:
         text, dtype = self._text(), jnp.result_type(float)
         before = text.data if previous is None else previous.seen
         seen = data.over(before) if self.prompts == "random" else data
@@ -250,7 +259,7 @@ class NGram:
         p = params.of_next(self._text().numbers(grams[:, :-1]), grams[:, -1])
         return jnp.log(p).reshape(len(blocks), number)
 
-    def data_loss(self, params: NextTokens, data: Any) -> jax.Array:
+    def data_loss(self, params: NextTokens, data: Seen) -> jax.Array:
         """Mean of -log p over the tokens of a data set, each after its context, in nats, ``()``."""
         if isinstance(data, Transitions):
             logs = jnp.log(params.probabilities)
@@ -274,7 +283,7 @@ class NGram:
         return self.text
 
 
-def _decoding(name: str, value: Any) -> Any:
+def _decoding(name: str, value: Decodes | None) -> Decodes | None:
     """A decoding that needs no tokens before the context; None for pure sampling."""
     if value is None:
         return None

@@ -6,8 +6,6 @@ tokens of a block are never predicted.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +16,7 @@ from modelcollapse.addresses import NGRAM_ORDER, NGRAM_PROMPTS, NGRAM_TOKENS, fo
 from modelcollapse.data import Rows
 from modelcollapse.families import next_draws
 from modelcollapse.families.next_tokens import NextTokens
-from modelcollapse.families.transitions import Places, Transitions
+from modelcollapse.families.transitions import Places, Seen, Transitions
 from modelcollapse.laws import Table
 from modelcollapse.protocols import Count
 from modelcollapse.pytree import part, static
@@ -29,12 +27,14 @@ from modelcollapse.sampling import exact, multinomial
 class Text:
     """Contexts ``(C, n - 1)`` int32 of a text, in lexicographic order, and its next tokens, of either kind.
 
-    ``starts`` (C + 1,) int32: the places of context c are ``starts[c]`` to ``starts[c + 1] - 1``.
+    ``starts`` (C + 1,) int32: the places of context c are ``starts[c]`` to ``starts[c + 1] - 1``. ``places`` (N,)
+    int32: the context of each place; None where next tokens are counts.
     """
 
-    contexts: Any
-    starts: Any
-    data: Any
+    contexts: np.ndarray | jax.Array
+    starts: np.ndarray | jax.Array
+    data: Seen
+    places: np.ndarray | jax.Array | None
     vocabulary: int = static()
 
     @property
@@ -45,10 +45,6 @@ class Text:
     def sizes(self) -> jax.Array:
         """How many places each context has, ``(C,)`` int32."""
         return jnp.diff(jnp.asarray(self.starts))
-
-    def places(self) -> jax.Array:
-        """The context of each place, ``(N,)`` int32; N is known where the data are places."""
-        return exact.search(jnp.asarray(self.starts)[1:], jnp.arange(self.data.tokens.shape[1], dtype=jnp.int32))
 
     def numbers(self, contexts: jax.Array) -> jax.Array:
         """The numbers ``(n,)`` int32 of ``contexts`` (n, order - 1); C for those that the text lacks."""
@@ -112,15 +108,15 @@ def text_of(grams: np.ndarray, vocabulary: int) -> Text:
     new = np.concatenate([[True], (context[1:] != context[:-1]).any(1)])
     starts = np.append(np.flatnonzero(new), len(grams)).astype(np.int32)
     data = Places(jnp.asarray(tokens[None]), jnp.int32(1), jnp.asarray(starts))
-    return Text(context[new], starts, data, vocabulary)
+    places = np.cumsum(new, dtype=np.int32) - np.int32(1)
+    return Text(context[new], starts, data, places, vocabulary)
 
 
 def counted(text: Text) -> Text:
     """The same with next tokens as counts."""
     counts = np.zeros((len(text.contexts), text.vocabulary), np.int32)
-    places = np.repeat(np.arange(len(text.contexts)), np.diff(text.starts))
-    np.add.at(counts, (places, np.asarray(text.data.tokens[0])), 1)
-    return Text(text.contexts, text.starts, Transitions(jnp.asarray(counts)), text.vocabulary)
+    np.add.at(counts, (np.asarray(text.places), np.asarray(text.data.tokens[0])), 1)
+    return Text(text.contexts, text.starts, Transitions(jnp.asarray(counts)), None, text.vocabulary)
 
 
 @part
@@ -132,7 +128,7 @@ class RealText:
     replace: bool = static(default=True)
 
     @property
-    def data(self) -> type[Any]:
+    def data(self) -> type[Seen]:
         return type(self.text.data)
 
     def law(self) -> NextTokens:
@@ -142,11 +138,11 @@ class RealText:
         uniform = jnp.full(text.vocabulary, 1 / text.vocabulary, dtype)
         return NextTokens(text.data, jnp.zeros_like(sizes), uniform, sizes / sizes.sum())
 
-    def whole(self) -> Any:
+    def whole(self) -> Seen:
         """The text itself."""
         return jax.tree.map(jnp.asarray, self.text.data)
 
-    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Any:
+    def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Seen:
         draw = fold(key, NGRAM_TOKENS)
         if not self.replace:
             return self.whole() if self.prompts == "fixed" else self._part(draw, n, capacity)
@@ -156,7 +152,7 @@ class RealText:
         vocabulary = self.text.vocabulary
         return next_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
 
-    def _part(self, key: jax.Array, n: Count, capacity: int) -> Any:
+    def _part(self, key: jax.Array, n: Count, capacity: int) -> Seen:
         part = self.whole().take(key, n, capacity)
         return part.with_width(_width(self.text, capacity)) if isinstance(part, Places) else part
 
@@ -175,7 +171,7 @@ def starts_of(key: jax.Array, text: Text, n: Count, prompts: str, capacity: int)
     """Where the places of each context begin, ``(C + 1,)``, and the context of each place ``(width,)``."""
     if prompts == "fixed":
         starts = jnp.asarray(text.starts)
-        return starts, exact.search(starts[1:], jnp.arange(text.data.tokens.shape[1], dtype=jnp.int32))
+        return starts, jnp.asarray(text.places)
     ends = jnp.cumsum(sizes(key, text, n, prompts), dtype=jnp.int32)
     starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends])
     return starts, exact.search(starts[1:], jnp.arange(_width(text, capacity), dtype=jnp.int32))
@@ -189,7 +185,7 @@ def _width(text: Text, capacity: int) -> int:
     return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
 
 
-def rows_of_places(key: jax.Array, text: Text, data: Any, capacity: int) -> Rows:
+def rows_of_places(key: jax.Array, text: Text, data: Seen, capacity: int) -> Rows:
     """The n-grams of a data set, in random order."""
     count, contexts = data.size, jnp.asarray(text.contexts)
     row = jnp.arange(capacity, dtype=jnp.int32)

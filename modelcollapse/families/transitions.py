@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -207,6 +208,8 @@ class Places:
         return int(size)
 
 
+Seen: TypeAlias = Transitions | Places
+"""A data set of an n-gram model."""
 _NOTHING = 2**63 - 1
 
 

@@ -7,7 +7,7 @@ pool, subset and mix rows of any kind alike, and a model is given, and gives, th
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,11 @@ import numpy as np
 from modelcollapse.data import Rows
 from modelcollapse.numeric import EXACT
 from modelcollapse.pytree import part, static
+
+DataFrame: TypeAlias = Any
+"""A data frame of pandas, which need not be installed."""
+Series: TypeAlias = Any
+"""One of its columns."""
 
 
 def is_frame(data: Any) -> bool:
@@ -62,7 +67,7 @@ class Arrays:
 class Frames:
     """Rows as data frames with the columns and types of ``frame``."""
 
-    def __init__(self, frame: Any) -> None:
+    def __init__(self, frame: DataFrame) -> None:
         if not len(frame) or not len(frame.columns):
             raise ValueError(f"a data frame must have at least one row and one column, got shape {frame.shape}")
         if not frame.columns.is_unique:
@@ -90,7 +95,7 @@ class Frames:
         self.values = [list(column) for column in values]
         self.codes = [{value: code for code, value in enumerate(column)} for column in values]
 
-    def encoded(self, frame: Any) -> np.ndarray:
+    def encoded(self, frame: DataFrame) -> np.ndarray:
         """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
         return np.stack([self._numbers(i, frame[name]) for i, name in enumerate(self.columns)], axis=1)
 
@@ -127,7 +132,7 @@ class Frames:
                 )
         return self.encoded(out)
 
-    def _numbers(self, i: int, column: Any) -> np.ndarray:
+    def _numbers(self, i: int, column: Series) -> np.ndarray:
         if self.numeric[i]:
             try:
                 numbers = column.to_numpy(np.float64, na_value=np.nan)
@@ -184,7 +189,7 @@ class Frames:
         return pandas.Series(values, dtype=dtype)
 
 
-def _numeric(column: Any) -> bool:
+def _numeric(column: Series) -> bool:
     """Whether float64 holds the column exactly; one that it does not is coded."""
     kind = getattr(column.dtype, "kind", "O")  # every type of NumPy and pandas has one, those of others need not
     if kind not in "iufb":
@@ -211,7 +216,7 @@ class Frame:
         return jnp.asarray(self.points.mean(0)), jnp.asarray(centred.T @ centred / len(self.points))
 
 
-def frame_source(frame: Any) -> Frame:
+def frame_source(frame: DataFrame) -> Frame:
     """The rows of a data frame as a source of ``simulate_models``."""
     shape = Frames(frame)
     return Frame(shape.encoded(frame), shape)

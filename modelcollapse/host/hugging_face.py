@@ -80,7 +80,8 @@ class HuggingFace:
     watermark
         A ``WatermarkingConfig`` or ``SynthIDTextWatermarkingConfig`` of transformers, passed on to ``generate``.
     start
-        Another such object, already fitted: the fit begins with its weights instead of the base (a warm start).
+        Another such object, already fitted: the fit begins with its weights instead of the base. In a loop with a warm
+        start ``make_model`` is ``lambda previous: HuggingFace(network, start=previous)``. None: the base.
     at_once
         So many blocks are in memory at once: in ``generate``, and in a step of the fit, where gradients add up to those
         of the whole batch. It changes memory, time and rounding, and which random numbers go where.
@@ -327,7 +328,10 @@ def _settings(decoding: Beam | Sampled | Greedy | Mapping[str, Any]) -> dict[str
             return {"repetition_penalty": told["repetition_penalty"]}
         return {"do_sample": True, "top_k": decoding.top_k or 0, **told}
     if not isinstance(decoding, Mapping):
-        raise TypeError(f"decoding must be a Beam, Sampled, Greedy or arguments of generate, got {shown(decoding)}")
+        raise TypeError(
+            f"decoding must be a Beam, Sampled, Greedy or arguments of generate, got {shown(decoding)}; a watermark is "
+            "given as watermark=WatermarkingConfig(...)"
+        )
     known = vars(GenerationConfig())
     for name in decoding:
         if name in OWN or name not in known:

@@ -33,7 +33,7 @@ from modelcollapse.location import exactly
 from modelcollapse.loop import State, Watch
 from modelcollapse.observables import named
 from modelcollapse.process import check_schedules
-from modelcollapse.protocols import ChecksSizes, Regime, ScoresTokens, Source, Truth, marks
+from modelcollapse.protocols import Carry, ChecksSizes, Regime, ScoresTokens, Source, Truth, marks
 from modelcollapse.pytree import part, static, used
 from modelcollapse.regimes import common
 from modelcollapse.run import Run
@@ -342,7 +342,7 @@ class _Chain:
 
         return (FittedToTokens if isinstance(model, ScoresTokens) else Fitted)(model, rows, look, place, points)
 
-    def _let_go(self, leaf: Any) -> Any:
+    def _let_go(self, leaf: Carry) -> Any:
         return self._fitted(leaf.place, leaf.points) if isinstance(leaf, Held) else leaf
 
     def _read(self) -> dict[str, np.ndarray]:
@@ -358,7 +358,7 @@ class _Chain:
         return out
 
 
-def _hold(leaf: Any) -> Any:
+def _hold(leaf: Carry) -> Any:
     return Held(leaf.place, leaf.points) if isinstance(leaf, Fitted) else leaf
 
 

@@ -33,11 +33,11 @@ SEED = 20240724
 """The seed of the fixed draws."""
 
 
-def _rows(name: str, value: Any) -> jax.Array:
+def _rows(name: str, value: ArrayLike) -> jax.Array:
     return jnp.asarray(arguments.array(name, value, ndim=2, least=1), jnp.result_type(float))
 
 
-def _several(name: str, value: Any) -> jax.Array:
+def _several(name: str, value: ArrayLike) -> jax.Array:
     rows = _rows(name, value)
     if rows.shape[0] < 2:
         raise ValueError(f"{name} must have at least 2 images for a covariance, got {rows.shape[0]}")

@@ -234,8 +234,8 @@ def own_cross_entropy(under: int = 0) -> OwnCrossEntropy:
 def own_perplexity(under: int = 0) -> OwnPerplexity:
     """Perplexity of the data set of each generation to the model of generation ``under``, ``()``.
 
-    With the default, that of generated text to the first model, which was fitted to real text. NaN before generation
-    ``under``.
+    With the default, that of generated text to the first model, which was fitted to real text. Real blocks that a
+    regime keeps are in the data set, and so is all of generation 0. NaN before generation ``under``.
     """
     return OwnPerplexity(under)
 

@@ -175,7 +175,10 @@ class Blocks(_OfBlocks):
 
 
 def distinct(n: int) -> Distinct:
-    """Distinct-n (Li et al. 2016): different n-grams over all n-grams of a data set, ``()``, by whole blocks."""
+    """Distinct-n (Li et al. 2016): different n-grams over all n-grams within the blocks of a data set, ``()``.
+
+    It falls as a data set grows, so compare those of one size. Li et al. divide by the number of tokens.
+    """
     return Distinct(n)
 
 

@@ -102,12 +102,12 @@ class Rewrite:
         return rows, labels.rewritten(fold(key, KEPT), kept, made).points == 1
 
     def _rewritten(
-        self, key: jax.Array, model: Stream, blocks: Any, size: jax.Array, generation: int | jax.Array,
+        self, key: jax.Array, model: Stream, blocks: Rewritable, size: jax.Array, generation: int | jax.Array,
         draw: Callable[..., Any],
     ) -> Any:  # fmt: skip
         _check(model.law.family)
 
-        def continued(n: Count, given: Rows) -> Any:
+        def continued(n: Count, given: Any) -> Any:
             return draw(fold(key, MODEL), n, given=model.law.family.continued_rows(given))
 
         return blocks.rewritten(fold(key, KEPT), counted(self.share, size, generation), continued)

@@ -6,19 +6,17 @@ import importlib.resources
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.families.transformer import Transformer, Weights
-
-if TYPE_CHECKING:
-    from modelcollapse.text.bpe import BPE
+from modelcollapse.text.bpe import BPE
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedNetwork:
     """A network, its weights in float32, and where they are from."""
 
     network: Transformer
@@ -28,13 +26,11 @@ class Pretrained:
     @cached_property
     def tokenizer(self) -> BPE:
         """Its tokenizer, byte-level BPE of 1024 tokens; needs the extra ``text``."""
-        from modelcollapse.text.bpe import BPE
-
         with importlib.resources.as_file(_file("base.json")) as path:
             return BPE.load(path)
 
 
-def pretrained() -> Pretrained:
+def pretrained() -> PretrainedNetwork:
     """The decoder that ``examples/language/base.py`` trained on articles of the English Wikipedia (CC BY-SA 3.0).
 
     Four layers of width 128, blocks of at most 128 tokens. It is *small*: it writes words and grammar, not sense. The
@@ -46,7 +42,7 @@ def pretrained() -> Pretrained:
         for name in set(stored.files) - {"about"}:
             block, _, last = name.rpartition(".")
             (weights[block] if block else weights)[last] = jnp.asarray(stored[name], jnp.float32)
-    return Pretrained(Transformer(weights["embed"].shape[0], length=weights["place"].shape[0]), weights, about)
+    return PretrainedNetwork(Transformer(weights["embed"].shape[0], length=weights["place"].shape[0]), weights, about)
 
 
 def _file(name: str) -> Any:
