@@ -85,3 +85,9 @@ def test_the_first_result_and_the_cores_are_lines_of_tables(monkeypatch: pytest.
     assert [line.count("|") for line in lines] == [11] * 4
     monkeypatch.setattr(cores, "CASES", {name: case for name, case in cores.CASES.items() if "short" in name})
     assert [line.count("|") for line in cores.cores(repeats=1)] == [8] * 3
+
+
+@pytest.mark.slow
+def test_the_rows_of_language_models_run() -> None:
+    for row in rows.language(2, 4, 5):
+        assert all((seconds > 0).all() for seconds in timing.timed(row, 1).cpu.values())
