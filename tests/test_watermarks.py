@@ -12,6 +12,7 @@ import pytest
 import scipy
 
 import modelcollapse as mc
+from modelcollapse import serial
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
@@ -308,3 +309,17 @@ def test_one_key_selects_with_endless_data_until_real_data_hold_it() -> None:
     np.testing.assert_allclose(loss, watermarks.marked_loss(p, listed, shift, marks), atol=8e-3)
     assert alone[-1, listed].sum() > 0.999
     assert fed[-1, listed].sum() == pytest.approx(float(watermarks.green_balance(mass, shift, 0.3)), abs=8e-3)
+
+
+def test_marks_and_scores_are_saved_by_name_and_swept_over_delta() -> None:
+    score = GreenScore(V, 0.5, 3)
+    regime, arrays = Detected(Rewrite(0.5), score=score, threshold=score.threshold(0.01)), {}
+    back = serial.decode(serial.encode(regime, arrays), arrays)
+    assert (back.score, back.threshold) == (score, regime.threshold)
+    for decoding in (Watermarked(Beam(3), 0.5, 1.5, None), Gumbel(Sampled(0.5), 4, "place")):
+        again = serial.decode(serial.encode(decoding, arrays), arrays)
+        assert repr(again) == repr(decoding)
+    swept = jax.vmap(lambda delta: SCORES(Watermarked(Sampled(), 0.5, delta, 7), logits(40), past(np.arange(40))))
+    for delta, found in zip((0.5, 2.0), swept(np.array([0.5, 2.0])), strict=True):
+        one = scores(Watermarked(Sampled(), 0.5, delta, 7), logits(40), np.arange(40))
+        np.testing.assert_allclose(found, one, rtol=1e-12)
