@@ -60,7 +60,7 @@ def test_claims_name_derivations_that_exist():
 
 
 def test_every_section_and_tier_is_in_use():
-    assert {c.section[0] for c in OWN} == set("ABCDEFGHIJKLM")
+    assert {c.section[0] for c in OWN} == set("ABCDEFGHIJKLMN")
     assert {c.tier for c in OWN} <= set(TIERS)
     assert len({c.name for c in OWN}) == len(OWN) > 60
 

@@ -12,11 +12,13 @@ import pytest
 import scipy
 
 import modelcollapse as mc
+from modelcollapse import serial
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
 from modelcollapse.families.watermarks import green_lists
 from modelcollapse.regimes import Detected, Rewrite
+from modelcollapse_theory import watermarks
 
 V = 6
 LAW = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
@@ -281,3 +283,43 @@ def test_a_pool_half_real_and_half_marked_is_filtered_and_refilled_for_a_network
         flags = np.asarray(SCORED(score, data[:, generation].reshape(-1, LENGTH))) >= regime.threshold
         assert not flags.any()
     assert np.nanmin(rates[:, 1:, 0]) > np.nanmax(rates[:, 1:, 1])
+
+
+def test_one_key_selects_with_endless_data_until_real_data_hold_it() -> None:
+    words, shift, key = np.repeat(np.arange(8), [12, 8, 6, 5, 4, 2, 2, 1]), 0.5, 4
+    p = np.bincount(words) / words.size
+    listed = np.flatnonzero(scores(Watermarked(Sampled(), 0.25, 1.0, key), np.zeros((1, 8)), [-1])[0])
+    marked = Watermarked(Sampled(), 0.25, shift, key)
+    family = mc.families.NGram(1, decoding=marked, prompts="random", form="counts")
+    source = family.reading(mc.labels(words))  # on the host: a program cannot read a text
+
+    def rows(params: Any) -> jax.Array:
+        return params.probabilities[0]
+
+    def one(share: Any) -> jax.Array:
+        run = mc.trace(family, source, mc.FreshReal(share), {"rows": rows}, size=10**6, generations=30, chains=1)
+        return run["rows"][0]
+
+    alone, fed = np.asarray(jax.jit(jax.vmap(one))(np.array([0.0, 0.3])))
+    marks = np.arange(5)
+    mass = float(p[listed].sum())
+    # a million draws leave frequencies with deviations of at most 5e-4 each generation
+    np.testing.assert_allclose(alone[:5, listed].sum(1), watermarks.green_mass(mass, shift, marks), atol=8e-3)
+    loss = -(p * np.log(alone[:5])).sum(1)
+    np.testing.assert_allclose(loss, watermarks.marked_loss(p, listed, shift, marks), atol=8e-3)
+    assert alone[-1, listed].sum() > 0.999
+    assert fed[-1, listed].sum() == pytest.approx(float(watermarks.green_balance(mass, shift, 0.3)), abs=8e-3)
+
+
+def test_marks_and_scores_are_saved_by_name_and_swept_over_delta() -> None:
+    score = GreenScore(V, 0.5, 3)
+    regime, arrays = Detected(Rewrite(0.5), score=score, threshold=score.threshold(0.01)), {}
+    back = serial.decode(serial.encode(regime, arrays), arrays)
+    assert (back.score, back.threshold) == (score, regime.threshold)
+    for decoding in (Watermarked(Beam(3), 0.5, 1.5, None), Gumbel(Sampled(0.5), 4, "place")):
+        again = serial.decode(serial.encode(decoding, arrays), arrays)
+        assert repr(again) == repr(decoding)
+    swept = jax.vmap(lambda delta: SCORES(Watermarked(Sampled(), 0.5, delta, 7), logits(40), past(np.arange(40))))
+    for delta, found in zip((0.5, 2.0), swept(np.array([0.5, 2.0])), strict=True):
+        one = scores(Watermarked(Sampled(), 0.5, delta, 7), logits(40), np.arange(40))
+        np.testing.assert_allclose(found, one, rtol=1e-12)

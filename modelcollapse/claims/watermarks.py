@@ -44,7 +44,7 @@ def first_token(params: NextTokens) -> jax.Array:
     return params.probabilities[0, 0]
 
 
-@W.claim(watermarks.green_chain, watermarks.green_mass, tier="quick")
+@W.claim(watermarks.green_chain, watermarks.green_mass, chains=8_000, tier="quick")
 def a_fixed_key_selects(lab: Lab) -> Iterator[Evidence]:
     """under one key the green odds grow by e^delta each generation, by Wright and Fisher with selection"""
     key, share, shift, fits = 4, 0.25, 0.5, 4
@@ -102,7 +102,7 @@ def new_keys_walk_at_random(lab: Lab) -> Iterator[Evidence]:
     yield spread.against(BoundedMean(seen, 0, 0.5), "H of two tokens", wrong, early=1, late=1)
 
 
-@W.claim(exponential_minimum.seeded_heterozygosity, tier="quick")
+@W.claim(exponential_minimum.seeded_heterozygosity)
 def a_fixed_seed_kills_a_context(lab: Lab) -> Iterator[Evidence]:
     """by an exponential minimum seeded by the previous token, a context is a point mass after one generation"""
     for key, what in ((3, "one key in all generations"), (None, "a new key each generation")):

@@ -385,13 +385,14 @@ def _known(key: int | jax.Array | None) -> int:
     return arguments.whole("key", key)
 
 
-def _decoding(name: str, value: Any) -> Any:
+def _decoding(name: str, value: object) -> Decodes:
     if not isinstance(value, Decodes) or isinstance(value, type):
         raise TypeError(f"{name} must be a decoding, such as Sampled(), got {shown(value)}")
     return value
 
 
-def _drawing(name: str, value: Any) -> Any:
-    if _decoding(name, value).width is not None:
+def _drawing(name: str, value: object) -> Decodes:
+    found = _decoding(name, value)
+    if found.width is not None:
         raise ValueError(f"{name} must draw at random for Gumbel, such as Sampled(), got {shown(value)}")
-    return value
+    return found

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from modelcollapse.addresses import DETECTED, MODEL, REAL, fold
 from modelcollapse.data import Rows
-from modelcollapse.protocols import Memory, Pools, Regime
+from modelcollapse.protocols import Divides, Memory, Number, Pools, Regime
 from modelcollapse.pytree import part
 from modelcollapse.regimes.passing import POOLS, REFILLED, Pair
 
@@ -81,11 +81,12 @@ def judged_rows(
 
 
 def _pool(
-    regime: Any, key: jax.Array, streams: Pair, memory: Memory, size: jax.Array, generation: jax.Array
+    regime: Regime, key: jax.Array, streams: Pair, memory: Memory, size: jax.Array, generation: jax.Array
 ) -> list[tuple[Rows, jax.Array]]:
     """One pool: rows, and which of them ``(capacity,)`` the model made."""
-    if pools(regime):
+    if isinstance(regime, Pools):
         return [regime.pool(key, *streams, memory.memory, size, generation)]
+    assert isinstance(regime, Divides)
     counts = regime.divided(key, streams[0], size, generation)
     each = zip(streams, (MODEL, REAL), counts, (True, False), strict=True)
     drawn = [(stream.draw_rows(fold(key, role), n), made) for stream, role, n, made in each]
@@ -102,7 +103,7 @@ def _joined(parts: list[Rows]) -> Rows:
     return parts[0] if len(parts) == 1 else parts[0] | parts[1]
 
 
-def _flags(score: Callable[[jax.Array], jax.Array], threshold: Any, points: jax.Array) -> jax.Array:
+def _flags(score: Callable[[jax.Array], jax.Array], threshold: Number, points: jax.Array) -> jax.Array:
     found = score(points)
     if jnp.shape(found) != points.shape[:1]:
         raise ValueError(
