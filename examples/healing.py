@@ -7,7 +7,7 @@ in the features of a small classifier, the bound on real images that no model ha
 classifier sees. Harm is the difference to the control after five generations; what is left of it after ten is 0 where
 the model recovered.
 
-New weights forget: healed at once, in the very numbers of the control. Whether the last weights recover is what the
+New weights forget: they heal at once, in the very numbers of the control. Whether the last weights recover is what the
 error bars say. A run that was stopped goes on after the last condition in its table.
 """
 
@@ -82,12 +82,15 @@ class Images:
         self.floor = float(io.frechet_distance(self.classifier, again, self.held))
 
 
-def load():
-    """The data sets that are here, by name; a line says how to get those that are not."""
+DATA = {"digits": lambda: datasets.mnist_digits(), "clothes": lambda: datasets.fashion_mnist("test")}
+
+
+def load(names=tuple(DATA)):
+    """Those of the named data sets that are here; a line says how to get those that are not."""
     found = {}
-    for name, read in (("digits", datasets.mnist_digits), ("clothes", lambda: datasets.fashion_mnist("test"))):
+    for name in names:
         try:
-            found[name] = read()
+            found[name] = DATA[name]()
         except (ModuleNotFoundError, FileNotFoundError) as missing:
             print(f"{name} left out: {missing}")
     return found
@@ -201,13 +204,15 @@ def recoveries(found, setting):
 
 
 def main(argv=None):
-    chosen = _common.options(__doc__.splitlines()[0], argv)
+    parser = _common.parser(__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="which images (default: both)")
+    chosen = parser.parse_args(argv)
     setting = SMALL if chosen.small else Setting()
     suffix = "_small" if chosen.small else ""
     folder = _common.folder(chosen)
     path = folder / f"{NAME}_generations{suffix}.csv"
-    rows, floors = read(path, setting, chosen.seed), {}
-    sets = load()
+    rows = read(path, setting, chosen.seed)
+    sets = load(chosen.data)
     if not sets:
         raise SystemExit("no images: install one of the two data sets")
     done = set(map(key, rows))

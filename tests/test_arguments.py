@@ -64,6 +64,15 @@ def vae(**options: Any) -> Any:
     return mc.VAE(**({"noise": 1.0} | options))
 
 
+NETWORK = families.Transformer(5, width=4, layers=1, heads=1, length=8)
+BASE = jax.eval_shape(NETWORK.init, jax.random.key(0))
+BASE = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), BASE)
+
+
+def language(**options: Any) -> Any:
+    return families.LanguageModel(**({"network": NETWORK, "base": BASE} | options))
+
+
 def regression(**options: Any) -> Any:
     return mc.Regression(**({"rows": families.NormalRows([[1.0]])} | options))
 
@@ -98,6 +107,15 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "GaussianMixture.init": (lambda v: mc.GaussianMixture(1, init=v), "word"),
     "GaussianMixture.tied": (lambda v: mc.GaussianMixture(2, tied=v), "flag"),
     "GaussianMixture.mirrored": (lambda v: mc.GaussianMixture(2, mirrored=v), "flag"),
+    "NGram.order": (families.NGram, "count"),
+    "NGram.smoothing": (lambda v: families.NGram(smoothing=v), "nonnegative"),
+    "NGram.background": (lambda v: families.NGram(background=v, strength=1.0), "law or none"),
+    "NGram.strength": (lambda v: families.NGram(strength=v), "nonnegative or none"),
+    "NGram.interpolation": (lambda v: families.NGram(interpolation=v), "share or none"),
+    "NGram.decoding": (lambda v: families.NGram(decoding=v), "part or none"),
+    "NGram.prompts": (lambda v: families.NGram(prompts=v), "word"),
+    "NGram.form": (lambda v: families.NGram(form=v), "word or none"),
+    "NGram.vocabulary": (lambda v: families.NGram(vocabulary=v), "count or none"),
     "KernelDensity.bandwidth": (mc.KernelDensity, "positive"),
     "KernelDensity.rule": (lambda v: mc.KernelDensity(rule=v), "word"),
     "KernelDensity.scaled": (lambda v: mc.KernelDensity(scaled=v), "flag or none"),
@@ -105,6 +123,32 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "PPCA.noise": (lambda v: mc.PPCA(1, noise=v), "positive or none"),
     "PPCA.kl_weight": (lambda v: mc.PPCA(1, noise=1.0, kl_weight=v), "positive"),
     "PPCA.output": (lambda v: mc.PPCA(1, output=v), "word"),
+    "Sampled.temperature": (families.Sampled, "nonnegative"),
+    "Sampled.top_k": (lambda v: families.Sampled(top_k=v), "count or none"),
+    "Sampled.top_p": (lambda v: families.Sampled(top_p=v), "positive share or none"),
+    "Sampled.typical": (lambda v: families.Sampled(typical=v), "positive share or none"),
+    "Sampled.min_p": (lambda v: families.Sampled(min_p=v), "share or none"),
+    "Sampled.epsilon": (lambda v: families.Sampled(epsilon=v), "share or none"),
+    "Sampled.eta": (lambda v: families.Sampled(eta=v), "share or none"),
+    "Sampled.repetition": (lambda v: families.Sampled(repetition=v), "positive or none"),
+    "Beam.width": (families.Beam, "count"),
+    "Beam.penalty": (lambda v: families.Beam(penalty=v), "positive or none"),
+    "Transformer.vocabulary": (families.Transformer, "count"),
+    "Transformer.width": (lambda v: families.Transformer(5, width=v, heads=1), "count"),
+    "Transformer.layers": (lambda v: families.Transformer(5, layers=v), "count"),
+    "Transformer.heads": (lambda v: families.Transformer(5, heads=v), "count"),
+    "Transformer.length": (lambda v: families.Transformer(5, length=v), "count"),
+    "LanguageModel.network": (lambda v: language(network=v), "part"),
+    "LanguageModel.base": (lambda v: language(base=v), "weights of a network"),
+    "LanguageModel.decoding": (lambda v: language(decoding=v), "part"),
+    "LanguageModel.epochs": (lambda v: language(epochs=v), "count"),
+    "LanguageModel.batch": (lambda v: language(batch=v), "count"),
+    "LanguageModel.rate": (lambda v: language(rate=v), "positive"),
+    "LanguageModel.decay": (lambda v: language(decay=v), "nonnegative"),
+    "LanguageModel.start": (lambda v: language(start=v), "word"),
+    "LanguageModel.validation": (lambda v: language(validation=v), "blocks or none"),
+    "LanguageModel.prompts": (lambda v: language(prompts=v), "blocks or none"),
+    "LanguageModel.at_once": (lambda v: language(at_once=v), "count"),
     "Binomial.trials": (mc.Binomial, "count"),
     "NegativeBinomial.successes": (mc.NegativeBinomial, "positive"),
     "Gamma.shape": (mc.Gamma, "positive"),
@@ -235,6 +279,8 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "own_losses under": (observables.own_losses, "whole"),
     "own_perplexity_quantiles at": (observables.own_perplexity_quantiles, "chances of blocks"),
     "own_perplexity_histogram edges": (observables.own_perplexity_histogram, "edges"),
+    "living_cross_entropy blocks": (observables.living_cross_entropy, "blocks"),
+    "lost_share blocks": (observables.lost_share, "blocks"),
     "distinct n": (observables.distinct, "count"),
     "repetition n": (observables.repetition, "count"),
     "looped max_period": (observables.looped, "count"),
@@ -350,6 +396,11 @@ BAD: dict[str, dict[str, Any]] = {
     "chances of blocks": BAD_VECTOR | {"1.5 within": [0.5, 1.5], "-1 within": [0.5, -1.0], "a table": [[0.5]]},
     "edges": {k: v for k, v in BAD_VECTOR.items() if k != "None"}
     | {"0 within": [0.0, 1.0], "down": [2.0, 1.0], "twice": [1.0, 1.0], "a table": [[0.5, 1.0]]},
+    "weights of a network": TEXT | OBJECTS | NOTHING | {
+        "a number": 1.0, "a list": [0.5], "no blocks": {name: leaf for name, leaf in BASE.items() if name != "blocks"},
+        "whole numbers": jax.tree.map(lambda leaf: leaf.astype(int), BASE), "nan": jax.tree.map(lambda leaf: leaf + np.nan, BASE),
+        "another width": jax.tree.map(lambda leaf: leaf[..., :3], BASE),
+    },
     "weights": TEXT | OBJECTS | BOOLEANS | UNREAL | NOTHING | {"nothing": [], "a table": [[1.0]], "a text within": [0.5, "x"],
                "True within": [0.5, True], "nan within": [np.nan], "complex entries": [1j]},
     "law": {k: v for k, v in BAD_VECTOR.items() if k != "infinity"} | {"a class": mc.Gaussian, "half a law": [0.2, 0.3]},
@@ -372,10 +423,12 @@ for kind in (
     "count",
     "whole",
     "share",
+    "nonnegative",
     "positive share",
     "positive",
     "record",
     "table",
+    "blocks",
     "flag",
     "part",
     "function",
@@ -496,12 +549,13 @@ def test_traced_values_pass_the_constructors() -> None:
             mc.Damped(mc.Gaussian(), x), mc.KernelDensity(x), mc.PPCA(1, noise=x, kl_weight=x), mc.Pareto(x), mc.Gamma(x),
             mc.GaussianMixture(1, reg_covar=x), mc.Regression(families.NormalRows(x[None, None]), x, x), mc.GaussianMean(x),
             mc.FreshReal(x), mc.FreshReal(x[None]), mc.Retain(x, x), mc.Mixture(x, x, x), mc.Weighted(x, x), mc.FixedReal(x), regimes.Rewrite(x),
+            families.NGram(smoothing=x), families.NGram(strength=x), families.NGram(interpolation=x),
             mc.first_below("entropy", x), mc.tail_mass(below=x), mc.Switch(mc.Replace(), mc.FreshReal(x), x),
         ]  # fmt: skip
         return [leaf for part in parts for leaf in jax.tree.leaves(part) if isinstance(leaf, jax.core.Tracer)]
 
     shapes = jax.eval_shape(jax.vmap(built), jnp.array([0.5, -7.0, jnp.nan]))
-    assert len(shapes) == 26
+    assert len(shapes) == 29
 
 
 @pytest.mark.parametrize("states", [[7], [3], [0, 3]])

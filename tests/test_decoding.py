@@ -116,9 +116,9 @@ def test_draws_follow_the_scores() -> None:
 
 V, NEW = 3, 4
 NETWORK = Transformer(V, width=8, layers=2, heads=2, length=8)
-PROMPTS = np.array([[0, 1, 2], [2, 2, 0], [1, 1, 1], [0, 2, 1], [2, 0, 0]], np.int32)
+PROMPTS = np.array([[0, 1, 2], [2, 2, 0], [1, 1, 1], [2, 2, 2], [0, 0, 0]], np.int32)
 ROWS = np.arange(5, dtype=np.int32)
-KEY = jax.random.key(5)
+KEY = jax.random.key(7)
 
 
 _read = jax.jit(NETWORK)
@@ -128,7 +128,7 @@ _read = jax.jit(NETWORK)
 def weights() -> Any:
     """Weights large enough that continuations differ in probability, and greedy is not the best."""
     scaled = jax.tree.map(lambda leaf: 8 * np.asarray(leaf), jax.jit(NETWORK.init, static_argnums=1)(KEY, np.float64))
-    return scaled | {"gain": scaled["gain"] / 4}
+    return scaled | {"gain": scaled["gain"] / 8}
 
 
 def logp(text: Any) -> np.ndarray:
@@ -170,7 +170,8 @@ def test_a_beam_as_wide_as_all_lines_finds_the_best_continuation(penalty: float 
     np.testing.assert_array_equal(follow(Beam(27, penalty)), every[totals.argmax(1)])
 
 
-def test_a_narrow_beam_is_the_search_written_out() -> None:
+@pytest.mark.parametrize("penalty", [None, 2.0, 0.5])
+def test_a_narrow_beam_is_the_search_written_out(penalty: float | None) -> None:
     """Width 2 by reading whole lines again, which neither a cache nor an ancestry can get wrong."""
     right = []
     for prompt in PROMPTS.tolist():
@@ -178,13 +179,13 @@ def test_a_narrow_beam_is_the_search_written_out() -> None:
         for place in range(3, 3 + NEW):
             scores = logp([text for _, text in lines])[:, place - 1]
             grown = [
-                (score + scores[i, token], [*text, token])
+                (score + scores[i, token] * ((penalty or 1.0) if token in text else 1.0), [*text, token])
                 for i, (score, text) in enumerate(lines)
                 for token in range(V)
             ]
             lines = sorted(grown, key=lambda line: -line[0])[:2]
         right.append(lines[0][1][3:])
-    np.testing.assert_array_equal(follow(Beam(2)), right)
+    np.testing.assert_array_equal(follow(Beam(2, penalty)), right)
     assert len({tuple(line) for line in right}) > 1
 
 

@@ -190,7 +190,11 @@ def wrong() -> dict[str, tuple[Callable[[], Any], type, tuple[str, ...]]]:
         "validation outside": (lambda: model(validation=[[0, 7]]), ValueError, ("validation", "from 0 to 6", "7")),
         "prompts of floats": (lambda: model(prompts=[[0.5, 1.0]]), TypeError, ("prompts", "whole")),
         "no decoding": (lambda: model(decoding="greedy"), TypeError, ("decoding", "'greedy'")),
-        "a network of another kind": (lambda: LanguageModel(mc.families.MLP(), BASE), TypeError, ("network", "MLP")),
+        "a network of another kind": (
+            lambda: LanguageModel(network=mc.families.MLP(), base=BASE),
+            TypeError,
+            ("network", "MLP"),
+        ),
         "tokens outside": (lambda: start(model(), tokens([[0, 9]] * 4)), ValueError, ("source", "from 0 to 6", "9")),
         "long blocks": (lambda: start(model(), tokens(np.eye(4, 7))), ValueError, ("2 to 6", "12", "blocks of 7")),
         "no tokens": (lambda: start(model(), mc.normal()), TypeError, ("source", "float", "sources.tokens")),

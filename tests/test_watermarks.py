@@ -12,7 +12,6 @@ import pytest
 import scipy
 
 import modelcollapse as mc
-from modelcollapse.addresses import WATERMARK, fold
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
@@ -45,7 +44,7 @@ SCORED = jax.jit(lambda score, blocks: score(blocks), static_argnums=0)
 
 def test_a_list_has_just_its_share_and_all_lists_are_alike() -> None:
     keys = np.arange(6_000)
-    one = lambda key: green_lists(fold(jax.random.key(key), WATERMARK), jnp.int32(3), V, 0.5)  # noqa: E731
+    one = lambda key: green_lists(jax.random.key(key), jnp.int32(3), V, 0.5)  # noqa: E731
     lists = jax.jit(jax.vmap(one))(keys)
     assert (np.asarray(lists).sum(1) == 3).all()
     found = dict.fromkeys(itertools.combinations(range(V), 3), 0)
@@ -261,3 +260,24 @@ def test_what_is_refused() -> None:
         GreenScore(V)(np.zeros((2, 3)))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"score and threshold must be given for Rewrite"):
         Detected(Rewrite(0.5), 0.5, 0.1)
+
+
+def test_a_pool_half_real_and_half_marked_is_filtered_and_refilled_for_a_network() -> None:
+    network = mc.families.Transformer(V, width=8, layers=1, heads=2, length=2 * LENGTH)
+    base = jax.tree.map(np.asarray, jax.jit(network.init)(jax.random.key(9)))
+    marked = Watermarked(Sampled(), 0.5, 50.0, key=3)  # each token is green where one has a chance
+    family = mc.families.LanguageModel(network, base, marked, epochs=1, batch=N, at_once=N)
+    score = marked.score(V)
+    # of 4 pairs all green: p = 1/16; a block with fewer different pairs passes
+    regime = Detected(Rewrite(0.5), score=score, threshold=score.threshold(0.07))
+    blocks = np.random.default_rng(4).integers(0, V, (N, LENGTH)).astype(np.int32)
+    run = mc.simulate(
+        family, mc.text.tokens(blocks, vocabulary=V, replace=False), regime, {"data": Blocks(), "rates": "detected_rates"},
+        size=N, generations=2, chains=3, batch_size=1,
+    )  # fmt: skip
+    data, rates = run["data"], run["rates"]
+    assert data.dtype == np.int32
+    for generation in (1, 2):
+        flags = np.asarray(SCORED(score, data[:, generation].reshape(-1, LENGTH))) >= regime.threshold
+        assert not flags.any()
+    assert np.nanmin(rates[:, 1:, 0]) > np.nanmax(rates[:, 1:, 1])

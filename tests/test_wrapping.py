@@ -549,6 +549,10 @@ PLAIN: dict[str, tuple[Any, Any]] = {
     "Regression": (LINE.family, LINE),
     "LogisticRegression": (LOGISTIC.family, LOGISTIC),
     "PoissonRegression": (COUNTS.family, COUNTS),
+    "LanguageModel": (
+        families.LanguageModel(families.Transformer(5, 4, 1, 1, 8), epochs=1, start="fresh"),
+        mc.sources.tokens(np.arange(12).reshape(3, 4) % 5),
+    ),
     "VAE": (mc.VAE(2, batch=2, steps=1), mc.sampler(lambda key, n: jax.random.uniform(key, (n, 4)))),
 }
 

@@ -206,6 +206,7 @@ def main():
     )
     parser.add_argument("--text", nargs=3, type=Path, default=(), metavar=("TRAIN", "VALIDATION", "TEST"))
     parser.add_argument("--report", action="store_true", help="tables and figures of the runs that there are")
+    parser.add_argument("--docs", action="store_true", help="write the page of the documentation, and its figures")
     chosen = parser.parse_args()
     size = dataclasses.replace(SIZES[chosen.size], text=tuple(chosen.text))
     folder = chosen.output or (
@@ -218,7 +219,7 @@ def main():
         every(size, tuple(chosen.only or size.conditions), folder, chosen.workers)
     import report
 
-    report.main(folder)
+    report.main(folder, HERE.parents[1] / "docs" if chosen.docs else None)
 
 
 if __name__ == "__main__":

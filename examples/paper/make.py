@@ -14,7 +14,8 @@ HEAD = """# Gallery: the papers' figures, made again
 Written by `python examples/paper/make.py --docs`. Each figure of *AI models collapse when trained on recursively generated data* (Nature 631:755,
 2024), of its precursor arXiv 2305.17493 and of arXiv 2412.17646 that can be made on a CPU, with what is exact drawn over it and what the papers report
 beside what we get. `[F]` marks a number read off a published figure by eye. The code that came with the papers fixes the settings; where text and
-code differ, the code counts. Language models are left out.
+code differ, the code counts. Language models have
+[a page of their own](language-experiment.md).
 
 ```sh
 make figures                                            # all, into examples/output/paper

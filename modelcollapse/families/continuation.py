@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from modelcollapse.families.decoding import Decodes, Past
+from modelcollapse.protocols import Params
 
 
 class Reads(Protocol):
@@ -16,10 +17,10 @@ class Reads(Protocol):
     @property
     def vocabulary(self) -> int: ...
 
-    def begin(self, weights: Any, prompts: jax.Array, new: int, width: int = 1) -> tuple[jax.Array, Any]: ...
+    def begin(self, weights: Params, prompts: jax.Array, new: int, width: int = 1) -> tuple[jax.Array, Any]: ...
 
     def go_on(
-        self, weights: Any, tokens: jax.Array, cache: Any, step: jax.Array, mine: jax.Array
+        self, weights: Params, tokens: jax.Array, cache: Params, step: jax.Array, mine: jax.Array
     ) -> tuple[jax.Array, Any]: ...
 
 
@@ -33,7 +34,7 @@ class Lines(NamedTuple):
 
 
 def continued(
-    network: Reads, weights: Any, decoding: Decodes, key: jax.Array, prompts: jax.Array, rows: jax.Array, new: int
+    network: Reads, weights: Params, decoding: Decodes, key: jax.Array, prompts: jax.Array, rows: jax.Array, new: int
 ) -> jax.Array:
     """``new`` tokens ``(n, new)`` int32 that follow each of ``prompts`` (n, t).
 

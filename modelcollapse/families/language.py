@@ -2,6 +2,7 @@ r"""A language model in the loop: a small network, fine-tuned at each generation
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
+from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
 from modelcollapse.addresses import LANGUAGE_INIT, LANGUAGE_ORDER, LANGUAGE_PROMPT, LANGUAGE_TOKEN, fold
@@ -17,7 +19,8 @@ from modelcollapse.families.continuation import Reads, continued
 from modelcollapse.families.decoding import Beam, Decodes
 from modelcollapse.families.training import cosine_adamw, descend_epochs
 from modelcollapse.laws import rows_of
-from modelcollapse.protocols import Count, Number, Source
+from modelcollapse.numeric import shown
+from modelcollapse.protocols import Count, Number, Params, Source
 from modelcollapse.pytree import part, static
 
 __all__ = ["LanguageModel", "TrainedNetwork"]
@@ -31,7 +34,7 @@ class Network(Reads, Protocol):
 
     def init(self, key: jax.Array, dtype: DTypeLike = jnp.float32) -> Any: ...
 
-    def __call__(self, weights: Any, tokens: jax.Array) -> jax.Array:
+    def __call__(self, weights: Params, tokens: jax.Array) -> jax.Array:
         """Logits ``(n, t, vocabulary)`` of the token after each place of ``tokens`` (n, t)."""
 
 
@@ -40,7 +43,7 @@ class TrainedNetwork:
     """A network with weights: what a fit of ``LanguageModel`` gives."""
 
     network: Network
-    weights: Any
+    weights: Params
     loss: jax.Array  # () mean loss of a token over the last epoch, in nats; NaN after a training that failed
     validation: jax.Array  # (epochs,) the same on validation blocks after each epoch; empty without any
 
@@ -125,24 +128,35 @@ class LanguageModel:
             decay=arguments.nonnegative,
             start=arguments.checker(arguments.choice, ("base", "warm", "fresh")),
         )
+        length = self.network.length
         arguments.converted(
-            self, base=arguments.optional(self._weights), **dict.fromkeys(("validation", "prompts"), self._blocks)
+            self,
+            base=arguments.optional(self._weights),
+            validation=functools.partial(self._blocks, longest=length),
+            prompts=functools.partial(self._blocks, longest=length // 2),
         )
         if self.start == "base" and self.base is None:
             raise ValueError("base must be the weights that each generation starts from for start='base', got None")
 
-    def _weights(self, name: str, value: Any) -> Any:
+    def _weights(self, name: str, value: Params) -> Any:
         expected = jax.eval_shape(self.network.init, jax.random.key(0))
         found, right = (jax.tree.map(np.shape, tree) for tree in (value, expected))
         if found != right:
             raise ValueError(f"{name} must have the shapes of the network's weights, {right}, got {found}")
+        for leaf in jax.tree.leaves(value):
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                raise TypeError(f"{name} must hold real numbers, got an array of {leaf.dtype}")
+            if not np.isfinite(np.asarray(leaf, float)).all():
+                raise ValueError(f"{name} must hold finite numbers, got {shown(np.asarray(leaf))}")
         half = lambda leaf: np.dtype(leaf.dtype).itemsize < 4  # noqa: E731
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32 if half(leaf) else None), value)
 
-    def _blocks(self, name: str, value: Any) -> jax.Array | None:
+    def _blocks(self, name: str, value: ArrayLike | None, longest: int) -> jax.Array | None:
         if value is None:
             return None
         found = arguments.whole_array(name, value, ndim=2)
+        if not len(found) or not 2 <= found.shape[1] <= longest:
+            raise ValueError(f"{name} must be blocks (n, L) of 2 to {longest} tokens, got shape {found.shape}")
         self._check_tokens(name, found)
         return jnp.asarray(found, jnp.int32)
 
@@ -197,7 +211,7 @@ class LanguageModel:
             weights = self.base
         blocks = data.points
 
-        def loss(weights: Any, chosen: jax.Array, there: jax.Array) -> jax.Array:
+        def loss(weights: Params, chosen: jax.Array, there: jax.Array) -> jax.Array:
             some = blocks[chosen]
             logp = _log_probability(self.network(weights, some[:, :-1]), some[:, 1:]).mean(1)
             return -jnp.where(there, logp, 0.0).sum() / there.sum(dtype=jnp.int32).astype(logp.dtype)
@@ -219,7 +233,7 @@ class LanguageModel:
         """Natural logarithms ``(n, L - 1)`` of the probability of each token of ``blocks`` (n, L) but the first."""
         return self._scored(params.weights, blocks)
 
-    def _scored(self, weights: Any, blocks: jax.Array) -> jax.Array:
+    def _scored(self, weights: Params, blocks: jax.Array) -> jax.Array:
         """The same under ``weights``, so many blocks ``at_once``."""
         n, chunk = len(blocks), max(min(self.at_once, len(blocks)), 1)
         rows = jnp.minimum(jnp.arange(-(-n // chunk) * chunk, dtype=jnp.int32), n - 1).reshape(-1, chunk)
@@ -259,6 +273,10 @@ class LanguageModel:
             raise ValueError(
                 f"source must give blocks of 2 to {longest} tokens, as the network reads {self.network.length} with "
                 f"what follows, got blocks of {shape[0]}"
+            )
+        if self.prompts is not None and self.prompts.shape[1] != shape[0]:
+            raise ValueError(
+                f"prompts must be as long as the blocks of the source, {shape[0]} tokens, got {self.prompts.shape[1]}"
             )
         table = rows_of(source)
         if table is not None:

@@ -178,7 +178,7 @@ class NGram:
             if self.decoding is None:
                 return next_draws.counts(draw, params.probabilities, number)
             return decoded_draws.counts(self.decoding, key, draw, params.probabilities, text, number, capacity)
-        if given is None:
+        if given is None or self.prompts == "fixed":
             starts, context = starts_of(key, text, n, self.prompts, capacity)
         else:
             starts, context = given.starts, given.contexts()
@@ -262,8 +262,7 @@ class NGram:
     def data_loss(self, params: NextTokens, data: Seen) -> jax.Array:
         """Mean of -log p over the tokens of a data set, each after its context, in nats, ``()``."""
         if isinstance(data, Transitions):
-            logs = jnp.log(params.probabilities)
-            loss = jnp.where(data.counts > 0, -data.counts.astype(logs.dtype) * logs, 0.0).sum()
+            loss = jnp.where(data.counts > 0, -data.counts * jnp.log(params.probabilities), 0.0).sum()
         else:
             context = jnp.broadcast_to(data.contexts()[None], data.tokens.shape).reshape(-1)
             there = data.present & (context < len(self._text().contexts))

@@ -9,6 +9,7 @@ their names in saved runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
     import optax
 
 
+def _optax() -> ModuleType:
+    """The package, whose import takes a second."""
+    import optax
+
+    return optax
+
+
 @register(name="modelcollapse.adam")
 def adam(rate: Number = 1e-3, decay: Number = 0.0) -> optax.GradientTransformation:
     """Adam with ``decay`` times the weights added to the gradient, as PyTorch's ``weight_decay``."""
-    import optax  # takes a second
-
+    optax = _optax()
     return optax.chain(optax.add_decayed_weights(decay), optax.scale_by_adam(), optax.scale_by_learning_rate(rate))
 
 
@@ -38,13 +45,12 @@ def cosine_adamw(
 
     ``decay`` shrinks all weights by ``rate * decay`` a step, apart from the gradient (Loshchilov and Hutter 2019).
     """
-    import optax
 
     def schedule(step: jax.Array) -> jax.Array:
         done = jnp.minimum(step / steps, 1.0).astype(jnp.result_type(rate))
         return jnp.asarray(rate * (floor + (1 - floor) * 0.5 * (1 + jnp.cos(jnp.pi * done))))
 
-    return optax.adamw(schedule, weight_decay=decay)
+    return _optax().adamw(schedule, weight_decay=decay)
 
 
 def descend(

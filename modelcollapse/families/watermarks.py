@@ -62,7 +62,7 @@ class Watermarked:
     decoding: Any = Sampled()
     share: float = static(default=0.25)
     delta: Number = 2.0
-    key: int | None = 0
+    key: int | jax.Array | None = 0
 
     def __post_init__(self) -> None:
         inside = arguments.checker(arguments.number, low=0.0, high=1.0, open_low=True, open_high=True)
@@ -84,7 +84,7 @@ class Watermarked:
 
     def scores(self, logits: jax.Array, past: Past) -> jax.Array:
         scores = self.decoding.scores(logits, past)
-        green = green_lists(_seed(self.key, past), past.previous, scores.shape[-1], self.share)
+        green = green_lists(_of_draw(self.key, past), past.previous, scores.shape[-1], self.share)
         return jnp.where(green, scores + jnp.asarray(self.delta, scores.dtype), scores)
 
     def pick(self, key: jax.Array, scores: jax.Array, past: Past) -> jax.Array:
@@ -124,7 +124,7 @@ class Gumbel:
     """
 
     decoding: Any = Sampled()
-    key: int | None = 0
+    key: int | jax.Array | None = 0
     per: str = static(default="previous")
 
     width = None
@@ -143,7 +143,7 @@ class Gumbel:
         scores = self.decoding.scores(logits, past)
         if self.per == "block":
             return scores
-        seed = _seed(self.key, past)
+        seed = fold(_of_draw(self.key, past), WATERMARK)
         words = _words(fold(seed, past.place) if self.per == "place" else seed, past.previous, scores.shape[-1])
         return _only(_winner(scores, words), scores)
 
@@ -214,19 +214,7 @@ class GreenScore(_Valued):
 
     def counts(self, points: jax.Array) -> tuple[jax.Array, jax.Array]:
         """How many different pairs each block has, and how many of them are green: two ``(n,)`` int32."""
-        seed = fold(_key(self.key), WATERMARK)
-
-        def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
-            previous, token, new = _pairs(block)
-            words = _words(seed, previous, self.vocabulary)
-            mine = jnp.take_along_axis(words, token[:, None], -1)
-            there = jnp.arange(self.vocabulary, dtype=jnp.int32)[None]
-            # the rank that a stable sort gives it
-            before = (words < mine) | ((words == mine) & (there < token[:, None]))
-            green = before.sum(-1, dtype=jnp.int32) < self.listed
-            return new.sum(dtype=jnp.int32), (green & new).sum(dtype=jnp.int32)
-
-        return jax.lax.map(one, _blocks(points), batch_size=AT_ONCE)
+        return green_counts(_key(self.key), points, self.vocabulary, self.share)
 
     def __call__(self, points: jax.Array) -> jax.Array:
         pairs, green = self.counts(points)
@@ -266,20 +254,7 @@ class GumbelScore(_Valued):
 
     def sums(self, points: jax.Array) -> tuple[jax.Array, jax.Array]:
         """How many different pairs each block has, int32, and the sum S of their scores: two ``(n,)``."""
-        seed, placed = fold(_key(self.key), WATERMARK), self.per == "place"
-
-        def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
-            previous, token, new = _pairs(block)
-            if placed:  # the token at index i of a block is new token number i
-                place = jnp.arange(1, block.size, dtype=jnp.int32)
-                row = jax.vmap(lambda i, w: _words(fold(seed, i), w, self.vocabulary))
-                words, new = row(place, previous), jnp.ones_like(new)
-            else:
-                words = _words(seed, previous, self.vocabulary)
-            mine = jnp.take_along_axis(words, token[:, None], -1)[:, 0]
-            return new.sum(dtype=jnp.int32), jnp.where(new, -jnp.log(_uniform(~mine)), 0.0).sum()
-
-        return jax.lax.map(one, _blocks(points), batch_size=AT_ONCE)
+        return gumbel_sums(_key(self.key), points, self.vocabulary, self.per)
 
     def __call__(self, points: jax.Array) -> jax.Array:
         pairs, total = self.sums(points)
@@ -296,11 +271,50 @@ def green_lists(key: jax.Array, previous: jax.Array, vocabulary: int, share: flo
     """Which tokens are green after each ``previous`` (...,): boolean ``(..., vocabulary)``, ``round(share * V)``
     true.
     """
-    order = jnp.argsort(_words(key, previous, vocabulary), -1, stable=True)
+    order = jnp.argsort(_words(fold(key, WATERMARK), previous, vocabulary), -1, stable=True)
     place = jnp.arange(vocabulary, dtype=jnp.int32) < portion(share, vocabulary)
     return jnp.put_along_axis(
         jnp.zeros(order.shape, bool), order, jnp.broadcast_to(place, order.shape), -1, inplace=False
     )
+
+
+def green_counts(key: jax.Array, blocks: jax.Array, vocabulary: int, share: float) -> tuple[jax.Array, jax.Array]:
+    """How many different pairs each block of tokens ``(n, L)`` has, and how many of them are green: two ``(n,)``
+    int32.
+    """
+    seed, listed = fold(key, WATERMARK), portion(share, vocabulary)
+    there = jnp.arange(vocabulary, dtype=jnp.int32)[None]
+
+    def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
+        previous, token, new = _pairs(block)
+        words = _words(seed, previous, vocabulary)
+        mine = jnp.take_along_axis(words, token[:, None], -1)
+        # the rank that a stable sort gives it
+        before = (words < mine) | ((words == mine) & (there < token[:, None]))
+        green = before.sum(-1, dtype=jnp.int32) < listed
+        return new.sum(dtype=jnp.int32), (green & new).sum(dtype=jnp.int32)
+
+    return jax.lax.map(one, _blocks(blocks), batch_size=AT_ONCE)
+
+
+def gumbel_sums(key: jax.Array, blocks: jax.Array, vocabulary: int, per: str) -> tuple[jax.Array, jax.Array]:
+    """How many different pairs each block of tokens ``(n, L)`` has, int32, and the sum of their -log(1 - U): two
+    ``(n,)``. With ``per`` "place" each place has a seed of its own, and every pair counts.
+    """
+    seed, placed = fold(key, WATERMARK), per == "place"
+
+    def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
+        previous, token, new = _pairs(block)
+        if placed:  # the token at index i of a block is new token number i
+            place = jnp.arange(1, block.size, dtype=jnp.int32)
+            words = jax.vmap(lambda i, w: _words(fold(seed, i), w, vocabulary))(place, previous)
+            new = jnp.ones_like(new)
+        else:
+            words = _words(seed, previous, vocabulary)
+        mine = jnp.take_along_axis(words, token[:, None], -1)[:, 0]
+        return new.sum(dtype=jnp.int32), jnp.where(new, -jnp.log(_uniform(~mine)), 0.0).sum()
+
+    return jax.lax.map(one, _blocks(blocks), batch_size=AT_ONCE)
 
 
 def _words(key: jax.Array, previous: jax.Array, vocabulary: int) -> jax.Array:
@@ -358,8 +372,8 @@ def _key(key: int | jax.Array) -> jax.Array:
     return jax.random.key(key, impl="threefry2x32")
 
 
-def _seed(key: int | jax.Array | None, past: Past) -> jax.Array:
-    return fold(past.key if key is None else _key(key), WATERMARK)
+def _of_draw(key: int | jax.Array | None, past: Past) -> jax.Array:
+    return past.key if key is None else _key(key)
 
 
 def _known(key: int | jax.Array | None) -> int:

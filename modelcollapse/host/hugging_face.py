@@ -176,7 +176,8 @@ class HuggingFace:
         """``n`` blocks of tokens, int64 ``(n, L)``, of the length that was fitted.
 
         Block i continues block i of ``given``, ``(n, L)``, by as many tokens; without ``given`` each follows the token
-        that the model begins a text with. None is shorter: the token that ends a text is never drawn.
+        that the model begins a text with, so that all are alike where nothing is random, as in a beam search. None is
+        shorter: the token that ends a text is never drawn.
         """
         n = arguments.whole("n", n)
         if given is None:

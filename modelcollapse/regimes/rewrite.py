@@ -76,7 +76,9 @@ class Rewrite:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
-        if whole is not None and isinstance(size, jax.Array):  # a share is traced, and nothing was prepared
+        shapes = [list(map(jnp.shape, jax.tree.leaves(data))) for data in (whole, drawn)]
+        # a longer data set has more draws than there are blocks
+        if shapes[0] == shapes[1] and isinstance(size, jax.Array):  # a share is traced, and nothing was prepared
             drawn = jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
         return _rewritable(drawn, real.family), drawn
 

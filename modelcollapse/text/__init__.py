@@ -8,7 +8,7 @@
 ``mc.text.tokens`` is ``mc.sources.tokens``.
 """
 
-from modelcollapse.text.base import PretrainedNetwork, pretrained
+from modelcollapse.text.base import pretrained
 from modelcollapse.text.bpe import BPE
 from modelcollapse.text.corpora import Corpus, Split, read, topics, wikipedia
 from modelcollapse.text.frequencies import WordClasses, word_classes
@@ -20,7 +20,6 @@ __all__ = [
     "Bytes",
     "Characters",
     "Corpus",
-    "PretrainedNetwork",
     "Split",
     "Tokenizer",
     "WordClasses",

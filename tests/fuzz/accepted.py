@@ -56,7 +56,16 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "zero, " + LARGE,
     ): "0 or more; a bad training shows in its loss, or fails its chain",
     ("VAE, Regression", "rate", LARGE): "a positive step; one that is too large fails its chain by name",
+    ("Sampled", "temperature", "zero, " + LARGE): "0 is greedy; any other positive temperature",
+    ("Sampled", "top_p, typical, min_p, epsilon, eta", "zero, fraction"): "a probability; 0 cuts nothing off",
+    ("Sampled, Beam", "repetition, penalty", LARGE): "a positive factor",
+    ("LanguageModel", "rate", LARGE): "a positive step; one that is too large fails its chain by name",
+    ("LanguageModel", "decay", "zero, " + LARGE): "0 or more; what diverges fails its chain by name",
     ("Regression, LogisticRegression, PoissonRegression", "penalty", "zero, " + LARGE): "0 or more",
+    ("Watermarked, GreenScore", "share", "fraction"): "a share above 0 and below 1",
+    ("Watermarked", "delta", "zero, " + LARGE): "0 or more; a large one leaves the list alone",
+    ("Watermarked, Gumbel, GreenScore, GumbelScore", "key", "zero"): "a key",
+    ("Watermarked, Gumbel", "key", "None"): "a new key each generation",
     ("MLP", "hidden", "empty"): "no hidden layer: a linear network",
     # regimes
     (

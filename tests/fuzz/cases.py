@@ -18,7 +18,7 @@ import numpy as np
 import modelcollapse as mc
 from modelcollapse import ancestry, datasets, families, plot, tables, transport
 from modelcollapse.observables import images as image_observables
-from tests.fuzz import parts, texts
+from tests.fuzz import marks, parts, texts
 from tests.fuzz.parts import LAW, SIZE, Case, mean_of, values
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz"))
@@ -300,7 +300,7 @@ def _extension() -> dict[str, Case]:
 
 @functools.cache
 def _all(precision: bool) -> dict[str, Case]:
-    made = *parts.ALL, _runs, _sweeping, _plots, file_cases, texts.text_cases, _numeric, _extension
+    made = *parts.ALL, _runs, _sweeping, _plots, file_cases, texts.text_cases, marks.mark_cases, _numeric, _extension
     return {name: case for part in made for name, case in part().items()}
 
 
@@ -339,7 +339,7 @@ def public() -> set[str]:
     listed = (mc, families, mc.sources, mc.regimes, mc.predict, mc.decomposition)
     found = {name for module in listed for name in module.__all__ if callable(getattr(module, name))}
     found |= {"absorption_time", "excess_log_loss", "of", "tail_mass"}
-    text = ("modelcollapse.observables.language", "modelcollapse.observables.texts")
+    text = tuple(f"modelcollapse.observables.{name}" for name in ("language", "ngrams", "texts"))
     seen = {name: getattr(mc.observables, name) for name in mc.observables.__all__}
     found |= {f"observables.{name}" for name, made in seen.items() if getattr(made, "__module__", "") in text}
     found |= {

@@ -122,7 +122,19 @@ def family_cases() -> dict[str, Case]:
         "mirrored": False,
     }
     linear = mc.linear([1.0, 2.0])
-    network = lambda one: values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
+    transformer = {"vocabulary": 5, "width": 4, "layers": 1, "heads": 2, "length": 8}
+    network, tokens, rewrite = families.Transformer(**transformer), mc.sources.tokens(TOKENS), mc.regimes.Rewrite(0.25)
+    base = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), jax.eval_shape(network.init, jax.random.key(0)))
+    language = {
+        "network": network, "base": base, "decoding": families.Beam(2), "epochs": 2, "batch": 2, "rate": 0.5, "decay": 0.25,
+        "start": "base", "validation": TOKENS[:2], "prompts": TOKENS[2:], "at_once": 2,
+    }  # fmt: skip
+    sampled = {
+        "temperature": 0.5, "top_k": 2, "top_p": 0.5, "min_p": 0.25, "typical": 0.75, "epsilon": 0.125, "eta": 0.125,
+        "repetition": 2.0,
+    }  # fmt: skip
+    written = lambda one: predicted(tokens, rewrite)(families.LanguageModel(**language | one))  # noqa: E731
+    autoencoder = lambda one: values(mc.predictions(mc.VAE(2, one, steps=2, batch=2), pictures, **SIZE))  # noqa: E731
     rows = lambda one: values(mc.predictions(mc.Regression(one), linear, size=5, generations=2))  # noqa: E731
     return {
         "Discrete": Case(mc.Discrete, {"states": 3}, predicted(coins)),
@@ -148,6 +160,16 @@ def family_cases() -> dict[str, Case]:
         "Shrunk": Case(families.Shrunk, {"family": mc.Discrete(), "to": LAW, "weight": 0.5}, predicted(coins)),
         "Oversampled": Case(families.Oversampled, {"family": mc.Discrete(), "times": 2}, predicted(coins)),
         "Ensemble": Case(families.Ensemble, {"family": mc.Gaussian(), "refits": 2, "samples": "one"}, predicted(line)),
+        "NGram": Case(
+            families.NGram,
+            {"order": 2, "smoothing": 0.5, "decoding": families.Greedy(), "prompts": "random", "form": "counts", "vocabulary": 5},
+            predicted(mc.table(TOKENS)),
+        ),
+        "NGram (background)": Case(
+            families.NGram,
+            {"background": [0.5, 0.25, 0.25, 0.0, 0.0], "strength": 1.5, "interpolation": None},
+            predicted(mc.table(TOKENS), size=24),
+        ),
         "MedianMAD": Case(families.MedianMAD, {}, predicted(line)),
         "StudentT": Case(families.StudentT, {"dof": 3.0, "iterations": 10}, predicted(line)),
         "Rounded": Case(mc.Rounded, {"family": mc.Gaussian(), "dtype": "float16", "rows": True}, predicted(line)),
@@ -181,14 +203,21 @@ def family_cases() -> dict[str, Case]:
         "Noisy": Case(families.Noisy, {"family": mc.Gaussian(), "scale": 0.5}, predicted(line)),
         "PPCA": Case(mc.PPCA, {"latent": 1, "noise": 0.5, "kl_weight": 1.0, "output": "mean"}, predicted(plane)),
         "VAE": Case(mc.VAE, vae, predicted(pictures)),
+        "Greedy": Case(families.Greedy, {}, lambda one: written({"decoding": one})),
+        "Sampled": Case(families.Sampled, sampled, lambda one: written({"decoding": one})),
+        "Beam": Case(families.Beam, {"width": 2, "penalty": 2.0}, lambda one: written({"decoding": one})),
+        "Transformer": Case(
+            families.Transformer, transformer, lambda one: written({"network": one, "base": None, "start": "fresh"})
+        ),
+        "LanguageModel": Case(families.LanguageModel, language, predicted(tokens, rewrite)),
         "Regression": Case(mc.Regression, regression, predicted(linear)),
         "Regression (descent)": Case(mc.Regression, {**regression, "steps": 3, "rate": 0.25}, predicted(linear)),
         "LogisticRegression": Case(families.LogisticRegression, own, predicted(mc.sources.logistic([1.0, 2.0]))),
         "PoissonRegression": Case(families.PoissonRegression, own, predicted(mc.sources.log_linear([1.0, 2.0]))),
         "Design": Case(families.Design, {"given": ROWS, "factor": np.eye(2)}, rows),
         "NormalRows": Case(families.NormalRows, {"factor": np.eye(2)}, rows),
-        "MLP": Case(families.MLP, {"hidden": (3,)}, network),
-        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, network),
+        "MLP": Case(families.MLP, {"hidden": (3,)}, autoencoder),
+        "Convolutional": Case(families.Convolutional, {"channels": 2, "shape": (4, 4)}, autoencoder),
     }
 
 
@@ -259,6 +288,8 @@ def observables() -> dict[str, Case]:
         "fixation_index": Case(population.fixation_index, {"mismatches": np.full((3, 2, 2, 2), 0.5)}),
         "tail_mass": Case(mc.tail_mass, {"states": [0, 1], "below": None}, states),
         "tail_mass (below)": Case(mc.tail_mass, {"states": None, "below": 0.25}, states),
+        "observables.living_cross_entropy": Case(text.living_cross_entropy, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
+        "observables.lost_share": Case(text.lost_share, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
         "observables.perplexity": Case(text.perplexity, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
         "observables.cross_entropy": Case(text.cross_entropy, {"blocks": [[0, 1, 2], [2, 4, 0]]}, read),
         "observables.own_cross_entropy": Case(text.own_cross_entropy, {"under": 0}, read),
