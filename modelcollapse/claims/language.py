@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -121,7 +120,7 @@ def visited(lab: Lab) -> Run:
     return lab.run("visited", model, tokens(blocks), observe=observe, size=PLACES, fits=3)
 
 
-@M.claim(rewriting.random_prompts_heterozygosity, rewriting.random_prompts_lost)
+@M.claim(rewriting.random_prompts_heterozygosity, rewriting.random_prompts_lost, chains=60_000)
 def random_prompts(lab: Lab) -> Iterator[Evidence]:
     """With prompts drawn anew a context has Bin(N, w) tokens a generation, and keeps its law where it has none"""
     run, law, fits = visited(lab), np.array(RARE) / sum(RARE), 3
@@ -230,7 +229,7 @@ def decoding_maps(lab: Lab) -> Iterator[Evidence]:
     """Greedy and min-p do their damage at once, top-p goes on to a fixed point, temperature without end"""
     source = text(np.rint(LAW * MANY).astype(int), replace=False)
 
-    def words(name: str, how: Any, generations: int) -> np.ndarray:
+    def words(name: str, how: Sampled, generations: int) -> np.ndarray:
         model = NGram(order=1, decoding=how)
         return lab.last(name, model, source, observe="support_size", size=MANY, fits=generations + 1)
 
