@@ -61,7 +61,7 @@ PROGRAMS: dict[str, int] = {
     "test_regimes.py": 130,
     "test_remedies.py": 115,
     "test_rest.py": 70,
-    "test_rewrite.py": 85,
+    "test_rewrite.py": 95,
     "test_saved_models.py": 200,
     "test_seams.py": 110,
     "test_sources.py": 290,

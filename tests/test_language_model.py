@@ -29,7 +29,9 @@ KEY = jax.random.key(3)
 
 
 def model(**options: Any) -> Any:
-    return LanguageModel(NETWORK, **({"base": BASE, "epochs": 3, "batch": 8, "rate": 0.01, "at_once": 8} | options))
+    return LanguageModel(
+        **({"network": NETWORK, "base": BASE, "epochs": 3, "batch": 8, "rate": 0.01, "at_once": 8} | options)
+    )
 
 
 def same(first: Any, second: Any) -> bool:
@@ -191,19 +193,24 @@ def wrong() -> dict[str, tuple[Callable[[], Any], type, tuple[str, ...]]]:
         "prompts of floats": (lambda: model(prompts=[[0.5, 1.0]]), TypeError, ("prompts", "whole")),
         "no decoding": (lambda: model(decoding="greedy"), TypeError, ("decoding", "'greedy'")),
         "a network of another kind": (
-            lambda: LanguageModel(network=mc.families.MLP(), base=BASE),
+            lambda: model(network=mc.families.MLP()),
             TypeError,
             ("network", "MLP"),
         ),
         "tokens outside": (lambda: start(model(), tokens([[0, 9]] * 4)), ValueError, ("source", "from 0 to 6", "9")),
         "long blocks": (lambda: start(model(), tokens(np.eye(4, 7))), ValueError, ("2 to 6", "12", "blocks of 7")),
+        "short prompts": (
+            lambda: start(model(prompts=[[0, 1]]), tokens([[0, 1, 2]] * 4)),
+            ValueError,
+            ("prompts", "3 tokens", "got 2"),
+        ),
         "no tokens": (lambda: start(model(), mc.normal()), TypeError, ("source", "float", "sources.tokens")),
     }
 
 
 @pytest.mark.parametrize("name", [
     "a base of other shape", "a base that lacks blocks", "no base", "validation outside", "prompts of floats",
-    "no decoding", "a network of another kind", "tokens outside", "long blocks", "no tokens",
+    "no decoding", "a network of another kind", "tokens outside", "long blocks", "short prompts", "no tokens",
 ])  # fmt: skip
 def test_bad_input_is_refused_by_name(name: str) -> None:
     make, kind, said = wrong()[name]

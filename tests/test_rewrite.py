@@ -195,7 +195,7 @@ def test_an_n_gram_model_redraws_places_of_the_text() -> None:
     def seen(regime: Any) -> np.ndarray:
         options = {"size": 40, "generations": 3, "chains": 3}
         source = mc.text.tokens(text, replace=False)
-        return mc.simulate(family, source, regime, ["heterozygosity", "support_size"], **options)["heterozygosity"]
+        return mc.simulate(family, source, regime, "heterozygosity", **options)["heterozygosity"]
 
     none, all_of_it = seen(mc.regimes.Rewrite(0.0)), seen(mc.regimes.Rewrite(1.0))
     # nothing kept: what `Replace` does where prompts are fixed, in the same numbers

@@ -182,6 +182,15 @@ def test_the_articles_are_the_same_everywhere() -> None:
         assert sign not in corpus.text
 
 
+def test_the_base_is_from_the_articles_and_the_tokenizer_that_it_names() -> None:
+    base, corpus = text.pretrained(), text.wikipedia()
+    assert sum(leaf.size for leaf in jax.tree.leaves(base.weights)) == 935_040
+    assert base.about["sha256 of the articles"] == corpus.digest
+    pretraining, *_, test = corpus.parts(0.7, 0.1, 0.1, 0.1)
+    sample = test.text[:20_000]
+    np.testing.assert_array_equal(base.tokenizer.encode(sample), text.BPE.train(pretraining, 1024).encode(sample))
+
+
 # blocks, and the source
 
 

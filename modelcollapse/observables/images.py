@@ -247,7 +247,12 @@ def frechet_distance(classifier: Classifier, images: ArrayLike, others: ArrayLik
 
 
 def _frechet(classifier: Classifier, images: jax.Array, others: jax.Array) -> jax.Array:
-    return gaussian_w2(*_normal(classifier.embed(images)), *_normal(classifier.embed(others)))
+    return _apart(classifier.embed(images), classifier.embed(others))
+
+
+@jax.jit
+def _apart(features: jax.Array, others: jax.Array) -> jax.Array:
+    return gaussian_w2(*_normal(features), *_normal(others))
 
 
 def _normal(features: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -33,6 +33,7 @@ def text_cases() -> dict[str, Case]:
         "read": Case(text.read, {"paths": story, "separator": "\n\n", "encoding": "utf-8", **terms}, _none, (OSError,)),
         "topics": Case(text.topics, {}, _none),
         "wikipedia": Case(text.wikipedia, {}, _none, (ModuleNotFoundError,)),
+        "pretrained": Case(text.pretrained, {}, _none),
         "Bytes": Case(text.Bytes, {}, _none),
         "Bytes.encode": Case(text.Bytes().encode, {"text": "abc"}),
         "Bytes.decode": Case(text.Bytes().decode, {"ids": [97, 98]}, _none),
