@@ -29,6 +29,7 @@ OF_STATES = {
     "weighing less": Detected(mc.FreshReal(0.5), 0.5, 0.25, weight=0.5), "removed, mixed": Detected(mc.Mixture(0.5, 0.0, 0.5), 0.5, 0.25, refill=False),
     "weighing less, mixed": Detected(mc.Mixture(0.5, 0.0, 0.5), 0.5, 0.25, weight=0.5), "by state": Detected(mc.FreshReal(0.5), [0.5] * 4, 0.25),
 }  # fmt: skip
+BLOCKS = np.arange(40).reshape(8, 5) % 5
 OF_ROWS = {
     "mixture": mc.Mixture(0.5, 0.25, 0.25), "removed, mixed": Detected(mc.Mixture(0.5, 0.0, 0.5), 0.5, 0.25, refill=False),
     **{
@@ -46,7 +47,9 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     **{f"rows, {name}": (mc.Gaussian(), mc.normal(), regime) for name, regime in OF_ROWS.items()},
     **{f"models of states, {name}": (families.Population(mc.Discrete(), 2), LAW, regime) for name, regime in MODELS.items()},
     **{f"models of rows, {name}": (families.Population(mc.Gaussian(), 2), mc.normal(), regime) for name, regime in MODELS.items()},
-    "blocks, rewritten": (toys.Bigram(), mc.table(np.arange(40).reshape(8, 5) % 5), Rewrite(0.5)),
+    "next tokens, mixed": (families.NGram(prompts="random", form="counts"), mc.table(BLOCKS), mc.Mixture(0.5, 0.25, 0.25)),
+    "next tokens, rewritten": (families.NGram(prompts="random", form="tokens"), mc.table(BLOCKS), Rewrite(0.5)),
+    "blocks, rewritten": (toys.Bigram(), mc.table(BLOCKS), Rewrite(0.5)),
 }  # fmt: skip
 
 

@@ -107,6 +107,15 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "GaussianMixture.init": (lambda v: mc.GaussianMixture(1, init=v), "word"),
     "GaussianMixture.tied": (lambda v: mc.GaussianMixture(2, tied=v), "flag"),
     "GaussianMixture.mirrored": (lambda v: mc.GaussianMixture(2, mirrored=v), "flag"),
+    "NGram.order": (families.NGram, "count"),
+    "NGram.smoothing": (lambda v: families.NGram(smoothing=v), "nonnegative"),
+    "NGram.background": (lambda v: families.NGram(background=v, strength=1.0), "law or none"),
+    "NGram.strength": (lambda v: families.NGram(strength=v), "nonnegative or none"),
+    "NGram.interpolation": (lambda v: families.NGram(interpolation=v), "share or none"),
+    "NGram.decoding": (lambda v: families.NGram(decoding=v), "part or none"),
+    "NGram.prompts": (lambda v: families.NGram(prompts=v), "word"),
+    "NGram.form": (lambda v: families.NGram(form=v), "word or none"),
+    "NGram.vocabulary": (lambda v: families.NGram(vocabulary=v), "count or none"),
     "KernelDensity.bandwidth": (mc.KernelDensity, "positive"),
     "KernelDensity.rule": (lambda v: mc.KernelDensity(rule=v), "word"),
     "KernelDensity.scaled": (lambda v: mc.KernelDensity(scaled=v), "flag or none"),
@@ -270,6 +279,8 @@ ROWS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "own_losses under": (observables.own_losses, "whole"),
     "own_perplexity_quantiles at": (observables.own_perplexity_quantiles, "chances of blocks"),
     "own_perplexity_histogram edges": (observables.own_perplexity_histogram, "edges"),
+    "living_cross_entropy blocks": (observables.living_cross_entropy, "blocks"),
+    "lost_share blocks": (observables.lost_share, "blocks"),
     "distinct n": (observables.distinct, "count"),
     "repetition n": (observables.repetition, "count"),
     "looped max_period": (observables.looped, "count"),
@@ -412,6 +423,7 @@ for kind in (
     "count",
     "whole",
     "share",
+    "nonnegative",
     "positive share",
     "positive",
     "record",
@@ -537,12 +549,13 @@ def test_traced_values_pass_the_constructors() -> None:
             mc.Damped(mc.Gaussian(), x), mc.KernelDensity(x), mc.PPCA(1, noise=x, kl_weight=x), mc.Pareto(x), mc.Gamma(x),
             mc.GaussianMixture(1, reg_covar=x), mc.Regression(families.NormalRows(x[None, None]), x, x), mc.GaussianMean(x),
             mc.FreshReal(x), mc.FreshReal(x[None]), mc.Retain(x, x), mc.Mixture(x, x, x), mc.Weighted(x, x), mc.FixedReal(x), regimes.Rewrite(x),
+            families.NGram(smoothing=x), families.NGram(strength=x), families.NGram(interpolation=x),
             mc.first_below("entropy", x), mc.tail_mass(below=x), mc.Switch(mc.Replace(), mc.FreshReal(x), x),
         ]  # fmt: skip
         return [leaf for part in parts for leaf in jax.tree.leaves(part) if isinstance(leaf, jax.core.Tracer)]
 
     shapes = jax.eval_shape(jax.vmap(built), jnp.array([0.5, -7.0, jnp.nan]))
-    assert len(shapes) == 26
+    assert len(shapes) == 29
 
 
 @pytest.mark.parametrize("states", [[7], [3], [0, 3]])

@@ -253,3 +253,13 @@ def test_rare_classes_are_lost_at_the_rate_of_the_discrete_chain(example):
     assert max(map(abs, scores(rows).values())) < 5
     assert left < 0.7
     assert back > 0.8
+
+
+@pytest.mark.slow
+def test_rare_words_of_a_text_die_at_the_predicted_rate(example):
+    rows = example("rare_words_in_text")
+    z = scores(rows)
+    assert len(z) == len(rows) == 7
+    assert max(map(abs, z.values())) < 5
+    left = [predicted for predicted, _, _ in by_label(rows).values()]
+    assert left[1] < left[3] < left[5]

@@ -178,7 +178,7 @@ class NGram:
             if self.decoding is None:
                 return next_draws.counts(draw, params.probabilities, number)
             return decoded_draws.counts(self.decoding, key, draw, params.probabilities, text, number, capacity)
-        if given is None:
+        if given is None or self.prompts == "fixed":
             starts, context = starts_of(key, text, n, self.prompts, capacity)
         else:
             starts, context = given.starts, given.contexts()

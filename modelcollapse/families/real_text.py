@@ -139,8 +139,10 @@ class RealText:
         return NextTokens(text.data, jnp.zeros_like(sizes), uniform, sizes / sizes.sum())
 
     def whole(self) -> Seen:
-        """The text itself."""
-        return jax.tree.map(jnp.asarray, self.text.data)
+        """The text itself, as the regime that rewrites it needs it."""
+        data = jax.tree.map(jnp.asarray, self.text.data)
+        wider = isinstance(data, Places) and self.prompts == "random"
+        return data.with_width(_width(self.text, 0)) if wider else data
 
     def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Seen:
         draw = fold(key, NGRAM_TOKENS)
@@ -153,8 +155,7 @@ class RealText:
         return next_draws.places(draw, params.seen, starts, context, params.mutation, vocabulary)  # type: ignore[arg-type]
 
     def _part(self, key: jax.Array, n: Count, capacity: int) -> Seen:
-        part = self.whole().take(key, n, capacity)
-        return part.with_width(_width(self.text, capacity)) if isinstance(part, Places) else part
+        return self.whole().take(key, n, capacity)
 
     def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Rows:
         return rows_of_places(key, self.text, self.draw(key, params, n, capacity), capacity)
@@ -181,7 +182,7 @@ def _width(text: Text, capacity: int) -> int:
     """Room for the tokens of random prompts, and of the laws that contexts without data keep: more has a chance below
     1e-12.
     """
-    kept = capacity + len(text.contexts)
+    kept = max(capacity, text.data.tokens.shape[1]) + len(text.contexts)
     return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
 
 

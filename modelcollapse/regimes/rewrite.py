@@ -76,7 +76,8 @@ class Rewrite:
 
     def start(self, key: jax.Array, real: Stream, size: jax.Array) -> tuple[Any, Memory]:
         drawn, whole = real.draw(fold(key, REAL), size), _whole(real)
-        if whole is not None and isinstance(size, jax.Array):  # a share is traced, and nothing was prepared
+        alike = jax.tree.map(jnp.shape, whole) == jax.tree.map(jnp.shape, drawn)  # or else there are more draws
+        if alike and isinstance(size, jax.Array):  # a share is traced, and nothing was prepared
             drawn = jax.tree.map(lambda one, other: jnp.where(size == whole.size, one, other), whole, drawn)
         return _rewritable(drawn, real.family), drawn
 

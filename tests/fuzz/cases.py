@@ -339,7 +339,7 @@ def public() -> set[str]:
     listed = (mc, families, mc.sources, mc.regimes, mc.predict, mc.decomposition)
     found = {name for module in listed for name in module.__all__ if callable(getattr(module, name))}
     found |= {"absorption_time", "excess_log_loss", "of", "tail_mass"}
-    text = ("modelcollapse.observables.language", "modelcollapse.observables.texts")
+    text = tuple(f"modelcollapse.observables.{name}" for name in ("language", "ngrams", "texts"))
     seen = {name: getattr(mc.observables, name) for name in mc.observables.__all__}
     found |= {f"observables.{name}" for name, made in seen.items() if getattr(made, "__module__", "") in text}
     found |= {
