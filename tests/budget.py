@@ -10,7 +10,7 @@ DEFAULT = 60
 
 PROGRAMS: dict[str, int] = {
     "fuzz/test_fuzz.py": 240,
-    "predictions/test_predictions_exact.py": 590,
+    "predictions/test_predictions_exact.py": 630,
     "predictions/test_predictions_large.py": 100,
     "sampling/test_chi_square.py": 320,
     "sampling/test_closed_chains.py": 210,
@@ -27,6 +27,7 @@ PROGRAMS: dict[str, int] = {
     "test_cli_simulate.py": 150,
     "test_conditional.py": 310,
     "test_data.py": 140,
+    "test_decoding_maps.py": 65,
     "test_detected.py": 115,
     "test_docs.py": 220,
     "test_driver.py": 150,
