@@ -17,6 +17,7 @@ from modelcollapse.addresses import chain_keys
 from modelcollapse.data import row_type
 from modelcollapse.declarations import Observe
 from modelcollapse.families.population import Learner, Population, learner, single
+from modelcollapse.families.wrapping import Wrapper, described, innermost
 from modelcollapse.laws import Law
 from modelcollapse.loop import Process, State, Watch, before, begin, opened
 from modelcollapse.numeric import shown
@@ -36,6 +37,7 @@ from modelcollapse.protocols import (
     Multiplies,
     Observed,
     Projects,
+    Reads,
     Regime,
     Represents,
     Source,
@@ -121,6 +123,11 @@ def _prepared(
     arguments.trees(family=family, source=source, regime=regime)
     for one in _each(source):
         _check_law(one)
+    if isinstance(family, Wrapper) and not isinstance(family, Reads) and isinstance(innermost(family), Reads):
+        raise TypeError(
+            f"family must not be {described(family)}: {type(innermost(family)).__name__} reads a source in its own way, "
+            "which no wrapper can change; what it gives out is changed by its own arguments, such as decoding"
+        )
     source = each_source(source, lambda one: read_by(family, one))
     family = _told(family, _each(source)[0])
     if observe is None and isinstance(family, Observed):

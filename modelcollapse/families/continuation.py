@@ -11,7 +11,7 @@ from modelcollapse.families.decoding import Decodes, Past
 from modelcollapse.protocols import Params
 
 
-class Reads(Protocol):
+class CachesTokens(Protocol):
     """A network that goes on from a prompt without reading it again: the methods of ``Transformer``."""
 
     @property
@@ -34,7 +34,13 @@ class Lines(NamedTuple):
 
 
 def continued(
-    network: Reads, weights: Params, decoding: Decodes, key: jax.Array, prompts: jax.Array, rows: jax.Array, new: int
+    network: CachesTokens,
+    weights: Params,
+    decoding: Decodes,
+    key: jax.Array,
+    prompts: jax.Array,
+    rows: jax.Array,
+    new: int,
 ) -> jax.Array:
     """``new`` tokens ``(n, new)`` int32 that follow each of ``prompts`` (n, t).
 

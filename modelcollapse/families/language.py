@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments
 from modelcollapse.addresses import LANGUAGE_INIT, LANGUAGE_ORDER, LANGUAGE_PROMPT, LANGUAGE_TOKEN, fold
 from modelcollapse.data import Rows, row_type
-from modelcollapse.families.continuation import Reads, continued
+from modelcollapse.families.continuation import CachesTokens, continued
 from modelcollapse.families.decoding import Beam, Decodes
 from modelcollapse.families.training import cosine_adamw, descend_epochs
 from modelcollapse.laws import rows_of
@@ -26,7 +26,7 @@ from modelcollapse.pytree import part, static
 __all__ = ["LanguageModel", "TrainedNetwork"]
 
 
-class Network(Reads, Protocol):
+class Network(CachesTokens, Protocol):
     """A causal network over a ``vocabulary`` that reads at most ``length`` tokens."""
 
     @property
@@ -235,6 +235,11 @@ class LanguageModel:
 
     def _scored(self, weights: Params, blocks: jax.Array) -> jax.Array:
         """The same under ``weights``, so many blocks ``at_once``."""
+        if blocks.shape[1] - 1 > self.network.length:
+            raise ValueError(
+                f"blocks must have at most {self.network.length + 1} tokens, as the network reads {self.network.length}, "
+                f"got {blocks.shape[1]}"
+            )
         n, chunk = len(blocks), max(min(self.at_once, len(blocks)), 1)
         rows = jnp.minimum(jnp.arange(-(-n // chunk) * chunk, dtype=jnp.int32), n - 1).reshape(-1, chunk)
 

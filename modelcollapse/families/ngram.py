@@ -170,6 +170,16 @@ class NGram:
                 "use NGram(form='counts')"
             )
 
+    def check(self, source: Source, sizes: np.ndarray) -> None:
+        """Refuse data sets larger than a text that is drawn without replacement."""
+        places = int(self._text().starts[-1])
+        real = source.family if isinstance(source, Law) else None
+        if isinstance(real, RealText) and not real.replace and sizes.max() > places:
+            raise ValueError(
+                f"size {sizes.max()} exceeds the {places} places of a text drawn without replacement; use a smaller "
+                "size or tokens(blocks, replace=True)"
+            )
+
     def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int, given: Seen | None = None) -> Seen:
         """A token for each place: of the places of ``given``, after the contexts that these have."""
         text, draw = self._text(), fold(key, NGRAM_TOKENS)

@@ -137,6 +137,11 @@ def described(family: Family) -> str:
     return f"{name}({described(family.family)})" if isinstance(family, Wrapper) else name
 
 
+def innermost(family: Family) -> Family:
+    """What the innermost wrapper is around; the family itself if it is no wrapper."""
+    return innermost(family.family) if isinstance(family, Wrapper) else family
+
+
 @inherits(protocols.Informed)
 class Wrapper:
     """A family that is the one within, its field ``family``, in all that it does not define itself."""

@@ -74,7 +74,8 @@ def trained(
     """The weights after the epoch with the least loss on ``validation``, or after the last; and these losses."""
     import torch
 
-    order = torch.Generator().manual_seed(seed)
+    # another stream than that of dropout, which begins with the seed itself
+    order = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0] >> 1))
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=how.rate, weight_decay=how.decay)
     batches = math.ceil(len(tokens) / how.batch)

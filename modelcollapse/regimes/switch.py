@@ -13,7 +13,7 @@ from modelcollapse import arguments
 from modelcollapse.arguments import checker, converted
 from modelcollapse.data import room, with_room
 from modelcollapse.laws import Stream
-from modelcollapse.protocols import ComesShort, Equivariant, Family, InPlace, Memory, Needs, Source
+from modelcollapse.protocols import ComesShort, Equivariant, Family, InPlace, Memory, Needs, SelfContained, Source
 from modelcollapse.pytree import part
 from modelcollapse.regimes.common import alone, check, continued, plan, prepared
 
@@ -46,7 +46,11 @@ class Switch:
 
     @property
     def in_place(self) -> bool:
-        return all(isinstance(each, InPlace) and each.in_place for each in (self.before, self.after))
+        """Where one part draws a whole data set, as ``Replace`` does, and the other keeps items in their places."""
+        parts = (self.before, self.after)
+        in_place = [isinstance(each, InPlace) and each.in_place for each in parts]
+        whole = [isinstance(each, SelfContained) and each.self_contained for each in parts]
+        return any(in_place) and all(a or b for a, b in zip(in_place, whole, strict=True))
 
     @property
     def comes_short(self) -> bool:
