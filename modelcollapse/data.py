@@ -331,6 +331,8 @@ def with_room(tree: Any, capacity: int) -> Any:
 
 def room(data: Any) -> int:
     """The length of the array that holds the rows of a data set; 0 for one without."""
-    if isinstance(data, Rows):  # first, as rows of which only shapes are known have no ``present``
+    if isinstance(data, Rows):
         return data.capacity
-    return data.present.shape[0] if isinstance(data, HasRoom) else 0
+    # where only shapes are known, there is nothing to compute with
+    there = jax.eval_shape(lambda some: some.present if isinstance(some, HasRoom) else None, data)
+    return 0 if there is None else there.shape[0]

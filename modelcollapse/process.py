@@ -125,8 +125,8 @@ def _prepared(
         _check_law(one)
     if isinstance(family, Wrapper) and not isinstance(family, Reads) and isinstance(innermost(family), Reads):
         raise TypeError(
-            f"family must not be {described(family)}: {type(innermost(family)).__name__} reads a source in its own way, "
-            "which no wrapper can change; what it gives out is changed by its own arguments, such as decoding"
+            f"family must not be {described(family)}: {type(innermost(family)).__name__} reads a source in its own "
+            "way, which no wrapper can change; its own arguments, such as decoding, change what it gives out"
         )
     source = each_source(source, lambda one: read_by(family, one))
     family = _told(family, _each(source)[0])

@@ -82,6 +82,21 @@ def test_committed_runs_are_whole(modules):
         assert len(columns["generation"]) <= collapse.SEEDS[name]
 
 
+def test_runs_of_other_settings_are_not_taken_for_these(modules, tmp_path):
+    _, collapse = modules
+    size = collapse.SIZES["small"]
+    collapse.check_settings(size, tmp_path)
+    collapse.check_settings(size, tmp_path)
+    for other in (collapse.SIZES["default"], collapse.dataclasses.replace(size, text=("a.txt", "b.txt", "c.txt"))):
+        with pytest.raises(SystemExit, match="holds runs of other settings"):
+            collapse.check_settings(other, tmp_path)
+    # more seeds or conditions are more runs of the same kind
+    collapse.check_settings(collapse.dataclasses.replace(size, seeds=1, conditions=("ten",)), tmp_path)
+    stored = (FOLDER / "results" / "settings.json").read_text()
+    collapse.check_settings(collapse.SIZES["default"], FOLDER / "results")
+    assert (FOLDER / "results" / "settings.json").read_text() == stored
+
+
 @pytest.mark.slow
 def test_the_small_experiment_runs_and_goes_on(modules, tmp_path, monkeypatch):
     pytest.importorskip("tokenizers")

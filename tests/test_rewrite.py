@@ -174,7 +174,10 @@ def test_a_change_of_regime_and_several_models() -> None:
     regime = mc.Switch(mc.regimes.Rewrite(0.0), mc.regimes.Rewrite(1.0), 2)
     assert isinstance(regime, protocols.InPlace)
     assert regime.in_place
-    assert not mc.Switch(mc.regimes.Rewrite(0.0), mc.Replace(), 2).in_place
+    # a whole new data set needs no place
+    assert mc.Switch(mc.regimes.Rewrite(0.0), mc.Replace(), 2).in_place
+    for other in (mc.Switch(mc.Replace(), mc.Replace(), 2), mc.Switch(mc.regimes.Rewrite(0.0), mc.FreshReal(0.5), 2)):
+        assert not other.in_place
     source = mc.table(BLOCKS, replace=False)
     options = {"size": N, "generations": 3, "chains": 4}
     run = mc.simulate(Counted(), source, regime, {"data": Data()}, **options)

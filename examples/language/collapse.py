@@ -18,6 +18,7 @@ import concurrent.futures
 import csv
 import dataclasses
 import itertools
+import json
 import multiprocessing
 import os
 import time
@@ -176,6 +177,16 @@ def work(name, seed, size, folder):
     return time.time() - begun
 
 
+def check_settings(size, folder):
+    """Refuse a folder with runs of other settings."""
+    told = {name: value for name, value in vars(size).items() if name not in ("seeds", "conditions")}
+    told["text"] = [str(path) for path in size.text]
+    path = folder / "settings.json"
+    if path.exists() and json.loads(path.read_text()) != told:
+        raise SystemExit(f"{folder} holds runs of other settings, {path.read_text()}: give another --output")
+    path.write_text(json.dumps(told) + "\n")
+
+
 def every(size, names, folder, workers):
     """All runs that are missing, ``workers`` at once, seed by seed; says after each how long the rest will take."""
     seeds = {name: min(SEEDS[name], size.seeds) for name in names}
@@ -216,6 +227,7 @@ def main():
     )
     folder.mkdir(parents=True, exist_ok=True)
     if not chosen.report:
+        check_settings(size, folder)
         every(size, tuple(chosen.only or size.conditions), folder, chosen.workers)
     import report
 

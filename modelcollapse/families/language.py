@@ -237,8 +237,8 @@ class LanguageModel:
         """The same under ``weights``, so many blocks ``at_once``."""
         if blocks.shape[1] - 1 > self.network.length:
             raise ValueError(
-                f"blocks must have at most {self.network.length + 1} tokens, as the network reads {self.network.length}, "
-                f"got {blocks.shape[1]}"
+                f"blocks must have at most {self.network.length + 1} tokens, as the network reads "
+                f"{self.network.length}, got {blocks.shape[1]}"
             )
         n, chunk = len(blocks), max(min(self.at_once, len(blocks)), 1)
         rows = jnp.minimum(jnp.arange(-(-n // chunk) * chunk, dtype=jnp.int32), n - 1).reshape(-1, chunk)
