@@ -162,7 +162,14 @@ def family_cases() -> dict[str, Case]:
         "Ensemble": Case(families.Ensemble, {"family": mc.Gaussian(), "refits": 2, "samples": "one"}, predicted(line)),
         "NGram": Case(
             families.NGram,
-            {"order": 2, "smoothing": 0.5, "decoding": families.Greedy(), "prompts": "random", "form": "counts", "vocabulary": 5},
+            {
+                "order": 2,
+                "smoothing": 0.5,
+                "decoding": families.Greedy(),
+                "prompts": "random",
+                "form": "counts",
+                "vocabulary": 5,
+            },
             predicted(mc.table(TOKENS)),
         ),
         "NGram (background)": Case(
