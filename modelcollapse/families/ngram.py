@@ -272,7 +272,8 @@ class NGram:
     def data_loss(self, params: NextTokens, data: Seen) -> jax.Array:
         """Mean of -log p over the tokens of a data set, each after its context, in nats, ``()``."""
         if isinstance(data, Transitions):
-            loss = jnp.where(data.counts > 0, -data.counts * jnp.log(params.probabilities), 0.0).sum()
+            logs = jnp.log(params.probabilities)
+            loss = jnp.where(data.counts > 0, -data.counts.astype(logs.dtype) * logs, 0.0).sum()
         else:
             context = jnp.broadcast_to(data.contexts()[None], data.tokens.shape).reshape(-1)
             there = data.present & (context < len(self._text().contexts))
