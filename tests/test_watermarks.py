@@ -16,7 +16,7 @@ from modelcollapse import serial
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
-from modelcollapse.families.watermarks import green_lists
+from modelcollapse.families.watermarks import green_lists, winner
 from modelcollapse.regimes import Detected, Rewrite
 from modelcollapse_theory import watermarks
 
@@ -323,3 +323,30 @@ def test_marks_and_scores_are_saved_by_name_and_swept_over_delta() -> None:
     for delta, found in zip((0.5, 2.0), swept(np.array([0.5, 2.0])), strict=True):
         one = scores(Watermarked(Sampled(), 0.5, delta, 7), logits(40), np.arange(40))
         np.testing.assert_allclose(found, one, rtol=1e-12)
+
+
+@pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
+def test_extreme_words_never_draw_a_token_that_was_cut(x64: bool) -> None:
+    """In float32 the largest words round to a uniform of 1, whose waiting time would be 0, and -inf + inf no number."""
+    last = 2**32 - 1
+    words = np.array(
+        [[7, 2**31, last, 5], [0, 0, last, 0], [last, last, last, last - 1], [2**31 - 1, 2**31 + 2**20, 0, 0]],
+        np.uint32,
+    )
+    logits = np.array(
+        [[0.0, -1.0, -np.inf, -2.0], [0.0, 0.0, -np.inf, 1.0], [0.0, 1.0, -np.inf, 0.5], [0.0, 0.0, 0.0, -np.inf]]
+    )
+    with jax.enable_x64(x64):
+        found = winner(jnp.asarray(logits, jnp.float64 if x64 else jnp.float32), jnp.asarray(words))
+    uniforms = (words.astype(np.longdouble) + 0.5) / 2**32
+    with np.errstate(divide="ignore"):
+        expected = (-np.log(uniforms) / np.exp(logits.astype(np.longdouble))).argmin(-1)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_share_that_marks_no_token_or_all_is_refused() -> None:
+    for share, what in ((0.01, "no token"), (0.99, "every token")):
+        with pytest.raises(
+            ValueError, match=f"share must leave green and other tokens, got {share} of 20: {what} is green"
+        ):
+            GreenScore(20, share)

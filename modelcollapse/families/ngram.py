@@ -18,7 +18,17 @@ from modelcollapse.data import Rows
 from modelcollapse.families import decoded_draws, next_draws
 from modelcollapse.families.decoding import Decodes, Sampled
 from modelcollapse.families.next_tokens import CELLS, NextTokens
-from modelcollapse.families.real_text import RealText, Text, counted, ngrams, rows_of_places, sizes, starts_of, text_of
+from modelcollapse.families.real_text import (
+    RealText,
+    Text,
+    by_place,
+    counted,
+    ngrams,
+    rows_of_places,
+    sizes,
+    starts_of,
+    text_of,
+)
 from modelcollapse.families.transitions import Places, Seen, Transitions
 from modelcollapse.laws import Law, Table
 from modelcollapse.protocols import Count, InPlace, Needs, Number, Regime, Source
@@ -134,7 +144,7 @@ class NGram:
         return source
 
     def _by_tokens(self, text: Text) -> bool:
-        cells, places = len(text.contexts) * text.vocabulary, text.data.tokens.shape[1]
+        cells, places = len(text.contexts) * text.vocabulary, by_place(text.data).tokens.shape[1]
         return cells > CELLS or (self.decoding is None and self.prompts == "fixed" and places < _CELL * cells)
 
     def told(self, source: Source) -> NGram:
@@ -191,7 +201,8 @@ class NGram:
         if given is None or self.prompts == "fixed":
             starts, context = starts_of(key, text, n, self.prompts, capacity)
         else:
-            starts, context = given.starts, given.contexts()
+            at = by_place(given)
+            starts, context = at.starts, at.contexts()
         if self.decoding is None:
             return self._resampled(draw, params, starts, context)
         return decoded_draws.places(self.decoding, key, draw, params, text, starts, context)
@@ -231,7 +242,7 @@ class NGram:
     def fit(self, key: jax.Array, data: Seen, previous: NextTokens | None) -> NextTokens:
         text, dtype = self._text(), jnp.result_type(float)
         before = text.data if previous is None else previous.seen
-        seen = data.over(before) if self.prompts == "random" else data
+        seen = data.over(before) if self.prompts == "random" else data  # type: ignore[arg-type]
         uniform = jnp.full(text.vocabulary, 1 / text.vocabulary, dtype)
         background = uniform if self.background is None else jnp.asarray(self.background, dtype)
         weights = text.sizes.astype(dtype) / jnp.asarray(text.starts)[-1].astype(dtype)

@@ -112,10 +112,17 @@ def text_of(grams: np.ndarray, vocabulary: int) -> Text:
     return Text(context[new], starts, data, places, vocabulary)
 
 
+def by_place(data: Seen) -> Places:
+    """A data set that has the token of each place."""
+    if not isinstance(data, Places):
+        raise TypeError(f"it needs the token of each place, and the data set is {type(data).__name__}")
+    return data
+
+
 def counted(text: Text) -> Text:
     """The same with next tokens as counts."""
     counts = np.zeros((len(text.contexts), text.vocabulary), np.int32)
-    np.add.at(counts, (np.asarray(text.places), np.asarray(text.data.tokens[0])), 1)
+    np.add.at(counts, (np.asarray(text.places), np.asarray(by_place(text.data).tokens[0])), 1)
     return Text(text.contexts, text.starts, Transitions(jnp.asarray(counts)), None, text.vocabulary)
 
 
@@ -182,7 +189,7 @@ def _width(text: Text, capacity: int) -> int:
     """Room for the tokens of random prompts, and of the laws that contexts without data keep: more has a chance below
     1e-12.
     """
-    kept = max(capacity, text.data.tokens.shape[1]) + len(text.contexts)
+    kept = max(capacity, by_place(text.data).tokens.shape[1]) + len(text.contexts)
     return kept + 8 * int(np.ceil(np.sqrt(kept))) + 64
 
 

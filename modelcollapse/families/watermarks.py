@@ -145,11 +145,11 @@ class Gumbel:
             return scores
         seed = fold(_of_draw(self.key, past), WATERMARK)
         words = _words(fold(seed, past.place) if self.per == "place" else seed, past.previous, scores.shape[-1])
-        return _only(_winner(scores, words), scores)
+        return _only(winner(scores, words), scores)
 
     def pick(self, key: jax.Array, scores: jax.Array, past: Past) -> jax.Array:
         if self.per == "block":
-            return _winner(scores, jax.random.bits(fold(key, WATERMARK), scores.shape, jnp.uint32))
+            return winner(scores, jax.random.bits(fold(key, WATERMARK), scores.shape, jnp.uint32))
         return jnp.argmax(scores, -1).astype(jnp.int32)
 
     def score(self, vocabulary: int) -> GumbelScore:
@@ -206,11 +206,12 @@ class GreenScore(_Valued):
         arguments.converted(
             self, vocabulary=arguments.checker(arguments.whole, minimum=2), share=inside, key=arguments.whole
         )
+        _ = self.listed
 
     @property
     def listed(self) -> int:
         """How many tokens are on a list."""
-        return portion(self.share, self.vocabulary)
+        return green_number(self.share, self.vocabulary)
 
     def counts(self, points: jax.Array) -> tuple[jax.Array, jax.Array]:
         """How many different pairs each block has, and how many of them are green: two ``(n,)`` int32."""
@@ -267,13 +268,20 @@ class GumbelScore(_Valued):
         return jnp.where(pairs > 0, jnp.maximum(total - tail, 0.0), 0.0)
 
 
+def green_number(share: float, vocabulary: int) -> int:
+    """``round(share * V)``, halves up; ValueError if no token, or every one, would be green."""
+    listed = portion(share, vocabulary)
+    if not 0 < listed < vocabulary:
+        what = "no token" if not listed else "every token"
+        raise ValueError(f"share must leave green and other tokens, got {share} of {vocabulary}: {what} is green")
+    return listed
+
+
 def green_lists(key: jax.Array, previous: jax.Array, vocabulary: int, share: float) -> jax.Array:
     """Which tokens are green after each ``previous`` (...,): boolean ``(..., vocabulary)``, ``round(share * V)``
     true.
     """
-    words, listed = _words(fold(key, WATERMARK), previous, vocabulary), portion(share, vocabulary)
-    if not listed:
-        return jnp.zeros(words.shape, bool)
+    words, listed = _words(fold(key, WATERMARK), previous, vocabulary), green_number(share, vocabulary)
     last = jnp.sort(words, -1)[..., listed - 1 : listed]
     below, ties = words < last, words == last
     # of equal words the first ones, as in a stable sort: the size is exact
@@ -285,7 +293,7 @@ def green_counts(key: jax.Array, blocks: jax.Array, vocabulary: int, share: floa
     """How many different pairs each block of tokens ``(n, L)`` has, and how many of them are green: two ``(n,)``
     int32.
     """
-    seed, listed = fold(key, WATERMARK), portion(share, vocabulary)
+    seed, listed = fold(key, WATERMARK), green_number(share, vocabulary)
     there = jnp.arange(vocabulary, dtype=jnp.int32)[None]
 
     def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -333,9 +341,12 @@ def _uniform(words: jax.Array) -> jax.Array:
     return (words.astype(dtype) + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-32, dtype)
 
 
-def _winner(scores: jax.Array, words: jax.Array) -> jax.Array:
+def winner(scores: jax.Array, words: jax.Array) -> jax.Array:
     """The token of least -log(U)/p, ``(...,)`` int32."""
-    return jnp.argmax(scores - jnp.log(-jnp.log(_uniform(words))).astype(scores.dtype), -1).astype(jnp.int32)
+    # above 1/2 through 1 - U, so that no U is 1 in float32 and every time is positive
+    late = -jnp.log1p(-_uniform(jnp.minimum(~words, jnp.uint32(2**31))))
+    times = jnp.where(words < 2**31, -jnp.log(_uniform(words)), late)
+    return jnp.argmax(scores - jnp.log(times).astype(scores.dtype), -1).astype(jnp.int32)
 
 
 def _only(token: jax.Array, scores: jax.Array) -> jax.Array:
