@@ -16,7 +16,7 @@ from modelcollapse import serial
 from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
-from modelcollapse.families.watermarks import green_lists, winner
+from modelcollapse.families.watermark_seeds import green_lists, winner
 from modelcollapse.regimes import Detected, Rewrite
 from modelcollapse_theory import watermarks
 

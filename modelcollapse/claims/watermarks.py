@@ -12,7 +12,7 @@ from modelcollapse.addresses import fold
 from modelcollapse.families import Discrete, Gumbel, NGram, Sampled, Watermarked
 from modelcollapse.families.decoding import Past
 from modelcollapse.families.ngram import NextTokens
-from modelcollapse.families.watermarks import green_counts, green_lists, gumbel_sums
+from modelcollapse.families.watermark_seeds import green_counts, green_lists, gumbel_sums
 from modelcollapse.regimes import Detected, Mixture
 from modelcollapse.run import trace
 from modelcollapse.sources import categorical, labels, table

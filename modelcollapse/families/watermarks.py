@@ -22,14 +22,20 @@ import scipy
 from modelcollapse import arguments
 from modelcollapse.addresses import WATERMARK, fold
 from modelcollapse.families.decoding import Decodes, Past, Sampled
+from modelcollapse.families.watermark_seeds import (
+    green_counts,
+    green_lists,
+    green_number,
+    gumbel_sums,
+    key_of,
+    seeded_words,
+    winner,
+)
 from modelcollapse.numeric import shown
-from modelcollapse.portions import portion
 from modelcollapse.protocols import Number, Samples
 from modelcollapse.pytree import part, static
 
 PER = ("previous", "place", "block")
-AT_ONCE = 16
-"""How many blocks are scored together: it bounds the memory of the lists of a long block."""
 
 
 @part
@@ -144,7 +150,7 @@ class Gumbel:
         if self.per == "block":
             return scores
         seed = fold(_of_draw(self.key, past), WATERMARK)
-        words = _words(fold(seed, past.place) if self.per == "place" else seed, past.previous, scores.shape[-1])
+        words = seeded_words(fold(seed, past.place) if self.per == "place" else seed, past.previous, scores.shape[-1])
         return _only(winner(scores, words), scores)
 
     def pick(self, key: jax.Array, scores: jax.Array, past: Past) -> jax.Array:
@@ -215,7 +221,7 @@ class GreenScore(_Valued):
 
     def counts(self, points: jax.Array) -> tuple[jax.Array, jax.Array]:
         """How many different pairs each block has, and how many of them are green: two ``(n,)`` int32."""
-        return green_counts(_key(self.key), points, self.vocabulary, self.share)
+        return green_counts(key_of(self.key), points, self.vocabulary, self.share)
 
     def __call__(self, points: jax.Array) -> jax.Array:
         pairs, green = self.counts(points)
@@ -255,7 +261,7 @@ class GumbelScore(_Valued):
 
     def sums(self, points: jax.Array) -> tuple[jax.Array, jax.Array]:
         """How many different pairs each block has, int32, and the sum S of their scores: two ``(n,)``."""
-        return gumbel_sums(_key(self.key), points, self.vocabulary, self.per)
+        return gumbel_sums(key_of(self.key), points, self.vocabulary, self.per)
 
     def __call__(self, points: jax.Array) -> jax.Array:
         pairs, total = self.sums(points)
@@ -268,106 +274,10 @@ class GumbelScore(_Valued):
         return jnp.where(pairs > 0, jnp.maximum(total - tail, 0.0), 0.0)
 
 
-def green_number(share: float, vocabulary: int) -> int:
-    """``round(share * V)``, halves up; ValueError if no token, or every one, would be green."""
-    listed = portion(share, vocabulary)
-    if not 0 < listed < vocabulary:
-        what = "no token" if not listed else "every token"
-        raise ValueError(f"share must leave green and other tokens, got {share} of {vocabulary}: {what} is green")
-    return listed
-
-
-def green_lists(key: jax.Array, previous: jax.Array, vocabulary: int, share: float) -> jax.Array:
-    """Which tokens are green after each ``previous`` (...,): boolean ``(..., vocabulary)``, ``round(share * V)``
-    true.
-    """
-    words, listed = _words(fold(key, WATERMARK), previous, vocabulary), green_number(share, vocabulary)
-    last = jnp.sort(words, -1)[..., listed - 1 : listed]
-    below, ties = words < last, words == last
-    # of equal words the first ones, as in a stable sort: the size is exact
-    room = listed - below.sum(-1, keepdims=True, dtype=jnp.int32)
-    return below | (ties & (jnp.cumsum(ties, -1, dtype=jnp.int32) <= room))
-
-
-def green_counts(key: jax.Array, blocks: jax.Array, vocabulary: int, share: float) -> tuple[jax.Array, jax.Array]:
-    """How many different pairs each block of tokens ``(n, L)`` has, and how many of them are green: two ``(n,)``
-    int32.
-    """
-    seed, listed = fold(key, WATERMARK), green_number(share, vocabulary)
-    there = jnp.arange(vocabulary, dtype=jnp.int32)[None]
-
-    def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
-        previous, token, new = _pairs(block)
-        words = _words(seed, previous, vocabulary)
-        mine = jnp.take_along_axis(words, token[:, None], -1)
-        # the rank that a stable sort gives it
-        before = (words < mine) | ((words == mine) & (there < token[:, None]))
-        green = before.sum(-1, dtype=jnp.int32) < listed
-        return new.sum(dtype=jnp.int32), (green & new).sum(dtype=jnp.int32)
-
-    return jax.lax.map(one, _blocks(blocks), batch_size=AT_ONCE)
-
-
-def gumbel_sums(key: jax.Array, blocks: jax.Array, vocabulary: int, per: str) -> tuple[jax.Array, jax.Array]:
-    """How many different pairs each block of tokens ``(n, L)`` has, int32, and the sum of their -log(1 - U): two
-    ``(n,)``. With ``per`` "place" each place has a seed of its own, and every pair counts.
-    """
-    seed, placed = fold(key, WATERMARK), per == "place"
-
-    def one(block: jax.Array) -> tuple[jax.Array, jax.Array]:
-        previous, token, new = _pairs(block)
-        if placed:  # the token at index i of a block is new token number i
-            place = jnp.arange(1, block.size, dtype=jnp.int32)
-            words = jax.vmap(lambda i, w: _words(fold(seed, i), w, vocabulary))(place, previous)
-            new = jnp.ones_like(new)
-        else:
-            words = _words(seed, previous, vocabulary)
-        mine = jnp.take_along_axis(words, token[:, None], -1)[:, 0]
-        return new.sum(dtype=jnp.int32), jnp.where(new, -jnp.log(_uniform(~mine)), 0.0).sum()
-
-    return jax.lax.map(one, _blocks(blocks), batch_size=AT_ONCE)
-
-
-def _words(key: jax.Array, previous: jax.Array, vocabulary: int) -> jax.Array:
-    """Random words ``(..., vocabulary)`` uint32, seeded by the key and each ``previous`` (...,)."""
-    flat = previous.reshape(-1).astype(jnp.uint32)
-    words = jax.vmap(lambda token: jax.random.bits(fold(key, token), (vocabulary,), jnp.uint32))(flat)
-    return words.reshape(*previous.shape, vocabulary)
-
-
-def _uniform(words: jax.Array) -> jax.Array:
-    """Uniforms in (0, 1]; ``_uniform(~words)`` is 1 minus them, to full precision."""
-    dtype = jnp.result_type(float)
-    return (words.astype(dtype) + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-32, dtype)
-
-
-def winner(scores: jax.Array, words: jax.Array) -> jax.Array:
-    """The token of least -log(U)/p, ``(...,)`` int32."""
-    # above 1/2 through 1 - U, so that no U is 1 in float32 and every time is positive
-    late = -jnp.log1p(-_uniform(jnp.minimum(~words, jnp.uint32(2**31))))
-    times = jnp.where(words < 2**31, -jnp.log(_uniform(words)), late)
-    return jnp.argmax(scores - jnp.log(times).astype(scores.dtype), -1).astype(jnp.int32)
-
-
 def _only(token: jax.Array, scores: jax.Array) -> jax.Array:
     """Log weights of a sure ``token`` (...,)."""
     there = jax.lax.broadcasted_iota(jnp.int32, scores.shape, scores.ndim - 1) == token[..., None]
     return jnp.where(there, jnp.zeros((), scores.dtype), -jnp.inf)
-
-
-def _pairs(block: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Previous tokens and tokens of one block ``(L - 1,)``, and which pairs are the first of their kind."""
-    previous, token = block[:-1], block[1:]
-    same = (previous[:, None] == previous[None]) & (token[:, None] == token[None])
-    return previous, token, ~(same & jnp.tri(token.size, k=-1, dtype=bool)).any(-1)
-
-
-def _blocks(points: jax.Array) -> jax.Array:
-    if points.ndim != 2 or not jnp.issubdtype(points.dtype, jnp.integer):
-        raise TypeError(
-            f"a watermark is looked for in blocks of tokens, whole numbers (n, L), got {points.dtype} {points.shape}"
-        )
-    return points
 
 
 def _binomial_tails(most: int, chance: float) -> np.ndarray:
@@ -381,13 +291,8 @@ def _binomial_tails(most: int, chance: float) -> np.ndarray:
     return np.maximum(-np.logaddexp.accumulate(logs[:, ::-1], axis=1)[:, ::-1], 0.0)
 
 
-def _key(key: int | jax.Array) -> jax.Array:
-    # of one kind, so that who decodes and who detects need not have the same default
-    return jax.random.key(key, impl="threefry2x32")
-
-
 def _of_draw(key: int | jax.Array | None, past: Past) -> jax.Array:
-    return past.key if key is None else _key(key)
+    return past.key if key is None else key_of(key)
 
 
 def _known(key: int | jax.Array | None) -> int:
