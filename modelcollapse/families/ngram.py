@@ -141,6 +141,8 @@ class NGram:
         if text is None or text.order != self.order:
             order = None if text is None else text.order
             raise ValueError(f"order must be {order}, that of the source, got {self.order}")
+        if source.family.prompts != self.prompts:
+            raise ValueError(f"prompts must be {source.family.prompts!r}, as of the source, got {self.prompts!r}")
         return source
 
     def _by_tokens(self, text: Text) -> bool:

@@ -197,7 +197,10 @@ def looped(max_period: int = 32) -> Looped:
 
 
 def unigrams(vocabulary: int) -> Unigrams:
-    """How often each token below ``vocabulary`` occurs in the data set of a generation, ``(V,)`` int32."""
+    """How often each token below ``vocabulary`` occurs in the data set of a generation, ``(V,)`` int32.
+
+    Of an n-gram model these are the tokens that are drawn: without the first n - 1 of each block.
+    """
     return Unigrams(vocabulary)
 
 

@@ -177,6 +177,11 @@ class Detected:
         rates = self.true_positive, self.false_positive
         for name, rate in zip(("true_positive", "false_positive"), rates, strict=True):
             _check_states(name, rate, family, source)
+        if self.score is not None and not isinstance(family, Family):
+            raise TypeError(
+                "Detected(score=) draws rows in the compiled loop, which models on the host do not: give "
+                "true_positive and false_positive, or let the model leave out what the score flags"
+            )
         if self.score is not None:  # a family that cannot be fitted to rows says so now
             row = jax.eval_shape(lambda: source.draw_rows(jax.random.key(0), jnp.int32(1), 1))
             jax.eval_shape(family.summarise, row)

@@ -28,8 +28,8 @@ class Rewrite:
     The loop of Shumailov et al. (Nature 631:755, 2024), where ``share`` is 0 or 0.1. The real blocks are drawn once, at
     generation 0, which is fitted to them, and are the prompts of all generations. Of a table of ``size`` blocks they
     are all blocks in their order, whether or not it is drawn with replacement: each generation goes once through the
-    real text. Any other source gives ``size`` draws as in any other regime: of a longer table, a random part of it; of
-    a shorter one with replacement, some blocks more than once.
+    real text. Any other source gives ``size`` draws as in any other regime: of a longer table, random blocks, each at
+    most once where it is drawn without replacement.
 
     What the items are is the family's: blocks of tokens, which a network continues; or places in a text, whose next
     token an n-gram model draws after the real context. There, with exactly r of N places kept, the chance that two
