@@ -255,9 +255,9 @@ def test_a_text_that_is_drawn_without_replacement_has_so_many_places_and_no_more
     options = {"observe": "entropy", "generations": 1, "chains": 1}
     with pytest.raises(ValueError, match="size 140 exceeds the 70 places of a text drawn without replacement"):
         mc.simulate(random, mc.text.tokens(blocks, replace=False), size=140, **options)
+    verified = mc.families.Verified(mc.families.NGram(form="counts", prompts="random"), lambda rows: rows[:, 0] > 0)
     with pytest.raises(TypeError, match=r"family must not be Verified\(NGram\): NGram reads a source in its own way"):
-        family = mc.families.Verified(mc.families.NGram(form="counts", prompts="random"), lambda rows: rows[:, 0] > 0)
-        mc.simulate(family, mc.text.tokens(blocks), size=70, **options)
+        mc.simulate(verified, mc.text.tokens(blocks), size=70, **options)
+    law = random.reading(mc.text.tokens(blocks))
     with pytest.raises(ValueError, match="prompts must be 'random', as of the source, got 'fixed'"):
-        law = random.reading(mc.text.tokens(blocks))
         mc.simulate(mc.families.NGram(), law, size=70, **options)
