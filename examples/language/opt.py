@@ -144,9 +144,12 @@ def condition(chosen, network, parts, share, seed):
     }
     if done.exists():
         found = json.loads(done.read_text())
-        if found["settings"] != settings:
-            raise SystemExit(f"{chosen.output} holds results of other settings: give another --output")
+        _same(settings, found["settings"], chosen.output)
         return {name: np.array(values) for name, values in found["trace"].items()}
+    begun = chosen.output / f"{name}.settings.json"
+    if begun.exists():
+        _same(settings, json.loads(begun.read_text()), chosen.output)
+    begun.write_text(json.dumps(settings))
     make = lambda: HuggingFace(  # noqa: E731
         network, epochs=chosen.epochs or EPOCHS.get(share, 5), batch=chosen.batch, validation=validation,
         decoding=Beam(5, chosen.penalty), at_once=chosen.at_once,
@@ -165,7 +168,14 @@ def condition(chosen, network, parts, share, seed):
     trace = {name: values[0] for name, values in run.trace.items()}
     done.write_text(json.dumps({"settings": settings, "trace": {n: v.tolist() for n, v in trace.items()}}))
     shutil.rmtree(chosen.output / name)  # two models of half a gigabyte
+    begun.unlink()
     return trace
+
+
+def _same(settings, others, folder):
+    """Refuse results, or a pause, of other settings."""
+    if settings != others:
+        raise SystemExit(f"{folder} holds results of other settings: give another --output")
 
 
 def report(chosen, before, found, comparable):

@@ -1,7 +1,8 @@
 """How probable text is to language models: real test text, and the text that each generation was fitted to.
 
 A perplexity is exp(mean of -log p) with natural logarithms, the mean taken over tokens; the first token of a block is
-never predicted. What is seen of a generation is its data set, which is real at generation 0 and holds the output of the
+never predicted, nor are the first n - 1 by an n-gram model, so that orders are not compared by it. A loss is infinite
+where a token has probability 0. What is seen of a generation is its data set, which is real at generation 0 and holds the output of the
 generation before from then on: nothing is drawn again.
 """
 
