@@ -2,8 +2,8 @@
 
 A perplexity is exp(mean of -log p) with natural logarithms, the mean taken over tokens; the first token of a block is
 never predicted, nor are the first n - 1 by an n-gram model, so that orders are not compared by it. A loss is infinite
-where a token has probability 0. What is seen of a generation is its data set, which is real at generation 0 and holds the output of the
-generation before from then on: nothing is drawn again.
+where a token has probability 0. What is seen of a generation is its data set, which is real at generation 0 and holds
+the output of the generation before from then on: nothing is drawn again.
 """
 
 from __future__ import annotations
