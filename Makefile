@@ -11,7 +11,7 @@ KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
 
 .PHONY: verify test test-all soak lint examples figures bench wheel clean
 
-# every quick claim in 64 bits, then sections A and D in 32: 37 of the 75
+# every quick claim in 64 bits, then sections A and D in 32: 37 of the 76
 verify: $(VENV)/installed
 	$(BIN)/modelcollapse verify --quick
 	$(BIN)/modelcollapse verify --quick --precision 32 A D

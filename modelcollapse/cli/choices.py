@@ -19,7 +19,7 @@ import numpy as np
 
 from modelcollapse import data, datasets, families, laws, regimes, sources
 from modelcollapse.families.exponential import OfCounts
-from modelcollapse.protocols import Family, Observed, Regime, Source
+from modelcollapse.protocols import Family, InPlace, Observed, Reads, Regime, Source
 
 LAWS = {"bernoulli": 0.5, "exponential": 1.0, "pareto": 2.0, "poisson": 1.0, "uniform": 1.0}
 """Families that go by the name of a law with one parameter in ``modelcollapse.sources``, and its usual value."""
@@ -52,13 +52,17 @@ def _families() -> dict[str, type[Any]]:
     named = {name: type(_law(name, parameter).family) for name, parameter in LAWS.items()} | SHORT
     rest: list[type[Any]] = [getattr(families, name) for name in families.__all__]
     new = [kind for kind in rest if kind not in named.values() and _made_of(kind, FIELDS)]
-    return named | {kind.__name__.lower(): kind for kind in new if isinstance(kind, Observed)}
+    # a text, which no option gives, is read by its family
+    return named | {
+        kind.__name__.lower(): kind for kind in new if isinstance(kind, Observed) and not issubclass(kind, Reads)
+    }
 
 
 def _regimes() -> dict[str, type[Any]]:
     every = [getattr(regimes, name) for name in regimes.__all__]
     dashed = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in every}
-    return {name: kind for name, kind in dashed.items() if _made_of(kind, ("share",))}
+    # what continues items in their places needs such a family
+    return {n: kind for n, kind in dashed.items() if _made_of(kind, ("share",)) and not isinstance(kind, InPlace)}
 
 
 FAMILIES = _families()

@@ -18,7 +18,6 @@ from modelcollapse.families.generalised import LogisticRegression, PoissonRegres
 from modelcollapse.families.kde import KernelDensity
 from modelcollapse.families.language import LanguageModel
 from modelcollapse.families.mixture import GaussianMixture
-from modelcollapse.families.next_tokens import NextTokens
 from modelcollapse.families.ngram import NGram
 from modelcollapse.families.noisy import Noisy
 from modelcollapse.families.oversampled import Oversampled
@@ -68,7 +67,6 @@ __all__ = [
     "MedianMAD",
     "NGram",
     "NegativeBinomial",
-    "NextTokens",
     "Noisy",
     "Normal",
     "NormalRows",

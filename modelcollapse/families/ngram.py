@@ -31,6 +31,7 @@ from modelcollapse.families.real_text import (
 )
 from modelcollapse.families.transitions import Places, Seen, Transitions
 from modelcollapse.laws import Law, Table
+from modelcollapse.numeric import shown
 from modelcollapse.protocols import Count, InPlace, Needs, Number, Regime, Source
 from modelcollapse.pytree import part, static
 
@@ -113,6 +114,7 @@ class NGram:
             prompts=arguments.checker(arguments.choice, allowed=("fixed", "random")),
             form=arguments.optional(arguments.choice, ("counts", "tokens")),
             vocabulary=arguments.optional(arguments.count),
+            text=arguments.optional(_text),
         )
         _check_smoothing(self)
 
@@ -318,6 +320,12 @@ def _decoding(name: str, value: Decodes | None) -> Decodes | None:
         )
     pure = isinstance(value, Sampled) and not arguments.traced(value) and repr(value) == repr(Sampled())
     return None if pure else value
+
+
+def _text(name: str, value: object) -> Text:
+    if not isinstance(value, Text):
+        raise TypeError(f"{name} must be left out, as the source tells it, got {shown(value)}")
+    return value
 
 
 def _check_smoothing(family: NGram) -> None:

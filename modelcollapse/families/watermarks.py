@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy
 
 from modelcollapse import arguments
 from modelcollapse.addresses import WATERMARK, fold
@@ -267,7 +266,7 @@ class GumbelScore(_Valued):
         pairs, total = self.sums(points)
         # Q(T, S) = e^-S sum_{k < T} S^k/k!, in logarithms
         k = np.arange(max(points.shape[1] - 1, 1))
-        factorials = jnp.asarray(scipy.special.gammaln(k + 1.0), total.dtype)[None]
+        factorials = jnp.asarray(_log_factorials(k), total.dtype)[None]
         terms = jax.scipy.special.xlogy(jnp.asarray(k, total.dtype)[None], total[:, None]) - factorials
         inside = jnp.asarray(k, jnp.int32)[None] < pairs[:, None]
         tail = jax.nn.logsumexp(jnp.where(inside, terms, -jnp.inf), -1)
@@ -280,12 +279,17 @@ def _only(token: jax.Array, scores: jax.Array) -> jax.Array:
     return jnp.where(there, jnp.zeros((), scores.dtype), -jnp.inf)
 
 
+def _log_factorials(n: np.ndarray) -> np.ndarray:
+    from scipy import special  # takes a while
+
+    return special.gammaln(np.asarray(n, np.float64) + 1)
+
+
 def _binomial_tails(most: int, chance: float) -> np.ndarray:
     """-log P(Bin(T, chance) >= G) at [T, G], for T and G from 0 to ``most``; infinite where G > T."""
     trials, count = np.arange(most + 1.0)[:, None], np.arange(most + 1.0)[None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ways = scipy.special.gammaln(trials + 1) - scipy.special.gammaln(count + 1)
-        ways = ways - scipy.special.gammaln(np.maximum(trials - count, 0) + 1)
+        ways = _log_factorials(trials) - _log_factorials(count) - _log_factorials(np.maximum(trials - count, 0))
         logs = ways + count * np.log(chance) + (trials - count) * np.log1p(-chance)
     logs = np.where(count <= trials, logs, -np.inf)
     return np.maximum(-np.logaddexp.accumulate(logs[:, ::-1], axis=1)[:, ::-1], 0.0)
