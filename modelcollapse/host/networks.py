@@ -68,14 +68,18 @@ def lent(network: PreTrainedModel, weights: Weights | None, seed: int) -> Iterat
         _set(network, base)
 
 
+def order_seed(seed: int) -> int:
+    """Of the order of the blocks: another stream than that of dropout, which begins with ``seed`` itself."""
+    return int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0] >> 1)
+
+
 def trained(
     network: PreTrainedModel, tokens: np.ndarray, validation: np.ndarray | None, how: Training, seed: int
 ) -> tuple[Weights, np.ndarray]:
     """The weights after the epoch with the least loss on ``validation``, or after the last; and these losses."""
     import torch
 
-    # another stream than that of dropout, which begins with the seed itself
-    order = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0] >> 1))
+    order = torch.Generator().manual_seed(order_seed(seed))
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=how.rate, weight_decay=how.decay)
     batches = math.ceil(len(tokens) / how.batch)
