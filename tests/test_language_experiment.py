@@ -112,3 +112,10 @@ def test_the_small_experiment_runs_and_goes_on(modules, tmp_path, monkeypatch):
     # nothing is left to do
     monkeypatch.setattr(collapse, "work", None)
     collapse.every(collapse.dataclasses.replace(size, seeds=1), ("sampled",), tmp_path, 1)
+
+
+def test_the_page_counts_the_runs_that_are_wanted(modules):
+    report, collapse = modules
+    assert sum(collapse.SEEDS.values()) == report.RUNS
+    assert list(report.LABELS) == list(report.COLOURS)
+    assert set(report.LABELS) == set(collapse.CONDITIONS)

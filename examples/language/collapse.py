@@ -37,12 +37,15 @@ CONDITIONS = {
     "none": "none kept, beam search of width 5",
     "ten": "10 % of the blocks kept",
     "sampled": "none kept, pure sampling in place of beam search",
-    "real": "control: the real blocks every time, trained on from the parent",
+    "real": "control: the real blocks every time, for as many epochs from the base",
     "twenty": "20 % of the blocks kept",
     "penalty": "none kept, repetition penalty 2",
     "filtered": "a pool half real, half marked; what the detector flags is removed and replaced",
+    "trained_on": "the real blocks every time, trained on from the parent: eleven times as many epochs in the end",
 }
-SEEDS = dict.fromkeys(("none", "ten", "sampled", "real"), 5) | dict.fromkeys(("twenty", "penalty", "filtered"), 3)
+SEEDS = dict.fromkeys(("none", "ten", "sampled", "real"), 5) | dict.fromkeys(
+    ("twenty", "penalty", "filtered", "trained_on"), 3
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +105,8 @@ def parts(name, known):
     elif name == "penalty":
         options = {"decoding": mc.families.Beam(5, penalty=2.0)}
     elif name == "real":
+        share = 1.0
+    elif name == "trained_on":
         share, options = 1.0, {"start": "warm"}
     elif name in ("ten", "twenty"):
         share = {"ten": 0.1, "twenty": 0.2}[name]
@@ -147,13 +152,15 @@ def table_of(run, size):
     classes = mc.text.word_classes(texts[0], CLASSES)
     own = np.exp(run["own"][0].astype(float))
     bins = np.array([[np.sum((o >= a) & (o < b)) for a, b in itertools.pairwise(EDGES)] for o in own])
-    scalars = [name for name in run if name not in ("blocks", "own")]
-    names = ["generation", *scalars, *(f"own_{q}" for q in QUANTILES), "own_mean"]
+    scalars = [name for name in run if run[name].ndim == 2]
+    rates = ["flagged_true", "flagged_false"] if "flagged" in list(run) else []  # of marked and of real blocks
+    names = ["generation", *scalars, *rates, *(f"own_{q}" for q in QUANTILES), "own_mean"]
     names += [f"words_{low}_{high}" for low, high in CLASSES]
     names += [f"own_from_{edge:.4g}" for edge in EDGES[:-1]] + [f"token_{i}" for i in range(tokenizer.vocabulary)]
     rows = []
     for g, generation in enumerate(run.recorded.tolist()):
         numbers = [f"{float(run[name][0, g]):.6g}" for name in scalars]
+        numbers += [f"{rate:.4g}" for rate in run["flagged"][0, g]] if rates else []
         numbers += [f"{x:.5g}" for x in np.quantile(own[g], QUANTILES)]
         numbers += [f"{np.exp(np.log(own[g]).mean()):.5g}", *classes.surviving(texts[g]).tolist(), *bins[g].tolist()]
         rows.append([generation, *numbers, *np.bincount(blocks[g].ravel(), minlength=tokenizer.vocabulary).tolist()])
@@ -201,8 +208,11 @@ def every(size, names, folder, workers):
         running = {pool.submit(work, *one, size, folder): one for one in todo}
         for done, future in enumerate(concurrent.futures.as_completed(running), 1):
             left = (time.time() - begun) / done * (len(todo) - done) / 60
-            name, seed = running[future]
-            print(f"{name} {seed}: {future.result():.0f} s; {left:.0f} minutes left", flush=True)
+            failure, what = future.exception(), "{} {}".format(*running[future])
+            said = f"{future.result():.0f} s" if failure is None else f"FAILED, {failure!r}"
+            print(f"{what}: {said}; {left:.0f} minutes left", flush=True)
+    if any(future.exception() for future in running):
+        raise SystemExit("some runs failed; the others are kept")
 
 
 def main():

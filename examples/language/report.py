@@ -9,11 +9,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 COLOURS = {
-    "none": "C3", "ten": "C1", "twenty": "C8", "sampled": "C0", "real": "C7", "penalty": "C4", "filtered": "C2",
+    "none": "C3", "ten": "C1", "twenty": "C8", "sampled": "C0", "real": "k", "penalty": "C4", "filtered": "C2",
+    "trained_on": "C7",
 }  # fmt: skip
 LABELS = {
     "none": "none kept", "ten": "10 % kept", "twenty": "20 % kept", "sampled": "none kept, sampled",
-    "real": "real blocks, trained on", "penalty": "none kept, penalty 2", "filtered": "half marked, filtered",
+    "real": "real blocks", "penalty": "none kept, penalty 2", "filtered": "half marked, filtered",
+    "trained_on": "real blocks, from the parent",
 }  # fmt: skip
 CLASSES = {"words_1_1": "once", "words_2_5": "2 to 5", "words_6_20": "6 to 20"}
 PAPER = {  # OPT-125m on WikiText-2; read off figures but for the first
@@ -24,6 +26,7 @@ PAPER = {  # OPT-125m on WikiText-2; read off figures but for the first
     "10 % kept, generation 9": "36.8 to 37.3",
     "repetition penalty 2": "twice that without",
 }
+RUNS = 32
 NOTE = "another model, another tokenizer, not comparable"
 
 
@@ -85,6 +88,11 @@ def directions(runs):
         real = np.log(runs["real"]["perplexity"][:n])
         share = (real[:, -1] - real[:, 0]) / (loss[:n, -1] - loss[:n, 0])
         add("(v) the same epochs on real blocks raise the loss less", f"{said(share)} of the rise", share < 1)
+    if "trained_on" in runs:
+        n = min(len(loss), len(runs["trained_on"]["perplexity"]))
+        real = np.log(runs["trained_on"]["perplexity"][:n])
+        share = (real[:, -1] - real[:, 0]) / (loss[:n, -1] - loss[:n, 0])
+        add("real blocks, from the parent each time, raise it less, too", f"{said(share)} of the rise", share < 1)
     return rows
 
 
@@ -210,6 +218,9 @@ def page(runs, folder):
     ]
     pictures = "\n\n".join(f"![{text}](images/{name}.png)" for name, text in images)
     body = "\n".join(lines(runs))
+    done = sum(len(columns["generation"]) for columns in runs.values())
+    if done < RUNS:
+        body = f"{done} of {RUNS} runs are here so far; the command makes the others.\n\n{body}"
     return f"{HEAD}{pictures}\n\n{body}\n\n## What the models write\n\n" + "\n".join(samples(folder)).rstrip() + "\n"
 
 
