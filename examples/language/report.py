@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -140,9 +141,12 @@ def curves(runs):
         for name, c in runs.items():
             mean, error = spread(c[column])
             ax.errorbar(np.arange(len(mean)), mean, error, color=COLOURS[name], marker="o", ms=3, label=LABELS[name])
-        ax.set(title=title, xlabel="generation", yscale="log")
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("{x:g}")
+        ax.set(title=title, xlabel="generation")
+        if column != "perplexity":
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("")
     axes[0, 0].legend(fontsize=7, ncols=2)
     for name, style in (("none", "-"), ("ten", "--"), ("sampled", ":")):
         for i, (column, text) in enumerate(CLASSES.items()):
@@ -151,7 +155,12 @@ def curves(runs):
                 mean, _ = spread(c / c[:, :1])
                 label = f"{text}, {LABELS[name]}"
                 axes[1, 1].plot(np.arange(len(mean)), mean, style, color=f"C{i}", label=label)
-    axes[1, 1].set(title="Share of real text's words that are left, by count", xlabel="generation", ylim=(0, 1))
+    axes[1, 1].set(
+        title="Share of real text's words that are left, by count",
+        xlabel="generation",
+        ylim=(0, 1.35),
+        yticks=np.linspace(0, 1, 6),
+    )
     axes[1, 1].legend(fontsize=6, ncols=3)
     return figure
 
