@@ -87,7 +87,7 @@ def main():
         for path, leaf in jax.tree.leaves_with_path(weights)
     }
     np.savez_compressed(chosen.output / "base.npz", about=json.dumps(about), **flat)
-    tokenizer.save(chosen.output / "base.json")
+    (chosen.output / "base.json").write_text(tokenizer.content.rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
