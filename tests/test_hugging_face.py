@@ -356,9 +356,9 @@ def test_the_loop_rewrites_real_blocks_in_their_places():
     # text of a beam search is probable to the first model
     assert np.all(run["own"][0, 1:] < run["own"][0, 0])
     assert run.texts(1, tokenizer=Words())[0] == " ".join(map(str, blocks[1, 0]))
-    # each generation starts from the base: a generation of real data alone repeats generation 0 but for its order
-    real = looped(opt(), share=1.0)["perplexity"][0]
-    assert_allclose(real, real[0], rtol=0.35)
+    # each generation starts from the base: in one batch and without dropout, one of real data alone is generation 0
+    real = looped(opt(dropout=0.0), share=1.0, batch=len(TRAIN))["perplexity"][0]
+    assert_allclose(real, real[0], rtol=1e-4)
 
 
 class Killed(Exception):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from toys import STEP, Continuing, Points
 
 import modelcollapse as mc
 from modelcollapse import protocols
@@ -15,57 +16,13 @@ from modelcollapse.data import MeasuredRows, Rows, measured
 
 N, LENGTH = 10, 3
 BLOCKS = np.arange(N * LENGTH).reshape(N, LENGTH)[::-1] % 97
-STEP = 1000
-
-
-@mc.part
-class Counted:
-    """A toy language: the model of generation g is g + 1, and continues a token t by t + 1000 (g + 1)."""
-
-    data = Rows
-    tokens = True
-
-    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        return self.draw_rows(key, params, n, capacity, given)
-
-    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        assert given is not None
-        there = (jnp.arange(capacity, dtype=jnp.int32) < n)[:, None]
-        # what is beyond n is never to be seen
-        return Rows(jnp.where(there, given.points + STEP * params.astype(jnp.int32), -7), jnp.asarray(n, jnp.int32))
-
-    def continued_rows(self, rows: Rows) -> Rows:
-        return rows
-
-    def summarise(self, rows: Rows) -> Rows:
-        return rows
-
-    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
-        return jnp.ones(()) if previous is None else previous + 1
-
-
-@mc.part
-class Data:
-    """The blocks of the generation."""
-
-    needs_data = True
-    settles = False
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        return state.data.points
 
 
 def blocks(share: Any = 0.0, size: int = N, generations: int = 3, source: Any = None, **options: Any) -> np.ndarray:
     source = mc.table(BLOCKS, replace=False) if source is None else source
     regime = mc.regimes.Rewrite(share)
     options = {"chains": 4} | options
-    run = mc.simulate(Counted(), source, regime, {"data": Data()}, size=size, generations=generations, **options)
+    run = mc.simulate(Continuing(), source, regime, {"data": Points()}, size=size, generations=generations, **options)
     return run["data"]
 
 
@@ -155,14 +112,16 @@ def test_chains_and_batches_and_later_generations_change_nothing() -> None:
     np.testing.assert_array_equal(blocks(0.3, batch_size=1), whole)
     assert (blocks(0.3, seed=1) != whole).any()
     source, regime = mc.table(BLOCKS, replace=False), mc.regimes.Rewrite(0.3)
-    short = mc.simulate(Counted(), source, regime, {"data": Data()}, size=N, generations=1, chains=4)
+    short = mc.simulate(Continuing(), source, regime, {"data": Points()}, size=N, generations=1, chains=4)
     np.testing.assert_array_equal(short.extend(2)["data"], whole)
 
 
 def test_a_sweep_over_shares_is_one_trace() -> None:
     def one(share: Any) -> jax.Array:
         regime = mc.regimes.Rewrite(share)
-        return mc.trace(Counted(), mc.table(BLOCKS), regime, {"data": Data()}, size=N, generations=3, chains=4)["data"]
+        return mc.trace(Continuing(), mc.table(BLOCKS), regime, {"data": Points()}, size=N, generations=3, chains=4)[
+            "data"
+        ]
 
     swept = jax.vmap(one)(jnp.array([0.0, 0.3, 0.25, 1.0]))
     np.testing.assert_array_equal(swept[1], blocks(0.3))
@@ -180,13 +139,13 @@ def test_a_change_of_regime_and_several_models() -> None:
         assert not other.in_place
     source = mc.table(BLOCKS, replace=False)
     options = {"size": N, "generations": 3, "chains": 4}
-    run = mc.simulate(Counted(), source, regime, {"data": Data()}, **options)
+    run = mc.simulate(Continuing(), source, regime, {"data": Points()}, **options)
     for generation, added in enumerate((0, STEP, 0, 0)):
         np.testing.assert_array_equal(run["data"][:, generation], np.broadcast_to(BLOCKS + added, (4, N, LENGTH)))
     # a whole table is remembered by nobody
     assert not jax.tree.leaves(run.state.memory)
-    pair = mc.families.Population(Counted(), models=2)
-    models = mc.simulate(pair, source, mc.regimes.Rewrite(0.3), {"data": Data()}, **(options | {"chains": 2}))
+    pair = mc.families.Population(Continuing(), models=2)
+    models = mc.simulate(pair, source, mc.regimes.Rewrite(0.3), {"data": Points()}, **(options | {"chains": 2}))
     np.testing.assert_array_equal(models["data"][:, :, 0], blocks(0.3)[::2])
     np.testing.assert_array_equal(models["data"][:, :, 1], blocks(0.3)[1::2])
 
@@ -209,8 +168,8 @@ def test_an_n_gram_model_redraws_places_of_the_text() -> None:
 
 def test_what_is_refused() -> None:
     def run(family: Any = None, size: Any = N, share: Any = 0.1, source: Any = None) -> None:
-        family, source = family or Counted(), source or mc.table(BLOCKS)
-        mc.simulate(family, source, mc.regimes.Rewrite(share), {"data": Data()}, size=size, generations=2)
+        family, source = family or Continuing(), source or mc.table(BLOCKS)
+        mc.simulate(family, source, mc.regimes.Rewrite(share), {"data": Points()}, size=size, generations=2)
 
     with pytest.raises(ValueError, match=r"size must be one number for Rewrite, .* got 10 and 9"):
         run(size=[10, 10, 9])

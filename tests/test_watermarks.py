@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy
+from toys import STEP, Continuing, Points
 
 import modelcollapse as mc
 from modelcollapse import serial
-from modelcollapse.data import Rows
 from modelcollapse.families import Beam, Greedy, GreenScore, Gumbel, GumbelScore, Sampled, Watermarked
 from modelcollapse.families.decoding import Decodes, Past
 from modelcollapse.families.watermark_seeds import green_lists, winner
@@ -24,7 +24,6 @@ V = 6
 LAW = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])
 N, LENGTH = 12, 5
 REAL = np.arange(N * LENGTH).reshape(N, LENGTH) % 97
-STEP = 1000
 
 
 def past(previous: Any, key: int = 1, place: int = 0) -> Past:
@@ -159,48 +158,6 @@ def test_equal_scores_share_a_program() -> None:
     assert GreenScore(V) != GumbelScore(V)
 
 
-@mc.part
-class Continued:
-    """A toy language: model g continues a token t by t + 1000 (g + 1), and every third block as it is."""
-
-    data = Rows
-    tokens = True
-
-    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        return self.draw_rows(key, params, n, capacity, given)
-
-    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
-        assert given is not None
-        there = (jnp.arange(capacity, dtype=jnp.int32) < n)[:, None]
-        return Rows(jnp.where(there, given.points + STEP * params.astype(jnp.int32), -7), jnp.asarray(n, jnp.int32))
-
-    def continued_rows(self, rows: Rows) -> Rows:
-        return rows
-
-    def summarise(self, rows: Rows) -> Rows:
-        return rows
-
-    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
-        return jnp.ones(()) if previous is None else previous + 1
-
-
-@mc.part
-class Blocks:
-    """The blocks of the generation."""
-
-    needs_data = True
-    settles = False
-
-    def start(self, truth: Any, first: Any) -> tuple:
-        return ()
-
-    def update(self, carry: Any, state: Any, truth: Any) -> Any:
-        return carry
-
-    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
-        return state.data.points
-
-
 def synthetic_of_even_blocks(points: jax.Array) -> jax.Array:
     """Finds synthetic blocks that begin with an even token, and takes one real block for synthetic."""
     first = points[:, 0]
@@ -211,8 +168,8 @@ def synthetic_of_even_blocks(points: jax.Array) -> jax.Array:
 def test_rewritten_pools_are_filtered_and_refilled_and_rates_are_measured(options: dict[str, Any]) -> None:
     options = {"score": synthetic_of_even_blocks, "threshold": 0.5} | options
     run = mc.simulate(
-        Continued(), mc.table(REAL, replace=False), Detected(Rewrite(0.5), **options),
-        {"data": Blocks(), "rates": "detected_rates"}, size=N, generations=3, chains=6,
+        Continuing(), mc.table(REAL, replace=False), Detected(Rewrite(0.5), **options),
+        {"data": Points(), "rates": "detected_rates"}, size=N, generations=3, chains=6,
     )  # fmt: skip
     data, rates = run["data"], run["rates"]
     np.testing.assert_array_equal(data[:, 0], np.broadcast_to(REAL, (6, N, LENGTH)))
@@ -274,7 +231,7 @@ def test_a_pool_half_real_and_half_marked_is_filtered_and_refilled_for_a_network
     regime = Detected(Rewrite(0.5), score=score, threshold=score.threshold(0.07))
     blocks = np.random.default_rng(4).integers(0, V, (N, LENGTH)).astype(np.int32)
     run = mc.simulate(
-        family, mc.text.tokens(blocks, vocabulary=V, replace=False), regime, {"data": Blocks(), "rates": "detected_rates"},
+        family, mc.text.tokens(blocks, vocabulary=V, replace=False), regime, {"data": Points(), "rates": "detected_rates"},
         size=N, generations=2, chains=3, batch_size=1,
     )  # fmt: skip
     data, rates = run["data"], run["rates"]

@@ -172,3 +172,49 @@ class Bigram:
 
     def log_probabilities(self, params: Any, blocks: Any) -> Any:
         return params[blocks[:, :-1], blocks[:, 1:]]
+
+
+STEP = 1000
+
+
+@part
+class Continuing:
+    """A toy language: the model of generation g is g + 1, and continues a token t by t + 1000 (g + 1)."""
+
+    data = Rows
+    tokens = True
+
+    def draw(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        return self.draw_rows(key, params, n, capacity, given)
+
+    def draw_rows(self, key: Any, params: Any, n: Any, capacity: int, given: Rows | None = None) -> Rows:
+        assert given is not None
+        there = (jnp.arange(capacity, dtype=jnp.int32) < n)[:, None]
+        # what is beyond n is never to be seen
+        return Rows(jnp.where(there, given.points + STEP * params.astype(jnp.int32), -7), jnp.asarray(n, jnp.int32))
+
+    def continued_rows(self, rows: Rows) -> Rows:
+        return rows
+
+    def summarise(self, rows: Rows) -> Rows:
+        return rows
+
+    def fit(self, key: Any, data: Rows, previous: Any) -> Any:
+        return jnp.ones(()) if previous is None else previous + 1
+
+
+@part
+class Points:
+    """The rows of the generation, with the room behind them."""
+
+    needs_data = True
+    settles = False
+
+    def start(self, truth: Any, first: Any) -> tuple:
+        return ()
+
+    def update(self, carry: Any, state: Any, truth: Any) -> Any:
+        return carry
+
+    def read(self, carry: Any, state: Any, truth: Any) -> jax.Array:
+        return state.data.points

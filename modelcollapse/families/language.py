@@ -26,8 +26,8 @@ from modelcollapse.pytree import part, static
 __all__ = ["LanguageModel", "TrainedNetwork"]
 
 
-class Network(CachesTokens, Protocol):
-    """A causal network over a ``vocabulary`` that reads at most ``length`` tokens."""
+class CausalNetwork(CachesTokens, Protocol):
+    """A network over a ``vocabulary`` that reads at most ``length`` tokens."""
 
     @property
     def length(self) -> int: ...
@@ -42,7 +42,7 @@ class Network(CachesTokens, Protocol):
 class TrainedNetwork:
     """A network with weights: what a fit of ``LanguageModel`` gives."""
 
-    network: Network
+    network: CausalNetwork
     weights: Params
     loss: jax.Array  # () mean loss of a token over the last epoch, in nats; NaN after a training that failed
     validation: jax.Array  # (epochs,) the same on validation blocks after each epoch; empty without any
@@ -101,7 +101,7 @@ class LanguageModel:
         shapes than the network's weights, or ``start`` needs a base that is missing.
     """
 
-    network: Network
+    network: CausalNetwork
     base: Any = None
     decoding: Decodes = Beam()
     epochs: int = static(default=5)

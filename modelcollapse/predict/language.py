@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from modelcollapse import observables, regimes
 from modelcollapse.families import NGram
-from modelcollapse.families.ngram import RealText
-from modelcollapse.families.real_text import ngrams
+from modelcollapse.families.next_tokens import CELLS
+from modelcollapse.families.real_text import RealText, ngrams
 from modelcollapse.families.transitions import Transitions
 from modelcollapse.laws import Table
 from modelcollapse.observables.language import CrossEntropy, OwnCrossEntropy, Perplexity
@@ -27,8 +27,6 @@ from modelcollapse.predict.registry import Answer, Key, prediction
 from modelcollapse.predict.setting import Setting, needed
 from modelcollapse_theory import language, rewriting, text_losses
 
-CELLS = 10**7
-"""The most contexts times tokens that are looked at one by one."""
 WORK = 4e9
 """How many numbers the chains of all n-grams may compute: some seconds."""
 KEPT = 500
@@ -64,7 +62,7 @@ class NGrams:
 
 
 @dataclasses.dataclass(frozen=True)
-class Text:
+class TextCounts:
     """What the rules read of a process: sizes (C,), mutation (C,), u (V,) or None, and the n-grams of the real text."""
 
     sizes: np.ndarray
@@ -109,7 +107,7 @@ class Text:
         return table
 
 
-def text(s: Setting) -> Text:
+def text(s: Setting) -> TextCounts:
     """NotCovered where tokens are decoded."""
     needed(s.family.decoding is None)
     real = s.family.text
@@ -125,7 +123,7 @@ def text(s: Setting) -> Text:
         )
     u = None if s.family.background is None else np.asarray(s.family.background, np.float64)
     u = None if u is None else u / u.sum()
-    return Text(sizes, _mutation(s.family, real.vocabulary, sizes), u, real.vocabulary, context, token, count)
+    return TextCounts(sizes, _mutation(s.family, real.vocabulary, sizes), u, real.vocabulary, context, token, count)
 
 
 def _mutation(family: NGram, vocabulary: int, sizes: np.ndarray) -> np.ndarray:
@@ -230,7 +228,7 @@ def _lost_share(s: Setting, theorem: Function, means: Means) -> np.ndarray:
     return lost if unknown.all() else lost + (1 - means(s, theorem, "present", known)) @ times[~unknown]
 
 
-def _evaluated(s: Setting, t: Text) -> tuple[NGrams, np.ndarray, np.ndarray]:
+def _evaluated(s: Setting, t: TextCounts) -> tuple[NGrams, np.ndarray, np.ndarray]:
     """The n-grams of the blocks of the observable, their shares, and which have a context that the text lacks."""
     blocks = ngrams("blocks", np.asarray(s.observable.blocks), s.family.order)
     grams, times = np.unique(blocks, axis=0, return_counts=True)
@@ -241,7 +239,7 @@ def _evaluated(s: Setting, t: Text) -> tuple[NGrams, np.ndarray, np.ndarray]:
     return e, times / times.sum(), context < 0
 
 
-def _counts_of(t: Text, context: np.ndarray, token: np.ndarray) -> np.ndarray:
+def _counts_of(t: TextCounts, context: np.ndarray, token: np.ndarray) -> np.ndarray:
     """How often the real text has each n-gram, 0 for those that it lacks."""
     known = dict(zip(zip(t.context.tolist(), t.token.tolist(), strict=True), t.count.tolist(), strict=True))
     return np.array([known.get(pair, 0) for pair in zip(context.tolist(), token.tolist(), strict=True)])

@@ -46,7 +46,7 @@ class Switch:
 
     @property
     def in_place(self) -> bool:
-        """Where one part draws a whole data set, as ``Replace`` does, and the other keeps items in their places."""
+        """Whether a part keeps items in their places, and the other does too or draws whole data sets."""
         parts = (self.before, self.after)
         in_place = [isinstance(each, InPlace) and each.in_place for each in parts]
         whole = [isinstance(each, SelfContained) and each.self_contained for each in parts]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._binomial_rows import chain_means
 from ._domain import Array, whole, within
 from .lineages import LARGEST
 
+Counts: TypeAlias = NDArray[np.int64]
+Model: TypeAlias = Callable[[Array], Array]
 STEPS = 10_000
 """The most fits, each of which costs a product with a matrix."""
 
@@ -27,20 +30,38 @@ def ngram_means(
     q, size = within("probability", probability, 0, 1), whole("sample_size", sample_size, 1, most=LARGEST)
     g, u = within("mutation", mutation, 0, 1), within("background", background, 0, 1)
     wanted = whole("fits", fits, 1, most=STEPS)
-    q, size, g, u = np.broadcast_arrays(q, size, g, u)
-    steps, back = np.unique(wanted, return_inverse=True)
-    kinds, kind = np.unique(
-        np.stack([size.ravel(), g.ravel(), np.where(g == 0, 0.0, u).ravel()]), axis=1, return_inverse=True
-    )
-    found = np.empty((steps.size, q.size))
-    for i, (items, mutated, towards) in enumerate(kinds.T.tolist()):
-        members = np.flatnonzero(np.ravel(kind) == i)
-        chances, which = np.unique(q.ravel()[members], return_inverse=True)
 
-        def fitted(frequency: Array, mutated: float = mutated, towards: float = towards) -> Array:
+    def means(items: int, model: Model, starts: np.ndarray, steps: Counts) -> Array:
+        values = function(model(np.arange(items + 1) / items))[:, None]
+        return chain_means(items, starts, model, values, steps)[:, :, 0]
+
+    return by_chain(q, size, g, u, wanted, means)
+
+
+def by_chain(
+    starts: np.ndarray,
+    sizes: Counts,
+    mutation: Array,
+    background: Array,
+    fits: Counts,
+    means: Callable[[int, Model, np.ndarray, Counts], Array],
+) -> Array:
+    """What ``means(size, model, starts, fits)`` ``(F, R)`` gives for each kind of chain: fits by entries.
+
+    Entries of one sample size and one fitted probability p = (1 - g) X/M + g u, ``model`` of X/M, are one call, with
+    their different starts and numbers of fits in ascending order.
+    """
+    starts, sizes, mutation, background = np.broadcast_arrays(starts, sizes, mutation, background)
+    steps, back = np.unique(fits, return_inverse=True)
+    table = np.stack([sizes.ravel(), mutation.ravel(), np.where(mutation == 0, 0.0, background).ravel()])
+    kinds, kind = np.unique(table, axis=1, return_inverse=True)
+    found = np.empty((steps.size, starts.size))
+    for i, (size, mutated, towards) in enumerate(kinds.T.tolist()):
+        members = np.flatnonzero(np.ravel(kind) == i)
+        different, which = np.unique(starts.ravel()[members], return_inverse=True)
+
+        def model(frequency: Array, mutated: float = mutated, towards: float = towards) -> Array:
             return (1 - mutated) * frequency + mutated * towards
 
-        values = function(fitted(np.arange(items + 1) / items))[:, None]
-        means = chain_means(int(items), chances, fitted, values, steps)
-        found[:, members] = means[:, np.ravel(which), 0]
-    return found[np.ravel(back)].reshape(wanted.shape + q.shape)
+        found[:, members] = means(int(size), model, different, steps)[:, np.ravel(which)]
+    return found[np.ravel(back)].reshape(np.shape(fits) + starts.shape)

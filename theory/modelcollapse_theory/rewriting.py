@@ -18,17 +18,17 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ._binomial_rows import BinomialRows, hypergeometric
 from ._domain import Array, NotCovered, choice, one_real, one_whole, whole, within
+from ._ngrams import Counts, Model, by_chain
 from ._register import theorem
 from .lineages import occupancy_matrix
 from .replacement import heterozygosity
 from .workflows import affine, share_lost
 
 _SOURCE = "derived in theory/derivations/language.md"
-Counts = NDArray[np.int64]
 _STEPS = 10_000
 _LARGEST = 500  # tokens of a context that is kept in part
 _ROWS = 600  # tokens of a context with random prompts
@@ -170,20 +170,14 @@ def _one_ngram(
             f"mutation and background must be positive, or the mean log may be -infinity, got {mutation!r} and "
             f"{background!r}"
         )
-    real, size, g, u = np.broadcast_arrays(real, size, g, u)
     if np.any(real > size):
         raise ValueError(f"count must be at most sample_size, got {count!r}")
-    steps, back = np.unique(wanted, return_inverse=True)
-    table = np.stack([size.ravel(), g.ravel(), np.where(g == 0, 0.0, u).ravel()])
-    kinds, which = np.unique(table, axis=1, return_inverse=True)
-    found = np.empty((steps.size, real.size))
-    for i, (items, mutated, towards) in enumerate(kinds.T.tolist()):
-        members = np.flatnonzero(np.ravel(which) == i)
-        counts, at = np.unique(real.ravel()[members], return_inverse=True)
-        model = (1 - mutated) * np.arange(int(items) + 1) / items + mutated * towards
-        means = _kept_means(int(items), counts, law(int(items)), model, WHAT[kind](model), steps)
-        found[:, members] = means[:, np.ravel(at)]
-    return found[np.ravel(back)].reshape(wanted.shape + real.shape)
+
+    def means(items: int, model: Model, counts: np.ndarray, steps: Counts) -> Array:
+        fitted = model(np.arange(items + 1) / items)
+        return _kept_means(items, counts, law(items), fitted, WHAT[kind](fitted), steps)
+
+    return by_chain(real, size, g, u, wanted, means)
 
 
 @theorem(
