@@ -173,6 +173,7 @@ def test_the_fit_is_adamw_with_a_cosine_in_batches_of_a_new_random_order_and_chu
         TRAIN, random_state=7
     )
     by_hand = llama()
+    assert order_seed(7) not in (7, order_seed(8))  # dropout begins with 7
     order = torch.Generator().manual_seed(order_seed(7))
     optimizer = torch.optim.AdamW(by_hand.parameters(), lr=3e-3, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=9, eta_min=1e-3)
@@ -499,3 +500,7 @@ def test_the_experiment_of_the_paper_runs_on_folders_of_ones_own(tmp_path, monke
     assert not (tmp_path / "out" / "share-0.1-seed-0").exists()
     with pytest.raises(SystemExit, match="holds results of other settings"):
         experiment.main([*command, "--shares", "0.1", "--epochs", "3"])
+    # nor is a run taken up that was begun with others
+    (tmp_path / "out" / "share-0.2-seed-0.settings.json").write_text('{"epochs": "3"}')
+    with pytest.raises(SystemExit, match="holds results of other settings"):
+        experiment.main([*command, "--shares", "0.2"])
