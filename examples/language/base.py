@@ -2,7 +2,7 @@
 
 Reads the extract of the English Wikipedia that gensim carries (CC BY-SA), trains a byte-level BPE of 1024 tokens and a
 ``Transformer`` on its pre-training part, and writes ``base.npz`` (float16) and ``base.json`` (the tokenizer). The best
-weights by the loss of validation articles are kept. Some 35 CPU-minutes; ``pip install "modelcollapse[text]"``.
+weights by the loss of validation articles are kept. Some 30 CPU-minutes; ``pip install "modelcollapse[text]"``.
 """
 
 import argparse

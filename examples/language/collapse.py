@@ -4,7 +4,7 @@ Each generation fine-tunes the same base (935,040 parameters, trained on Wikiped
 real at generation 0; from then on each real block is replaced by what the newest model writes after it, as in the
 paper, or kept. A run is written as soon as it ends, and the command goes on where it was stopped.
 
-    python examples/language/collapse.py                  every condition: some 100 minutes on two cores
+    python examples/language/collapse.py                  every condition: about an hour on two idle cores
     python examples/language/collapse.py --small          two conditions, two seeds, two generations: two minutes
     python examples/language/collapse.py --full --text TRAIN VALIDATION TEST
                                                           as many blocks as the paper has: days on a CPU

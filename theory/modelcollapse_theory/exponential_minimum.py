@@ -117,7 +117,7 @@ def score_power(probabilities: ArrayLike, pairs: int, score: float) -> float:
 
 @theorem(
     statement="the least T >= 4 with P(score >= x_T) >= t, x_T the (1 - f)-quantile of Gamma(T)",
-    conditions="marked text of the row law p; draws with seeds of their own",
+    conditions="marked text of the row law p; draws with seeds of their own; the power grows with T (not proved)",
     order="exact",
     source=SCHEME,
 )
