@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +22,11 @@ from modelcollapse.failures import Interrupted, sound
 from modelcollapse.families.population import Learner, learner, single
 from modelcollapse.forks import computes
 from modelcollapse.location import restored
+from modelcollapse.predicted import Predicted
 from modelcollapse.process import each_source, prepare
 from modelcollapse.protocols import Exchanges, GoesOn, Movable, Regime, Source
 from modelcollapse.regimes import Replace
 from modelcollapse.sources import read_by
-from modelcollapse.summary import Traces
-
-if TYPE_CHECKING:
-    from modelcollapse.predict import Predictions, Verdicts
 
 
 @computes
@@ -182,7 +179,7 @@ def trace(
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Run(Traces):
+class Run(Predicted):
     """What ``simulate`` returns.
 
     Attributes
@@ -343,19 +340,6 @@ class Run(Traces):
     def _key(self) -> jax.Array:
         """The key that the run was started with."""
         return sampling.wrap(jax.random.wrap_key_data(jnp.asarray(self.key), impl=self.key_impl))
-
-    @computes
-    def predict(self) -> Predictions:
-        """Every closed form that applies to this run, with its conditions; an empty list if there is none."""
-        from modelcollapse.predict import of_run
-
-        return of_run(self)
-
-    def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Verdicts:
-        """Which of eight kinds of definition of collapse this run meets, judged by what; as ``mc.profile``."""
-        from modelcollapse.predict import profile
-
-        return profile(self, risk=risk, factor=factor, kept=kept)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, which ``load`` reads back without loss. A failure leaves the old file whole.

@@ -1,0 +1,174 @@
+"""What a run rests on, as references: this software, the sources of its theorems, its parts and its data."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from modelcollapse import datasets
+from modelcollapse.laws import rows_of
+from modelcollapse.observables import Call, Read
+from modelcollapse.predict.beside import of_run as predictions_of
+from modelcollapse.predict.prediction import registered
+from modelcollapse.provenance import version
+from modelcollapse.pytree import PACKAGE
+from modelcollapse.summary import Traces
+from modelcollapse_theory import bibliography
+from modelcollapse_theory._register import THEOREMS
+
+SOFTWARE = {
+    "author": "{The modelcollapse developers}",
+    "title": "{modelcollapse}: recursive training of generative models, simulated and held against its exact theory",
+}
+"""As CITATION.cff has it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Citation:
+    """One work, and what it is cited for: theorems by their names, parts, data."""
+
+    entry: bibliography.Entry
+    uses: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Its key in BibTeX."""
+        return self.entry.key
+
+    @property
+    def bibtex(self) -> str:
+        """Its entry in BibTeX."""
+        return self.entry.bibtex
+
+    @property
+    def text(self) -> str:
+        """The reference as a line of plain text."""
+        return self.entry.text
+
+    def __str__(self) -> str:
+        return self.bibtex
+
+
+class Citations(list[Citation]):
+    """References that print as BibTeX; a notebook shows them as a list.
+
+    Attributes
+    ----------
+    derived
+        Theorems that rest on a derivation of this project, by name: where it stands.
+    argued
+        Theorems whose source is an elementary argument alone, by name: the argument.
+    """
+
+    def __init__(
+        self,
+        works: list[Citation],
+        derived: Mapping[str, str] | None = None,
+        argued: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(works)
+        self.derived, self.argued = dict(derived or {}), dict(argued or {})
+
+    def bibtex(self) -> str:
+        """A BibTeX file: what ``print`` shows."""
+        notes = [f"% {name}: derived in {where}, which comes with this software" for name, where in self.derived.items()]
+        notes += [f"% {name}: {argument}" for name, argument in self.argued.items()]
+        works = [f"% for {', '.join(one.uses)}\n{one.bibtex}" for one in self]
+        return "\n\n".join([*works, *(["\n".join(notes)] if notes else [])]) + "\n"
+
+    def __str__(self) -> str:
+        return self.bibtex().rstrip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        items = [f"<li>{html.escape(one.text)} <em>For {html.escape(', '.join(one.uses))}.</em></li>" for one in self]
+        notes = [f"{name} is derived in {where}" for name, where in self.derived.items()]
+        notes += [f"{name}: {argument}" for name, argument in self.argued.items()]
+        tail = f"<p>{html.escape('; '.join(notes))}.</p>" if notes else ""
+        return f"<ol>{''.join(items)}</ol>{tail}"
+
+
+def of_run(run: Traces) -> Citations:
+    """The works that a run rests on; see ``run.cite``."""
+    uses: dict[str, list[str]] = {}
+    derived: dict[str, str] = {}
+    argued: dict[str, str] = {}
+    for name, source in _theorems(run):
+        keys, where = bibliography.named(source)[0], bibliography.derivations(source)
+        for key in keys:
+            uses.setdefault(key, []).append(name)
+        if where:
+            derived[name] = where[0]
+        elif not keys:
+            argued[name] = source
+    for about, text in _documented(run):
+        for key in bibliography.named(text)[0]:
+            uses.setdefault(key, []).append(about)
+    for key, about in _data(run.source):
+        uses.setdefault(key, []).append(about)
+    known = bibliography.entries()
+    works = [Citation(known[key], tuple(dict.fromkeys(names))) for key, names in uses.items()]
+    return Citations([Citation(_software(run), ("the simulation",)), *works], derived, argued)
+
+
+def _software(run: Traces) -> bibliography.Entry:
+    """This software in the version that made the run."""
+    made = str(run.provenance.get("versions", {}).get(PACKAGE) or version())
+    note = "Software, Apache-2.0" if made == "unknown" else f"Software, version {made}, Apache-2.0"
+    return bibliography.Entry("misc", "modelcollapse", {**SOFTWARE, "note": note})
+
+
+def _theorems(run: Traces) -> Iterator[tuple[str, str]]:
+    """Name and source of each theorem that a prediction of the run evaluates."""
+    functions = [function for prediction in predictions_of(run) for function in prediction.functions]
+    for name in dict.fromkeys(map(registered, functions)):
+        if name in THEOREMS:
+            source = THEOREMS[name].source
+            # a theorem may rest on another one
+            others = [THEOREMS[other].source for other in re.findall(r"\w+\.\w+", source) if other in THEOREMS]
+            yield name, "; ".join([source, *others])
+
+
+def _documented(run: Traces) -> Iterator[tuple[str, str]]:
+    """Name and documentation of each part of this package that the run holds, and of its observables."""
+    parts = [run.family, run.source, run.regime, *run.observables.values()]
+    seen = set()
+    while parts:
+        part = parts.pop(0)
+        thing = part.function if isinstance(part, Read) and not isinstance(part, Call) else type(part)
+        if dataclasses.is_dataclass(part):
+            parts.extend(vars(part)[field.name] for field in dataclasses.fields(part))
+        own = str(getattr(thing, "__module__", "")).partition(".")[0] == PACKAGE
+        if own and thing not in seen:
+            seen.add(thing)
+            yield thing.__name__, _used(part, inspect.getdoc(thing) or "")
+
+
+def _used(part: Any, text: str) -> str:
+    """The documentation of a part without that of the fields that are as they are by default."""
+    head, _, fields = text.partition("Parameters\n----------\n")
+    blocks = re.split(r"^(?=\S)", fields, flags=re.MULTILINE)
+    default = {f.name: f.default for f in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else {}
+    kept = []
+    for block in blocks:
+        name = block.partition("\n")[0].strip()
+        if name in default and vars(part)[name] is not default[name]:
+            kept.append(block)
+    return "\n".join([head, *kept])
+
+
+def _data(source: object) -> Iterator[tuple[str, str]]:
+    """The key of the data set that a table was made of, where it is one of this package."""
+    rows = rows_of(source) if not isinstance(source, tuple) else None  # type: ignore[arg-type]
+    if rows is None or rows.ndim != 2:
+        return
+    found = datasets.recognised(np.asarray(rows))
+    if found is not None:
+        yield found, "the real data"
