@@ -11,7 +11,7 @@ import jax
 import modelcollapse
 from modelcollapse.cache import keep_programs
 from modelcollapse.cli import options as shared
-from modelcollapse.cli import plan, simulate, verify
+from modelcollapse.cli import plan, report, simulate, verify
 
 USAGE = 2
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {modelcollapse.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verify, plan, simulate):
+    for command in (verify, plan, simulate, report):
         command.add_to(commands)
     return parser
 

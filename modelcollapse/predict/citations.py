@@ -24,7 +24,8 @@ from modelcollapse_theory._register import THEOREMS
 
 SOFTWARE = {
     "author": "{The modelcollapse developers}",
-    "title": "{modelcollapse}: recursive training of generative models, simulated and held against its exact theory",
+    "title": "{modelcollapse}: recursive training of generative models, vectorised {JAX} simulation held against its "
+    "exact theory",
 }
 """As CITATION.cff has it."""
 
@@ -77,7 +78,7 @@ class Citations(list[Citation]):
 
     def bibtex(self) -> str:
         """A BibTeX file: what ``print`` shows."""
-        notes = [f"% {name}: derived in {where}, which comes with this software" for name, where in self.derived.items()]
+        notes = [f"% {name}: derived in {where} of this software" for name, where in self.derived.items()]
         notes += [f"% {name}: {argument}" for name, argument in self.argued.items()]
         works = [f"% for {', '.join(one.uses)}\n{one.bibtex}" for one in self]
         return "\n\n".join([*works, *(["\n".join(notes)] if notes else [])]) + "\n"

@@ -1,0 +1,146 @@
+"""The figures of a page: each observable as an image within the page, with words for who cannot see it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modelcollapse import plot
+from modelcollapse.names import coordinate
+from modelcollapse.predict.prediction import Predictions, shown
+from modelcollapse.report.compared import entry
+from modelcollapse.run import Run
+from modelcollapse.summary import labelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST = 12
+"""Figures of a page; further observables are in its tables alone."""
+HEAVY = 150_000
+"""Bytes of a drawing beyond which it is a bitmap, whose size does not grow with the run."""
+NAMED = 25
+"""States up to which a law is drawn with their names."""
+WIDEST = 2_000
+"""States up to which a law is drawn at all: beyond, a bar is finer than a pixel."""
+DECADES = 1e3
+"""Ratio of the largest to the smallest value from which the axis is logarithmic."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """An image as a data URI, what it shows in one sentence, and a caption that says what to see."""
+
+    name: str
+    source: str
+    alternative: str
+    caption: str
+
+
+def figures(run: Run, predictions: Predictions) -> list[Figure]:
+    """One figure for each observable that can be drawn, at most ``MOST``."""
+    if not run.recorded.size:
+        return []
+    return [_figure(run, name, predictions) for name in list(filter(lambda name: drawable(run, name), run.trace))[:MOST]]
+
+
+def drawable(run: Run, name: str) -> bool:
+    """Whether an observable is a number or a vector with a finite value somewhere."""
+    values = run.trace[name]
+    wide = name == "probabilities" and values.ndim == 3 and values.shape[2] > WIDEST
+    return values.ndim in (2, 3) and 0 not in values.shape and not wide and bool(np.isfinite(values).any())
+
+
+def _figure(run: Run, name: str, predictions: Predictions) -> Figure:
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(6.4, 3.7), layout="constrained")
+    with warnings.catch_warnings():
+        # failed chains are gaps, infinite times lie beyond the axes
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        law = name == "probabilities" and run.trace[name].ndim == 3
+        said = (_law if law else _curve)(run, name, canvas.subplots(), predictions)
+        source = _embedded(canvas)
+    return Figure(name, source, *said)
+
+
+def _law(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
+    states = run.trace[name].shape[2]
+    known = labelled(run.source)
+    names = None
+    if known is not None and len(known[1]) == states <= NAMED:
+        names = [_cut(str(one)) for one in coordinate(known[1])]
+    plot.probabilities(run, ax, states=names)
+    left = [int(np.count_nonzero(run.trace[name][0, at] > 0)) for at in (0, -1)]
+    first, last = run.recorded[0], run.recorded[-1]
+    alternative = (
+        f"Ridges of bars: the law on {states} states of the first chain, from generation {first} above to {last} below. "
+        f"{left[0]} states have a probability above 0 in generation {first}, {left[1]} in generation {last}."
+    )
+    caption = (
+        "The law of the first chain, a row for each generation; the latest is in front. A state whose bar is gone can "
+        f"come back only from real data. Look at the rare states first: {left[0]} states are left in generation "
+        f"{first}, {left[1]} in generation {last}."
+    )
+    return alternative, caption
+
+
+def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str, str]:
+    values = run.trace[name]
+    about = [p for p in predictions if p.observable == name]
+    centre = "mean" if about else "median"
+    first = values[:, :, 0] if values.ndim == 3 else values
+    part = 0 if values.ndim == 3 else None
+    label = None
+    if values.ndim == 3 and values.shape[2] > 1:
+        label = f"{name}, entry {entry(run, name, (0,))}"
+    plot.chains(run, name, ax, component=part, prediction=about, centre=centre, label=label)
+    finite = first[np.isfinite(first)]
+    logarithmic = bool(finite.min() > 0 and finite.max() > DECADES * finite.min())
+    if logarithmic:
+        ax.set_yscale("log")
+    held = run.summary()[name][centre]
+    ends = [shown(held[at] if part is None else held[at, 0]) for at in (0, -1)]
+    begin, end = run.recorded[0], run.recorded[-1]
+    of = f"the first of {values.shape[2]} entries of {name}" if label else name
+    moves = f"{ends[0]} in generation {begin} and {ends[1]} in generation {end}"
+    lines = f", with {'a dashed line for ' + _forms(about)}" if about else ""
+    alternative = f"Curve over generations {begin} to {end}: the {centre} of {of} is {moves}{lines}."
+    caption = (
+        f"{of[0].upper()}{of[1:]} over generations. The line is the {centre} of {run.chains} chains, "
+        f"{moves}; the band holds 90 % of the chains, and thin grey lines are single ones."
+    )
+    if about:
+        caption += f" The dashed line is {_forms(about)}, {about[0].formula}: see whether the {centre} stays on it"
+        caption += ", and whether single chains do." if about[0].kind == "mean" else ", on the right side."
+    else:
+        caption += " No closed form is known here: see how far single chains stray from the median."
+    return alternative, caption + (" The axis is logarithmic." if logarithmic else "")
+
+
+def _forms(about: list) -> str:
+    return {"mean": "the closed form of the mean"}.get(about[0].kind, f"a {about[0].kind} of the mean")
+
+
+def _embedded(canvas: object) -> str:
+    """A drawing as a data URI: as lines, or as a bitmap where these would be many."""
+    import matplotlib
+
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "modelcollapse", "svg.fonttype": "path"}):
+        canvas.savefig(file, format="svg", metadata={"Date": None})  # type: ignore[attr-defined]
+    kind = "svg+xml"
+    if file.tell() > HEAVY:
+        kind, file = "png", io.BytesIO()
+        canvas.savefig(file, format="png", dpi=160)  # type: ignore[attr-defined]
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 20 else f"{text[:19]}…"
