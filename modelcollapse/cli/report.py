@@ -12,12 +12,11 @@ from modelcollapse.run import Run
 def add_to(commands: shared.Commands) -> None:
     """Add ``report`` to an argument parser's commands."""
     parser = commands.add_parser("report", help="write a saved run as one HTML page", description=run.__doc__)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, precision=64)
     parser.add_argument("file", type=Path, metavar="run.npz", help="a file that `run.save` or `simulate --save` wrote")
     help = "the page (default: beside the run, with its name); - writes it to standard output"
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.html", help=help)
     parser.add_argument("--cite", action="store_true", help="print what to cite, as BibTeX, and write no page")
-    shared.add_precision(parser)
 
 
 def run(options: argparse.Namespace) -> int:

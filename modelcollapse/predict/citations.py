@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import importlib.util
 import inspect
 import re
+import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from modelcollapse import datasets
-from modelcollapse.laws import rows_of
+from modelcollapse import datasets, text
+from modelcollapse.laws import Table, Tokens
 from modelcollapse.observables import Call, Read
 from modelcollapse.predict.beside import of_run as predictions_of
 from modelcollapse.predict.prediction import registered
@@ -28,6 +30,8 @@ SOFTWARE = {
     "exact theory",
 }
 """As CITATION.cff has it."""
+LETTERS = 12
+"""Letters of a text by which it is recognised."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +113,8 @@ def of_run(run: Traces) -> Citations:
             derived[name] = where[0]
         elif not keys:
             argued[name] = source
-    for about, text in _documented(run):
-        for key in bibliography.named(text)[0]:
+    for about, words in _documented(run):
+        for key in bibliography.named(words)[0]:
             uses.setdefault(key, []).append(about)
     for key, about in _data(run.source):
         uses.setdefault(key, []).append(about)
@@ -146,15 +150,15 @@ def _documented(run: Traces) -> Iterator[tuple[str, str]]:
         thing = part.function if isinstance(part, Read) and not isinstance(part, Call) else type(part)
         if dataclasses.is_dataclass(part):
             parts.extend(vars(part)[field.name] for field in dataclasses.fields(part))
-        own = str(getattr(thing, "__module__", "")).partition(".")[0] == PACKAGE
-        if own and thing not in seen:
+        named = isinstance(thing, type | types.FunctionType) and thing.__module__.partition(".")[0] == PACKAGE
+        if named and thing not in seen:
             seen.add(thing)
             yield thing.__name__, _used(part, inspect.getdoc(thing) or "")
 
 
-def _used(part: Any, text: str) -> str:
+def _used(part: Any, documentation: str) -> str:
     """The documentation of a part without that of the fields that are as they are by default."""
-    head, _, fields = text.partition("Parameters\n----------\n")
+    head, _, fields = documentation.partition("Parameters\n----------\n")
     blocks = re.split(r"^(?=\S)", fields, flags=re.MULTILINE)
     default = {f.name: f.default for f in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else {}
     kept = []
@@ -167,9 +171,18 @@ def _used(part: Any, text: str) -> str:
 
 def _data(source: object) -> Iterator[tuple[str, str]]:
     """The key of the data set that a table was made of, where it is one of this package."""
-    rows = rows_of(source) if not isinstance(source, tuple) else None  # type: ignore[arg-type]
-    if rows is None or rows.ndim != 2:
-        return
-    found = datasets.recognised(np.asarray(rows))
-    if found is not None:
-        yield found, "the real data"
+    if isinstance(source, Tokens):
+        if source.tokenizer is not None and _of_wikipedia(source.tokenizer.decode(np.asarray(source.points[0]))):
+            yield "wikipedia2016", "the real text"
+    elif isinstance(source, Table) and source.points.ndim == 2:
+        found = datasets.recognised(np.asarray(source.points))
+        if found is not None:
+            yield found, "the real data"
+
+
+def _of_wikipedia(block: str) -> bool:
+    """Whether the middle of a block of text stands in the extract of Wikipedia, where that is installed."""
+    middle = block[len(block) // 4 : -(len(block) // 4) or None].strip()
+    if len(middle) < LETTERS or importlib.util.find_spec("gensim") is None:
+        return False
+    return any(middle in document for document in text.wikipedia().documents)

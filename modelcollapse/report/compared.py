@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import stats
@@ -47,17 +48,22 @@ def rows(run: Run, predictions: Predictions) -> list[Row]:
     """Every prediction beside the statistics of ``run.summary()``."""
     summary = run.summary()
     found = [(p, index) for p in predictions for index in list(np.ndindex(p.values.shape[1:]))[:ENTRIES]]
-    judged = max(1, sum(p.order == "exact" for p, _ in found))
+    shared = max(1, judged(p for p, _ in found))
     out = []
     for p, index in found:
         at = (-1, *index)
         held = {name: float(values[at]) for name, values in summary[p.observable].items()}
         values = np.asarray(run.trace[p.observable], np.float64)[(slice(None), *at)]
         exact = float(p.values[at])
-        verdict, reason = judge(values, exact, p, FALSE_ALARM / judged)
+        verdict, reason = judge(values, exact, p, FALSE_ALARM / shared)
         numbers = exact, held["mean"], held["standard_error"], held["median"]
         out.append(Row(p, entry(run, p.observable, index), int(p.recorded[-1]), *numbers, verdict, reason))
     return out
+
+
+def judged(predictions: Iterable[Prediction]) -> int:
+    """How many numbers share the false-alarm rate: those that are no approximations."""
+    return sum(p.order == "exact" for p in predictions)
 
 
 def entry(run: Run, name: str, index: tuple[int, ...]) -> str:
@@ -85,7 +91,9 @@ def judge(values: np.ndarray, exact: float, prediction: Prediction, rate: float)
         return "agrees", "the mean does not go beyond the bound"
     chance = 2 * float(stats.t.sf(abs(distance), values.size - 1))
     said = f"{distance:+.2g} standard errors from the exact value"
-    return ("differs", f"{said}; by chance that far with probability {chance:.2g}") if chance < rate else ("agrees", said)
+    if chance < rate:
+        return "differs", f"{said}; by chance that far with probability {chance:.2g}"
+    return "agrees", said
 
 
 def _refused(values: np.ndarray, exact: float, prediction: Prediction) -> tuple[str, str]:
@@ -94,8 +102,7 @@ def _refused(values: np.ndarray, exact: float, prediction: Prediction) -> tuple[
     if np.isnan(values).any():
         return "not judged", f"{int(np.isnan(values).sum())} of {values.size} chains have no value here"
     if not math.isfinite(exact) or not math.isfinite(mean):
-        same = "both are infinite, which a finite number of chains cannot show" if exact == mean else "one is not finite"
-        return "not judged", same
+        return "not judged", "both are infinite" if exact == mean else "one of the two is not finite"
     if prediction.order != "exact":
         off = f", off by {abs(mean - exact) / abs(exact):.2g} of it" if exact else ""
         return "not judged", f"the formula is an approximation, with an error of its own{off}"

@@ -46,7 +46,8 @@ def figures(run: Run, predictions: Predictions) -> list[Figure]:
     """One figure for each observable that can be drawn, at most ``MOST``."""
     if not run.recorded.size:
         return []
-    return [_figure(run, name, predictions) for name in list(filter(lambda name: drawable(run, name), run.trace))[:MOST]]
+    names = [name for name in run.trace if drawable(run, name)]
+    return [_figure(run, name, predictions) for name in names[:MOST]]
 
 
 def drawable(run: Run, name: str) -> bool:
@@ -80,7 +81,7 @@ def _law(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
     left = [int(np.count_nonzero(run.trace[name][0, at] > 0)) for at in (0, -1)]
     first, last = run.recorded[0], run.recorded[-1]
     alternative = (
-        f"Ridges of bars: the law on {states} states of the first chain, from generation {first} above to {last} below. "
+        f"Rows of bars: the law on {states} states of the first chain, from generation {first} above to {last} below. "
         f"{left[0]} states have a probability above 0 in generation {first}, {left[1]} in generation {last}."
     )
     caption = (
@@ -108,7 +109,8 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     held = run.summary()[name][centre]
     ends = [shown(held[at] if part is None else held[at, 0]) for at in (0, -1)]
     begin, end = run.recorded[0], run.recorded[-1]
-    of = f"the first of {values.shape[2]} entries of {name}" if label else name
+    words = name.replace("_", " ")
+    of = f"the first of {values.shape[2]} entries of {words}" if label else words
     moves = f"{ends[0]} in generation {begin} and {ends[1]} in generation {end}"
     lines = f", with {'a dashed line for ' + _forms(about)}" if about else ""
     alternative = f"Curve over generations {begin} to {end}: the {centre} of {of} is {moves}{lines}."

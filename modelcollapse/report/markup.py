@@ -44,13 +44,15 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """A table that scrolls by itself where the page is narrow, and by the keyboard."""
-    numeric = [bool(rows) and len(row) > i and row[i].number for i, row in zip(range(len(head)), [rows[0]] * len(head), strict=False)]
+    numeric = [cell.number for cell in rows[0]] if rows else []
+    numeric += [False] * (len(head) - len(numeric))
     top = "".join(
-        f'<th scope="col"{" class=number" if right else ""}>{escaped(name)}</th>' if name else "<td></td>"
-        for name, right in zip(head, numeric, strict=True)
+        f'<th scope="col"{right}>{escaped(name)}</th>' if name else "<td></td>"
+        for name, right in zip(head, (' class="number"' if one else "" for one in numeric), strict=True)
     )
     body = "".join(f"<tr>{''.join(map(str, row))}</tr>" for row in rows)
+    said = escaped(caption)
     return (
-        f'<div class="wide" role="region" aria-label="{escaped(caption)}" tabindex="0"><table><caption>{escaped(caption)}'
-        f"</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="wide" role="region" aria-label="{said}" tabindex="0"><table><caption>{said}</caption>'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )

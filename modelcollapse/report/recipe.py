@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,7 +86,7 @@ class _Writer:
         array = np.asarray(value)
         if array.size > MOST:
             raise Unwritable(f"it holds an array of {array.size} numbers, shape {array.shape}")
-        if array.dtype.kind not in "iufb" or array.size and not np.isfinite(array).all():
+        if array.dtype.kind not in "iufb" or (array.size and not np.isfinite(array).all()):
             raise Unwritable(f"it holds numbers of type {array.dtype}, or such as are not finite")
         module = "jnp" if isinstance(value, jax.Array) else "np"
         self.imports.add("import jax.numpy as jnp" if module == "jnp" else "import numpy as np")
@@ -123,13 +124,15 @@ class _Writer:
         return f"{self._named(type(value))}({', '.join(kept)})"
 
     def _named(self, thing: Callable[..., Any]) -> str:
-        name = str(getattr(thing, "__name__", ""))
+        if not isinstance(thing, type | types.FunctionType):
+            raise Unwritable(f"it holds {shown(thing)}, which no other program can import")
+        name, home = thing.__name__, thing.__module__
         for path, module in NAMESPACES.items():
             if name in module.__all__ and vars(module).get(name) is thing:
                 return f"{path}.{name}"
-        home = str(thing.__module__) if name else ""
-        if not name or vars(sys.modules.get(home, host)).get(name) is not thing or home in ("__main__", "__mp_main__"):
-            raise Unwritable(f"it holds {name or shown(thing)!r}, which no other program can import")
+        found = vars(sys.modules[home]).get(name) if home in sys.modules else None
+        if found is not thing or home in ("__main__", "__mp_main__"):
+            raise Unwritable(f"it holds {name!r}, which no other program can import")
         self.imports.add(f"from {home} import {name}")
         if home.partition(".")[0] != PACKAGE:
             self.missing.append(f"{name} is imported from {home}, which is not a part of {PACKAGE}")
@@ -138,6 +141,20 @@ class _Writer:
 
 def recipe(run: Run) -> Recipe:
     """The call that makes ``run`` again."""
+    wide = _wide(run)
+    with jax.enable_x64(wide):  # constructors are compared in the precision that the parts were made in
+        return _recipe(run, wide)
+
+
+def _wide(run: Run) -> bool:
+    """Whether the parts were made with 64 bits; models on the host run so whatever the parts were made in."""
+    if isinstance(run.family, host.models.FitSample):
+        leaves = [leaf for leaf in jax.tree.leaves(run.source) if isinstance(leaf, np.ndarray | jax.Array)]
+        return any(leaf.dtype == np.float64 for leaf in leaves)
+    return run.provenance.get("dtype") == "float64"
+
+
+def _recipe(run: Run, wide: bool) -> Recipe:
     write = _Writer()
     models = isinstance(run.family, host.models.FitSample)
     family = run.family.make_model if models else run.family
@@ -160,7 +177,7 @@ def recipe(run: Run) -> Recipe:
     write.missing.extend(_reservations(run))
     verb = "simulate_models" if models else "simulate"
     call = "\n".join([f"run = mc.{verb}(", *(f"    {argument}," for argument in arguments), ")"])
-    head = ["import jax", "", f"jax.config.update('jax_enable_x64', {run.provenance.get('dtype') == 'float64'})", ""]
+    head = ["import jax", "", f"jax.config.update('jax_enable_x64', {wide})", ""]
     lines = [*head, *sorted(write.imports), "import modelcollapse as mc", "", *write.unknown, call]
     return Recipe("\n".join(lines), tuple(dict.fromkeys(write.missing)))
 
@@ -179,7 +196,7 @@ def _observed(write: _Writer, run: Run) -> str:
             entries.append(f"{name!r}: {write.expression(inner) if short is None else repr(short)}")
         except Unwritable as reason:
             write.missing.append(f"{words}: {reason}; it is left out")
-    return "{" + ", ".join(entries) + "}"
+    return "{" + ", ".join(entries) + "}" if entries else "..."
 
 
 def _seed(write: _Writer, run: Run) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from modelcollapse.families import Population
 from modelcollapse.host.models import FitSample
+from modelcollapse.laws import Law, Table, Tokens
 from modelcollapse.numeric import shown
 from modelcollapse.observables import Read
 from modelcollapse.observables.texts import Blocks
@@ -20,6 +22,8 @@ from modelcollapse.report.markup import escaped, listed
 from modelcollapse.run import Run
 from modelcollapse.summary import labelled
 
+KEPT = 20
+"""Observables that are described."""
 BLOCKS = 3
 """Blocks of text of a generation that are shown."""
 
@@ -38,19 +42,21 @@ def lead(run: Run) -> str:
         f"Then {run.generations} times a new model was fitted to data that the regime made from the models before it."
     )
     if failed:
-        said += f" {failed} chains failed on the way: a fit was not finite there, and their values are missing after it."
+        said += f" {failed} chains failed on the way: a fit was not finite, and their values are missing from there on."
     return said
 
 
 def parts(run: Run) -> Iterator[tuple[str, str]]:
     """Names and descriptions, as HTML."""
-    yield "What is real", _described(run.source) + _names(run)
+    yield "What is real", _real(run.source) + _names(run)
     yield "What is refitted", _described(run.family)
     yield "What a generation learns from", _described(run.regime)
     yield "Sample size", escaped(_size(run)) + " items in each data set"
     yield "Generations", f"0 to {run.generations}, {run.recorded.size} recorded; generation g is fit number g + 1"
     yield "Chains", escaped(run.chains)
-    yield "What was kept", escaped(listed([_unit(name, run) for name in run.trace], 20))
+    kept = [f"<li>{_kept(name, run)}</li>" for name in list(run.trace)[:KEPT]]
+    more = f"<li>and {len(run.trace) - KEPT} more</li>" if len(run.trace) > KEPT else ""
+    yield "What was kept", f"<ul>{''.join(kept)}{more}</ul>"
 
 
 def texts(run: Run, generation: int) -> list[str]:
@@ -64,7 +70,8 @@ def texts(run: Run, generation: int) -> list[str]:
 def _called(family: Any) -> str:
     if isinstance(family, FitSample):
         made = family.make_model
-        return f"models by {getattr(made, '__name__', type(made).__name__)}"
+        named = made if isinstance(made, type | types.FunctionType) else type(made)
+        return f"models by {named.__name__}"
     if isinstance(family, Population):
         return f"{family.models} models of {type(family.family).__name__}"
     return type(family).__name__
@@ -76,9 +83,14 @@ def _size(run: Run) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _unit(name: str, run: Run) -> str:
-    units = marks(run.observables.get(name)).units
-    return name if units in ("", "1") else f"{name} ({units})"
+def _kept(name: str, run: Run) -> str:
+    """An observable with its unit and the first sentence of its documentation, if this package has it."""
+    held = run.observables.get(name)
+    units = marks(held).units
+    of = held.function if isinstance(held, Read) else type(held)
+    said = _first_words(of)
+    unit = "" if units in ("", "1") else f" ({escaped(units)})"
+    return f"<strong>{escaped(name)}</strong>{unit}{': ' if said else ''}{said}"
 
 
 def _names(run: Run) -> str:
@@ -89,13 +101,33 @@ def _names(run: Run) -> str:
     return escaped(f" Its {len(known[1])} {kind}: {listed([str(one) for one in known[1]])}.")
 
 
+def _real(source: Any) -> str:
+    """What a source is, and its repr."""
+    if isinstance(source, tuple):
+        return "; ".join(map(_real, source[:4]))
+    repr_ = f"<code>{escaped(shown(source))}</code>"
+    if isinstance(source, Law):
+        return f"A law of the family {escaped(type(source.family).__name__)}: {repr_}."
+    if isinstance(source, Table):
+        shape = source.points.shape
+        kind = "rows" if len(shape) == 2 else "states"
+        if isinstance(source, Tokens):
+            kind = "blocks of tokens"
+        of = f" of {shape[1]} numbers each" if len(shape) == 2 else ""
+        back = "with" if source.replace else "without"
+        return f"A table of {shape[0]} {kind}{of}, drawn {back} replacement: {repr_}."
+    return _described(source)
+
+
 def _described(part: Any) -> str:
-    """The repr of a part, and the first sentence of its documentation, if it is one of this package."""
-    if isinstance(part, tuple):
-        return "; ".join(map(_described, part[:4]))
-    words = ""
-    kind = type(part)
-    if kind.__module__.partition(".")[0] == PACKAGE and not isinstance(part, Read):
-        words = (inspect.getdoc(kind) or "").split("\n\n")[0]
-    said = re.sub(r"(?::math:)?`+([^`]+)`+", r"<code>\1</code>", escaped(" ".join(words.split())))
-    return f"<code>{escaped(shown(part))}</code>{'. ' if said else ''}{said}"
+    """The first sentence of the documentation of a part, if it is one of this package, and its repr."""
+    said = _first_words(type(part))
+    return f"{said} <code>{escaped(shown(part))}</code>"
+
+
+def _first_words(thing: Any) -> str:
+    """The first paragraph of the documentation of a class or function of this package, as HTML."""
+    if not isinstance(thing, type | types.FunctionType) or thing.__module__.partition(".")[0] != PACKAGE:
+        return ""
+    words = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+    return re.sub(r"(?::math:)?`+([^`]+)`+", r"<code>\1</code>", escaped(words))

@@ -63,7 +63,7 @@ class Entry:
         if self.fields.get("year", "no year") in words:
             return
         family = [one.split(",")[0].strip("{}") for one in self.fields["author"].split(" and ")]
-        year = rf",? (?:{self.fields['year']}|\({self.fields['year']}\))"
+        year = rf",? (?:{self.fields['year']}(?!\d)|\({self.fields['year']}\))"
         if len(family) == 1:
             yield rf"\b{re.escape(family[0])}{year}"
         else:
