@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelcollapse.forks import computes
 from modelcollapse.summary import Traces
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 class Predicted(Traces):
     """Base of a run that has predictions beside it."""
+
+    @property
+    def params(self) -> Any:
+        """Final parameters of the family, with the chain as first axis of every leaf."""
+        raise NotImplementedError
 
     @computes
     def predict(self) -> Predictions:

@@ -166,7 +166,7 @@ def test_a_run_cites_every_theorem_that_it_predicts_by() -> None:
         assert all("named" not in fields for _, fields in printed.values())
         for one in cited:
             assert all(use in cited._repr_html_() for use in one.uses)
-    assert [one.key for one in runs.normal().cite()][:2] == ["modelcollapse", "cochran1934"]
+    assert [one.key for one in runs.normal().cite()][:2] == ["modelcollapse", "kakutani1948"]
     assert "wright1931" in [one.key for one in runs.words().cite()]
 
 

@@ -103,7 +103,7 @@ def _repeat(run: Run, _: Predictions) -> str:
 def _provenance(run: Run, _: Predictions) -> str:
     record = run.provenance
     versions = ", ".join(f"{name} {number}" for name, number in record.get("versions", {}).items())
-    plain = {
+    plain: dict[str, str] = {
         "versions": versions,
         **{name: str(record[name]) for name in ("dtype", "device", "generator", "seed") if name in record},
         "key": json.dumps(record.get("key", "")),

@@ -10,7 +10,7 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -24,6 +24,9 @@ from modelcollapse.observables import OBSERVABLES, Read
 from modelcollapse.pytree import PACKAGE
 from modelcollapse.run import Run
 from modelcollapse.serial import content_hash
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST = 200
 """Numbers of an array that are written out."""
@@ -53,7 +56,7 @@ class _Writer:
         self.missing: list[str] = []
         self.unknown: list[str] = []
 
-    def part(self, name: str, value: Any, words: str) -> str:
+    def part(self, name: str, value: object, words: str) -> str:
         """The expression of a part of the run; or its name, left to be filled in."""
         try:
             return self.expression(value)
@@ -62,7 +65,7 @@ class _Writer:
             self.unknown.append(f"{name} = ...  # {words}")
             return name
 
-    def expression(self, value: Any) -> str:
+    def expression(self, value: object) -> str:
         """Code that makes ``value``. Raises Unwritable."""
         if value is None or isinstance(value, bool | int | str):
             return repr(value)
@@ -82,7 +85,7 @@ class _Writer:
             return self._named(value)
         raise Unwritable(f"{shown(value)} is a {type(value).__name__}, which has no form in code")
 
-    def _array(self, value: Any) -> str:
+    def _array(self, value: object) -> str:
         array = np.asarray(value)
         if array.size > MOST:
             raise Unwritable(f"it holds an array of {array.size} numbers, shape {array.shape}")
@@ -92,7 +95,7 @@ class _Writer:
         self.imports.add("import jax.numpy as jnp" if module == "jnp" else "import numpy as np")
         return f"{module}.asarray({_digits(array)}, {array.dtype.name!r})"
 
-    def _constructed(self, value: Any) -> str:
+    def _constructed(self, value: object) -> str:
         """The call of a function of ``mc.sources`` that makes the same source; empty if there is none."""
         try:
             digest = content_hash(value)
@@ -106,7 +109,7 @@ class _Writer:
             pass
         return ""
 
-    def _literal(self, value: Any) -> str:
+    def _literal(self, value: object) -> str:
         """A number, or an array as a list."""
         if isinstance(value, np.ndarray):
             if value.size > MOST:
@@ -114,7 +117,7 @@ class _Writer:
             return _digits(value)
         return self.expression(value)
 
-    def _fields(self, value: Any) -> str:
+    def _fields(self, value: DataclassInstance) -> str:
         kept = []
         for field in dataclasses.fields(value):
             held = vars(value)[field.name]
@@ -221,7 +224,7 @@ def _reservations(run: Run) -> Iterator[str]:
         yield "the run was made in several steps; one call gives the same numbers unless sizes grew on the way"
 
 
-def _constructors(value: Any) -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
+def _constructors(value: object) -> Iterator[tuple[Callable[..., Any], dict[str, Any]]]:
     """Functions of ``mc.sources``, and arguments, that may make ``value``."""
     if isinstance(value, Law) and type(value.family) is families.Discrete:
         p = np.asarray(value.params)
@@ -246,6 +249,6 @@ def _digits(array: np.ndarray) -> str:
     return f"[{', '.join(_digits(one) for one in array)}]"
 
 
-def _short(part: Any) -> str:
+def _short(part: object) -> str:
     text = shown(part)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -6,7 +6,6 @@ import inspect
 import re
 import types
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -67,7 +66,7 @@ def texts(run: Run, generation: int) -> list[str]:
     return [one if isinstance(one, str) else " ".join(map(str, one)) for one in list(found)[:BLOCKS]]
 
 
-def _called(family: Any) -> str:
+def _called(family: object) -> str:
     if isinstance(family, FitSample):
         made = family.make_model
         named = made if isinstance(made, type | types.FunctionType) else type(made)
@@ -101,7 +100,7 @@ def _names(run: Run) -> str:
     return escaped(f" Its {len(known[1])} {kind}: {listed([str(one) for one in known[1]])}.")
 
 
-def _real(source: Any) -> str:
+def _real(source: object) -> str:
     """What a source is, and its repr."""
     if isinstance(source, tuple):
         return "; ".join(map(_real, source[:4]))
@@ -119,13 +118,13 @@ def _real(source: Any) -> str:
     return _described(source)
 
 
-def _described(part: Any) -> str:
+def _described(part: object) -> str:
     """The first sentence of the documentation of a part, if it is one of this package, and its repr."""
     said = _first_words(type(part))
     return f"{said} <code>{escaped(shown(part))}</code>"
 
 
-def _first_words(thing: Any) -> str:
+def _first_words(thing: object) -> str:
     """The first paragraph of the documentation of a class or function of this package, as HTML."""
     if not isinstance(thing, type | types.FunctionType) or thing.__module__.partition(".")[0] != PACKAGE:
         return ""
