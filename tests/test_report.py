@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import runs
-from toys import Walk, origin, place
+from toys import Bigram, Walk, origin, place
 
 import modelcollapse as mc
 from modelcollapse import datasets, report, serial
@@ -129,9 +129,7 @@ def texts() -> mc.Run:
     blocks = np.random.default_rng(0).integers(0, 5, (20, 6))
     source = mc.sources.tokens(blocks, 5)
     observe = {"blocks": mc.observables.blocks(2)}
-    return mc.simulate(
-        mc.families.NGram(2, 5, prompts="random"), source, observe=observe, size=8, generations=2, chains=2
-    )
+    return mc.simulate(Bigram(5), source, mc.regimes.Rewrite(0.5), observe, size=8, generations=2, chains=2)
 
 
 def no_record() -> mc.Run:

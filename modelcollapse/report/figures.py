@@ -93,6 +93,8 @@ def _law(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
 
 
 def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str, str]:
+    from matplotlib.ticker import MaxNLocator
+
     values = run.trace[name]
     about = [p for p in predictions if p.observable == name]
     centre = "mean" if about else "median"
@@ -106,8 +108,10 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     logarithmic = bool(finite.min() > 0 and finite.max() > DECADES * finite.min())
     if logarithmic:
         ax.set_yscale("log")
-    held = run.summary()[name][centre]
-    ends = [shown(held[at] if part is None else held[at, 0]) for at in (0, -1)]
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # what is said is what is drawn: failed chains are left out of both
+    (drawn,) = [line for line in ax.get_lines() if (line.get_gid() or "").startswith("run: ")]
+    ends = [shown(np.asarray(drawn.get_ydata(), float)[at]) for at in (0, -1)]
     begin, end = run.recorded[0], run.recorded[-1]
     words = name.replace("_", " ")
     of = f"the first of {values.shape[2]} entries of {words}" if label else words
@@ -115,7 +119,7 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     lines = f", with {'a dashed line for ' + _forms(about)}" if about else ""
     alternative = f"Curve over generations {begin} to {end}: the {centre} of {of} is {moves}{lines}."
     caption = (
-        f"{of[0].upper()}{of[1:]} over generations. The line is the {centre} of {run.chains} chains, "
+        f"{of[0].upper()}{of[1:]} over generations. The line is the {centre} of {run.chains} chains{_left(first)}, "
         f"{moves}; the band holds 90 % of the chains, and thin grey lines are single ones."
     )
     if about:
@@ -124,6 +128,12 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     else:
         caption += " No closed form is known here: see how far single chains stray from the median."
     return alternative, caption + (" The axis is logarithmic." if logarithmic else "")
+
+
+def _left(values: np.ndarray) -> str:
+    """How many chains the last values are of, where some have none."""
+    missing = int(np.isnan(values[:, -1]).sum())
+    return f", of which {len(values) - missing} have a value at the end" if missing else ""
 
 
 def _forms(about: list) -> str:

@@ -228,7 +228,7 @@ def _constructors(value: object) -> Iterator[tuple[Callable[..., Any], dict[str,
     """Functions of ``mc.sources``, and arguments, that may make ``value``."""
     if isinstance(value, Law) and type(value.family) is families.Discrete:
         p = np.asarray(value.params)
-        weights = dict(zip(value.names, p.tolist(), strict=True)) if value.names else p
+        weights = {name: float(str(one)) for name, one in zip(value.names, p, strict=True)} if value.names else p
         yield sources.categorical, {"weights": weights}
         yield sources.categorical, {"weights": weights, "normalise": True}
     elif isinstance(value, Law) and type(value.family) is families.Gaussian and value.exact is None:

@@ -23,6 +23,11 @@ from modelcollapse.summary import labelled
 
 KEPT = 20
 """Observables that are described."""
+LETTERS = {
+    "sum": "Σ", "Sigma": "Σ", "sigma": "σ", "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ",
+    "mu": "μ", "tau": "τ", "pi": "π", "ln": "ln", "log": "log", "min": "min", "max": "max", "propto": "∝", "cdot": "·", "ge": "≥",
+    "le": "≤", "sqrt": "√", "infty": "∞", "circ": "∘",
+}  # fmt: skip
 BLOCKS = 3
 """Blocks of text of a generation that are shown."""
 
@@ -34,7 +39,7 @@ def title(run: Run) -> str:
 
 def lead(run: Run) -> str:
     """The run in two sentences."""
-    family = _called(run.family)
+    family = ("each of " if isinstance(run.family, Population) else "") + _called(run.family)
     failed = int(np.count_nonzero(run.state.status))
     said = (
         f"In each of {run.chains} independent chains, {family} was fitted to {_size(run)} real items, generation 0. "
@@ -129,4 +134,13 @@ def _first_words(thing: object) -> str:
     if not isinstance(thing, type | types.FunctionType) or thing.__module__.partition(".")[0] != PACKAGE:
         return ""
     words = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
-    return re.sub(r"(?::math:)?`+([^`]+)`+", r"<code>\1</code>", escaped(words))
+    words = re.sub(r",? (?:int32 )?``\([\w, +-]*\)``", "", words)  # shapes of arrays are for programmers
+    words = re.sub(r":math:`([^`]+)`", lambda found: f"`{_unicode(found[1])}`", words)
+    return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escaped(words))
+
+
+def _unicode(formula: str) -> str:
+    """A formula of LaTeX, as short ones occur in documentation, in plain letters."""
+    for command, letter in LETTERS.items():
+        formula = re.sub(rf"\\{command}(?![a-z])", letter, formula)
+    return re.sub(r"\\(mathrm|mathbf|text)\{([^}]*)\}", r"\2", formula).replace("\\,", " ")

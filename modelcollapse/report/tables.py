@@ -84,11 +84,14 @@ def measured(run: Run, _: Predictions) -> str:
             label = compared.entry(run, name, index)
             cells = [number(float(held["mean"][(0, *index)])), *(number(float(held[k][(-1, *index)])) for k in KEPT)]
             rows.append([Cell(escaped(name + (f" [{label}]" if label else "")), head=True), *cells])
+    failed = int(np.count_nonzero(run.state.status))
+    gone = f"{failed} chains failed. These statistics are of all chains, so they are nan from then on."
+    note = f'<p class="note">{gone}</p>' if failed else ""
     tail = f"{50 * (1 - summary.level):g} % of chains"
     head = ["observable", f"mean in generation {run.recorded[0]}", "mean", "standard error", "median"]
     more = f'<p class="note">{len(rows) - LINES} further rows are left out.</p>' if len(rows) > LINES else ""
     of = f"Over {run.chains} chains, in generation {run.recorded[-1]} but for the first column"
-    return table(of, [*head, f"{tail} lie below", f"{tail} lie above"], rows[:LINES]) + more
+    return table(of, [*head, f"{tail} lie below", f"{tail} lie above"], rows[:LINES]) + note + more
 
 
 KEPT = ("mean", "standard_error", "median", "lower", "upper")
