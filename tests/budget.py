@@ -61,6 +61,7 @@ PROGRAMS: dict[str, int] = {
     "test_rank.py": 130,
     "test_regimes.py": 130,
     "test_remedies.py": 115,
+    "test_report.py": 115,  # a page of each kind of run, and each written call run again
     "test_rest.py": 70,
     "test_rewrite.py": 95,
     "test_saved_models.py": 200,

@@ -85,9 +85,9 @@ def _law(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
         f"{left[0]} states have a probability above 0 in generation {first}, {left[1]} in generation {last}."
     )
     caption = (
-        "The law of the first chain, a row for each generation; the latest is in front. A state whose bar is gone can "
-        f"come back only from real data. Look at the rare states first: {left[0]} states are left in generation "
-        f"{first}, {left[1]} in generation {last}."
+        "The law of the first chain, a row for each generation; the latest is in front. A state without a bar is lost "
+        f"there. Look at the rare states first: {left[0]} states are left in generation {first}, {left[1]} in "
+        f"generation {last}."
     )
     return alternative, caption
 

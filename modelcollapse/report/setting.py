@@ -25,9 +25,10 @@ KEPT = 20
 """Observables that are described."""
 LETTERS = {
     "sum": "Σ", "Sigma": "Σ", "sigma": "σ", "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ",
-    "mu": "μ", "tau": "τ", "pi": "π", "ln": "ln", "log": "log", "min": "min", "max": "max", "propto": "∝", "cdot": "·", "ge": "≥",
-    "le": "≤", "sqrt": "√", "infty": "∞", "circ": "∘",
+    "mu": "μ", "tau": "τ", "pi": "π", "ln": "ln", "log": "log", "min": "min", "max": "max", "propto": "∝", "cdot": "·",
+    "ge": "≥", "le": "≤", "sqrt": "√", "infty": "∞", "circ": "∘",
 }  # fmt: skip
+"""Commands of LaTeX that occur in formulas of one line, as letters."""
 BLOCKS = 3
 """Blocks of text of a generation that are shown."""
 
