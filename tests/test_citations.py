@@ -21,7 +21,7 @@ from modelcollapse import datasets, regimes
 from modelcollapse.families.decoding import Sampled
 from modelcollapse.predict import citations
 from modelcollapse.pytree import FUNCTIONS, PARTS
-from modelcollapse_theory import bibliography
+from modelcollapse_theory import _bibliography as bibliography
 from modelcollapse_theory._register import THEOREMS
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,7 @@ from modelcollapse.predict.prediction import registered
 from modelcollapse.provenance import version
 from modelcollapse.pytree import PACKAGE
 from modelcollapse.summary import Traces
-from modelcollapse_theory import bibliography
+from modelcollapse_theory import _bibliography as bibliography
 from modelcollapse_theory._register import THEOREMS
 
 SOFTWARE = {
