@@ -21,7 +21,7 @@ from modelcollapse.predict.prediction import registered
 from modelcollapse.provenance import version
 from modelcollapse.pytree import PACKAGE
 from modelcollapse.summary import Traces
-from modelcollapse_theory import _bibliography as bibliography
+from modelcollapse_theory._bibliography import Entry, derivations, entries, named
 from modelcollapse_theory._register import THEOREMS
 
 SOFTWARE = {
@@ -38,7 +38,7 @@ LETTERS = 12
 class Citation:
     """One work, and what it is cited for: theorems by their names, parts, data."""
 
-    entry: bibliography.Entry
+    entry: Entry
     uses: tuple[str, ...]
 
     @property
@@ -106,7 +106,7 @@ def of_run(run: Traces) -> Citations:
     derived: dict[str, str] = {}
     argued: dict[str, str] = {}
     for name, source in _theorems(run):
-        keys, where = bibliography.named(source)[0], bibliography.derivations(source)
+        keys, where = named(source)[0], derivations(source)
         for key in keys:
             uses.setdefault(key, []).append(name)
         if where:
@@ -114,20 +114,20 @@ def of_run(run: Traces) -> Citations:
         elif not keys:
             argued[name] = source
     for about, words in _documented(run):
-        for key in bibliography.named(words)[0]:
+        for key in named(words)[0]:
             uses.setdefault(key, []).append(about)
     for key, about in _data(run.source):
         uses.setdefault(key, []).append(about)
-    known = bibliography.entries()
+    known = entries()
     works = [Citation(known[key], tuple(dict.fromkeys(names))) for key, names in uses.items()]
     return Citations([Citation(_software(run), ("the simulation",)), *works], derived, argued)
 
 
-def _software(run: Traces) -> bibliography.Entry:
+def _software(run: Traces) -> Entry:
     """This software in the version that made the run."""
     made = str(run.provenance.get("versions", {}).get(PACKAGE) or version())
     note = "Software, Apache-2.0" if made == "unknown" else f"Software, version {made}, Apache-2.0"
-    return bibliography.Entry("misc", "modelcollapse", {**SOFTWARE, "note": note})
+    return Entry("misc", "modelcollapse", {**SOFTWARE, "note": note})
 
 
 def _theorems(run: Traces) -> Iterator[tuple[str, str]]:
@@ -150,8 +150,8 @@ def _documented(run: Traces) -> Iterator[tuple[str, str]]:
         thing = part.function if isinstance(part, Read) and not isinstance(part, Call) else type(part)
         if dataclasses.is_dataclass(part):
             parts.extend(vars(part)[field.name] for field in dataclasses.fields(part))
-        named = isinstance(thing, type | types.FunctionType) and thing.__module__.partition(".")[0] == PACKAGE
-        if named and thing not in seen:
+        own = isinstance(thing, type | types.FunctionType) and thing.__module__.partition(".")[0] == PACKAGE
+        if own and thing not in seen:
             seen.add(thing)
             yield thing.__name__, _used(part, inspect.getdoc(thing) or "")
 
