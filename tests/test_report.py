@@ -22,6 +22,7 @@ import modelcollapse as mc
 from modelcollapse import datasets, report, serial
 from modelcollapse.__main__ import main
 from modelcollapse.observables import Read
+from modelcollapse.observables.images import Images
 from modelcollapse.predict import Prediction
 from modelcollapse.predict.prediction import shown
 from modelcollapse.report import compared, recipe, tables
@@ -240,6 +241,18 @@ def test_a_page_is_bounded_whatever_the_run_holds() -> None:
     assert "further rows are left out" in page.text
     assert "array of shape (10000,)" in page.text
     assert "array of 10000 numbers" in page.text
+
+
+def test_images_are_shown() -> None:
+    run = runs.words()
+    drawn = np.random.default_rng(0).random((run.chains, run.recorded.size, 4, 9)).astype(np.float32)
+    kept = mc.observables.as_observable(Images(mc.families.VAE(2), 4))
+    seen = dataclasses.replace(run, trace={"digits": drawn}, observables={"digits": kept})
+    page = read(seen)
+    (image,) = [attributes for _, attributes in page.all("img")]
+    assert "4 images of the model of the first chain in each of 5 generations, 0 to 6" in str(image["alt"])
+    assert shown(float(drawn[0, -1].std(0).mean())) in page.text
+    assert not read(dataclasses.replace(seen, trace={"digits": drawn[..., :8]})).all("img")
 
 
 def prediction(order: str = "exact", kind: str = "mean") -> Prediction:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from modelcollapse import plot
 from modelcollapse.names import coordinate
+from modelcollapse.observables import Read
+from modelcollapse.observables.images import Images
 from modelcollapse.predict.prediction import Predictions, shown
 from modelcollapse.report.compared import entry
 from modelcollapse.run import Run
@@ -51,10 +54,19 @@ def figures(run: Run, predictions: Predictions) -> list[Figure]:
 
 
 def drawable(run: Run, name: str) -> bool:
-    """Whether an observable is a number or a vector with a finite value somewhere."""
+    """Whether an observable is a number, a vector or images, with a finite value somewhere."""
     values = run.trace[name]
+    if _pictures(run, name):
+        return bool(np.isfinite(values).any())
     wide = name == "probabilities" and values.ndim == 3 and values.shape[2] > WIDEST
     return values.ndim in (2, 3) and 0 not in values.shape and not wide and bool(np.isfinite(values).any())
+
+
+def _pictures(run: Run, name: str) -> bool:
+    """Whether an observable is square images, drawn from the model of each generation."""
+    held, values = run.observables.get(name), run.trace[name]
+    drawn = isinstance(held, Read) and isinstance(held.function, Images)
+    return drawn and values.ndim == 4 and 0 not in values.shape and math.isqrt(values.shape[3]) ** 2 == values.shape[3]
 
 
 def _figure(run: Run, name: str, predictions: Predictions) -> Figure:
@@ -66,9 +78,31 @@ def _figure(run: Run, name: str, predictions: Predictions) -> Figure:
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", UserWarning)
         law = name == "probabilities" and run.trace[name].ndim == 3
-        said = (_law if law else _curve)(run, name, canvas.subplots(), predictions)
+        draw = _images if _pictures(run, name) else _law if law else _curve
+        said = draw(run, name, canvas.subplots(), predictions)
         source = _embedded(canvas)
     return Figure(name, source, *said)
+
+
+def _images(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
+    values = run.trace[name]
+    rows = np.unique(np.linspace(0, values.shape[1] - 1, min(5, values.shape[1])).round().astype(int))
+    grid, side = values[0, rows, :10], math.isqrt(values.shape[3])
+    each = grid.reshape(*grid.shape[:2], side, side)
+    ax.imshow(each.transpose(0, 2, 1, 3).reshape(len(rows) * side, -1), cmap="gray", vmin=0, vmax=1)
+    ax.set_yticks((np.arange(len(rows)) + 0.5) * side - 0.5, [str(g) for g in run.recorded[rows]])
+    ax.set_ylabel("generation")
+    ax.set_xticks([])
+    first, last = run.recorded[rows[0]], run.recorded[rows[-1]]
+    what = (
+        f"{grid.shape[1]} images of the model of the first chain in each of {len(rows)} generations, {first} to {last}"
+    )
+    spread = [shown(float(np.nanstd(values[0, at], axis=0).mean())) for at in (rows[0], rows[-1])]
+    caption = (
+        f"{what[0].upper()}{what[1:]}. See whether the images of a row grow alike: the standard deviation of a pixel "
+        f"over its images is {spread[0]} in generation {first} and {spread[1]} in generation {last}."
+    )
+    return f"Rows of grey images: {what}, from above to below.", caption
 
 
 def _law(run: Run, name: str, ax: Axes, _: Predictions) -> tuple[str, str]:
@@ -118,15 +152,18 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     moves = f"{ends[0]} in generation {begin} and {ends[1]} in generation {end}"
     lines = f", with {'a dashed line for ' + _forms(about)}" if about else ""
     alternative = f"Curve over generations {begin} to {end}: the {centre} of {of} is {moves}{lines}."
-    caption = (
-        f"{of[0].upper()}{of[1:]} over generations. The line is the {centre} of {run.chains} chains{_left(first)}, "
-        f"{moves}; the band holds 90 % of the chains, and thin grey lines are single ones."
-    )
+    caption = f"{of[0].upper()}{of[1:]} over generations. The line is "
+    if run.chains == 1:
+        caption += f"the one chain of this run, {moves}."
+    else:
+        caption += f"the {centre} of {run.chains} chains{_left(first)}, {moves}; "
+        caption += "the band holds 90 % of the chains, and thin grey lines are single ones."
     if about:
         caption += f" The dashed line is {_forms(about)}, {about[0].formula}: see whether the {centre} stays on it"
         caption += ", and whether single chains do." if about[0].kind == "mean" else ", on the right side."
     else:
-        caption += " No closed form is known here: see how far single chains stray from the median."
+        caption += " No closed form is known here: see where it goes"
+        caption += "." if run.chains == 1 else ", and how far single chains stray from the median."
     return alternative, caption + (" The axis is logarithmic." if logarithmic else "")
 
 

@@ -13,7 +13,7 @@ from modelcollapse.families import Population
 from modelcollapse.host.models import FitSample
 from modelcollapse.laws import Law, Table, Tokens
 from modelcollapse.numeric import shown
-from modelcollapse.observables import Read
+from modelcollapse.observables import Call, Read
 from modelcollapse.observables.texts import Blocks
 from modelcollapse.protocols import marks
 from modelcollapse.pytree import PACKAGE
@@ -42,8 +42,9 @@ def lead(run: Run) -> str:
     """The run in two sentences."""
     family = ("each of " if isinstance(run.family, Population) else "") + _called(run.family)
     failed = int(np.count_nonzero(run.state.status))
+    where = "In one chain" if run.chains == 1 else f"In each of {run.chains} independent chains"
     said = (
-        f"In each of {run.chains} independent chains, {family} was fitted to {_size(run)} real items, generation 0. "
+        f"{where}, {family} was fitted to {_size(run)} real items, generation 0. "
         f"Then {run.generations} times a new model was fitted to data that the regime made from the models before it."
     )
     if failed:
@@ -92,7 +93,8 @@ def _kept(name: str, run: Run) -> str:
     """An observable with its unit and the first sentence of its documentation, if this package has it."""
     held = run.observables.get(name)
     units = marks(held).units
-    of = held.function if isinstance(held, Read) else type(held)
+    of = held.function if isinstance(held, Read) and not isinstance(held, Call) else None
+    of = type(held.function if isinstance(held, Call) else held) if of is None else of
     said = _first_words(of)
     unit = "" if units in ("", "1") else f" ({escaped(units)})"
     return f"<strong>{escaped(name)}</strong>{unit}{': ' if said else ''}{said}"

@@ -29,11 +29,16 @@ def predictions(run: Run, found: Predictions) -> str:
         return note
     rows = compared.rows(run, found)
     head = ["observable", "exact value", "simulated mean", "standard error", "median", "do they agree?"]
-    of = f"Generation {run.recorded[-1]}, fit number {run.recorded[-1] + 1} of the theory; {run.chains} chains"
+    of = f"Generation {run.recorded[-1]}, fit number {run.recorded[-1] + 1} of the theory; {counted(run)}"
     cut = [p.observable for p in found if np.prod(p.values.shape[1:]) > compared.ENTRIES]
     few = f"Of {escaped(listed(cut))} the first {compared.ENTRIES} entries are shown."
     first = f'<p class="note">{few}</p>' if cut else ""
     return table(of, head, [_compared(row) for row in rows]) + first + _judged(rows, run) + _theorems(found) + note
+
+
+def counted(run: Run) -> str:
+    """How many chains there are."""
+    return "one chain" if run.chains == 1 else f"{run.chains} chains"
 
 
 def _compared(row: compared.Row) -> list[Cell]:
@@ -90,7 +95,7 @@ def measured(run: Run, _: Predictions) -> str:
     tail = f"{50 * (1 - summary.level):g} % of chains"
     head = ["observable", f"mean in generation {run.recorded[0]}", "mean", "standard error", "median"]
     more = f'<p class="note">{len(rows) - LINES} further rows are left out.</p>' if len(rows) > LINES else ""
-    of = f"Over {run.chains} chains, in generation {run.recorded[-1]} but for the first column"
+    of = f"Over {counted(run)}, in generation {run.recorded[-1]} but for the first column"
     return table(of, [*head, f"{tail} lie below", f"{tail} lie above"], rows[:LINES]) + note + more
 
 
