@@ -220,7 +220,7 @@ def test_state_names_and_hostile_text_come_out_as_text() -> None:
 
 def test_failed_chains_and_blocks_of_text_are_told() -> None:
     run = failed()
-    assert f"{np.count_nonzero(run.state.status)} chains failed" in read(run).text
+    assert f"The fit of {np.count_nonzero(run.state.status)} chains failed" in read(run).text
     assert "mc.ChainFailure" in read(run).text
     page = read(texts())
     assert "What the models wrote" in page.text

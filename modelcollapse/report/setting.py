@@ -43,12 +43,15 @@ def lead(run: Run) -> str:
     family = ("each of " if isinstance(run.family, Population) else "") + _called(run.family)
     failed = int(np.count_nonzero(run.state.status))
     where = "In one chain" if run.chains == 1 else f"In each of {run.chains} independent chains"
+    if not run.generations:
+        return f"{where}, {family} was fitted to {int(run.sizes()[0])} real items, and no generation followed."
     said = (
-        f"{where}, {family} was fitted to {_size(run)} real items, generation 0. "
-        f"Then {run.generations} times a new model was fitted to data that the regime made from the models before it."
+        f"{where}, {family} was fitted to {int(run.sizes()[0])} real items, generation 0. In each generation after it, "
+        f"up to {run.generations}, a new model was fitted to data that the regime made from the models before."
     )
     if failed:
-        said += f" {failed} chains failed on the way: a fit was not finite, and their values are missing from there on."
+        chains = "one chain" if failed == 1 else f"{failed} chains"
+        said += f" The fit of {chains} failed on the way, and values are missing from there on."
     return said
 
 
@@ -93,8 +96,9 @@ def _kept(name: str, run: Run) -> str:
     """An observable with its unit and the first sentence of its documentation, if this package has it."""
     held = run.observables.get(name)
     units = marks(held).units
-    of = held.function if isinstance(held, Read) and not isinstance(held, Call) else None
-    of = type(held.function if isinstance(held, Call) else held) if of is None else of
+    of: object = type(held.function) if isinstance(held, Call) else type(held)
+    if isinstance(held, Read) and not isinstance(held, Call):
+        of = held.function
     said = _first_words(of)
     unit = "" if units in ("", "1") else f" ({escaped(units)})"
     return f"<strong>{escaped(name)}</strong>{unit}{': ' if said else ''}{said}"

@@ -90,7 +90,7 @@ def measured(run: Run, _: Predictions) -> str:
             cells = [number(float(held["mean"][(0, *index)])), *(number(float(held[k][(-1, *index)])) for k in KEPT)]
             rows.append([Cell(escaped(name + (f" [{label}]" if label else "")), head=True), *cells])
     failed = int(np.count_nonzero(run.state.status))
-    gone = f"{failed} chains failed. These statistics are of all chains, so they are nan from then on."
+    gone = "Chains that failed have no value, and these statistics are of all chains: they are nan from then on."
     note = f'<p class="note">{gone}</p>' if failed else ""
     tail = f"{50 * (1 - summary.level):g} % of chains"
     head = ["observable", f"mean in generation {run.recorded[0]}", "mean", "standard error", "median"]
