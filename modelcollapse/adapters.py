@@ -245,7 +245,7 @@ class _FrameModel(Adapter):
             if len(self.columns) != X.shape[1]:
                 raise ValueError(f"columns must be {X.shape[1]} names, one for each column, got {self.columns}")
             frame = pandas.DataFrame(X, columns=self.columns)
-        for name, dtype in how.dtypes:
+        for name, _ in how.dtypes:
             if name not in frame.columns:
                 raise ValueError(f"dtypes must name columns, {', '.join(map(str, frame.columns))}, got {name!r}")
         return frame.assign(**{name: _cast(frame[name], dtype) for name, dtype in how.dtypes})
@@ -309,6 +309,20 @@ class _Tensor(Protocol):
     def cpu(self) -> Any: ...
 
 
+@runtime_checkable
+class _SetsState(Protocol):
+    """A model of copulas or of CTGAN."""
+
+    def set_random_state(self, random_state: int) -> Any: ...
+
+
+@runtime_checkable
+class _SetsDraws(Protocol):
+    """A synthesizer of SDV, after it has been fitted."""
+
+    def _set_random_state(self, random_state: int) -> Any: ...
+
+
 def _array(out: Any) -> Any:
     """Tensors as arrays of NumPy, all else as it is."""
     return out.detach().cpu().numpy() if isinstance(out, _Tensor) else out
@@ -335,14 +349,15 @@ def _seed(model: Any, method: str, number: int, seed: Callable[[Any, int], Any] 
     if seed is not None:
         seed(model, number)
         return
-    names = ["set_random_state"] + ["_set_random_state"] * (method == "sample")
-    for own in (getattr(model, name, None) for name in names):
-        if callable(own):
-            own(number)
-            return
+    if isinstance(model, _SetsState):
+        model.set_random_state(number)
+        return
+    if method == "sample" and isinstance(model, _SetsDraws):
+        model._set_random_state(number)
+        return
     state = getattr(model, "random_state", None)
     if isinstance(state, np.random.RandomState):
-        model.random_state = np.random.RandomState(number)  # noqa: NPY002
+        model.random_state = np.random.RandomState(number)
     elif isinstance(state, np.random.Generator):
         model.random_state = np.random.default_rng(number)
 
