@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.numeric import mean_and_error
 from modelcollapse.plot import _style as style
 from modelcollapse.plot._claims import evidence
 from modelcollapse.plot._style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve, Given, Recorded
@@ -254,7 +255,7 @@ def variance_and_w2(
     chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
     axes[0].set_yscale("log")
     generations, values = style.values(run, "w2_squared", None, w2_until, "w2_until")
-    mean, error = style.mean_and_error(values)
+    mean, error = mean_and_error(values)
     own = style.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
         generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
@@ -327,7 +328,7 @@ def compare(
     ax, change, shift = style.axes(ax), style.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):
         generations, values = style.values(run, name, component, None)
-        mean, error = style.mean_and_error(values * scale)
+        mean, error = mean_and_error(values * scale)
         colour, marker = style.LAYERS[i % len(style.LAYERS)], style.MARKERS[i % len(style.MARKERS)]
         if prediction is True:
             curves = style.curves(style.closed_forms(run, name), name, component, np.asarray(run.recorded))

@@ -114,12 +114,6 @@ def scaling(scale: float | Callable[[np.ndarray], np.ndarray]) -> Callable[[np.n
     return lambda x: np.asarray(x) * factor
 
 
-def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over chains and its standard error, ``(G,)`` each; NaN for the error of a single chain."""
-    mean = values.mean(0)
-    return mean, values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full_like(mean, np.nan)
-
-
 def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
     """At most ``points`` places of the increasing ``x``, evenly spread along the axis."""
     if x.size <= points:
