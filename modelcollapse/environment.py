@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from packaging.requirements import Requirement  # matplotlib brings it
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from modelcollapse import cache, processors, provenance
 
@@ -111,7 +112,7 @@ def _of(requirement: Requirement, seen: set[tuple[str, str]]) -> dict[str, str]:
     out: dict[str, str] = {}
     try:
         version = importlib.metadata.version(name)
-        fits = requirement.specifier.contains(version, prereleases=True)
+        fits = requirement.specifier.contains(Version(version), prereleases=True)
     except importlib.metadata.PackageNotFoundError:
         return {name: "(missing)"}
     except Exception as error:  # files of a package that was half removed

@@ -13,8 +13,8 @@ from typing import Any
 
 from modelcollapse.cli import options as shared
 
-NOT_KEYS = frozenset({"help", "config", "print_config", "verbose"})
-"""Options that no file gives."""
+NOT_KEYS = frozenset({"help", "config", "print_config", "verbose", "command", "run"})
+"""What no file gives."""
 NAME = "name"
 """The key of a section for the option that has the section's own name."""
 
@@ -159,7 +159,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; the names are {', '.join(words)}"
 
 
-def _converted(action: argparse.Action, value: Any, where: str, folder: Path) -> Any:
+def _converted(action: argparse.Action, value: object, where: str, folder: Path) -> Any:
     """A value of a file as the command line would give it, checked by the same words."""
     if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
         _fits(isinstance(value, bool), where, "true or false", value)
@@ -174,18 +174,20 @@ def _converted(action: argparse.Action, value: Any, where: str, folder: Path) ->
         _fits(bool(texts) and good, where, "a text, or an array of them", value)
         return [str(one) for one in texts]
     if kind == "numbers":
-        good = isinstance(value, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in value)
+        numbers = value if isinstance(value, list) else []
+        good = bool(numbers) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in numbers)
         _fits(good, where, "an array of numbers", value)
-        return _parsed(action, ",".join(map(repr, value)), where)
+        return _parsed(action, ",".join(map(repr, numbers)), where)
     if kind == "whole" or action.type is int:
         _fits(number and isinstance(value, int), where, "a whole number", value)
     elif kind == "real":
         _fits(number, where, "a number", value)
     else:
         _fits(isinstance(value, str), where, "a text", value)
-    if (kind == "file" or action.type is Path) and value not in ("", "-"):
-        value = folder / value
-    return _parsed(action, str(value), where)
+    text = str(value)
+    if (kind == "file" or action.type is Path) and text not in ("", shared.STDOUT):
+        text = str(folder / text)
+    return _parsed(action, text, where)
 
 
 def _fits(right: bool, where: str, words: str, value: object) -> None:
@@ -212,11 +214,10 @@ def _meant(word: str, words: Sequence[str]) -> str:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def to_toml(options: argparse.Namespace, layout: Layout, names: Iterable[str]) -> str:
+def to_toml(options: argparse.Namespace, layout: Layout) -> str:
     """The options of a run as a file that gives them again; those that are not set are left out."""
     sections: dict[str | None, list[str]] = {None: []} | {section: [] for section in layout.sections}
-    for name in names:
-        value = vars(options).get(name)
+    for name, value in vars(options).items():
         if name not in NOT_KEYS and value is not None:
             key = NAME if name in layout.sections else _dashed(name)
             sections[layout.home(name)].append(f"{key} = {_value(value)}")
@@ -224,7 +225,7 @@ def to_toml(options: argparse.Namespace, layout: Layout, names: Iterable[str]) -
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -157,7 +157,7 @@ def answer(options: argparse.Namespace, content: dict[str, Any], say: Callable[[
         say()
     if options.json is None:
         return
-    text = strict_json.dumps({"modelcollapse": provenance.version(), "command": options.command} | content)
+    text = strict_json.dumps({"version": provenance.version(), "command": options.command} | content)
     if options.json == STDOUT:
         print(text)
     else:

@@ -120,7 +120,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run one recursive training process and print a summary with the predictions beside it."""
     if options.print_config:
-        print(config.to_toml(options, LAYOUT, vars(options)))
+        print(config.to_toml(options, LAYOUT))
         return 0
     family, regime = choices.family(options), choices.regime(options)
     shared.check_files(plot=options.plot, save=options.save, json=options.json)
