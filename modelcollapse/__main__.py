@@ -61,6 +61,8 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add_to(commands)
+    for one in completion.every(parser):
+        shared.add_verbose(one)
     return parser
 
 

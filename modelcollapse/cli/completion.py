@@ -31,7 +31,7 @@ class _Print(argparse.Action):
             import shtab
         except ModuleNotFoundError:
             parser.error("--print-completion needs shtab: pip install 'modelcollapse[completion]'")
-        for action in _every(parser):
+        for action in [action for one in every(parser) for action in one._actions]:
             word = action.metavar if isinstance(action.metavar, str) else ""
             if word.startswith("FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
@@ -43,11 +43,10 @@ class _Print(argparse.Action):
         parser.exit()
 
 
-def _every(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every option of a parser and of its subcommands."""
+def every(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and those of its subcommands."""
+    yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
-                yield from _every(inner)
-        else:
-            yield action
+                yield from every(inner)

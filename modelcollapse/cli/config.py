@@ -46,10 +46,6 @@ class Parser(argparse.ArgumentParser):
 
     layout: Layout | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        shared.add_verbose(self)
-
     def configure(self, layout: Layout) -> None:
         """Add ``--config`` and ``--print-config``."""
         self.layout = layout
@@ -60,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 
     # argparse has overloads for three kinds of namespace, and the subcommands pass on none but this
     def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: Any = None
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         if self.layout is None:
             return super().parse_known_args(args, namespace)

@@ -18,6 +18,7 @@ def add_to(commands: shared.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the versions of everything, what each extra has and lacks, devices, cache and threads."""
+    shared.check_files(json=options.json)
     found = environment.environment()
     shared.answer(options, found, lambda: print(environment.text(found)))
     return 0
