@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -36,6 +38,13 @@ class Recorded(Protocol):
     def axes(self) -> Axes: ...
     def sizes(self) -> np.ndarray: ...
     def units(self, name: str) -> str: ...
+
+
+class Saved(Protocol):
+    """What a file holds of a run."""
+
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+    def to_dataframe(self) -> pandas.DataFrame: ...
 
 
 class Summarised(Protocol):
@@ -94,6 +103,34 @@ def frame(run: Recorded, name: str | None) -> pandas.DataFrame:
     made = frames.DataFrame(columns)
     made.attrs["provenance"] = json.dumps(run.provenance)
     return made
+
+
+FRAMES = {".csv": "pandas", ".parquet": "pyarrow"}
+"""Endings of files that hold a data frame, and what each needs."""
+
+
+def check_file(name: str, path: str | os.PathLike[str]) -> None:
+    """Refuse a file for a data frame where pandas, or pyarrow, is not there to write it; call this before a run."""
+    needed = FRAMES.get(Path(path).suffix.lower())
+    lacking = [package for package in ("pandas", needed) if needed and importlib.util.find_spec(package) is None]
+    if lacking:
+        extra = "parquet" if needed == "pyarrow" else "pandas"
+        raise ModuleNotFoundError(
+            f"{name}={os.fspath(path)} needs {lacking[0]}: pip install 'modelcollapse[{extra}]'", name=lacking[0]
+        )
+
+
+def write(run: Saved, path: str | os.PathLike[str]) -> None:
+    """Write a run by the ending of the path: ``.csv`` and ``.parquet`` hold ``run.to_dataframe()``, and any other file
+    what ``Run.load`` reads.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FRAMES:
+        run.save(path)
+    elif ending == ".csv":
+        run.to_dataframe().to_csv(path, index=False)
+    else:
+        run.to_dataframe().to_parquet(path, index=False)
 
 
 def summary_frame(
