@@ -112,7 +112,9 @@ FRAMES = {".csv": "pandas", ".parquet": "pyarrow"}
 def check_file(name: str, path: str | os.PathLike[str]) -> None:
     """Refuse a file for a data frame where pandas, or pyarrow, is not there to write it; call this before a run."""
     needed = FRAMES.get(Path(path).suffix.lower())
-    lacking = [package for package in ("pandas", needed) if needed and importlib.util.find_spec(package) is None]
+    if needed is None:
+        return
+    lacking = [package for package in ("pandas", needed) if importlib.util.find_spec(package) is None]
     if lacking:
         extra = "parquet" if needed == "pyarrow" else "pandas"
         raise ModuleNotFoundError(
