@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments
 from modelcollapse.numeric import real
 from modelcollapse.observables import OBSERVABLES
-from modelcollapse.predict import Prediction
+from modelcollapse.predict import Prediction, of_run
 from modelcollapse.protocols import marks
 from modelcollapse.run import Run
 
@@ -146,7 +146,7 @@ def closed_forms(run: Recorded, name: str) -> list[Prediction]:
     if not isinstance(run, Run) or name not in run.observables:
         return []
     every = dataclasses.replace(run, recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
-    return list(every.predict())
+    return list(of_run(every))
 
 
 def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:
