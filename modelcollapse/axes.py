@@ -28,7 +28,7 @@ Axes = Mapping[str, tuple[Axis, ...]]
 def labelled(source: object) -> tuple[str, tuple[Any, ...]] | None:
     """The dimension whose entries a source has names for, and the names; None if it has none."""
     if isinstance(source, Frame):
-        return "dimension", tuple(source.shape.columns)
+        return "dimension", source.columns.names
     names = source.names if isinstance(source, Law | Table) else None
     # rows have columns, everything else that has names has states
     rows = isinstance(source, Table) and source.points.ndim == 2

@@ -19,6 +19,7 @@ PROGRAMS: dict[str, int] = {
     "sampling/test_lanes.py": 210,
     "sampling/test_multinomial.py": 130,
     "sampling/test_normal.py": 160,
+    "test_adapters.py": 130,
     "test_ancestry.py": 70,
     "test_arguments.py": 80,
     "test_bad_input.py": 70,
