@@ -92,7 +92,8 @@ def draw(whole, petals, exact, floor, chosen):
     right.set_title("petal length alone", fontsize=10)
     for ax in (left, right):
         ax.set(xlabel="generation", ylabel="squared W$_2$ distance from real data (cm$^2$)", ylim=(0, None))
-        ax.legend(frameon=False, fontsize=9)
+        ax.set_xticks(whole.recorded[:: 1 if whole.recorded.size < 10 else 5])
+        ax.legend(frameon=False, fontsize=9, loc="upper left")
     _common.save(figure, "packages_pot", chosen)
     pyplot.close(figure)
 
