@@ -1,4 +1,4 @@
-"""What a build fills in: a README that reads well on a package index, and every field that needs the repository's address.
+"""What a build fills in: a README for a reader on a package index, and every field that needs the repository's address.
 
 The address stands in pyproject.toml, once, under [tool.hatch.metadata.hooks.custom]. While it is empty, nothing that
 needs it is in the wheel or the source distribution.
