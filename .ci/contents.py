@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The wheel holds the tracked files of the two packages and its metadata, and the source distribution holds tracked files alone.
+"""The wheel holds the tracked files of both packages and its metadata, the source distribution tracked files alone.
 
 .ci/contents.py FOLDER     with one wheel and one source distribution, in a checkout
 """
