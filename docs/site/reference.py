@@ -50,6 +50,9 @@ SUBJECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """The pages of the reference, in the order of their contents: title, sentence, modules. The last takes what is left."""
 
+ALIASES = ("ArrayLike", "Carry", "Count", "DTypeLike", "Memory", "Number", "Observe", "One", "Params", "Seed", "Truth")
+"""Types that signatures show by their names, not by what they stand for."""
+
 OUTSIDE = [
     # other libraries: their pages are on other hosts
     (r"py:.*", r"(np|numpy|jax|jnp|jaxlib|optax|scipy|matplotlib|pandas|xarray|torch|transformers|PIL|zarr)(\..*)?"),
@@ -58,6 +61,7 @@ OUTSIDE = [
     (r"py:.*", r"(http|io|logging|multiprocessing|os|pathlib|re|types|typing|threading|string)\..*"),
     # names of types that their modules import for the checker alone, and type variables
     (r"py:(class|data|obj)", r"(.*\.)?[A-Z]"),
+    (r"py:class", "|".join(ALIASES)),
 ]
 
 
