@@ -46,7 +46,8 @@ def page(path):
 
 
 BLOCK = re.compile(
-    r"^```(?:python|\{code-cell\} ipython3(?:\n---\n.*?^---)?)\n(.*?)^```(?:\n+```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL
+    r"^```(?:python|\{code-cell\} ipython3(?:\n---\n.*?^---)?)\n(.*?)^```(?:\n+```text\n(.*?)^```)?",
+    re.MULTILINE | re.DOTALL,
 )
 """Python for a reader, or a cell of a notebook with what it says of its picture."""
 
