@@ -13,7 +13,7 @@ generation sees) and *observables* (what is kept). The everyday names are listed
 
 from typing import TYPE_CHECKING, Any
 
-from modelcollapse import decomposition, families, observables, regimes, sources, text
+from modelcollapse import adapters, decomposition, families, observables, regimes, sources, text
 from modelcollapse.cache import keep_programs
 from modelcollapse.decomposition import decompose
 from modelcollapse.failures import ChainFailure, Interrupted
@@ -40,6 +40,7 @@ __all__ = [
     "Regression",
     "Replace",
     "Run",
+    "adapters",
     "categorical",
     "counts",
     "decompose",

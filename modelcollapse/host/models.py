@@ -353,7 +353,7 @@ class _Chain:
             except (AttributeError, TypeError) as error:
                 if self.state.params.raised is not None:
                     raise
-                kind = type(self.model).__name__
+                kind = type(self.state.params.model).__name__
                 raise ValueError(f"the observable {name!r} cannot be read from a fitted {kind}: {error}") from error
         return out
 
