@@ -18,7 +18,7 @@ from packaging.requirements import Requirement  # matplotlib brings it
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from modelcollapse import cache, processors, provenance
+from modelcollapse import arguments, cache, processors, provenance
 
 NAME = "modelcollapse"
 
@@ -31,9 +31,16 @@ def show_versions(file: TextIO | None = None) -> None:
     file
         Where to print. Default standard output.
 
-    Nothing here raises: a piece that cannot be told is printed with the reason. ``modelcollapse info`` prints the same,
-    and with ``--json`` for machines.
+    A piece that cannot be told is printed with the reason. ``modelcollapse info`` prints the same, and with ``--json``
+    for machines.
+
+    Raises
+    ------
+    TypeError
+        If ``file`` has no method ``write``.
     """
+    if file is not None:
+        arguments.having("file", file, ("write",))
     print(text(environment()), file=sys.stdout if file is None else file)
 
 

@@ -50,17 +50,18 @@ FILE = Argument("file", str)
 """The name of a file; ``-`` and nothing at all may have a meaning of their own."""
 
 
-def whole(least: int, most: int | None = LARGEST) -> Argument:
-    """A type of argument: whole numbers from ``least`` to ``most``."""
-    bounds = f"of at least {least}" if most in (None, LARGEST) else f"from {least} to {most}"
+def whole(least: int | None, most: int | None = LARGEST) -> Argument:
+    """A type of argument: whole numbers from ``least`` to ``most``; with no ``least``, the library has the bounds."""
+    bounds = f" of at least {least}" if most in (None, LARGEST) else f" from {least} to {most}"
+    bounds = "" if least is None else bounds
 
     def parsed(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, got {text!r}") from None
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"must be a whole number{bounds}, got {text!r}") from None
+        if least is not None and value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number{bounds}, got {text!r}")
         if most is not None and value > most:
             raise argparse.ArgumentTypeError(f"must be at most {most}, got {text!r}")
         return value
@@ -68,8 +69,10 @@ def whole(least: int, most: int | None = LARGEST) -> Argument:
     return Argument("whole", parsed)
 
 
-def real(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Argument:
-    """A type of argument: finite numbers from ``low`` (or ``above`` it) to ``high``."""
+def real(low: float = -math.inf, high: float = math.inf, above: bool = False, finite: bool = True) -> Argument:
+    """A type of argument: finite numbers from ``low`` (or ``above`` it) to ``high``; not ``finite``, any number, as the
+    library has the bounds.
+    """
     if math.isfinite(high):
         bounds = f" in {'(' if above else '['}{low:g}, {high:g}]"
     elif math.isfinite(low):
@@ -81,7 +84,11 @@ def real(low: float = -math.inf, high: float = math.inf, above: bool = False) ->
         try:
             value = float(text)
         except ValueError:
+            if not finite:
+                raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
             value = math.nan
+        if not finite:
+            return value
         if not math.isfinite(value) or not low <= value <= high or (above and value == low):
             raise argparse.ArgumentTypeError(f"must be a finite number{bounds}, got {text!r}")
         return value
