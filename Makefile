@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
   JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -c 'import modelcollapse as mc; print(mc.keep_programs() or str())')"
 
-.PHONY: verify test test-all soak lint examples figures bench wheel clean
+.PHONY: verify test test-all soak lint examples figures bench wheel release clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 76
 verify: $(VENV)/installed
@@ -47,6 +47,13 @@ bench: $(VENV)/installed-test
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+# source distribution, and the wheel from it
+release: $(VENV)/installed-release
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/contents.py dist
+
 clean:
 	rm -rf $(VENV) .cache dist build
 
@@ -58,5 +65,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	$(PIP) install --constraint constraints.txt --upgrade pip
+	$(PIP) install --constraint constraints.txt --editable . --group dev
 	touch $@ $(VENV)/installed
+
+$(VENV)/installed-release: $(VENV)/installed-test
+	$(PIP) install --constraint constraints.txt --group release
+	touch $@

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import modelcollapse as mc
 from modelcollapse.__main__ import main
@@ -26,8 +27,12 @@ from modelcollapse_theory import precision
 from modelcollapse_theory._register import THEOREMS
 
 ROOT = Path(__file__).parents[1]
-ALL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK = {"README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/files.md"}
+ALL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+QUICK = {
+    "README.md", "CONTRIBUTING.md", "docs/extending.md", "docs/files.md", "docs/notebooks/how_much_real_data.md",
+    "docs/notebooks/tails_die_first.md", "docs/notebooks/theorem_3_1.md", "docs/start/engineer.md",
+    "docs/start/regimes.md", "docs/start/researcher.md", "docs/start/teacher.md",
+}  # fmt: skip
 """Pages of the default run; the others are slow."""
 NOT_RUN = {
     "docs/devices.md": "it needs several devices or hosts",
@@ -40,11 +45,24 @@ def page(path):
     return path.relative_to(ROOT).as_posix()
 
 
+BLOCK = re.compile(
+    r"^```(?:python|\{code-cell\} ipython3(?:\n---\n.*?^---)?)\n(.*?)^```(?:\n+```text\n(.*?)^```)?",
+    re.MULTILINE | re.DOTALL,
+)
+"""Python for a reader, or a cell of a notebook with what it says of its picture."""
+
+
 def blocks(path):
     """Line, code and shown output (or None) of each Python block, so that a failure points into the page."""
     text = path.read_text(encoding="utf-8")
-    for match in re.finditer(r"^```python\n(.*?)^```(?:\n+```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL):
+    for match in BLOCK.finditer(text):
         yield text[: match.start(1)].count("\n"), match.group(1), match.group(2)
+
+
+@pytest.fixture
+def figures_closed():
+    yield
+    pyplot.close("all")
 
 
 def transcripts(path):
@@ -126,7 +144,7 @@ def run_command(command, capsys):
 
 
 @pytest.mark.parametrize("path", quick_or_slow(PAGES))
-def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch, capsys):
+def test_the_code_and_the_output_of_a_page_are_right(path, tmp_path, monkeypatch, capsys, figures_closed):
     monkeypatch.chdir(tmp_path)
     registry()
     registers = [(register, set(register)) for register in (REGISTRY, THEOREMS, RULES)]

@@ -396,6 +396,11 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == written
     assert main(["report", str(file), "--cite"]) == 0
     assert capsys.readouterr().out == runs.words().cite().bibtex()
+    for also in ([], ["--cite"]):
+        assert main(["report", str(file), "--json", *also]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert [one["key"] for one in content["references"]] == [one.key for one in runs.words().cite()]
+        assert content.get("page") == (None if also else str(tmp_path / "run.html"))
 
 
 @pytest.mark.parametrize(
@@ -404,6 +409,7 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["nothing.npz"], "nothing.npz"),
         (["run.npz", "-o", "no/such/folder/x.html"], "the folder of no/such/folder/x.html does not exist"),
         (["text.npz"], "is not a saved run"),
+        (["run.npz", "-o", "-", "--json"], "choose one"),
     ],
 )
 def test_the_command_says_what_is_wrong(

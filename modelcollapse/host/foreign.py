@@ -29,6 +29,12 @@ class Model(Protocol):
     def sample(self, n: int) -> Any: ...
 
 
+class Adapter:
+    """Base of models that stand for another object, ``inner``, which is what observables see."""
+
+    inner: Any
+
+
 class Fitted:
     """What an observable sees of one fit.
 
@@ -50,7 +56,8 @@ class Fitted:
     """
 
     def __init__(self, model: Any, rows: Rows, draw: Callable[[int], Rows], place: int, points: np.ndarray) -> None:
-        self.model, self.rows, self._draw = model, rows, draw
+        self.model = model.inner if isinstance(model, Adapter) else model
+        self.rows, self._draw = rows, draw
         self.place, self.points = place, points  # of the fit among those of its chain, and its rows as numbers
         self.raised: Exception | None = None  # by the model itself, when it was asked for the sample
         # a mixture of scikit-learn, by the names that its fits have

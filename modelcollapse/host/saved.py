@@ -65,7 +65,7 @@ class Checkpoint:
                 folder = self._folder(chain) / str(place)
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(parents=True)
-                _check(model).save(folder / serial.MODEL)
+                check_saves(model).save(folder / serial.MODEL)
         arrays: dict[str, np.ndarray] = {}
         spec = serial.encode(standing, arrays)
         files.write(
@@ -103,7 +103,7 @@ class Checkpoint:
 
 def load(model: Model, path: Path) -> Model:
     """What the ``load`` of a new ``model`` reads: the model itself, or what it returns."""
-    found = _check(model).load(path)
+    found = check_saves(model).load(path)
     return model if found is None else found
 
 
@@ -112,7 +112,8 @@ def restored(model: Model | serial.SavedModel, new: Callable[[], Model]) -> Mode
     return model.into(lambda path: load(new(), path)) if isinstance(model, serial.SavedModel) else model
 
 
-def _check(model: Model) -> Saves:
+def check_saves(model: Model) -> Saves:
+    """A model that files can hold; TypeError for another."""
     if not isinstance(model, Saves):
         raise TypeError(
             f"a {type(model).__name__} cannot be kept in a file: give its class methods save(path) and load(path), "

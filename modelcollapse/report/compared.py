@@ -14,11 +14,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
-from modelcollapse.names import coordinate
 from modelcollapse.predict import Prediction
 from modelcollapse.predict.prediction import Predictions
 from modelcollapse.run import Run
-from modelcollapse.summary import labelled
 
 FALSE_ALARM = 0.01
 """Probability that a row of a page says "differs" although every theorem holds, as far as means are normal."""
@@ -70,10 +68,9 @@ def entry(run: Run, name: str, index: tuple[int, ...]) -> str:
     """What an entry of an observable is called: by the name of its state or column, where there is one."""
     if not index or run.trace[name].shape[2:] == (1,):
         return ""
-    known = labelled(run.source)
-    if known is not None and len(index) == 1 and run.trace[name].shape[2] == len(known[1]):
-        return str(coordinate(known[1])[index[0]])
-    return ", ".join(map(str, index))
+    axes = run.axes().get(name, ())
+    names = [axis.names for axis in axes] if len(axes) == len(index) else [None] * len(index)
+    return ", ".join(str(i if known is None else known[i]) for i, known in zip(index, names, strict=True))
 
 
 def judge(values: np.ndarray, exact: float, prediction: Prediction, rate: float) -> tuple[str, str]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelcollapse import plot
+from modelcollapse.axes import labelled
 from modelcollapse.names import coordinate
 from modelcollapse.observables import Read
 from modelcollapse.observables.images import Images
 from modelcollapse.predict.prediction import Predictions, shown
 from modelcollapse.report.compared import entry
 from modelcollapse.run import Run
-from modelcollapse.summary import labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from modelcollapse.axes import labelled
 from modelcollapse.families import Population
 from modelcollapse.host.models import FitSample
 from modelcollapse.laws import Law, Table, Tokens
@@ -19,7 +20,6 @@ from modelcollapse.protocols import marks
 from modelcollapse.pytree import PACKAGE
 from modelcollapse.report.markup import escaped, listed
 from modelcollapse.run import Run
-from modelcollapse.summary import labelled
 
 KEPT = 20
 """Observables that are described."""

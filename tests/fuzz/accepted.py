@@ -97,6 +97,9 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
     ("sweep", "retries", "zero"): "a number of times",
     ("sweep", "store", "text, number as text"): "a path",
     ("decompose", "errors", "words"): "names of errors",
+    ("adapters.frames", "columns", "words"): "names of columns",
+    ("adapters.frames", "dtypes", "dict"): "types by column, of none perhaps",
+    ("adapters.frames", "table", "text, number as text"): "the name of a table",
     ("Decomposition.table", "generation", "zero"): "a recorded generation",
     ("Run.save, Run.load, tables.*, datasets.*", "path, folder", "text, number as text"): "a path",
     ("Run.summary", "level", "fraction"): "a level",
@@ -164,7 +167,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "text, nan, inf, -inf, negative, zero, list, list of text, bool, complex, 1e300, 10**30, 2**62, space, accents",
     ): "the name of a file",
     ("command simulate", "--save", "fraction"): "the name of a file",
-    ("command verify", "--json", "*"): "the name of a file, not written with --list",
+    ("command *", "--json", "*"): "the name of a file; standard output where there is none",
     ("command simulate", "--reg-covar", "zero, fraction, 1e300, 10**30, 2**62"): "0 or more",
     ("command simulate", "--bandwidth", "fraction, 1e300, 10**30, 2**62"): "a positive width",
     (
