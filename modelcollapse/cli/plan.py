@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -236,7 +235,7 @@ def add_to(commands: shared.Commands) -> None:
                 _add_fits(parser, settings)
             else:
                 parser.add_argument(*_ALIASES.get(option, (f"--{option}",)), action=_Typed, **settings)
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        shared.add_json(parser)
         parser.set_defaults(precision=64, typed={})
 
 
@@ -253,16 +252,14 @@ def _add_fits(parser: argparse.ArgumentParser, settings: dict[str, Any]) -> None
 
 def run(options: argparse.Namespace) -> int:
     """Print the answer, what it achieves, what its nearest neighbour achieves instead, and under which assumptions."""
+    shared.check_files(json=options.json)
     try:
         answer = QUESTIONS[options.question].answer(options)
     except (ValueError, TypeError) as error:
         raise type(error)(_as_typed(str(error), options)) from error
-    label = _label(options)
-    if options.json:
-        print(json.dumps({"question": options.question, "label": label} | dataclasses.asdict(answer), indent=1))
-    else:
-        question = QUESTIONS[options.question]
-        print(text(label, answer, question.achieved, question.inexact))
+    label, question = _label(options), QUESTIONS[options.question]
+    content = {"question": options.question, "label": label} | dataclasses.asdict(answer)
+    shared.answer(options, content, lambda: print(text(label, answer, question.achieved, question.inexact)))
     return 0
 
 
