@@ -241,7 +241,7 @@ def test_the_calls_in_the_tables_of_regimes_make_them():
     calls = re.findall(r"`(mc\.[^`]+\))`", text)
     given = {"before": mc.Replace(), "after": mc.Accumulate(), "generation": 3, "weights": [[0.6, 0.3], [0.1, 0.8]]}
     made = [eval(call, {"mc": mc, "family": mc.Discrete(), **given}) for call in calls]
-    regimes = {type(one).__name__ for one in made if isinstance(one, protocols.Regime)}
+    regimes = {type(one).__name__ for one in made if isinstance(one, protocols.Regime | protocols.Exchanges)}
     assert {"Replace", "Rewrite", "Switch", "Weighted", "Detected", "Exchange"} < regimes
     assert len(made) >= 14
 
