@@ -150,6 +150,15 @@ def machine() -> str:
     )
 
 
+PICTURE = (
+    "![Horizontal bars on a log axis for eleven kinds of work: how many times the CPU time of the best rival "
+    "exceeds ours, from 2 to nearly 5,000, each with the goal that was set for it.](images/benchmarks.png)\n\n"
+    "*What to see: every bar passes the grey line, where we would be as fast as the best rival; a bar that ends before its\n"
+    "orange mark missed its goal.*"
+)
+"""The figure in the page, with what to see in it."""
+
+
 def write_page(
     results: list[Timed], grown: list[str], begun: list[str], shared: list[str], swept: list[str], seconds: float
 ) -> None:
@@ -171,7 +180,7 @@ Machine: {machine()}. Float32, as JAX starts.
 |---|---|---|---|---|---|---|---|
 {body}
 
-![Ratios to the best rival](images/benchmarks.png)
+{PICTURE}
 
 ## The first result
 

@@ -19,6 +19,7 @@ import pytest
 from matplotlib import pyplot
 
 import modelcollapse as mc
+from modelcollapse import protocols
 from modelcollapse.__main__ import main
 from modelcollapse.claims import registry
 from modelcollapse.predict.registry import RULES
@@ -233,6 +234,16 @@ def test_there_is_code_to_run_and_output_to_compare():
     assert len(list(transcripts(ROOT / "docs/planner.md"))) >= 2
     for name in NOT_RUN:
         assert list(blocks(ROOT / name))
+
+
+def test_the_calls_in_the_tables_of_regimes_make_them():
+    text = (ROOT / "docs/start/regimes.md").read_text("utf-8")
+    calls = re.findall(r"`(mc\.[^`]+\))`", text)
+    given = {"before": mc.Replace(), "after": mc.Accumulate(), "generation": 3, "weights": [[0.6, 0.3], [0.1, 0.8]]}
+    made = [eval(call, {"mc": mc, "family": mc.Discrete(), **given}) for call in calls]
+    regimes = {type(one).__name__ for one in made if isinstance(one, protocols.Regime | protocols.Exchanges)}
+    assert {"Replace", "Rewrite", "Switch", "Weighted", "Detected", "Exchange"} < regimes
+    assert len(made) >= 14
 
 
 def promises(text):
