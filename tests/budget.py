@@ -24,6 +24,7 @@ PROGRAMS: dict[str, int] = {
     "test_bad_input.py": 70,
     "test_benchmarks.py": 150,
     "test_claims.py": 150,
+    "test_cli_outputs.py": 75,
     "test_cli_simulate.py": 150,
     "test_conditional.py": 310,
     "test_data.py": 140,
