@@ -47,6 +47,7 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 
 # Markdown, with formulas between dollars, and notebooks that are executed once for each state of the library
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block", "attrs_inline"]
+myst_dmath_double_inline = True
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 nb_execution_mode = "cache"

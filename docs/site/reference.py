@@ -10,10 +10,13 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import sphinx.util.inspect
 
 PACKAGES = ("modelcollapse", "modelcollapse_theory")
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -57,10 +60,18 @@ OUTSIDE = [
     # other libraries: their pages are on other hosts
     (r"py:.*", r"(np|numpy|jax|jnp|jaxlib|optax|scipy|matplotlib|pandas|xarray|torch|transformers|PIL|zarr)(\..*)?"),
     # the standard library
-    (r"py:.*", r"(abc|argparse|ast|collections|concurrent|contextlib|dataclasses|datetime|enum|fractions|functools)\..*"),
+    (
+        r"py:.*",
+        r"(abc|argparse|ast|collections|concurrent|contextlib|dataclasses|datetime|enum|fractions|functools)\..*",
+    ),
     (r"py:.*", r"(http|io|logging|multiprocessing|os|pathlib|re|types|typing|threading|string)\..*"),
     # names of types that their modules import for the checker alone, and type variables
     (r"py:(class|data|obj)", r"(.*\.)?[A-Z]"),
+    (r"py:class", r"Array|Axes|BaseWatermarkingConfig|Executor|Figure|Path|PreTrainedModel|PreTrainedTokenizerBase"),
+    (
+        r"py:class",
+        r"modelcollapse\.sampling\._.*|Curve|Given|Guard|Key|Recorded|Weights|(.*\.)?Function|shared\.Commands",
+    ),
     (r"py:class", "|".join(ALIASES)),
 ]
 
@@ -206,6 +217,26 @@ def not_skipped(app: Any, what: str, name: str, value: object, skip: bool, optio
     return None
 
 
+def plain(app: Any, what: str, name: str, value: object, options: Any, lines: list[str]) -> None:
+    """Docstrings are prose with formulas: a bar is a bar, and what stands before a colon is no type.
+
+    Before napoleon reads them: it would take the words before the first colon for the type of an attribute.
+    """
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "")
+    text = "\n".join(lines)
+    kept = r"``.*?``|:[a-z:]+:`.*?`|`[^`]*`|^ *\.\. .*$|^(?:    |>>>).*$"
+    pieces = re.split(f"({kept})", text, flags=re.MULTILINE | re.DOTALL)
+    text = "".join(piece if i % 2 else piece.replace("|", "\\|") for i, piece in enumerate(pieces))
+    lines[:] = text.split("\n")
+
+
+def named(alias: sphinx.util.inspect.TypeAliasForwardRef, name: str) -> None:
+    """A type that is shown by its name, within another too: Sphinx prints ``tuple[TypeAliasForwardRef('Count')]``."""
+    alias.name = alias.__name__ = alias.__qualname__ = name
+    alias.__module__ = "builtins"
+
+
 def described(app: Any, what: str, name: str, value: object, options: Any, lines: list[str]) -> None:
     """Say which protocol declares a method that has no docstring."""
     if what not in ("method", "property") or any(lines):
@@ -224,4 +255,6 @@ def setup(app: Any) -> None:
     """Write the pages before Sphinx looks for them."""
     app.connect("builder-inited", write)
     app.connect("autodoc-skip-member", not_skipped)
+    app.connect("autodoc-process-docstring", plain, priority=100)
     app.connect("autodoc-process-docstring", described)
+    sphinx.util.inspect.TypeAliasForwardRef.__init__ = named
