@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
   JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -c 'import modelcollapse as mc; print(mc.keep_programs() or str())')"
 
-.PHONY: verify test test-all soak lint examples figures bench wheel clean
+.PHONY: verify test test-all soak lint examples figures bench wheel docs clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 76
 verify: $(VENV)/installed
@@ -44,6 +44,10 @@ figures: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py
 
+# the pages, into build/docs; needs node and npm for the formulas
+docs: $(VENV)/installed-docs
+	$(BIN)/python docs/site/build.py
+
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
@@ -56,6 +60,10 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
+	touch $@ $(VENV)/installed
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --constraint constraints.txt --upgrade pip

@@ -1,4 +1,4 @@
-"""The stylesheet and the fonts of the formulas are of the version of KaTeX that writes them, and come with the pages."""
+"""Stylesheet and fonts of the formulas are of the version of KaTeX that writes them, and come with the pages."""
 
 from __future__ import annotations
 

@@ -188,24 +188,27 @@ def write(app: Any) -> None:
 
 @functools.cache
 def declared() -> dict[str, list[type]]:
-    """Protocols of the packages by the names of their methods."""
+    """Protocols of the packages by the names of what they declare."""
     found: dict[str, list[type]] = {}
     for name in public_modules():
         for value in vars(importlib.import_module(name)).values():
             if inspect.isclass(value) and getattr(value, "_is_protocol", False) and value.__module__ == name:
-                for method in vars(value):
-                    if not method.startswith("_"):
-                        found.setdefault(method, []).append(value)
+                for member in members(value):
+                    found.setdefault(member, []).append(value)
     return found
+
+
+def members(protocol: type) -> list[str]:
+    """Public names of the methods and attributes that a protocol declares."""
+    return [
+        name for name in {**vars(protocol), **vars(protocol).get("__annotations__", {})} if not name.startswith("_")
+    ]
 
 
 def seam(owner: type, method: str) -> type | None:
     """The protocol that declares a method of a class: the largest of those whose names the class has."""
-
-    def members(protocol: type) -> list[str]:
-        return [name for name in vars(protocol) if not name.startswith("_")]
-
-    fitting = [p for p in declared().get(method, ()) if all(name in dir(owner) for name in members(p)) and p != owner]
+    has = {*dir(owner), *vars(owner).get("__annotations__", {})}
+    fitting = [p for p in declared().get(method, ()) if all(name in has for name in members(p)) and p != owner]
     return max(fitting, key=lambda p: len(members(p)), default=None)
 
 
