@@ -109,6 +109,7 @@ function curvesOptions({ curve, generations, shown }, paint) {
     else if (!entry.fill) series.push(line(entry.stroke, entry.width, entry.dash));
   }
   return {
+    height: 260 * s,
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     padding: [10 * s, 14 * s, 0, 0],
@@ -163,6 +164,7 @@ function barsOptions({ answer, real, shown, log }, paint, width) {
   const floor = Math.min(...all.filter((x) => x > 0)) / 3;
   const bar = (factor, more) => ({ paths: uPlot.paths.bars({ size: [factor, 90 * s] }), points: { show: false }, ...more });
   return {
+    height: (turned ? 280 : 230) * s,
     legend: { show: false },
     cursor: { show: false },
     padding: [10 * s, 8 * s, 0, 0],
@@ -176,7 +178,7 @@ function barsOptions({ answer, real, shown, log }, paint, width) {
         grid: { show: false },
         splits: () => names.map((_, i) => i).filter((i) => i % step === 0),
         values: (_, splits) => splits.map((i) => names[i]),
-        rotate: turned ? -45 : 0,
+        rotate: turned ? 45 : 0,
         size: s * (turned ? 16 + Math.min(longest, 106) * 0.72 : 26),
       }),
       valueAxis(log ? "probability (log scale)" : "probability", paint),
@@ -209,8 +211,8 @@ function crosses(u, law, real, paint) {
 
 // a chart in an element of the page, made again only where its form has changed
 class Chart {
-  constructor(host, options, data, height) {
-    Object.assign(this, { host, options, data, height, plot: null, form: "", what: null });
+  constructor(host, options, data) {
+    Object.assign(this, { host, options, data, plot: null, form: "", what: null });
     new ResizeObserver(() => this.what && this.show(this.what)).observe(host);
   }
 
@@ -228,7 +230,7 @@ class Chart {
     this.plot?.destroy();
     // functions of the options ask for what is shown now
     const lasting = { ...what, shown: () => this.what.shown() };
-    this.plot = new uPlot({ width, height: this.height, ...this.options(lasting, paint, width) }, this.data(what), this.host);
+    this.plot = new uPlot({ width, ...this.options(lasting, paint, width) }, this.data(what), this.host);
     this.plot.over.addEventListener("click", () => this.plot.cursor.idx !== null && this.what.onPick?.(this.plot.cursor.idx));
   }
 
@@ -249,13 +251,13 @@ const WIDTH = 960;
 const RATIO = 2;
 
 // a chart by itself, as a canvas of WIDTH * RATIO device pixels
-async function drawn(options, data, what, height) {
+async function drawn(options, data, what) {
   const scale = RATIO / (uPlot.pxRatio || 1);
   const host = element("div", { class: "offstage", "aria-hidden": "true" });
   document.body.append(host);
   const paint = look(scale);
   const width = WIDTH * scale;
-  const plot = new uPlot({ width, height: height * scale, ...options(what, paint, width) }, data(what), host);
+  const plot = new uPlot({ width, ...options(what, paint, width) }, data(what), host);
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const copy = element("canvas", { width: plot.ctx.canvas.width, height: plot.ctx.canvas.height });
   copy.getContext("2d").drawImage(plot.ctx.canvas, 0, 0);
@@ -317,7 +319,7 @@ async function picture(setting, parts) {
         }
         y += 24;
       }
-      put(part.said, 13, "normal", paint.soft);
+      if (part.said) put(part.said, 13, "normal", paint.soft);
     }
     return y + margin;
   };

@@ -5,7 +5,7 @@ const benches = {};
 
 // ---- categories
 
-const bars = new Chart($("bars"), barsOptions, barsData, 230);
+const bars = new Chart($("bars"), barsOptions, barsData);
 
 // the real law on the states of an answer, which puts rare ones together where there are many
 function realLaw(answer, { states, weights }) {
@@ -73,7 +73,7 @@ function makeLaws(start) {
       title: $("bars-caption").textContent,
       said: $("bars-said").textContent,
       legend: LEGEND.bars(look()),
-      canvas: await drawn(barsOptions, barsData, bars.what, 300),
+      canvas: await drawn(barsOptions, barsData, bars.what),
     };
     saveFile("model-collapse.png", await picture(settingSentence(bench), [part, await bench.curvePart()]));
   });
@@ -92,7 +92,7 @@ function settingSentence(bench) {
   found.push(`sample size ${bench.value("size")}`);
   if (text) found.push(`order ${bench.value("order")}`);
   else if (bench.value("temperature") !== 1) found.push(`temperature ${written(bench.value("temperature"))}`);
-  return `${found.join(", ")}.`;
+  return `${found.join(", ")}. modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}.`;
 }
 
 // ---- own data

@@ -93,7 +93,7 @@ class Bench {
     this.shown = new Slider(`${prefix}-shown`, range(0, preset.generations));
     this.shown.value = preset.generations;
     at("seed").value = preset.seed;
-    this.chart = new Chart(at("curves"), curvesOptions, curvesData, 260);
+    this.chart = new Chart(at("curves"), curvesOptions, curvesData);
     this.form.addEventListener("input", (event) => event.target.dataset.key && this.changed());
     at("again").addEventListener("click", () => {
       at("seed").value = (at("seed").valueAsNumber || 0) + 1;
@@ -243,7 +243,7 @@ class Bench {
       title: `${this.curve.label} of ${library.start.chains} chains`,
       said: `${this.at("curves-said").textContent} ${this.at("theorem").textContent}`,
       legend: LEGEND.curves(this.curve, look()),
-      canvas: await drawn(curvesOptions, curvesData, what, 330),
+      canvas: await drawn(curvesOptions, curvesData, what),
     };
   }
 }
