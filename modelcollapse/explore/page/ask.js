@@ -79,7 +79,7 @@ const library = {
     } catch {
       throw new Broken("The library does not answer. Is the command modelcollapse explore still running?");
     }
-    if (answer.status === 403) throw new Broken("This address has no token, or an old one. Open the address that modelcollapse explore printed.");
+    if (answer.status === 403) throw new Broken("This address has no token, or a wrong one. Open the address that modelcollapse explore printed.");
     if (answer.status === 413) throw new Refused("That is more than this page takes.");
     const found = await answer.json().catch(() => null);
     if (!answer.ok || found === null) throw new Broken(`The library could not answer (HTTP ${answer.status}). The command's own window says why.`);

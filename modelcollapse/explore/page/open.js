@@ -189,15 +189,15 @@ function blankControl({ name, label, kind, low, high, choices, optional, default
   }
   if (kind === "choices") {
     const boxes = choices.map((choice) => element("input", { type: "checkbox", value: choice, checked: preset?.includes(choice) }));
-    blanks.set(name, () => boxes.filter((box) => box.checked).map((box) => box.value));
+    blanks.set(name, () => choices.filter((_, i) => boxes[i].checked));
     const inner = boxes.map((box) => element("label", {}, box, ` ${box.value}`));
     return element("span", { class: "blank", role: "group", "aria-label": label }, ...inner);
   }
   if (kind === "choice") {
     const select = element("select", { "aria-label": label });
-    const offered = choices.map((choice) => ({ name: choice, label: choice }));
-    fillSelect(select, optional ? [{ name: "", label: "(none)" }, ...offered] : offered, preset ?? "");
-    blanks.set(name, () => select.value || null);
+    const offered = choices.map((choice) => ({ name: String(choice), label: String(choice) }));
+    fillSelect(select, optional ? [{ name: "", label: "(none)" }, ...offered] : offered, String(preset ?? ""));
+    blanks.set(name, () => choices.find((choice) => String(choice) === select.value) ?? null);
     return select;
   }
   const step = kind === "whole" ? 1 : "any";
@@ -228,7 +228,7 @@ async function askPlanner(event) {
       element("p", { class: "answer" }, found.answer),
       element("ul", {}, ...(found.details ?? []).map((line) => element("li", {}, line))),
       element("p", {}, `Theorem: ${found.theorem}.`),
-      element("pre", { tabindex: 0, role: "region", "aria-label": "The same on the command line" }, found.command),
+      element("pre", { tabindex: 0, role: "region", "aria-label": "The same without this page" }, found.command),
     );
     if (!found.details?.length) $("answer").querySelector("ul").remove();
     $("copy-command").hidden = !found.command;
@@ -295,6 +295,7 @@ async function openPage() {
   }
   const { start, live } = library;
   $("version").textContent = start.version;
+  $("foot").hidden = false;
   benches.laws = makeLaws(start);
   benches.text = makeText(start);
   wireRest();
