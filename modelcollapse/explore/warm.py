@@ -65,12 +65,14 @@ class Warmer:
         """The next setting to run, once it is quiet; None at the end."""
         with self._changed:
             while not self._over:
-                quiet = not self._busy and not self._changed.wait(QUIET)
-                wanted = self._wanted() if quiet and not self._busy and not self._over else None
-                if wanted is not None:
-                    self._done.add(program(wanted))
-                    return wanted
-                if quiet and not self._over:
+                # each turn waits, so that the lock is free for those who ask
+                if self._busy:
+                    self._changed.wait()
+                elif not self._changed.wait(QUIET) and not self._busy and not self._over:
+                    wanted = self._wanted()
+                    if wanted is not None:
+                        self._done.add(program(wanted))
+                        return wanted
                     self._changed.wait()
         return None
 
