@@ -1,4 +1,4 @@
-"""The command line: ``modelcollapse verify``, ``modelcollapse plan`` and ``modelcollapse simulate``."""
+"""The command line: ``modelcollapse verify``, ``plan``, ``simulate`` and ``explore``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import jax
 
 import modelcollapse
 from modelcollapse.cache import keep_programs
+from modelcollapse.cli import explore, plan, simulate, verify
 from modelcollapse.cli import options as shared
-from modelcollapse.cli import plan, simulate, verify
 
 USAGE = 2
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {modelcollapse.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verify, plan, simulate):
+    for command in (verify, plan, simulate, explore):
         command.add_to(commands)
     return parser
 

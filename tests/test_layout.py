@@ -30,7 +30,7 @@ ANY = 150
 """Arguments annotated ``Any``."""
 
 # who may import the theory
-SEES_THEORY = ("predict", "verify", "claims", "inference", "cli")
+SEES_THEORY = ("predict", "verify", "claims", "inference", "planner", "cli")
 # what only some may import: the engine is the run's, and the content of the claims belongs to those who run them
 ONLY = {"engine": ("engine", "run"), "claims": ("claims", "cli", "checks")}
 

@@ -15,8 +15,6 @@ from typing import TextIO, TypeAlias
 from modelcollapse.arguments import LARGEST
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-MOST_STATES = 10**7
-"""The most states of a law that the command line makes by itself."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}
 SYMBOLS |= {"‘": "'", "’": "'", "“": '"', "”": '"'}
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from modelcollapse.arguments import MOST_STATES
 from modelcollapse.cli import choices
 from modelcollapse.cli import options as shared
 from modelcollapse.failures import ChainFailure
@@ -73,7 +74,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     help = "a law on states 0, 1, ... (weights are normalised)"
     add("--probabilities", type=numbers(), metavar="P,P,...", help=help)
     help = "a law on K states, p_i proportional to 1/i (default of discrete: 10)"
-    add("--zipf", type=shared.whole(1, shared.MOST_STATES), metavar="K", help=help)
+    add("--zipf", type=shared.whole(1, MOST_STATES), metavar="K", help=help)
     add("--words", nargs="?", const="", metavar="FILE", help="word frequencies of a text (default: Python's own help)")
     form = "MEAN,VARIANCE"
     help = "a normal law in one dimension (default of gaussian, gmm, kde: 0,1); write --normal=-1,4 for a negative mean"
