@@ -55,6 +55,7 @@ nb_execution_cache_path = str(notebooks.kept(ROOT))
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what libraries say about the machine that builds
 
 # the reference: each object once, where it is defined
 autodoc_default_options = {"members": True, "ignore-module-all": True, "member-order": "bysource"}
