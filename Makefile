@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
   JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -c 'import modelcollapse as mc; print(mc.keep_programs() or str())')"
 
-.PHONY: verify test test-all test-browser soak lint examples figures bench wheel docs clean
+.PHONY: verify test test-all test-browser soak lint examples figures bench wheel docs release clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 76
 verify: $(VENV)/installed
@@ -55,6 +55,13 @@ docs: $(VENV)/installed-docs
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+# source distribution, and the wheel from it
+release: $(VENV)/installed-release
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/contents.py dist
+
 clean:
 	rm -rf $(VENV) .cache dist build
 
@@ -73,3 +80,7 @@ $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --constraint constraints.txt --upgrade pip
 	$(PIP) install --constraint constraints.txt --editable . --group dev
 	touch $@ $(VENV)/installed
+
+$(VENV)/installed-release: $(VENV)/installed-test
+	$(PIP) install --constraint constraints.txt --group release
+	touch $@
