@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import links
+import notebooks
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -54,12 +55,30 @@ def sphinx(builder: str, output: Path) -> None:
         sys.exit(f"docs: {builder} failed")
 
 
+def explorer() -> None:
+    """The page of `modelcollapse explore` beside the others, on tables that the library writes once for each state."""
+    page, folder = ROOT / "modelcollapse" / "explore" / "page", PAGES / "explore"
+    tables = notebooks.kept(ROOT) / "tables.json"
+    if not tables.exists():
+        tables.parent.mkdir(parents=True, exist_ok=True)
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "theory")])
+        command = [sys.executable, "-m", "modelcollapse.explore.tables", str(tables)]
+        if subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=False).returncode:
+            sys.exit("docs: the tables of the explorer could not be written")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(page, folder)
+    (folder / "page.html").rename(folder / "index.html")
+    shutil.copy(tables, folder)
+
+
 def main(builders: list[str]) -> None:
-    """Every step, with the time that it took."""
+    """Every step with the time that it took."""
     need_node()
     for builder in builders:
         begun, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        if builder == "links":
+        if builder == "explorer":
+            explorer()
+        elif builder == "links":
             wrong = links.wrong(PAGES)
             print("\n".join(wrong), end="\n" if wrong else "")
             if wrong:
@@ -73,4 +92,4 @@ def main(builders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["html", "doctest", "coverage", "links"])
+    main(sys.argv[1:] or ["html", "explorer", "doctest", "coverage", "links"])

@@ -46,6 +46,7 @@ class Explorer:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What can be asked."""
         return tuple(self._answers)
 
     def begin(self) -> None:

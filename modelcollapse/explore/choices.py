@@ -40,6 +40,7 @@ class Choice(NamedTuple):
     code: Callable[[float], str]
 
     def described(self) -> dict[str, object]:
+        """As the page reads it."""
         return {"name": self.name, "label": self.label, "words": self.words, "share": self.shared}
 
 

@@ -73,6 +73,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def port(self) -> int:
+        """The port that it listens on."""
         return int(self.server_address[1])
 
     @property
@@ -81,9 +82,11 @@ class Server(ThreadingHTTPServer):
         return f"http://{HOST}:{self.port}/?token={self.token}"
 
     def hosts(self) -> set[str]:
+        """What a request may name as its Host."""
         return {f"{name}:{self.port}" for name in (HOST, "localhost")}
 
     def knows(self, token: str) -> bool:
+        """Whether a token is the one of the address, in a time that does not depend on it."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
 

@@ -39,6 +39,7 @@ class Weights:
 
     @staticmethod
     def checked(states: Iterable[str], weights: Iterable[float]) -> Weights:
+        """States and weights of a request, or a ValueError that says what is wrong."""
         names = arguments.texts("states", states)
         found = arguments.array("weights", list(weights), ndim=1, low=0.0)
         if len(names) != found.size:
@@ -83,6 +84,7 @@ class Weights:
         return tuple(sorted(order[: max(held, 1)].tolist()))
 
     def source(self) -> Law:
+        """The law that they are, with names."""
         named = dict(zip(self.states, self.weights, strict=True))
         return sources.counts(named) if self.whole else sources.categorical(named, normalise=True)
 
@@ -119,9 +121,11 @@ class Setting:
 
     @property
     def choice(self) -> choices.Choice:
+        """The regime as the page knows it."""
         return choices.REGIMES[self.regime]
 
     def family(self) -> Family:
+        """Frequencies, sampled at the temperature."""
         model = families.Discrete()
         return model if self.temperature == 1 else families.Tempered(model, self.temperature)
 

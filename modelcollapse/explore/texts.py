@@ -108,6 +108,7 @@ class Setting:
         )
 
     def rule(self) -> Regime:
+        """The regime of the library."""
         return regimes.Replace() if self.regime == "replace" else regimes.Rewrite(self.share)
 
     def material(self) -> Material:
