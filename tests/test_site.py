@@ -57,6 +57,26 @@ def test_a_page_that_is_left_out_or_named_twice_is_seen(tmp_path):
     assert astray(tmp_path) == ["docs/moved.md", "docs/stray.md", "docs/concepts.md"]
 
 
+def test_a_dead_link_and_a_request_to_another_host_are_seen(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs/site"))
+    links = importlib.import_module("links")
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#there">1</a><a href="b.html#gone">2</a><a href="c.html">3</a><a href="https://elsewhere.invalid">4</a>'
+        '<img src="https://elsewhere.invalid/i.png"><script src="b.html"></script><a href="#here" id="here">5</a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="there">')
+    (tmp_path / "s.css").write_text(
+        "@font-face { src: url(f.woff2) } i { background: url('//elsewhere.invalid/i.png') }"
+    )
+    assert links.wrong(tmp_path) == [
+        "a.html: b.html#gone has no such anchor",
+        "a.html: c.html is not there",
+        "a.html loads https://elsewhere.invalid/i.png from another host",
+        "s.css: f.woff2 is not there",
+        "s.css loads //elsewhere.invalid/i.png from another host",
+    ]
+
+
 def subjects():
     """The table of the pages of the reference, read as it stands: the module needs Sphinx."""
     tree = ast.parse((ROOT / "docs/site/reference.py").read_text("utf-8"))

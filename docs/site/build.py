@@ -48,7 +48,7 @@ def need_node() -> None:
 
 def sphinx(builder: str, output: Path) -> None:
     """One builder of Sphinx, on what the ones before it have read. Warnings are errors."""
-    environment = os.environ | {"NPROC": "1", "PYTHONWARNINGS": "ignore::RuntimeWarning"}
+    environment = notebooks.programs(ROOT) | {"NPROC": "1", "PYTHONWARNINGS": "ignore::RuntimeWarning"}
     command = [sys.executable, "-m", "sphinx", "--builder", builder, "--conf-dir", str(HERE), "--nitpicky"]
     command += ["--fail-on-warning", "--quiet", "--doctree-dir", str(BUILD / "doctrees"), str(ROOT), str(output)]
     if subprocess.run(command, env=environment, check=False).returncode:
@@ -63,7 +63,7 @@ def explorer() -> None:
         tables.parent.mkdir(parents=True, exist_ok=True)
         paths = os.pathsep.join([str(ROOT), str(ROOT / "theory")])
         command = [sys.executable, "-m", "modelcollapse.explore.tables", str(tables)]
-        if subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=False).returncode:
+        if subprocess.run(command, env=notebooks.programs(ROOT) | {"PYTHONPATH": paths}, check=False).returncode:
             sys.exit("docs: the tables of the explorer could not be written")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(page, folder)
