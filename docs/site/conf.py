@@ -43,7 +43,8 @@ root_doc = "docs/index"
 include_patterns = ["docs/**", "theory/README.md", "theory/derivations/*.md", "examples/README.md", "tests/README.md"]
 include_patterns += ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 exclude_patterns = ["**/.*", ".*", "build", "dist", "benchmarks", "modelcollapse", "docs/site", "**/__pycache__"]
-suppress_warnings = ["mystnb.unknown_mime_type"]
+# a name in a signature that two modules define, and that neither of them gives the other
+suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
 # Markdown, with formulas between dollars, and notebooks that are executed once for each state of the library
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block", "attrs_inline"]
@@ -64,7 +65,8 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 add_module_names = False
-napoleon_use_ivar = True
+# a list, as parameters are: the fields of a class have entries of their own
+napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_param = False
 napoleon_use_rtype = False
 autodoc_type_aliases = {name: name for name in reference.ALIASES}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sphinx.util.inspect
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 PACKAGES = ("modelcollapse", "modelcollapse_theory")
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -73,6 +74,7 @@ OUTSIDE = [
         r"modelcollapse\.sampling\._.*|Curve|Given|Guard|Key|Recorded|Weights|(.*\.)?Function|shared\.Commands",
     ),
     (r"py:class", "|".join(ALIASES)),
+    (r"py:class", r"text\.Words|(.*\.)?(Function|Commands)|(tuple|dict)\[.*"),
 ]
 
 
@@ -221,17 +223,18 @@ def not_skipped(app: Any, what: str, name: str, value: object, skip: bool, optio
 
 
 def plain(app: Any, what: str, name: str, value: object, options: Any, lines: list[str]) -> None:
-    """Docstrings are prose with formulas: a bar is a bar, and what stands before a colon is no type.
-
-    Before napoleon reads them: it would take the words before the first colon for the type of an attribute.
-    """
-    if what in ("attribute", "data", "property"):
-        lines.insert(0, "")
+    """Docstrings are prose with formulas, where a bar is a bar: ``|x|`` asks for no substitution."""
     text = "\n".join(lines)
     kept = r"``.*?``|:[a-z:]+:`.*?`|`[^`]*`|^ *\.\. .*$|^(?:    |>>>).*$"
     pieces = re.split(f"({kept})", text, flags=re.MULTILINE | re.DOTALL)
     text = "".join(piece if i % 2 else piece.replace("|", "\\|") for i, piece in enumerate(pieces))
     lines[:] = text.split("\n")
+
+
+def untyped(docstring: GoogleDocstring) -> tuple[str, list[str]]:
+    """The docstring of an attribute is a sentence: napoleon takes what stands before its first colon for a type."""
+    rest = docstring._dedent(docstring._consume_to_end())
+    return "", docstring.__class__(rest, docstring._config).lines()
 
 
 def named(alias: sphinx.util.inspect.TypeAliasForwardRef, name: str) -> None:
@@ -261,3 +264,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", plain, priority=100)
     app.connect("autodoc-process-docstring", described)
     sphinx.util.inspect.TypeAliasForwardRef.__init__ = named
+    GoogleDocstring._consume_inline_attribute = untyped
