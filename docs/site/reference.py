@@ -121,8 +121,7 @@ def homes() -> dict[tuple[str, str], tuple[str, str]]:
 def first_sentence(value: object) -> str:
     """Of a docstring."""
     line = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
-    end = line.find(". ")
-    return line if end < 0 else line[: end + 1]
+    return re.split(r"(?<=[^ ]\.) (?=[A-Z`])", line)[0]
 
 
 def heading(text: str) -> str:
