@@ -67,7 +67,6 @@ def explorer() -> None:
             sys.exit("docs: the tables of the explorer could not be written")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(page, folder)
-    (folder / "page.html").rename(folder / "index.html")
     shutil.copy(tables, folder)
 
 
