@@ -103,9 +103,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/":
             given = urllib.parse.parse_qs(query).get("token", [""])[0]
             if not self.server.knows(given):
-                return self._fail(
-                    HTTPStatus.FORBIDDEN, "open the whole address that the command printed, token included"
-                )
+                # the page holds no secret; what it asks for is refused, and it says what to do
+                return self._send(HTTPStatus.FORBIDDEN, self.server.page["page.html"], KINDS[".html"])
             path = "/page.html"
         name = path[1:]
         if name not in self.server.page:

@@ -11,6 +11,8 @@ const { chromium } = load("playwright-core");
 const axe = load("axe-core");
 
 export const shots = SHOTS;
+// milliseconds for one answer: a program may have to be compiled on a busy machine
+const WAIT = 40_000;
 
 export function browser() {
   const flags = ["gpu", "quic", "background-networking", "component-update", "sync", "dev-shm-usage"].map((flag) => `--disable-${flag}`);
@@ -45,6 +47,7 @@ function end(command) {
 export async function open(running, address, options = {}) {
   const context = await running.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(WAIT);
   page.requests = [];
   page.complaints = [];
   page.on("request", (request) => page.requests.push(request.url()));
@@ -55,7 +58,7 @@ export async function open(running, address, options = {}) {
 }
 
 export async function settled(page) {
-  await page.waitForFunction(() => !library.running && library.waiting.size === 0);
+  await page.waitForFunction(() => library.start && !library.running && library.waiting.size === 0);
 }
 
 // what does while the next answer of api/name is awaited: that answer

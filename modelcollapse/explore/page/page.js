@@ -187,11 +187,12 @@ class Bench {
     const shown = this.shown.value;
     const law = this.showGeneration(this.answer, shown) ?? "";
     this.chart.redraw();
-    const sentence = curveSentence(this.curve, this.answer.generations, shown);
-    this.at("curves-said").textContent = sentence;
+    const generation = `Generation ${this.answer.generations[shown]}.`;
+    const sentence = curveSentence(this.curve, shown);
+    this.at("curves-said").textContent = `${generation} ${sentence}`;
     this.showTables();
     if (!this.playing) {
-      say(`${law} ${sentence}`.trim());
+      say(`${law || generation} ${sentence}`);
       remember();
     }
   }

@@ -33,10 +33,10 @@ function curveName(curve) {
   return curve.unit ? `${curve.label} (${curve.unit})` : curve.label;
 }
 
-function curveSentence(curve, generations, shown) {
+function curveSentence(curve, shown) {
   const at = (values) => written(values[shown]);
   const exact = curve.exact ? `, ${exactName(curve.exact)} ${at(curve.exact.values)}` : "";
-  return `Generation ${generations[shown]}: ${curve.label.toLowerCase()} has median ${at(curve.median)}, ` +
+  return `${curve.label}: median ${at(curve.median)}, ` +
     `${library.start.band * 100}% of chains between ${at(curve.low)} and ${at(curve.high)}, mean ${at(curve.mean)}${exact}.`;
 }
 
