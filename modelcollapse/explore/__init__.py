@@ -37,7 +37,7 @@ each
     line that gives the same.
 ``text`` ``{text, order, size, regime, share, generations, seed}``
     ``text`` is ``{name: NAME}`` or ``{own: "..."}``. ``{generations, texts, curves: {perplexity, loss, words, ngrams},
-    words_real, call, seconds, said}`` with curves as above and one text for each generation.
+    call, seconds, said}`` with curves as above and one text for each generation.
 
 Where the page finds ``tables.json`` beside itself, that is ``{start, answers: {KEY: answer of simulate}, texts: {KEY:
 answer of text}}``; in ``start``, ``live`` is false and the lists hold what there are answers for. A key is

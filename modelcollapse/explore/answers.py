@@ -64,7 +64,8 @@ class Explorer:
             with self._lock, self._warmer.paused():
                 return self._answers[name](asked)
         except REFUSED as error:
-            raise Refusal({"refused": str(error)}) from error
+            found = {"columns": error.columns} if isinstance(error, own.SeveralColumns) else {}
+            raise Refusal({"refused": str(error)} | found) from error
 
     def _start(self, asked: Body) -> dict[str, Any]:
         fields(asked)

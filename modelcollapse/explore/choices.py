@@ -153,9 +153,9 @@ def presets() -> dict[str, Preset]:
     }  # fmt: skip
 
 
-def ladder(choice: Choice) -> tuple[float, ...]:
-    """The shares that a regime may have."""
-    return SHARES if choice.shared else (0.0,)
+def ladder(choice: Choice, shares: tuple[float, ...] = SHARES) -> tuple[float, ...]:
+    """The shares that a regime may have: one stands for all where it has none."""
+    return shares if choice.shared else (0.0,)
 
 
 DEFAULT = {

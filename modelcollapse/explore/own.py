@@ -6,11 +6,11 @@ import collections
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from modelcollapse import arguments, datasets
+from modelcollapse import arguments, datasets, tables
 from modelcollapse.explore import choices
 from modelcollapse.explore.settings import Weights
 
@@ -18,8 +18,17 @@ KINDS = ("counts", "words", "csv")
 OTHERS = "all other words"
 FILE = "the table"
 """What a message calls pasted text, which has no file."""
-_NUMBERS = re.compile(r"\s*\d+(?:\s*[,;\s]\s*\d+)+\s*")
-_NAMED = re.compile(r"[^\S\n]*[:=][^\S\n]*(?=\d+[^\S\n]*$)", re.MULTILINE)
+_NUMBERS = re.compile(r"\d+(?:[^\S\n]*[,;\s][^\S\n]*\d+)+")
+_NAMED = re.compile(r"(?P<name>.*?\S)[^\S\n]*[\s,;:=|][^\S\n]*(?P<count>\d+)")
+"""A line with a state and its count, whatever stands between."""
+
+
+class SeveralColumns(ValueError):
+    """A table of which one column has to be chosen."""
+
+    def __init__(self, message: str, columns: list[str]) -> None:
+        super().__init__(message)
+        self.columns = columns
 
 
 def read(text: str, kind: str, column: str | None = None) -> dict[str, Any]:
@@ -27,6 +36,8 @@ def read(text: str, kind: str, column: str | None = None) -> dict[str, Any]:
     arguments.choice("kind", kind, KINDS)
     if not arguments.text("text", text).strip():
         raise ValueError("text is empty: paste some counts, a text or a table")
+    if re.search("[\ud800-\udfff]", text):
+        raise ValueError("text has half a character in it (a lone surrogate)")
     if column is not None and kind != "csv":
         raise ValueError(f"column is for a table, not for {kind}")
     found, said = {"counts": _counts, "words": _words, "csv": lambda text: _table(text, column)}[kind](text)
@@ -35,11 +46,21 @@ def read(text: str, kind: str, column: str | None = None) -> dict[str, Any]:
 
 
 def _counts(text: str) -> tuple[Mapping[Any, int], str]:
-    if _NUMBERS.fullmatch(text) and "\n" not in text.strip():
-        found = dict(enumerate(map(int, re.findall(r"\d+", text)), 1))
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    named = [_NAMED.fullmatch(line) for line in lines]
+    if len(lines) == 1 and _NUMBERS.fullmatch(lines[0]):
+        found = dict(enumerate(map(int, re.findall(r"\d+", lines[0])), 1))
+    elif all(named):
+        rows = ["{}\t{}".format(_quoted(line["name"]), line["count"]) for line in named if line]
+        found = dict(_file("state\tcount\n" + "\n".join(rows), datasets.read_counts))
     else:
-        found = dict(_file(_NAMED.sub("\t", text), lambda path: datasets.read_counts(path)))
+        found = dict(_file(text, datasets.read_counts))
     return found, f"Read {len(found)} states and {sum(found.values()):,} items of them."
+
+
+def _quoted(name: str) -> str:
+    name = name.removeprefix('"').removesuffix('"') if len(name) > 1 and name[0] == name[-1] == '"' else name
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _words(text: str) -> tuple[Mapping[Any, int], str]:
@@ -54,7 +75,10 @@ def _words(text: str) -> tuple[Mapping[Any, int], str]:
 
 
 def _table(text: str, column: str | None) -> tuple[Mapping[Any, int], str]:
-    columns = None if column is None else [column]
+    columns = None if column is None else [arguments.text("column", column)]
+    names = _file(text, lambda path: tables.read(path, columns, None, None)).names
+    if len(names) > 1:
+        raise SeveralColumns(f"{FILE} has {len(names)} columns: choose the one with the states", list(names))
     states = _file(text, lambda path: datasets.read_states(path, columns))
     seen = collections.Counter(states)
     if len(seen) > choices.STATES:
@@ -67,7 +91,7 @@ def _table(text: str, column: str | None) -> tuple[Mapping[Any, int], str]:
     return found, f"Read {len(states):,} rows with {len(found)} different values."
 
 
-def _file(text: str, reader: Any) -> Any:
+def _file(text: str, reader: Callable[[Path], Any]) -> Any:
     """What a reader of files finds in a text; its messages call the text a table."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

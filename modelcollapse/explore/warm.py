@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from modelcollapse.explore import choices, engine
 from modelcollapse.explore.settings import Setting
 
-QUIET = 0.25
+QUIET = 0.6
 """Seconds without a question after which the next program is compiled."""
 
 

@@ -271,7 +271,7 @@ def _(s: Setting, fixation_time_cdf: Function) -> ArrayLike:
 
 def remembers_nothing(s: Setting) -> bool:
     """Whether a mixture has no old data and one sample size, at which its exact law is affordable."""
-    return s.steady(s.regime.beta) == 0 and float(s.size) ** 2 * different(s) * s.fits.size <= 5e6
+    return s.steady(s.regime.beta) == 0 and float(s.size) ** 2 * different(s) * float(s.fits.max()) <= 1e8
 
 
 remixed = functools.partial(
@@ -286,7 +286,7 @@ remixed = functools.partial(
 )  # fmt: skip
 def _(s: Setting, expected_support: Function) -> ArrayLike:
     g = s.steady(s.regime.gamma)
-    return np.array([expected_support(s.law, s.size, g, int(n)) for n in s.fits])
+    return expected_support(s.law, s.size, g, s.fits)
 
 
 @remixed(
@@ -295,4 +295,4 @@ def _(s: Setting, expected_support: Function) -> ArrayLike:
 )  # fmt: skip
 def _(s: Setting, absent: Function) -> ArrayLike:
     g = s.steady(s.regime.gamma)
-    return each_state(s, lambda p: np.stack([absent(p, s.size, g, int(n)) for n in s.fits]))
+    return each_state(s, lambda p: absent(p, s.size, g, s.fits))
