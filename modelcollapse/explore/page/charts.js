@@ -14,7 +14,7 @@ function look(scale = 1) {
 const LEGEND = {
   curves(curve, paint) {
     const found = [
-      { name: `${library.start.band * 100}% of ${library.start.chains} chains`, fill: paint.band },
+      { name: `${library.start.band * 100}% of ${curve.count} chains`, fill: paint.band },
       { name: "median", stroke: paint.median, width: 2.5 },
       { name: "mean", stroke: paint.mean, width: 2, dash: [2, 3] },
       { name: plural(curve.chains.length, "single chain"), stroke: paint.chain, width: 1 },
@@ -236,7 +236,7 @@ class Chart {
 
   formOf({ curve, generations, answer, log }) {
     return curve
-      ? [curveName(curve), curve.chains.length, curve.exact && exactName(curve.exact), generations.length]
+      ? [curveName(curve), curve.chains.length, curve.exact && exactName(curve.exact), generations]
       : [answer.states, answer.laws, log];
   }
 
@@ -282,8 +282,8 @@ function lines(context, text, width) {
   return found;
 }
 
-// parts: {title, said, legend, canvas, text}; a PNG with titles, legends and what was set
-async function picture(setting, parts) {
+// parts: {title, said, legend, canvas, text}; a PNG with titles, legends, what was set and what made it
+async function picture({ setting, source }, parts) {
   const paint = look();
   const margin = 24;
   const probe = element("canvas").getContext("2d");
@@ -299,6 +299,7 @@ async function picture(setting, parts) {
       }
     };
     put(setting, 17, "bold", paint.ink);
+    put(source, 13, "normal", paint.soft);
     for (const part of parts) {
       y += 14;
       put(part.title, 15, "bold", paint.ink);

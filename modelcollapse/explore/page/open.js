@@ -75,7 +75,7 @@ function makeLaws(start) {
       legend: LEGEND.bars(look()),
       canvas: await drawn(barsOptions, barsData, bars.what),
     };
-    saveFile("model-collapse.png", await picture(settingSentence(bench), [part, await bench.curvePart()]));
+    saveFile("model-collapse.png", await picture(described(bench), [part, await bench.curvePart()]));
   });
   return bench;
 }
@@ -84,7 +84,7 @@ function describeLaw() {
   $("law-words").textContent = $("law").value === "own" ? $("read-said").textContent : lawOf({ preset: $("law").value }).words;
 }
 
-function settingSentence(bench) {
+function described(bench) {
   const option = (id) => $(id).selectedOptions[0].textContent;
   const text = bench.prefix === "text";
   const found = [option(text ? "text-name" : "law"), option(`${bench.prefix}-regime`).toLowerCase()];
@@ -92,7 +92,8 @@ function settingSentence(bench) {
   found.push(`sample size ${bench.value("size")}`);
   if (text) found.push(`order ${bench.value("order")}`);
   else if (bench.value("temperature") !== 1) found.push(`temperature ${written(bench.value("temperature"))}`);
-  return `${found.join(", ")}. modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}.`;
+  const source = `modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}`;
+  return { setting: found.join(", "), source };
 }
 
 // ---- own data
@@ -173,7 +174,7 @@ function makeText(start) {
     const shown = bench.shown.value;
     const words = bench.answer.texts[shown];
     const part = { title: `Generation ${bench.answer.generations[shown]} writes`, text: words.length > 900 ? `${words.slice(0, 900)} …` : words, said: "" };
-    saveFile("text.png", await picture(settingSentence(bench), [part, await bench.curvePart()]));
+    saveFile("text.png", await picture(described(bench), [part, await bench.curvePart()]));
   });
   return bench;
 }

@@ -241,7 +241,7 @@ class Bench {
   async curvePart() {
     const what = this.chart.what;
     return {
-      title: `${this.curve.label} of ${library.start.chains} chains`,
+      title: `${this.curve.label}: ${this.curve.count} chains`,
       said: `${this.at("curves-said").textContent} ${this.at("theorem").textContent}`,
       legend: LEGEND.curves(this.curve, look()),
       canvas: await drawn(curvesOptions, curvesData, what),

@@ -25,7 +25,7 @@ function element(name, attributes = {}, ...inner) {
 
 // what stands beside an exact curve: is it the mean itself, a bound of it, or a limit?
 function exactName(exact) {
-  return { "lower bound": "proved lower bound of the mean", "upper bound": "proved upper bound of the mean" }[exact.kind]
+  return { "lower bound": "proved lower bound of the exact mean", "upper bound": "proved upper bound of the exact mean" }[exact.kind]
     ?? (exact.order === "exact" ? "exact mean" : `mean by theory (${exact.order})`);
 }
 
@@ -75,7 +75,7 @@ function curvesTable(region, curve, generations) {
   const columns = [["median", curve.median], ["low", curve.low], ["high", curve.high], ["mean", curve.mean]];
   if (curve.exact) columns.push([exactName(curve.exact), curve.exact.values]);
   const names = ["generation", ...columns.map(([name]) => name)];
-  const caption = `${curveName(curve)}: statistics over ${library.start.chains} chains`;
+  const caption = `${curveName(curve)}: statistics over ${curve.count} chains`;
   fillTable(region, caption, names, generations.map((g, i) => [String(g), ...columns.map(([, values]) => written(values[i], 5))]));
 }
 
