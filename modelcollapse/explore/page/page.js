@@ -48,6 +48,8 @@ class Slider {
     this.values = values;
     Object.assign(this.input, { min: 0, max: values.length - 1, step: 1 });
     this.value = value;
+    // nothing to choose from
+    this.input.closest("p").hidden = values.length < 2;
   }
 
   get value() {
