@@ -26,7 +26,7 @@ def fields(body: Body, *names: str) -> list[Any]:
             raise ValueError(f"{name} is missing; the request must have {', '.join(names)}")
     for name in body:
         if name not in names:
-            raise ValueError(f"{name} is unknown; the request must have {', '.join(names)}")
+            raise ValueError(f"{name} is unknown; the request must have {', '.join(names) or 'nothing'}")
     return [body[name] for name in names]
 
 
