@@ -83,7 +83,7 @@ test("keyboard alone reaches every control, and changes it", async () => {
     await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
     const wanted = await page.evaluate(() => {
       const able = "button, input, select, textarea, summary, [tabindex='0']";
-      const all = [...document.querySelectorAll(able)].filter((one) => !one.disabled && one.checkVisibility() && one.tabIndex >= 0);
+      const all = [...document.querySelectorAll(able)].filter((one) => !one.disabled && one.checkVisibility() && one.getAttribute("aria-selected") !== "false");
       return all.map((one, i) => (one.dataset.stop = i)).length;
     });
     const reached = new Map();
