@@ -1,8 +1,8 @@
-// The same page on the tables that the library wrote, as the documentation has it; and, where a built site is given, that
-// none of its pages asks another host for anything.
+// The same page on the tables that the library wrote, as the documentation has it; and, where a built site is given,
+// that none of its pages asks another host for anything.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
@@ -12,7 +12,13 @@ import { promisify } from "node:util";
 import { browser, open, outside, overflow, settled, shots, violations } from "./tools.mjs";
 
 const { PYTHON, SITE } = process.env;
-const KINDS = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml" };
+const KINDS = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+};
 
 let running, server, folder, address;
 before(async () => {
@@ -23,7 +29,12 @@ before(async () => {
     const where = "import modelcollapse.explore as e, pathlib; print(pathlib.Path(e.__file__).parent / 'page')";
     const { stdout } = await promisify(execFile)(PYTHON, ["-c", where]);
     await cp(stdout.trim(), path.join(folder, "explore"), { recursive: true });
-    await promisify(execFile)(PYTHON, ["-m", "modelcollapse.explore.tables", path.join(folder, "explore", "tables.json")]);
+    await rename(path.join(folder, "explore", "page.html"), path.join(folder, "explore", "index.html"));
+    await promisify(execFile)(PYTHON, [
+      "-m",
+      "modelcollapse.explore.tables",
+      path.join(folder, "explore", "tables.json"),
+    ]);
   }
   server = http.createServer(async (request, response) => {
     const file = path.join(folder, path.normalize(decodeURIComponent(request.url.split(/[?#]/)[0])));
@@ -44,7 +55,7 @@ after(async () => {
 });
 
 async function begin(fragment = "", options = {}) {
-  const page = await open(running, `${address}explore/page.html${fragment}`, options);
+  const page = await open(running, `${address}explore/index.html${fragment}`, options);
   await page.waitForSelector("#all:not([hidden])");
   await settled(page);
   return page;
@@ -56,7 +67,11 @@ test("on tables: sliders move, and every number is the table's", async () => {
   const shared = start.regimes.find(({ share }) => share).name;
   await page.selectOption("#laws-regime", shared);
   for (const share of start.shares) {
-    await page.$eval("#laws-share", (one, i) => ((one.value = i), one.dispatchEvent(new Event("input", { bubbles: true }))), start.shares.indexOf(share));
+    await page.$eval(
+      "#laws-share",
+      (one, i) => ((one.value = i), one.dispatchEvent(new Event("input", { bubbles: true }))),
+      start.shares.indexOf(share),
+    );
     await settled(page);
     const size = await page.evaluate(() => benches.laws.value("size"));
     const wanted = answers[`${start.presets[0].name}/${shared}/${share}/1/${size}`];
@@ -67,13 +82,16 @@ test("on tables: sliders move, and every number is the table's", async () => {
   await page.focus("#laws-generations");
   await page.keyboard.press("Home");
   await settled(page);
-  assert.deepEqual(await page.evaluate(() => [benches.laws.answer.generations, benches.laws.answer.laws.length]), [[0, 1], 2]);
+  assert.deepEqual(await page.evaluate(() => [benches.laws.answer.generations, benches.laws.answer.laws.length]), [
+    [0, 1],
+    2,
+  ]);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`on tables: what needs the library says so; axe finds no violation; nothing overflows: ${colorScheme}`, async () => {
+  test(`on tables: the page says what is missing, axe finds nothing, nothing overflows: ${colorScheme}`, async () => {
     const page = await begin("", { colorScheme, viewport: { width: 360, height: 780 } });
     assert.match(await page.textContent("#static"), /modelcollapse explore/);
     assert.ok(await page.isVisible("#static"));
@@ -109,7 +127,8 @@ test("no page of the site asks another host for anything", { skip: SITE ? false 
       asked.push(`${page.url()} asks ${url.host}`);
       return route.abort();
     });
-    for (let name = queue.shift(); name; name = queue.shift()) await page.goto(address + name.split(path.sep).map(encodeURIComponent).join("/"), { waitUntil: "load" });
+    for (let name = queue.shift(); name; name = queue.shift())
+      await page.goto(address + name.split(path.sep).map(encodeURIComponent).join("/"), { waitUntil: "load" });
     await context.close();
   };
   await Promise.all([visit(), visit()]);

@@ -110,9 +110,12 @@ class Bench {
     this.namePlay();
     calm.addEventListener("change", () => this.namePlay());
     at("curve").addEventListener("change", () => this.showCurve());
-    for (const table of document.querySelectorAll(`#${prefix} figure details`)) table.addEventListener("toggle", () => this.showTables());
+    for (const table of document.querySelectorAll(`#${prefix} figure details`))
+      table.addEventListener("toggle", () => this.showTables());
     at("copy-call").addEventListener("click", () => copy(this.answer.call, "The Python"));
-    at("save-csv").addEventListener("click", () => saveFile(`${prefix}.csv`, new Blob([csvOf(this.answer)], { type: "text/csv" })));
+    at("save-csv").addEventListener("click", () =>
+      saveFile(`${prefix}.csv`, new Blob([csvOf(this.answer)], { type: "text/csv" })),
+    );
     at("save-json").addEventListener("click", () => {
       const data = JSON.stringify({ setting: this.answeredBody, answer: this.answer }, null, 1);
       saveFile(`${prefix}.json`, new Blob([data], { type: "application/json" }));
@@ -220,10 +223,13 @@ class Bench {
     };
     if (calm.matches) return step();
     if (this.shown.value >= last) this.shown.value = 0;
-    this.playing = setInterval(() => {
-      step();
-      if (this.shown.value >= last) this.stop(true);
-    }, Math.min(250, Math.max(40, 8000 / last)));
+    this.playing = setInterval(
+      () => {
+        step();
+        if (this.shown.value >= last) this.stop(true);
+      },
+      Math.min(250, Math.max(40, 8000 / last)),
+    );
     this.showShown();
     this.namePlay();
   }
@@ -258,9 +264,13 @@ const keyed = () => document.querySelectorAll("[data-key]");
 
 function remember() {
   if (memory.quiet) return;
-  const fragment = new URLSearchParams({ tab: document.querySelector('[role="tab"][aria-selected="true"]').getAttribute("aria-controls") });
+  const fragment = new URLSearchParams({
+    tab: document.querySelector('[role="tab"][aria-selected="true"]').getAttribute("aria-controls"),
+  });
   for (const control of keyed()) {
-    const slider = Object.values(benches).flatMap((bench) => [bench.shown, ...Object.values(bench.sliders)]).find(({ input }) => input === control);
+    const slider = Object.values(benches)
+      .flatMap((bench) => [bench.shown, ...Object.values(bench.sliders)])
+      .find(({ input }) => input === control);
     fragment.set(control.dataset.key, slider ? slider.value : control.value);
   }
   const own = JSON.stringify(memory.own);
@@ -273,7 +283,8 @@ function recall() {
   memory.quiet = true;
   try {
     const { states, weights } = JSON.parse(fragment.get("own")) ?? {};
-    if (states?.length === weights?.length && states?.length > 1) takeOwn({ states: states.map(String), weights: weights.map(Number) });
+    if (states?.length === weights?.length && states?.length > 1)
+      takeOwn({ states: states.map(String), weights: weights.map(Number) });
   } catch {
     // a link that was cut: what it cannot say stays as it is
   }
@@ -285,7 +296,8 @@ function recall() {
     if (bench && control.id.endsWith("-shown")) bench.wanted = Math.max(0, Math.trunc(Number(value)) || 0);
     else if (bench && control.id.endsWith("-curve")) bench.wantedCurve = value;
     else if (slider) slider.value = Number(value);
-    else if (control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value)) control.value = value;
+    else if (control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value))
+      control.value = value;
   }
   memory.quiet = false;
   openTab(fragment.get("tab"));
