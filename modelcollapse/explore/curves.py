@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.explore import choices
 from modelcollapse.predict import Prediction
@@ -13,7 +14,7 @@ from modelcollapse.run import Run
 from modelcollapse.summary import summarised
 
 
-def numbers(values: Any) -> Any:
+def numbers(values: ArrayLike) -> Any:
     """Nested lists of numbers with five significant digits; what is not finite is None."""
     found = np.asarray(values)
     if found.ndim > 1:
