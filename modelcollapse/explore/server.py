@@ -213,11 +213,11 @@ def serve(port: int = PORT, *, browser: bool = True) -> None:
     """
     explorer = Explorer()
     server = Server(explorer, port)
-    print(f"The explorer is at {server.address}\nCtrl-C ends it.", flush=True)
-    explorer.begin()
-    if browser:
-        webbrowser.open(server.address)
     try:
+        print(f"The explorer is at {server.address}\nCtrl-C ends it.", flush=True)
+        explorer.begin()
+        if browser:
+            webbrowser.open(server.address)
         server.serve_forever()
     except KeyboardInterrupt:
         print("\nThe explorer ends.", flush=True)
