@@ -42,6 +42,7 @@ def curve(label: str, unit: str, trace: np.ndarray, recorded: np.ndarray, closed
     return {
         "label": label,
         "unit": unit,
+        "count": len(trace),
         "median": numbers(found["median"]),
         "low": numbers(found["lower"]),
         "high": numbers(found["upper"]),

@@ -121,7 +121,7 @@ SENTENCES: dict[str, Sentence] = {
         "among "
         "{sample_size} items, with a risk of at most {failure} that it is not, at fit {fits} (left empty: in the long "
         "run)?",
-        (_STATE, _SIZE, _RISK, _FITS._replace(default=None, optional=True)),
+        (_STATE._replace(default=0.1), _SIZE, _RISK, _FITS._replace(default=None, optional=True)),
         "A share of {value} must be real: then the state is absent with probability {achieved}.",
     ),
     "real-items": Sentence(
