@@ -23,9 +23,9 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 25 -m "not soak"
 
-# the page of `modelcollapse explore` in headless Chromium: needs chromium, node and npm, which root gets installed
+# the page of `modelcollapse explore` in headless Chromium; needs chromium, node and npm. SITE=build/docs: its pages too
 test-browser: $(VENV)/installed
-	PYTHON=$(BIN)/python tests/browser/run
+	PYTHON=$(BIN)/python tests/browser/run $(if $(SITE),--site $(SITE))
 
 # for hours: until it finds something, or is stopped
 soak: $(VENV)/installed-test

@@ -23,11 +23,11 @@ each
 ``simulate`` ``{source, regime, share, temperature, size, generations, seed}``
     ``source`` is ``{preset: NAME}`` or ``{states: [...], weights: [...]}``. ``share`` is not read by regimes without
     one.
-    ``{generations, states, curves: {OBSERVABLE: {label, unit, median, low, high, mean, chains, exact}}, laws, alive,
-    call, seconds}``. ``exact`` is null, or ``{values, formula, theorem, conditions, order, kind}``; ``kind`` is
-    ``mean``,
-    ``lower bound`` or ``upper bound``. ``laws`` is one law on ``states`` for each generation, of the first chain;
-    beyond 40 states the last entry holds all others together. ``alive`` is how many states that chain has left.
+    ``{generations, states, curves: {OBSERVABLE: {label, unit, count, median, low, high, mean, chains, exact}}, laws,
+    alive, call, seconds}``. ``count`` is how many chains the statistics are of. ``exact`` is null, or ``{values,
+    formula, theorem, conditions, order, kind}``; ``kind`` is ``mean``, ``lower bound`` or ``upper bound``. ``laws`` is
+    one law on ``states`` for each generation, of the first chain; beyond 40 states the last entry holds all others
+    together. ``alive`` is how many states that chain has left.
 ``read`` ``{text, kind, column}``
     ``kind`` is ``counts``, ``words`` or ``csv``; ``column`` (null, or a name) is for the last. ``{states, weights,
     said}``, or ``{refused, columns}`` where a column has to be chosen.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from modelcollapse import failures, provenance
@@ -34,7 +34,7 @@ class Explorer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: collections.OrderedDict[Any, dict[str, Any]] = collections.OrderedDict()
+        self._kept: collections.OrderedDict[Hashable, dict[str, Any]] = collections.OrderedDict()
         self._warmer = Warmer()
         self._answers: dict[str, Callable[[Body], dict[str, Any]]] = {
             "start": self._start,
@@ -88,7 +88,7 @@ class Explorer:
         setting = texts.Setting.checked(asked)
         return self._once(setting, lambda: texts.written(setting))
 
-    def _once(self, key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _once(self, key: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """An answer that was given lately, or a new one."""
         if key not in self._kept:
             self._kept[key] = make()

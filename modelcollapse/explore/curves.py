@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from modelcollapse.explore import choices
 from modelcollapse.predict import Prediction
@@ -13,7 +14,7 @@ from modelcollapse.run import Run
 from modelcollapse.summary import summarised
 
 
-def numbers(values: Any) -> Any:
+def numbers(values: ArrayLike) -> Any:
     """Nested lists of numbers with five significant digits; what is not finite is None."""
     found = np.asarray(values)
     if found.ndim > 1:
@@ -41,6 +42,7 @@ def curve(label: str, unit: str, trace: np.ndarray, recorded: np.ndarray, closed
     return {
         "label": label,
         "unit": unit,
+        "count": len(trace),
         "median": numbers(found["median"]),
         "low": numbers(found["lower"]),
         "high": numbers(found["upper"]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from modelcollapse import arguments, planner
+
+Value: TypeAlias = "float | str | list[str] | None"
+"""What stands in a blank: nothing, a number, one of some words, or several of them."""
 
 
 class Blank(NamedTuple):
@@ -20,7 +23,7 @@ class Blank(NamedTuple):
     choices: tuple[Any, ...] = ()
     optional: bool = False
 
-    def filled(self, value: Any) -> Any:
+    def filled(self, value: Value) -> Any:
         """The value as the planner takes it."""
         if value is None or value == "":
             if not self.optional:
@@ -28,12 +31,13 @@ class Blank(NamedTuple):
             return [] if self.kind == "choices" else None
         name = f"“{self.label}”"
         if self.kind == "whole":
-            whole = isinstance(value, float) and value.is_integer()
-            return arguments.whole(name, int(value) if whole else value, 0, 2**62)
+            whole = int(value) if isinstance(value, float) and value.is_integer() else value
+            return arguments.whole(name, whole, 0, 2**62)
         if self.kind == "number":
             return arguments.number(name, value)
         if self.kind == "choices":
-            return [arguments.choice(name, one, self.choices) for one in arguments.listed(name, value)]
+            listed = arguments.listed(name, value)  # type: ignore[arg-type]
+            return [arguments.choice(name, one, self.choices) for one in listed]
         return arguments.choice(name, value, self.choices)
 
 
@@ -78,7 +82,7 @@ class Sentence(NamedTuple):
         return template.format(**words | found)
 
 
-def shown(value: Any) -> str:
+def shown(value: Value) -> str:
     """A number for people: whole ones with commas, others with four digits."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
@@ -117,7 +121,7 @@ SENTENCES: dict[str, Sentence] = {
         "among "
         "{sample_size} items, with a risk of at most {failure} that it is not, at fit {fits} (left empty: in the long "
         "run)?",
-        (_STATE, _SIZE, _RISK, _FITS._replace(default=None, optional=True)),
+        (_STATE._replace(default=0.1), _SIZE, _RISK, _FITS._replace(default=None, optional=True)),
         "A share of {value} must be real: then the state is absent with probability {achieved}.",
     ),
     "real-items": Sentence(

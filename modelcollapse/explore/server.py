@@ -106,9 +106,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/":
             given = urllib.parse.parse_qs(query).get("token", [""])[0]
             if not self.server.knows(given):
-                return self._fail(
-                    HTTPStatus.FORBIDDEN, "open the whole address that the command printed, token included"
-                )
+                # the page holds no secret; what it asks for is refused, and it says what to do
+                return self._send(HTTPStatus.FORBIDDEN, self.server.page["page.html"], KINDS[".html"])
             path = "/page.html"
         name = path[1:]
         if name not in self.server.page:
@@ -181,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Requests are not logged."""
 
 
@@ -217,11 +216,11 @@ def serve(port: int = PORT, *, browser: bool = True) -> None:
     """
     explorer = Explorer()
     server = Server(explorer, port)
-    print(f"The explorer is at {server.address}\nCtrl-C ends it.", flush=True)
-    explorer.begin()
-    if browser:
-        webbrowser.open(server.address)
     try:
+        print(f"The explorer is at {server.address}\nCtrl-C ends it.", flush=True)
+        explorer.begin()
+        if browser:
+            webbrowser.open(server.address)
         server.serve_forever()
     except KeyboardInterrupt:
         print("\nThe explorer ends.", flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Weights:
         return Weights(tuple(names), tuple(int(w) if w == int(w) else w for w in found.tolist()))
 
     @staticmethod
-    def of(source: Any) -> Weights:
+    def of(source: object) -> Weights:
         """``{preset}`` or ``{states, weights}``."""
         if not isinstance(source, Mapping):
             raise TypeError(f"source must be an object with preset, or with states and weights, got {source!r}")
@@ -85,7 +85,7 @@ class Weights:
 
     def source(self) -> Law:
         """The law that they are, with names."""
-        named = dict(zip(self.states, self.weights, strict=True))
+        named: dict[Hashable, float] = dict(zip(self.states, self.weights, strict=True))
         return sources.counts(named) if self.whole else sources.categorical(named, normalise=True)
 
 

@@ -143,7 +143,7 @@ print((run["unigrams"] > 0).sum(-1).mean(0))  # words in use
 print(run.predict())"""
 
 
-def _own(source: Any) -> str | None:
+def _own(source: object) -> str | None:
     if not isinstance(source, Mapping):
         raise TypeError(f"text must be an object with name or own, got {source!r}")
     if "name" in source:

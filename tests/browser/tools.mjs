@@ -11,9 +11,13 @@ const { chromium } = load("playwright-core");
 const axe = load("axe-core");
 
 export const shots = SHOTS;
+// milliseconds for one answer: a program may have to be compiled on a busy machine
+const WAIT = 40_000;
 
 export function browser() {
-  const flags = ["gpu", "quic", "background-networking", "component-update", "sync", "dev-shm-usage"].map((flag) => `--disable-${flag}`);
+  const flags = ["gpu", "quic", "background-networking", "component-update", "sync", "dev-shm-usage"].map(
+    (flag) => `--disable-${flag}`,
+  );
   // Chromium's sandbox does not start as root
   if (process.getuid() === 0) flags.push("--no-sandbox");
   return chromium.launch({ executablePath: CHROMIUM, args: [...flags, "--no-first-run"] });
@@ -21,7 +25,9 @@ export function browser() {
 
 // `modelcollapse explore` on a free port: its address with the token, and how to end it
 export function explorer() {
-  const command = spawn(PYTHON, ["-m", "modelcollapse", "explore", "--no-browser", "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const command = spawn(PYTHON, ["-m", "modelcollapse", "explore", "--no-browser", "--port", "0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let said = "";
   return new Promise((done, failed) => {
     const listen = (piece) => {
@@ -43,8 +49,13 @@ function end(command) {
 
 // a page on which every request and every complaint of the browser is kept
 export async function open(running, address, options = {}) {
-  const context = await running.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  const context = await running.newContext({
+    viewport: { width: 1280, height: 900 },
+    acceptDownloads: true,
+    ...options,
+  });
   const page = await context.newPage();
+  page.setDefaultTimeout(WAIT);
   page.requests = [];
   page.complaints = [];
   page.on("request", (request) => page.requests.push(request.url()));
@@ -55,7 +66,7 @@ export async function open(running, address, options = {}) {
 }
 
 export async function settled(page) {
-  await page.waitForFunction(() => !library.running && library.waiting.size === 0);
+  await page.waitForFunction(() => library.start && !library.running && library.waiting.size === 0);
 }
 
 // what does while the next answer of api/name is awaited: that answer
@@ -83,15 +94,23 @@ export async function overflow(page) {
     const wide = [...document.querySelectorAll("body *")].filter((one) => {
       const box = one.getBoundingClientRect();
       const scrolls = one.closest(".table, pre, blockquote");
-      return box.width && (!scrolls || scrolls === one) && !one.closest(".offstage, .unseen") && box.right > innerWidth + 0.5;
+      return (
+        box.width && (!scrolls || scrolls === one) && !one.closest(".offstage, .unseen") && box.right > innerWidth + 0.5
+      );
     });
-    return { page: document.documentElement.scrollWidth - innerWidth, wide: wide.map((one) => one.id || one.className || one.tagName) };
+    return {
+      page: document.documentElement.scrollWidth - innerWidth,
+      wide: wide.map((one) => one.id || one.className || one.tagName),
+    };
   });
 }
 
 export async function tableOf(page, id) {
   return page.evaluate(
-    (region) => [...document.querySelectorAll(`#${region} tbody tr`)].map((row) => [...row.children].map((cell) => cell.textContent)),
+    (region) =>
+      [...document.querySelectorAll(`#${region} tbody tr`)].map((row) =>
+        [...row.children].map((cell) => cell.textContent),
+      ),
     id,
   );
 }
@@ -112,6 +131,11 @@ export async function pixels(page, png) {
     }
     const hex = (colour) => `#${colour.toString(16).padStart(6, "0")}`;
     const often = [...counted].sort((a, b) => b[1] - a[1]).slice(0, 40);
-    return { width: bitmap.width, height: bitmap.height, often: often.map(([colour]) => hex(colour)), first: often[0][1] / (data.length / 4) };
+    return {
+      width: bitmap.width,
+      height: bitmap.height,
+      often: often.map(([colour]) => hex(colour)),
+      first: often[0][1] / (data.length / 4),
+    };
   }, png.toString("base64"));
 }

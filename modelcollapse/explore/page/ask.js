@@ -35,7 +35,10 @@ const library = {
       this.tables = await answer.json();
     } catch {
       if (location.protocol !== "file:") return false;
-      throw new Broken("A browser does not read tables from a file's address: open this page from a web server, such as python -m http.server.");
+      throw new Broken(
+        "A browser does not read tables from a file's address: " +
+          "open this page from a web server, such as python -m http.server.",
+      );
     }
     this.start = this.tables.start;
     this.live = false;
@@ -79,10 +82,14 @@ const library = {
     } catch {
       throw new Broken("The library does not answer. Is the command modelcollapse explore still running?");
     }
-    if (answer.status === 403) throw new Broken("This address has no token, or a wrong one. Open the address that modelcollapse explore printed.");
+    if (answer.status === 403)
+      throw new Broken(
+        "This address has no token, or a wrong one. Open the address that modelcollapse explore printed.",
+      );
     if (answer.status === 413) throw new Refused("That is more than this page takes.");
     const found = await answer.json().catch(() => null);
-    if (!answer.ok || found === null) throw new Broken(`The library could not answer (HTTP ${answer.status}). The command's own window says why.`);
+    if (!answer.ok || found === null)
+      throw new Broken(`The library could not answer (HTTP ${answer.status}). The command's own window says why.`);
     if (found.refused) throw new Refused(found.refused, found);
     return found;
   },
@@ -96,7 +103,8 @@ const library = {
         ? [this.tables.texts, [body.text.name, body.regime, share, body.order, body.size]]
         : [this.tables.answers, [body.source?.preset, body.regime, share, body.temperature, body.size]];
     const found = table?.[key.join("/")];
-    if (!found) throw new Refused("The tables of this page do not hold that: run modelcollapse explore on your computer.");
+    if (!found)
+      throw new Refused("The tables of this page do not hold that: run modelcollapse explore on your computer.");
     return shorter(found, body.generations + 1);
   },
 };

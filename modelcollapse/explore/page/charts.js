@@ -14,7 +14,7 @@ function look(scale = 1) {
 const LEGEND = {
   curves(curve, paint) {
     const found = [
-      { name: `${library.start.band * 100}% of ${library.start.chains} chains`, fill: paint.band },
+      { name: `${library.start.band * 100}% of ${curve.count} chains`, fill: paint.band },
       { name: "median", stroke: paint.median, width: 2.5 },
       { name: "mean", stroke: paint.mean, width: 2, dash: [2, 3] },
       { name: plural(curve.chains.length, "single chain"), stroke: paint.chain, width: 1 },
@@ -102,7 +102,12 @@ function valueAxis(label, paint) {
 function curvesOptions({ curve, generations, shown }, paint) {
   const s = paint.scale;
   const last = generations.at(-1);
-  const line = (stroke, width, dash) => ({ stroke, width: width * s, dash: dash?.map((x) => x * s), points: { show: false } });
+  const line = (stroke, width, dash) => ({
+    stroke,
+    width: width * s,
+    dash: dash?.map((x) => x * s),
+    points: { show: false },
+  });
   const series = [{}, line("transparent", 0), line("transparent", 0)];
   for (const entry of LEGEND.curves(curve, paint)) {
     if (entry.stroke === paint.chain) series.splice(3, 0, ...curve.chains.map(() => line(entry.stroke, 1)));
@@ -117,7 +122,10 @@ function curvesOptions({ curve, generations, shown }, paint) {
       x: { time: false, range: [-0.015 * last, 1.015 * last] },
       y: { range: (_, low, high) => sensible(low, high) },
     },
-    axes: [axis("generation", paint, { space: 44 * s, incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200] }), valueAxis(curveName(curve), paint)],
+    axes: [
+      axis("generation", paint, { space: 44 * s, incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200] }),
+      valueAxis(curveName(curve), paint),
+    ],
     series,
     bands: [{ series: [1, 2], fill: paint.band }],
     hooks: { draw: [(u) => upright(u, generations[shown()], paint)] },
@@ -162,7 +170,11 @@ function barsOptions({ answer, real, shown, log }, paint, width) {
   const all = [...answer.laws.flat(), ...real];
   const top = Math.max(...all);
   const floor = Math.min(...all.filter((x) => x > 0)) / 3;
-  const bar = (factor, more) => ({ paths: uPlot.paths.bars({ size: [factor, 90 * s] }), points: { show: false }, ...more });
+  const bar = (factor, more) => ({
+    paths: uPlot.paths.bars({ size: [factor, 90 * s] }),
+    points: { show: false },
+    ...more,
+  });
   return {
     height: (turned ? 280 : 230) * s,
     legend: { show: false },
@@ -231,12 +243,15 @@ class Chart {
     // functions of the options ask for what is shown now
     const lasting = { ...what, shown: () => this.what.shown() };
     this.plot = new uPlot({ width, ...this.options(lasting, paint, width) }, this.data(what), this.host);
-    this.plot.over.addEventListener("click", () => this.plot.cursor.idx !== null && this.what.onPick?.(this.plot.cursor.idx));
+    this.plot.over.addEventListener(
+      "click",
+      () => this.plot.cursor.idx !== null && this.what.onPick?.(this.plot.cursor.idx),
+    );
   }
 
   formOf({ curve, generations, answer, log }) {
     return curve
-      ? [curveName(curve), curve.chains.length, curve.exact && exactName(curve.exact), generations.length]
+      ? [curveName(curve), curve.chains.length, curve.exact && exactName(curve.exact), generations]
       : [answer.states, answer.laws, log];
   }
 
@@ -282,8 +297,8 @@ function lines(context, text, width) {
   return found;
 }
 
-// parts: {title, said, legend, canvas, text}; a PNG with titles, legends and what was set
-async function picture(setting, parts) {
+// parts: {title, said, legend, canvas, text}; a PNG with titles, legends, what was set and what made it
+async function picture({ setting, source }, parts) {
   const paint = look();
   const margin = 24;
   const probe = element("canvas").getContext("2d");
@@ -299,6 +314,7 @@ async function picture(setting, parts) {
       }
     };
     put(setting, 17, "bold", paint.ink);
+    put(source, 13, "normal", paint.soft);
     for (const part of parts) {
       y += 14;
       put(part.title, 15, "bold", paint.ink);

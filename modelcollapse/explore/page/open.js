@@ -25,7 +25,9 @@ function lawOf(source) {
 function takeOwn({ states, weights }) {
   memory.own = { states, weights };
   for (const option of [...$("law").options]) if (option.value === "own") option.remove();
-  $("law").append(element("option", { value: "own" }, `Your own data (${plural(states.length, "category", "categories")})`));
+  $("law").append(
+    element("option", { value: "own" }, `Your own data (${plural(states.length, "category", "categories")})`),
+  );
 }
 
 function makeLaws(start) {
@@ -75,16 +77,17 @@ function makeLaws(start) {
       legend: LEGEND.bars(look()),
       canvas: await drawn(barsOptions, barsData, bars.what),
     };
-    saveFile("model-collapse.png", await picture(settingSentence(bench), [part, await bench.curvePart()]));
+    saveFile("model-collapse.png", await picture(described(bench), [part, await bench.curvePart()]));
   });
   return bench;
 }
 
 function describeLaw() {
-  $("law-words").textContent = $("law").value === "own" ? $("read-said").textContent : lawOf({ preset: $("law").value }).words;
+  $("law-words").textContent =
+    $("law").value === "own" ? $("read-said").textContent : lawOf({ preset: $("law").value }).words;
 }
 
-function settingSentence(bench) {
+function described(bench) {
   const option = (id) => $(id).selectedOptions[0].textContent;
   const text = bench.prefix === "text";
   const found = [option(text ? "text-name" : "law"), option(`${bench.prefix}-regime`).toLowerCase()];
@@ -92,7 +95,8 @@ function settingSentence(bench) {
   found.push(`sample size ${bench.value("size")}`);
   if (text) found.push(`order ${bench.value("order")}`);
   else if (bench.value("temperature") !== 1) found.push(`temperature ${written(bench.value("temperature"))}`);
-  return `${found.join(", ")}. modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}.`;
+  const source = `modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}`;
+  return { setting: found.join(", "), source };
 }
 
 // ---- own data
@@ -114,7 +118,12 @@ async function readOwn(column = null) {
     said.classList.add("refused");
     const columns = problem.answer?.columns;
     $("column-line").hidden = !columns;
-    if (columns) fillSelect($("column"), columns.map((name) => ({ name, label: name })), column ?? undefined);
+    if (columns)
+      fillSelect(
+        $("column"),
+        columns.map((name) => ({ name, label: name })),
+        column ?? undefined,
+      );
   }
 }
 
@@ -151,7 +160,10 @@ function makeText(start) {
     },
     start.default_text,
     {
-      body: (common) => ({ text: $("text-name").value === "own" ? { own: ownText } : { name: $("text-name").value }, ...common }),
+      body: (common) => ({
+        text: $("text-name").value === "own" ? { own: ownText } : { name: $("text-name").value },
+        ...common,
+      }),
       ready: (answer) => ($("text-words").textContent = answer.said ?? ""),
       showGeneration: (answer, shown) => {
         $("written").textContent = answer.texts[shown];
@@ -162,7 +174,11 @@ function makeText(start) {
     const most = start.limits.text;
     ownText = $("text-paste").value;
     const good = ownText.trim() && ownText.length <= most;
-    $("text-read-said").textContent = good ? "" : ownText.trim() ? `This page takes at most ${most} characters, got ${ownText.length}.` : "There is no text yet.";
+    $("text-read-said").textContent = good
+      ? ""
+      : ownText.trim()
+        ? `This page takes at most ${most} characters, got ${ownText.length}.`
+        : "There is no text yet.";
     if (!good) return;
     for (const option of [...$("text-name").options]) if (option.value === "own") option.remove();
     $("text-name").append(element("option", { value: "own" }, "Your own text"));
@@ -172,8 +188,12 @@ function makeText(start) {
   $("text-save-picture").addEventListener("click", async () => {
     const shown = bench.shown.value;
     const words = bench.answer.texts[shown];
-    const part = { title: `Generation ${bench.answer.generations[shown]} writes`, text: words.length > 900 ? `${words.slice(0, 900)} …` : words, said: "" };
-    saveFile("text.png", await picture(settingSentence(bench), [part, await bench.curvePart()]));
+    const part = {
+      title: `Generation ${bench.answer.generations[shown]} writes`,
+      text: words.length > 900 ? `${words.slice(0, 900)} …` : words,
+      said: "",
+    };
+    saveFile("text.png", await picture(described(bench), [part, await bench.curvePart()]));
   });
   return bench;
 }
@@ -188,7 +208,9 @@ function blankControl({ name, label, kind, low, high, choices, optional, default
     return element("span", { class: "blank" }, "the categories of the first tab");
   }
   if (kind === "choices") {
-    const boxes = choices.map((choice) => element("input", { type: "checkbox", value: choice, checked: preset?.includes(choice) }));
+    const boxes = choices.map((choice) =>
+      element("input", { type: "checkbox", value: choice, checked: preset?.includes(choice) }),
+    );
     blanks.set(name, () => choices.filter((_, i) => boxes[i].checked));
     const inner = boxes.map((box) => element("label", {}, box, ` ${box.value}`));
     return element("span", { class: "blank", role: "group", "aria-label": label }, ...inner);
@@ -201,7 +223,15 @@ function blankControl({ name, label, kind, low, high, choices, optional, default
     return select;
   }
   const step = kind === "whole" ? 1 : "any";
-  const input = element("input", { type: "number", "aria-label": label, min: low, max: high, step, required: !optional, value: preset });
+  const input = element("input", {
+    type: "number",
+    "aria-label": label,
+    min: low,
+    max: high,
+    step,
+    required: !optional,
+    value: preset,
+  });
   blanks.set(name, () => (input.value === "" ? null : input.valueAsNumber));
   return input;
 }
@@ -210,7 +240,9 @@ function showQuestion() {
   const question = library.start.questions.find(({ name }) => name === $("question").value);
   blanks.clear();
   const pieces = question.sentence.split(/\{(\w+)\}/);
-  const parts = pieces.map((piece, i) => (i % 2 ? blankControl(question.blanks.find(({ name }) => name === piece)) : piece));
+  const parts = pieces.map((piece, i) =>
+    i % 2 ? blankControl(question.blanks.find(({ name }) => name === piece)) : piece,
+  );
   $("sentence").replaceChildren(...parts);
   $("answer").replaceChildren();
   $("copy-command").hidden = true;
@@ -269,8 +301,14 @@ function wireRest() {
   $("read").addEventListener("click", () => readOwn($("column-line").hidden ? null : $("column").value));
   $("kind").addEventListener("change", () => ($("column-line").hidden = true));
   $("file").addEventListener("change", openFile);
-  for (const button of document.querySelectorAll('[data-copy="link"]')) button.addEventListener("click", () => copy(location.href, "The link"));
-  fillSelect($("question"), library.start.questions.map(({ name, label }) => ({ name, label })));
+  const link = library.live ? "The link, which works on this computer while the command runs," : "The link";
+  for (const button of document.querySelectorAll('[data-copy="link"]')) {
+    button.addEventListener("click", () => copy(location.href, link));
+  }
+  fillSelect(
+    $("question"),
+    library.start.questions.map(({ name, label }) => ({ name, label })),
+  );
   $("question").addEventListener("change", showQuestion);
   $("ask").addEventListener("submit", askPlanner);
   addEventListener("hashchange", () => {

@@ -48,6 +48,8 @@ class Slider {
     this.values = values;
     Object.assign(this.input, { min: 0, max: values.length - 1, step: 1 });
     this.value = value;
+    // nothing to choose from
+    this.input.closest("p").hidden = values.length < 2;
   }
 
   get value() {
@@ -108,9 +110,12 @@ class Bench {
     this.namePlay();
     calm.addEventListener("change", () => this.namePlay());
     at("curve").addEventListener("change", () => this.showCurve());
-    for (const table of document.querySelectorAll(`#${prefix} figure details`)) table.addEventListener("toggle", () => this.showTables());
+    for (const table of document.querySelectorAll(`#${prefix} figure details`))
+      table.addEventListener("toggle", () => this.showTables());
     at("copy-call").addEventListener("click", () => copy(this.answer.call, "The Python"));
-    at("save-csv").addEventListener("click", () => saveFile(`${prefix}.csv`, new Blob([csvOf(this.answer)], { type: "text/csv" })));
+    at("save-csv").addEventListener("click", () =>
+      saveFile(`${prefix}.csv`, new Blob([csvOf(this.answer)], { type: "text/csv" })),
+    );
     at("save-json").addEventListener("click", () => {
       const data = JSON.stringify({ setting: this.answeredBody, answer: this.answer }, null, 1);
       saveFile(`${prefix}.json`, new Blob([data], { type: "application/json" }));
@@ -148,7 +153,9 @@ class Bench {
       $(`${this.prefix}-pictures`).classList.add("stale");
       return;
     }
-    $(`${this.prefix}-pictures`).classList.remove("stale");
+    const pictures = $(`${this.prefix}-pictures`);
+    pictures.classList.remove("stale");
+    pictures.hidden = false; // they were empty until now
     const last = this.answer.generations.length - 1;
     const atEnd = !before || this.shown.value === before.generations.length - 1;
     // the reader may have asked for a generation by a link
@@ -187,11 +194,12 @@ class Bench {
     const shown = this.shown.value;
     const law = this.showGeneration(this.answer, shown) ?? "";
     this.chart.redraw();
-    const sentence = curveSentence(this.curve, this.answer.generations, shown);
-    this.at("curves-said").textContent = sentence;
+    const generation = `Generation ${this.answer.generations[shown]}.`;
+    const sentence = curveSentence(this.curve, shown);
+    this.at("curves-said").textContent = `${generation} ${sentence}`;
     this.showTables();
     if (!this.playing) {
-      say(`${law} ${sentence}`.trim());
+      say(`${law || generation} ${sentence}`);
       remember();
     }
   }
@@ -217,10 +225,13 @@ class Bench {
     };
     if (calm.matches) return step();
     if (this.shown.value >= last) this.shown.value = 0;
-    this.playing = setInterval(() => {
-      step();
-      if (this.shown.value >= last) this.stop(true);
-    }, Math.min(250, Math.max(40, 8000 / last)));
+    this.playing = setInterval(
+      () => {
+        step();
+        if (this.shown.value >= last) this.stop(true);
+      },
+      Math.min(250, Math.max(40, 8000 / last)),
+    );
     this.showShown();
     this.namePlay();
   }
@@ -240,7 +251,7 @@ class Bench {
   async curvePart() {
     const what = this.chart.what;
     return {
-      title: `${this.curve.label} of ${library.start.chains} chains`,
+      title: `${this.curve.label}: ${this.curve.count} chains`,
       said: `${this.at("curves-said").textContent} ${this.at("theorem").textContent}`,
       legend: LEGEND.curves(this.curve, look()),
       canvas: await drawn(curvesOptions, curvesData, what),
@@ -255,9 +266,13 @@ const keyed = () => document.querySelectorAll("[data-key]");
 
 function remember() {
   if (memory.quiet) return;
-  const fragment = new URLSearchParams({ tab: document.querySelector('[role="tab"][aria-selected="true"]').getAttribute("aria-controls") });
+  const fragment = new URLSearchParams({
+    tab: document.querySelector('[role="tab"][aria-selected="true"]').getAttribute("aria-controls"),
+  });
   for (const control of keyed()) {
-    const slider = Object.values(benches).flatMap((bench) => [bench.shown, ...Object.values(bench.sliders)]).find(({ input }) => input === control);
+    const slider = Object.values(benches)
+      .flatMap((bench) => [bench.shown, ...Object.values(bench.sliders)])
+      .find(({ input }) => input === control);
     fragment.set(control.dataset.key, slider ? slider.value : control.value);
   }
   const own = JSON.stringify(memory.own);
@@ -270,7 +285,8 @@ function recall() {
   memory.quiet = true;
   try {
     const { states, weights } = JSON.parse(fragment.get("own")) ?? {};
-    if (states?.length === weights?.length && states?.length > 1) takeOwn({ states: states.map(String), weights: weights.map(Number) });
+    if (states?.length === weights?.length && states?.length > 1)
+      takeOwn({ states: states.map(String), weights: weights.map(Number) });
   } catch {
     // a link that was cut: what it cannot say stays as it is
   }
@@ -282,7 +298,8 @@ function recall() {
     if (bench && control.id.endsWith("-shown")) bench.wanted = Math.max(0, Math.trunc(Number(value)) || 0);
     else if (bench && control.id.endsWith("-curve")) bench.wantedCurve = value;
     else if (slider) slider.value = Number(value);
-    else if (control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value)) control.value = value;
+    else if (control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value))
+      control.value = value;
   }
   memory.quiet = false;
   openTab(fragment.get("tab"));

@@ -6,7 +6,9 @@ function written(x, digits = 4) {
   if (x === null || x === undefined || Number.isNaN(x)) return "–";
   if (Number.isInteger(x) && Math.abs(x) < 1e15) return String(x);
   const size = Math.abs(x);
-  return size !== 0 && (size < 1e-4 || size >= 1e7) ? x.toExponential(digits - 1) : String(Number(x.toPrecision(digits)));
+  return size !== 0 && (size < 1e-4 || size >= 1e7)
+    ? x.toExponential(digits - 1)
+    : String(Number(x.toPrecision(digits)));
 }
 
 function plural(n, one, many = `${one}s`) {
@@ -25,19 +27,25 @@ function element(name, attributes = {}, ...inner) {
 
 // what stands beside an exact curve: is it the mean itself, a bound of it, or a limit?
 function exactName(exact) {
-  return { "lower bound": "proved lower bound of the mean", "upper bound": "proved upper bound of the mean" }[exact.kind]
-    ?? (exact.order === "exact" ? "exact mean" : `mean by theory (${exact.order})`);
+  return (
+    { "lower bound": "proved lower bound of the exact mean", "upper bound": "proved upper bound of the exact mean" }[
+      exact.kind
+    ] ?? (exact.order === "exact" ? "exact mean" : `mean by theory (${exact.order})`)
+  );
 }
 
 function curveName(curve) {
   return curve.unit ? `${curve.label} (${curve.unit})` : curve.label;
 }
 
-function curveSentence(curve, generations, shown) {
+function curveSentence(curve, shown) {
   const at = (values) => written(values[shown]);
   const exact = curve.exact ? `, ${exactName(curve.exact)} ${at(curve.exact.values)}` : "";
-  return `Generation ${generations[shown]}: ${curve.label.toLowerCase()} has median ${at(curve.median)}, ` +
-    `${library.start.band * 100}% of chains between ${at(curve.low)} and ${at(curve.high)}, mean ${at(curve.mean)}${exact}.`;
+  return (
+    `${curve.label}: median ${at(curve.median)}, ` +
+    `${library.start.band * 100}% of chains between ${at(curve.low)} and ${at(curve.high)}, ` +
+    `mean ${at(curve.mean)}${exact}.`
+  );
 }
 
 function theoremSentence(curve) {
@@ -52,7 +60,10 @@ function lawSentence(answer, shown, whole) {
   const alive = answer.alive[shown];
   const dead = answer.states.filter((_, i) => law[i] === 0);
   const names = dead.length > 8 ? `${dead.slice(0, 8).join(", ")} and others` : dead.join(", ");
-  return `Generation ${answer.generations[shown]}: ${alive} of ${whole} categories are left` + (dead.length ? `; lost: ${names}.` : ".");
+  return (
+    `Generation ${answer.generations[shown]}: ${alive} of ${whole} categories are left` +
+    (dead.length ? `; lost: ${names}.` : ".")
+  );
 }
 
 function fillTable(region, caption, head, rows) {
@@ -72,11 +83,21 @@ function fillTable(region, caption, head, rows) {
 }
 
 function curvesTable(region, curve, generations) {
-  const columns = [["median", curve.median], ["low", curve.low], ["high", curve.high], ["mean", curve.mean]];
+  const columns = [
+    ["median", curve.median],
+    ["low", curve.low],
+    ["high", curve.high],
+    ["mean", curve.mean],
+  ];
   if (curve.exact) columns.push([exactName(curve.exact), curve.exact.values]);
   const names = ["generation", ...columns.map(([name]) => name)];
-  const caption = `${curveName(curve)}: statistics over ${library.start.chains} chains`;
-  fillTable(region, caption, names, generations.map((g, i) => [String(g), ...columns.map(([, values]) => written(values[i], 5))]));
+  const caption = `${curveName(curve)}: statistics over ${curve.count} chains`;
+  fillTable(
+    region,
+    caption,
+    names,
+    generations.map((g, i) => [String(g), ...columns.map(([, values]) => written(values[i], 5))]),
+  );
 }
 
 function lawTable(region, answer, real, shown) {
@@ -100,7 +121,10 @@ function csvOf(answer) {
     if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const lines = [columns.map(([name]) => cell(name)), ...answer.generations.map((_, i) => columns.map(([, values]) => cell(values[i])))];
+  const lines = [
+    columns.map(([name]) => cell(name)),
+    ...answer.generations.map((_, i) => columns.map(([, values]) => cell(values[i]))),
+  ];
   return lines.map((line) => line.join(",")).join("\r\n") + "\r\n";
 }
 
