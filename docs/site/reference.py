@@ -214,7 +214,12 @@ def seam(owner: type, method: str) -> type | None:
 
 
 def not_skipped(app: Any, what: str, name: str, value: object, skip: bool, options: Any) -> bool | None:
-    """A method of a seam is shown although it leaves its docstring to the protocol that declares it."""
+    """A method of a seam is shown although it leaves its docstring to the protocol that declares it.
+
+    A field of a named tuple is in its signature, and what Python writes of it says nothing.
+    """
+    if (getattr(value, "__doc__", None) or "").startswith("Alias for field number"):
+        return True
     method = inspect.isfunction(value) or isinstance(value, property | staticmethod | classmethod)
     if what == "class" and method and not name.startswith("_"):
         return False
