@@ -73,6 +73,7 @@ def snapshot(ax, vector, generation, rng):
     ax.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), xticks=(-3, 0, 3), yticks=(-3, 0, 3), aspect="equal")
     ax.set_title(f"generation {generation}", fontsize=9)
     ax.tick_params(labelsize=7)
+    ax.set_xlabel("first coordinate", fontsize=8)
 
 
 def main(argv=None):
@@ -85,6 +86,7 @@ def main(argv=None):
     for ax, generation in zip(top.subplots(1, len(shown), sharey=True, squeeze=False)[0], shown, strict=True):
         place = int(np.searchsorted(runs[RIDGES[0]].recorded, generation))
         snapshot(ax, np.asarray(runs[RIDGES[0]]["parameters"][0, place], np.float64), generation, rng)
+    top.axes[0].set_ylabel("second coordinate", fontsize=8)
     left, right = bottom.subplots(1, 2)
     rows = []
     styles = ((plot.BLUE, "-"), (plot.VERMILION, "--"))

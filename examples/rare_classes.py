@@ -88,14 +88,14 @@ def draw(run, exact, healed, healing, chosen):
     right.legend(frameon=False, fontsize=9, title="digit and its share", title_fontsize=9, loc="upper center")
     left.set(xlabel="generation", ylabel="share of chains that still have the class", ylim=(-0.03, 1.05))
     right.set(xlabel="generation", ylabel="variance within a class, relative to generation 0", ylim=(0, None))
-    for ax, title in (
-        (left, f"{len(there)} chains, 95% intervals; lines are exact"),
-        (right, "mean of the chains that have the class"),
+    for ax, title, place, turned in (
+        (left, f"{len(there)} chains, 95% intervals; lines are exact", 0.03, 0),
+        (right, "mean of the chains that have the class", 0.5, 90),
     ):
         ax.axvline(healing - 0.5, color="0.6", lw=0.8)
         ax.annotate(
-            "real data only", (healing - 0.6, 0.5), xycoords=("data", "axes fraction"), rotation=90, ha="right", va="center",
-            fontsize=8, color="0.4",
+            "real data only", (healing - 0.6, place), xycoords=("data", "axes fraction"), rotation=turned, ha="right",
+            va="center", fontsize=8, color="0.4",
         )  # fmt: skip
         ax.set_title(title, fontsize=10)
 

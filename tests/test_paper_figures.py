@@ -210,8 +210,9 @@ def test_every_figure_is_in_the_gallery(module):
     assert set(sections) == set(paper.FIGURES) == {path.stem for path in PAPER.glob("*.py")} - {"_paper", "make"}
     assert make.page(sections) == text
     for name, section in sections.items():
-        title = importlib.import_module(name).__doc__.partition("\n")[0]
-        assert f"## {title.rstrip('.')}\n" in section
+        figure = importlib.import_module(name)
+        assert f"## {figure.__doc__.partition(chr(10))[0].rstrip('.')}\n" in section
+        assert f"![{figure.SHOWS}](images/paper/{name}.png)\n\n*What to see: {figure.SEE}*\n" in section
         assert "REJECTED" not in section
         assert (ROOT / "docs" / "images" / "paper" / f"{name}.png").stat().st_size < 100_000
 

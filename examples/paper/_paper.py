@@ -1,7 +1,8 @@
 """What the figures share: one way to run, judge, draw and save each, and the table of published numbers beside ours.
 
 A figure is a module with ``numbers(small, seed, progress)``, all that is computed; ``evidence(found)``, what theory says of it,
-with near misses; ``table(found)``, what the papers report beside it; and ``draw(found)``. ``[F]`` marks numbers read off a published figure
+with near misses; ``table(found)``, what the papers report beside it; and ``draw(found)``. ``SHOWS`` describes the picture
+to those who do not see it, ``SEE`` is its caption. ``[F]`` marks numbers read off a published figure
 by eye.
 """
 

@@ -19,6 +19,16 @@ from modelcollapse import datasets, plot
 from modelcollapse.verify.evidence import Evidence, Proportion
 from modelcollapse_theory import exponential_families, gaussian, lineage_limits, support
 
+SHOWS = (
+    "Six panels: survival of rare events within published bounds; chance to be neither gone nor certain; 25 single "
+    "paths that end at 0 or 1; survival under a Poisson law; words left of 3,165 over ten fits; and the chance that a "
+    "deviation is above 0.1, below two bounds."
+)
+SEE = (
+    "the published bounds hold, some of them far from the truth (wide areas, broken lines); the exact curve runs "
+    "between them, through the simulated marks."
+)
+
 BERNOULLI, UNTIL = ((0.001, 10_000), (0.01, 100)), 50
 PATHS = (0.2, 100, 600, 25)
 POISSON, DRAWS, LAST = (1.0, 10.0), 10, 500

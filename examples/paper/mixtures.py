@@ -19,6 +19,16 @@ from modelcollapse import plot
 from modelcollapse.verify.evidence import Evidence, NominalMean
 from modelcollapse_theory import mixture
 
+SHOWS = (
+    "Two panels over 60 fits for four mixtures of model, previous law and truth, at M = 10. Left, on log axes, the "
+    "squared error of the mean: two curves grow and two level off at dotted limits. Right, the mean variance: the "
+    "mixture without original data grows beyond the frame."
+)
+SEE = (
+    "the two mixtures with a share of original data (circles, triangles) level off at their dotted limits. The one "
+    "that only keeps the previous law (squares) starts best and grows past both."
+)
+
 SIZE, LAW, TESTED, LAST = 10, 12, 5, 60
 SETTINGS = ((1.0, 0.0, 0.0), (0.9, 0.0, 0.1), (0.5, 0.5, 0.0), (0.6, 0.2, 0.2))
 BY_SIMULATION = {(0.9, 0.0, 0.1): (1.279, 0.462), (0.5, 0.5, 0.0): (1.347, 0.343), (0.6, 0.2, 0.2): (1.207, 0.118)}

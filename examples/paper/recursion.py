@@ -18,6 +18,16 @@ from modelcollapse import plot
 from modelcollapse.verify.evidence import Evidence, Proportion
 from modelcollapse_theory import gaussian
 
+SHOWS = (
+    "Two rows of seven panels, one for each sample size from 100 to ten million, on log axes over 1,000 fits: above, "
+    "the error of the deviation within its exact 10 to 90% band; below, the error of the mean with its exact root "
+    "mean square. Orange crosses mark the published runs."
+)
+SEE = (
+    "each published run (cross) is one draw from a wide law, whose band is exact. Ten times the sample size lowers "
+    "the whole band by the root of ten."
+)
+
 SIZES = (100, 500, 1000, 10**4, 10**5, 10**6, 10**7)
 SMALL_SIZES = (100, 500, 1000, 10**4, 10**7)
 FITS = 1000

@@ -18,6 +18,16 @@ from modelcollapse import plot
 from modelcollapse.verify.evidence import ChernoffMean, Evidence, NominalMean
 from modelcollapse_theory import gaussian, wasserstein, wishart
 
+SHOWS = (
+    "Three panels for a normal law in two dimensions: the squared error of the mean rises on the exact line to 2 in "
+    "20 fits; the log determinant falls within its band along the exact mean over 300 generations; the mean squared "
+    "distance rises above two lower bounds."
+)
+SEE = (
+    "the mean wanders and the determinant dies exactly as predicted; the distance lies more than half above the "
+    "published lower bound after twenty fits, and a tenth above the sharper one."
+)
+
 SIGMA, SIZE, FITS, LAST = np.diag([1.0, 4.0]), 50, 20, 300
 TRACE = np.trace(SIGMA)
 OTHERS = {"uniform": stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)), "Laplace": stats.laplace(0, np.sqrt(0.5))}

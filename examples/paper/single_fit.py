@@ -16,6 +16,16 @@ from modelcollapse import plot
 from modelcollapse.verify.evidence import ChernoffMean, Evidence, Proportion
 from modelcollapse_theory import gaussian
 
+SHOWS = (
+    "Three panels against the sample size from 10 to ten million: the mean of the estimated deviation with its "
+    "spread, which closes around 1; the spread alone; and the mean absolute error of the mean, both straight falling "
+    "lines on log axes."
+)
+SEE = (
+    "circles (simulated) and crosses (the published notebook) lie on the exact lines over six orders of magnitude of "
+    "the sample size: a single fit holds no mystery."
+)
+
 SIZES = (10, 30, 100, 500, 10**3, 10**4, 10**5, 10**6, 10**7)
 MEAN = (0.920621, 0.983135, 0.991604, 0.997780, 0.999468, 0.999689, 0.999952, 1.000004, 0.999998)
 DEVIATION = (0.221160, 0.131984, 0.067578, 0.030952, 0.022170, 0.007276, 0.002229, 0.000727, 0.000229)

@@ -35,6 +35,7 @@ class Arrays:
     values: list[list[Any]] | None = None
 
     def fresh(self) -> Arrays:
+        """Itself: arrays carry nothing from chain to chain."""
         return self
 
     def restore(self, values: list[list[Any]]) -> None:
