@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 KEPT = export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
   JAX_COMPILATION_CACHE_DIR="$$($(BIN)/python -c 'import modelcollapse as mc; print(mc.keep_programs() or str())')"
 
-.PHONY: verify test test-all soak lint examples figures bench wheel release clean
+.PHONY: verify test test-all test-browser soak lint examples figures bench wheel docs release clean
 
 # every quick claim in 64 bits, then sections A and D in 32: 37 of the 76
 verify: $(VENV)/installed
@@ -22,6 +22,10 @@ test: lint
 # with the tests that are marked slow
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 25 -m "not soak"
+
+# the page of `modelcollapse explore` in headless Chromium; needs chromium, node and npm. SITE=build/docs: its pages too
+test-browser: $(VENV)/installed
+	PYTHON=$(BIN)/python tests/browser/run $(if $(SITE),--site $(SITE))
 
 # for hours: until it finds something, or is stopped
 soak: $(VENV)/installed-test
@@ -44,6 +48,10 @@ figures: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py
 
+# the pages, into build/docs; needs node and npm for the formulas
+docs: $(VENV)/installed-docs
+	$(BIN)/python docs/site/build.py
+
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
@@ -63,6 +71,10 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
+	touch $@ $(VENV)/installed
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --constraint constraints.txt --upgrade pip

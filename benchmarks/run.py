@@ -24,6 +24,7 @@ os.environ.setdefault("NPROC", "1")
 
 import cores
 import device
+import exploring
 import first
 import numpy as np
 import rows
@@ -52,7 +53,7 @@ print(time.perf_counter() - start)
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     timed_rows, grown_rows = (name for name, _ in rows.rows()), (name for name, *_ in rows.growth())
-    names = [*timed_rows, *grown_rows, "devices", "first", "cores", "sweep"]
+    names = [*timed_rows, *grown_rows, "devices", "first", "cores", "sweep", "explore"]
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", action="store_true", help="the accelerator that JAX finds, in under six minutes")
@@ -85,9 +86,10 @@ def main(arguments: Iterable[str] | None = None) -> None:
     begun = first.first_result() if wanted("first") else []
     shared = cores.cores() if wanted("cores") else []
     swept = sweeping.rows(options.repeats) if wanted("sweep") else []
-    print("\n".join([*begun, *shared, *swept]), flush=True)
+    explored = exploring.rows() if wanted("explore") else []
+    print("\n".join([*begun, *shared, *swept, *explored]), flush=True)
     if not options.only:
-        write_page(results, grown, begun, shared, swept, time.perf_counter() - start)
+        write_page(results, grown, begun, shared, swept, explored, time.perf_counter() - start)
 
 
 def table(result: Timed) -> list[str]:
@@ -160,7 +162,13 @@ PICTURE = (
 
 
 def write_page(
-    results: list[Timed], grown: list[str], begun: list[str], shared: list[str], swept: list[str], seconds: float
+    results: list[Timed],
+    grown: list[str],
+    begun: list[str],
+    shared: list[str],
+    swept: list[str],
+    explored: list[str],
+    seconds: float,
 ) -> None:
     from figure import bars, draw
 
@@ -211,6 +219,15 @@ start of its {sweeping.WORKERS} workers: CPU time of all processes, and wall tim
 | by | CPU | wall | goal |
 |---|---|---|---|
 {chr(10).join(swept)}
+
+## The explorer
+
+Wall time of [the explorer](explore.md), in a process of its own, from the question to the answer; the first answer from the start
+of the command. A step is a share that was not asked for before: median, the least and what 90% stay below, of {exploring.STEPS}.
+
+| what | time | goal |
+|---|---|---|
+{chr(10).join(explored)}
 """
     (DOCS / "benchmarks.md").write_text(text)
 

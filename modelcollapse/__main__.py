@@ -1,4 +1,4 @@
-"""The command line: ``modelcollapse simulate``, ``plan``, ``verify``, ``report`` and ``info``."""
+"""The command line: ``modelcollapse simulate``, ``plan``, ``verify``, ``explore``, ``report`` and ``info``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import jax
 
 import modelcollapse
 from modelcollapse.cache import keep_programs
-from modelcollapse.cli import completion, info, plan, report, simulate, verify
+from modelcollapse.cli import completion, explore, info, plan, report, simulate, verify
 from modelcollapse.cli import options as shared
 from modelcollapse.cli.config import Parser
 
 USAGE, STOPPED, NO_READER = 2, simulate.STOPPED, 141
-COMMANDS = (verify, plan, simulate, report, info)
+COMMANDS = (verify, plan, simulate, explore, report, info)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

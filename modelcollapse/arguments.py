@@ -24,6 +24,8 @@ from modelcollapse.numeric import bound, check_dimensions, check_range, place, p
 T = TypeVar("T")
 LARGEST = 2**31 - 1
 """The largest count: kernels count in 31 bits."""
+MOST_STATES = 10**7
+"""The most states of a law that is made of their number alone."""
 
 
 def whole(name: str, value: ArrayLike, minimum: int = 0, maximum: int = LARGEST) -> int:

@@ -68,6 +68,7 @@ class WeightedCounts:
 
     @property
     def size(self) -> jax.Array:
+        """Draws in both groups."""
         return self.first.size + self.second.size
 
     @property
@@ -198,6 +199,7 @@ class Rows:
 
     @property
     def capacity(self) -> int:
+        """Rows that there is room for."""
         return self.points.shape[0]
 
     @property

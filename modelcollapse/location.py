@@ -252,6 +252,7 @@ class InPlace:
 
     @property
     def marks(self) -> Marks:
+        """Those of the observable; what moves with the rows is no longer known."""
         return dataclasses.replace(marks(self.observable), shifts=None)
 
     def check(self, params: Params) -> None:

@@ -72,6 +72,7 @@ class Watch:
 
     @property
     def needs_data(self) -> bool:
+        """Whether an observable reads the data set."""
         return any(marks(observable).needs_data for observable in self.observables.values())
 
     def start(self, state: State, family: Family | None = None) -> dict[str, Carry]:
@@ -80,16 +81,13 @@ class Watch:
 
     def update(self, before: State, now: State, family: Family | None = None) -> dict[str, Carry]:
         """The carries of the state of one generation later."""
-        return {
-            name: o.update(before.carries[name], _seen(now, o, family), self.truth)
-            for name, o in self.observables.items()
-        }
+        each = self.observables.items()
+        return {name: o.update(before.carries[name], _seen(now, o, family), self.truth) for name, o in each}
 
     def read(self, state: State, family: Family | None = None) -> dict[str, jax.Array]:
-        return {
-            name: o.read(state.carries[name], _seen(state, o, family), self.truth)
-            for name, o in self.observables.items()
-        }
+        """What is recorded of a state, by name."""
+        each = self.observables.items()
+        return {name: o.read(state.carries[name], _seen(state, o, family), self.truth) for name, o in each}
 
 
 def _seen(state: State, observable: Observable, family: Family | None) -> State:
@@ -128,9 +126,11 @@ class Process:
         return appends and isinstance(self.family, HoldsData)
 
     def stream(self, law: Source) -> Stream:
+        """Draws of a law, in the form that the regime needs."""
         return Stream(law, self.family, self.capacity, self.regime.needs_items, self.many, self.opens)
 
     def size(self, generation: int | jax.Array) -> jax.Array:
+        """The sample size of a generation."""
         sizes = jnp.asarray(self.sizes)
         return sizes if sizes.ndim == 0 else sizes[generation]
 
@@ -152,9 +152,11 @@ class Process:
         return {name: values if name in joint else _unless_absent(there, values) for name, values in read.items()}
 
     def started(self, state: State) -> State:
+        """The state with its observables begun."""
         return dataclasses.replace(state, carries=self._each(lambda watch, now: watch.start(now, self.family), state))
 
     def updated(self, before: State, now: State) -> State:
+        """The later state with its observables brought up to it."""
         carries = self._each(lambda watch, *both: watch.update(*both, self.family), before, now)
         staggered = self.staggered
         if staggered is not None:

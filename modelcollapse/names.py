@@ -21,6 +21,7 @@ class Names:
 
     @staticmethod
     def of(values: tuple | None) -> Names | None:
+        """Names, or None where there are none."""
         return None if values is None else Names(values)
 
     def __eq__(self, other: Any) -> bool:

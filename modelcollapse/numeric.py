@@ -81,6 +81,7 @@ def _floats(found: np.ndarray) -> np.ndarray:
 
 
 def real(name: str, value: ArrayLike, wanted: str, booleans: bool = False) -> np.ndarray:
+    """A float64 array of real numbers, or a ValueError that names the argument."""
     found = plain(name, value, wanted, booleans)
     return _floats(found) if found.dtype == object else found.astype(np.float64)
 
@@ -103,6 +104,7 @@ def holds_booleans(value: ArrayLike) -> bool:
 
 
 def check_dimensions(name: str, found: np.ndarray, ndim: int | tuple[int, ...] | None) -> None:
+    """Raise ValueError unless the number of axes is one of those allowed."""
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if allowed is not None and found.ndim not in allowed:
         words = {0: "one number", 1: "a vector", 2: "a table (n, d)", 3: "an array of three dimensions"}
@@ -110,6 +112,7 @@ def check_dimensions(name: str, found: np.ndarray, ndim: int | tuple[int, ...] |
 
 
 def check_range(name: str, found: np.ndarray, low: float, high: float, open_low: bool, open_high: bool) -> None:
+    """Raise ValueError unless all numbers lie in the interval, in the precision of JAX too."""
     dtype = np.dtype(jnp.result_type(float))
     with np.errstate(over="ignore", under="ignore"):
         kept = found.astype(dtype)
@@ -150,6 +153,7 @@ def place(wrong: np.ndarray, entry: str = "place") -> str:
 
 
 def bound(number: int) -> str:
+    """A large bound as people write it, ``2**31 - 1``."""
     size = abs(number + 1 if number > 0 else number)
     large = size >= 2**31 and size & (size - 1) == 0
     return (

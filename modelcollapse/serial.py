@@ -48,6 +48,7 @@ class SavedModel:
 
     @staticmethod
     def of(model: Saves) -> SavedModel:
+        """The files that a model writes of itself."""
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder, MODEL))
             found = [path for path in Path(folder).rglob("*") if path.is_file()]

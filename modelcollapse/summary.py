@@ -152,6 +152,7 @@ class Traces:
 
     @property
     def chains(self) -> int:
+        """How many chains there are."""
         return int(np.shape(self.state.status)[0])
 
     @property

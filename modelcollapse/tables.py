@@ -78,6 +78,7 @@ class Table:
     separator: str
 
     def column(self, j: int) -> tuple[str, ...]:
+        """One column, as texts."""
         return tuple(row[j] for row in self.rows)
 
     def only(self, j: int) -> Table:
@@ -92,6 +93,7 @@ class Table:
         return dataclasses.replace(self, names=("1",), named=False, at=(1,), rows=rows, lines=self.lines * len(rows))
 
     def place(self, i: int, j: int) -> str:
+        """Where a cell stands in its file, in words."""
         title = f" ({self.names[j]})" if self.named else ""
         return f"{self.path}, line {self.lines[i]}, column {self.at[j]}{title}"
 

@@ -51,6 +51,7 @@ class Separate:
 
     @property
     def first(self) -> Source:
+        """The source of the first model."""
         return self.sources[0]
 
     @property

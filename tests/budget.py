@@ -25,6 +25,7 @@ PROGRAMS: dict[str, int] = {
     "test_bad_input.py": 70,
     "test_benchmarks.py": 150,
     "test_claims.py": 150,
+    "test_cli_outputs.py": 75,
     "test_cli_simulate.py": 150,
     "test_conditional.py": 310,
     "test_data.py": 140,
@@ -33,6 +34,7 @@ PROGRAMS: dict[str, int] = {
     "test_docs.py": 240,  # three lessons and four first pages
     "test_driver.py": 150,
     "test_error_sources.py": 440,
+    "test_explore.py": 80,
     "test_exponential.py": 300,
     "test_extend.py": 160,
     "test_exports.py": 75,

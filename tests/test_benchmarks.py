@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import cores
 import device
+import exploring
 import figure
 import first
 import rivals
@@ -85,6 +86,12 @@ def test_the_first_result_and_the_cores_are_lines_of_tables(monkeypatch: pytest.
     assert [line.count("|") for line in lines] == [11] * 4
     monkeypatch.setattr(cores, "CASES", {name: case for name, case in cores.CASES.items() if "short" in name})
     assert [line.count("|") for line in cores.cores(repeats=1)] == [8] * 3
+
+
+@pytest.mark.slow
+def test_the_explorer_has_lines_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exploring, "STEPS", 2)
+    assert [line.count("|") for line in exploring.rows(("fresh",), 0.0)] == [4] * 5
 
 
 @pytest.mark.slow

@@ -199,7 +199,8 @@ def test_the_library_logs_what_it_does(caplog, tmp_path):
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_verbose_shows_what_is_logged(place, capfd):
-    arguments = COMMANDS["simulate"]
+    arguments, log = COMMANDS["simulate"], logging.getLogger("modelcollapse")
+    before = log.level, list(log.handlers)
     assert main(["-v", *arguments] if place == "before" else [*arguments, "--verbose"]) == 0
     output = capfd.readouterr()
     lines = output.err.splitlines()
@@ -211,6 +212,7 @@ def test_verbose_shows_what_is_logged(place, capfd):
     assert again.out == output.out
     assert "modelcollapse simulate: chains 0 to 2 reached generation 2" in again.err.splitlines()
     # and afterwards all is silent again
+    assert (log.level, log.handlers) == before
     assert main(arguments) == 0
     assert not capfd.readouterr().err
 

@@ -184,7 +184,7 @@ def test_the_commands_of_a_page_run(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     _, name, *options = shlex.split(command, comments=True)
     try:
-        code = main([name, *options, *{"simulate": SMALL, "verify": ["--list"]}.get(name, [])])
+        code = main([name, *options, *{"simulate": SMALL, "verify": ["--list"], "explore": ["--help"]}.get(name, [])])
     except SystemExit as stopped:
         code = stopped.code
     assert code == 0

@@ -15,7 +15,7 @@ import pytest
 import modelcollapse as mc
 from modelcollapse.protocols import Family, Regime
 
-BOTH_SIDES = {"predict", "verify", "claims", "cli", "__main__"}
+BOTH_SIDES = {"predict", "verify", "claims", "planner", "cli", "__main__"}
 
 
 def modules(package: str) -> Iterator[tuple[str, ast.AST]]:

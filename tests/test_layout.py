@@ -30,7 +30,10 @@ ANY = 150
 """Arguments annotated ``Any``."""
 
 # who may import the theory
-SEES_THEORY = ("predict", "verify", "claims", "inference", "cli")
+SEES_THEORY = ("predict", "verify", "claims", "inference", "planner", "cli")
+# who shows theory, and through what alone
+SHOWS_THEORY = ("explore", "report", "plot")
+THROUGH = ("predict", "planner")
 # what only some may import: the engine is the run's, and the content of the claims belongs to those who run them
 ONLY = {"engine": ("engine", "run"), "claims": ("claims", "cli", "checks")}
 
@@ -101,6 +104,20 @@ def test_who_may_import_whom() -> None:
             for part, users in ONLY.items():
                 if to.startswith(f"{PACKAGE}.{part}"):
                     assert inner.startswith(users), f"{name} must not import {to}"
+
+
+def test_pages_and_pictures_get_theory_through_predictions_and_the_planner() -> None:
+    seen = set()
+    for name, path in MODULES.items():
+        inner = name.removeprefix(PACKAGE + ".")
+        if not inner.startswith(SHOWS_THEORY):
+            continue
+        for to, _ in imports(path):
+            assert not to.startswith("modelcollapse_theory"), f"{name} must not import the theory"
+            part = to.removeprefix(PACKAGE + ".").partition(".")[0]
+            assert part not in SEES_THEORY or part in THROUGH, f"{name} must not import {to}"
+            seen |= {part} & set(THROUGH)
+    assert seen == set(THROUGH)
 
 
 def test_the_theory_stands_alone() -> None:

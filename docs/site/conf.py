@@ -43,10 +43,12 @@ root_doc = "docs/index"
 include_patterns = ["docs/**", "theory/README.md", "theory/derivations/*.md", "examples/README.md", "tests/README.md"]
 include_patterns += ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 exclude_patterns = ["**/.*", ".*", "build", "dist", "benchmarks", "modelcollapse", "docs/site", "**/__pycache__"]
-suppress_warnings = ["mystnb.unknown_mime_type"]
+# a name in a signature that two modules define, and that neither of them gives the other
+suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
 
 # Markdown, with formulas between dollars, and notebooks that are executed once for each state of the library
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block", "attrs_inline"]
+myst_dmath_double_inline = True
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 nb_execution_mode = "cache"
@@ -63,7 +65,8 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 add_module_names = False
-napoleon_use_ivar = True
+# a list, as parameters are: the fields of a class have entries of their own
+napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_param = False
 napoleon_use_rtype = False
 autodoc_type_aliases = {name: name for name in reference.ALIASES}
@@ -85,7 +88,7 @@ html_show_sphinx = False
 html_last_updated_fmt = None
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "default"
-pygments_dark_style = "native"
+pygments_dark_style = "github-dark"
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

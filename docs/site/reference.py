@@ -10,10 +10,14 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import sphinx.util.inspect
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 PACKAGES = ("modelcollapse", "modelcollapse_theory")
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -64,7 +68,13 @@ OUTSIDE = [
     (r"py:.*", r"(http|io|logging|multiprocessing|os|pathlib|re|types|typing|threading|string)\..*"),
     # names of types that their modules import for the checker alone, and type variables
     (r"py:(class|data|obj)", r"(.*\.)?[A-Z]"),
+    (r"py:class", r"Array|Axes|BaseWatermarkingConfig|Executor|Figure|Path|PreTrainedModel|PreTrainedTokenizerBase"),
+    (
+        r"py:class",
+        r"modelcollapse\.sampling\._.*|Curve|Given|Guard|Key|Recorded|Weights|(.*\.)?Function|shared\.Commands",
+    ),
     (r"py:class", "|".join(ALIASES)),
+    (r"py:class", r"text\.Words|(.*\.)?(Function|Commands)|(tuple|dict)\[.*"),
 ]
 
 
@@ -111,8 +121,7 @@ def homes() -> dict[tuple[str, str], tuple[str, str]]:
 def first_sentence(value: object) -> str:
     """Of a docstring."""
     line = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
-    end = line.find(". ")
-    return line if end < 0 else line[: end + 1]
+    return re.split(r"(?<=[^ ]\.) (?=[A-Z`])", line)[0]
 
 
 def heading(text: str) -> str:
@@ -180,33 +189,62 @@ def write(app: Any) -> None:
 
 @functools.cache
 def declared() -> dict[str, list[type]]:
-    """Protocols of the packages by the names of their methods."""
+    """Protocols of the packages by the names of what they declare."""
     found: dict[str, list[type]] = {}
     for name in public_modules():
         for value in vars(importlib.import_module(name)).values():
             if inspect.isclass(value) and getattr(value, "_is_protocol", False) and value.__module__ == name:
-                for method in vars(value):
-                    if not method.startswith("_"):
-                        found.setdefault(method, []).append(value)
+                for member in members(value):
+                    found.setdefault(member, []).append(value)
     return found
+
+
+def members(protocol: type) -> list[str]:
+    """Public names of the methods and attributes that a protocol declares."""
+    return [
+        name for name in {**vars(protocol), **vars(protocol).get("__annotations__", {})} if not name.startswith("_")
+    ]
 
 
 def seam(owner: type, method: str) -> type | None:
     """The protocol that declares a method of a class: the largest of those whose names the class has."""
-
-    def members(protocol: type) -> list[str]:
-        return [name for name in vars(protocol) if not name.startswith("_")]
-
-    fitting = [p for p in declared().get(method, ()) if all(name in dir(owner) for name in members(p)) and p != owner]
+    has = {*dir(owner), *vars(owner).get("__annotations__", {})}
+    fitting = [p for p in declared().get(method, ()) if all(name in has for name in members(p)) and p != owner]
     return max(fitting, key=lambda p: len(members(p)), default=None)
 
 
 def not_skipped(app: Any, what: str, name: str, value: object, skip: bool, options: Any) -> bool | None:
-    """A method of a seam is shown although it leaves its docstring to the protocol that declares it."""
+    """A method of a seam is shown although it leaves its docstring to the protocol that declares it.
+
+    A field of a named tuple is in its signature, and what Python writes of it says nothing.
+    """
+    if (getattr(value, "__doc__", None) or "").startswith("Alias for field number"):
+        return True
     method = inspect.isfunction(value) or isinstance(value, property | staticmethod | classmethod)
     if what == "class" and method and not name.startswith("_"):
         return False
     return None
+
+
+def plain(app: Any, what: str, name: str, value: object, options: Any, lines: list[str]) -> None:
+    """Docstrings are prose with formulas, where a bar is a bar: ``|x|`` asks for no substitution."""
+    text = "\n".join(lines)
+    kept = r"``.*?``|:[a-z:]+:`.*?`|`[^`]*`|^ *\.\. .*$|^(?:    |>>>).*$"
+    pieces = re.split(f"({kept})", text, flags=re.MULTILINE | re.DOTALL)
+    text = "".join(piece if i % 2 else piece.replace("|", "\\|") for i, piece in enumerate(pieces))
+    lines[:] = text.split("\n")
+
+
+def untyped(docstring: GoogleDocstring) -> tuple[str, list[str]]:
+    """The docstring of an attribute is a sentence: napoleon takes what stands before its first colon for a type."""
+    rest = docstring._dedent(docstring._consume_to_end())
+    return "", docstring.__class__(rest, docstring._config).lines()
+
+
+def named(alias: sphinx.util.inspect.TypeAliasForwardRef, name: str) -> None:
+    """A type that is shown by its name, within another too: Sphinx prints ``tuple[TypeAliasForwardRef('Count')]``."""
+    alias.name = alias.__name__ = alias.__qualname__ = name
+    alias.__module__ = "builtins"
 
 
 def described(app: Any, what: str, name: str, value: object, options: Any, lines: list[str]) -> None:
@@ -227,4 +265,7 @@ def setup(app: Any) -> None:
     """Write the pages before Sphinx looks for them."""
     app.connect("builder-inited", write)
     app.connect("autodoc-skip-member", not_skipped)
+    app.connect("autodoc-process-docstring", plain, priority=100)
     app.connect("autodoc-process-docstring", described)
+    sphinx.util.inspect.TypeAliasForwardRef.__init__ = named
+    GoogleDocstring._consume_inline_attribute = untyped

@@ -194,7 +194,7 @@ def histograms(runs):
 
 HEAD = """# A language model trained on its own text
 
-Written by `python examples/language/collapse.py --report --docs` from the runs in [`examples/language/results`](../examples/language/results).
+Written by `python examples/language/collapse.py --report --docs` from the runs in `examples/language/results`.
 
 The headline experiment of Shumailov et al. (Nature 631:755, 2024) at the scale of a CPU. A decoder of 935,040 parameters, trained for half an hour on 70 % of
 an extract of the English Wikipedia ([base.py](../examples/language/base.py)), is the base. Generation 0 is the base, fine-tuned on 256 real blocks of 64 tokens

@@ -38,7 +38,7 @@ def log_determinant(fitted):
 
 def main(argv=None):
     chosen = _common.options(__doc__.splitlines()[0], argv)
-    chains, generations = (4, 3) if chosen.small else (48, 5)
+    chains, generations = (4, 3) if chosen.small else (96, 5)
     common = {"size": SIZE, "generations": generations}
     make, real = mc.adapters.functions(train, sample), _packages.normal_setosa()
     observe = {"log_determinant": log_determinant}

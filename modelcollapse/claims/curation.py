@@ -41,6 +41,7 @@ def settled(response: np.ndarray) -> float:
 
 
 def taken_over(lab: Lab, name: str, family: Family) -> Proportion:
+    """Whether the first state has everything, in each chain."""
     law = lab.last(name, family, categorical([START, 1 - START]), observe="probabilities", size=SIZE, fits=LATE)
     return Proportion.of(law[:, 0] == 1)
 
@@ -240,6 +241,7 @@ def best_of_some(lab: Lab) -> Iterator[Evidence]:
 
 
 def evenness(law: np.ndarray) -> float:
+    """The chance that two draws from a law differ."""
     return float(1 - law @ law)
 
 

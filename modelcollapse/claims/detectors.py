@@ -20,6 +20,7 @@ SIZE, FITS = 20, 9
 
 
 def mixture(share: float = SHARE) -> Mixture:
+    """A pool with a share of fresh real data; the rest is of the last fit."""
     return Mixture(1 - share, 0.0, share)
 
 

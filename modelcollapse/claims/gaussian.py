@@ -61,6 +61,7 @@ def late(lab: Lab) -> Run:
 
 
 def log_variance_test(samples: np.ndarray, ddof: int = 1) -> ChernoffMean:
+    """The mean log variance after all fits, judged by its exact cumulants."""
     mean = float(gaussian.expected_log_variance(SIZE, FITS, ddof=ddof))
     cgf = Formula(gaussian.log_variance_cgf, None, SIZE, FITS, ddof=ddof)
     return ChernoffMean.about(mean, samples, cgf.along("theta"), -(SIZE - 1) / 2)

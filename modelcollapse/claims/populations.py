@@ -81,6 +81,7 @@ def diversity_within_and_between(lab: Lab) -> Iterator[Evidence]:
 
 
 def kept(loss: SupportsFloat) -> float:
+    """The diversity that a loss leaves."""
     return H0 * (1 - float(loss))
 
 

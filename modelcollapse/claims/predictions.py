@@ -85,10 +85,12 @@ DECODED = ((1.0, 1.0), ((2.0, 0.0), (0.0, 1.0)))
 def normals(
     ddof: int, observe: Sequence[str] = MOMENTS, regime: Callable[[], Regime] = mc.Replace, **rest: Any
 ) -> Cell:
+    """A cell with a normal law."""
     return Cell(lambda: (mc.Gaussian(ddof), mc.normal(2.0, 4.0)), observe, regime, **rest)
 
 
 def states(regime: Callable[[], Regime], observe: Sequence[str] = DIVERSITY, **rest: Any) -> Cell:
+    """A cell with a law on states."""
     return Cell(lambda: (mc.Discrete(), mc.categorical(LAW)), observe, regime, **rest)
 
 
@@ -98,6 +100,8 @@ def chosen(wrapper: Callable[[Family], Family], regime: Callable[[], Regime] = m
 
 
 def kernels(regime: Callable[[], Regime], *options: Any, weak: str = "", **named: Any) -> Cell:
+    """A cell with a kernel density in two dimensions."""
+
     def model() -> tuple[Family, Source]:
         return mc.KernelDensity(*options, **named), mc.normal([2.0, 0.0], [[4.0, 0.0], [0.0, 1.0]])
 
@@ -114,6 +118,8 @@ def linear(
     size: ArrayLike = 8,
     **rest: Any,
 ) -> Cell:
+    """A cell with a regression on its own labels."""
+
     def model() -> tuple[Family, Source]:
         source = mc.linear(weights, design=design)
         return mc.Regression(source.family.rows, own, **(options or {})), source

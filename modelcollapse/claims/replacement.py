@@ -47,6 +47,7 @@ class ExtraStates:
 
 
 def two_left(params: jax.Array) -> jax.Array:
+    """Whether two states are left at most."""
     return (params > 0).sum() <= 2
 
 

@@ -58,6 +58,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        """What argparse returns, with the file's options in place of usual values."""
         if self.layout is None:
             return super().parse_known_args(args, namespace)
         usual = {action: action.default for action in self._actions if action.default is not argparse.SUPPRESS}

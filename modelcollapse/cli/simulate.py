@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcollapse import exports
+from modelcollapse.arguments import MOST_STATES
 from modelcollapse.cli import choices, config
 from modelcollapse.cli import options as shared
 from modelcollapse.failures import ChainFailure, Interrupted
@@ -87,7 +88,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     help = "a law on states 0, 1, ... (weights are normalised)"
     add("--probabilities", type=numbers(), metavar="P,P,...", help=help)
     help = "a law on K states, p_i proportional to 1/i (default of discrete: 10)"
-    add("--zipf", type=shared.whole(1, shared.MOST_STATES), metavar="K", help=help)
+    add("--zipf", type=shared.whole(1, MOST_STATES), metavar="K", help=help)
     add(
         "--words",
         nargs="?",

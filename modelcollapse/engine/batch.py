@@ -49,6 +49,7 @@ class Batch:
 
     @property
     def records(self) -> int:
+        """Generations that are recorded."""
         return next(iter(self.trace.values())).shape[1]
 
     def change_form(self, process: Process) -> None:

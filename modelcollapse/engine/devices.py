@@ -26,6 +26,7 @@ def check(mesh: Any) -> None:
 
 
 def count(mesh: Mesh | None) -> int:
+    """Devices of a mesh; one without."""
     return 1 if mesh is None else mesh.size
 
 

@@ -51,6 +51,7 @@ class Copied:
 
     @property
     def counts(self) -> jax.Array:
+        """How often each state occurs among the items."""
         present = Rows(self.points, self.count).present
         return jnp.zeros(self.states, jnp.int32).at[self.points].add(present.astype(jnp.int32))
 
@@ -64,6 +65,7 @@ class Items:
     data = Rows
 
     def draw(self, key: jax.Array, params: Copied, n: Count, capacity: int) -> Rows:
+        """Copies of items, chosen independently and uniformly."""
         words = keys.words(materialised(key), (-(-capacity // 2),))
         with float64():
             # the words are drawn first: inside a gather they would be drawn one by one
@@ -75,9 +77,11 @@ class Items:
         return Rows(jnp.concatenate(states)[:capacity], jnp.asarray(n, jnp.int32))
 
     def summarise(self, rows: Rows) -> Rows:
+        """Rows are items as they are."""
         return rows
 
     def fit(self, key: jax.Array, data: Rows, previous: Params | None) -> Copied:
+        """Keep the items."""
         return Copied(self._small(data.points), data.count, states=self.states)
 
     def _small(self, points: jax.Array) -> jax.Array:
@@ -128,6 +132,7 @@ class Tallies:
     data = Counts
 
     def draw(self, key: jax.Array, params: Tally, n: int | jax.Array, capacity: int) -> Counts:
+        """Counts of draws in proportion to the tally, or to the truth before the first fit."""
         with float64():
             weights = params.counts.astype(jnp.float64)
             if self.truth is not None:
@@ -135,9 +140,11 @@ class Tallies:
             return Counts(multinomial(key, n, weights, capacity=capacity))
 
     def summarise(self, rows: Rows) -> Counts:
+        """As the family counts rows."""
         return self.family.summarise(rows)
 
     def fit(self, key: jax.Array, data: Counts, previous: Params | None) -> Tally:
+        """Keep the counts."""
         return Tally(data.n)
 
     def before(self, source: Source) -> Tally | None:
@@ -159,6 +166,7 @@ class Tallies:
         return self.family.workspace(params.counts)
 
     def capacity(self, largest: int) -> int:
+        """Room that so many draws need."""
         return Counts.capacity_for(largest)
 
 
@@ -182,11 +190,13 @@ class Survivors:
     data = Counts
 
     def draw(self, key: jax.Array, params: Surviving, n: Count, capacity: int) -> Surviving:
+        """Counts of the next generation, among the survivors alone."""
         with float64():
             drawn = _redraw(materialised(key), jnp.asarray(n, jnp.int32), params)
         return drawn
 
     def fit(self, key: jax.Array, data: Surviving, previous: Params | None) -> Surviving:
+        """Keep the counts."""
         return data
 
     def represented(self, params: Surviving, labelled: bool = True) -> jax.Array:
@@ -198,6 +208,7 @@ class Survivors:
         return params.number <= 1
 
     def capacity(self, largest: int) -> int:
+        """None: the survivors are their own room."""
         return 0
 
     def entered(self, params: Copied | Tally, room: int) -> Surviving:

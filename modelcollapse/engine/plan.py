@@ -79,6 +79,7 @@ class Leg:
 
     @property
     def generations(self) -> int:
+        """How far the leg goes."""
         return int(self.gaps.sum())
 
 
@@ -92,6 +93,7 @@ class Stage:
 
     @property
     def generations(self) -> int:
+        """How far the legs go together."""
         return sum(leg.generations for leg in self.legs)
 
 

@@ -24,6 +24,7 @@ class Known:
     covariance: jax.Array
 
     def moments(self) -> tuple[jax.Array, jax.Array]:
+        """Mean and covariance, as they were given."""
         return self.mean, self.covariance
 
     def mixed(self, other: Known, weight: jax.Array) -> Known:

@@ -141,6 +141,7 @@ def dense(layers: Weights, x: jax.Array) -> jax.Array:
 
 
 def affine(one: Layer, x: jax.Array) -> jax.Array:
+    """One layer: inputs ``(n, d)`` times weights, plus the offset."""
     return x @ one["weights"] + one["offset"][None]
 
 

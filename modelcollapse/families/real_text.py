@@ -39,6 +39,7 @@ class Text:
 
     @property
     def order(self) -> int:
+        """Tokens of an n-gram: its context and the next one."""
         return int(self.contexts.shape[1]) + 1
 
     @property
@@ -136,6 +137,7 @@ class RealText:
 
     @property
     def data(self) -> type[Seen]:
+        """The kind of counts that the text is held as."""
         return type(self.text.data)
 
     def law(self) -> NextTokens:
@@ -152,6 +154,7 @@ class RealText:
         return data.with_width(_width(self.text, 0)) if wider else data
 
     def draw(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Seen:
+        """A part of the text, or draws with replacement, in the form of the family."""
         draw = fold(key, NGRAM_TOKENS)
         if not self.replace:
             return self.whole() if self.prompts == "fixed" else self._part(draw, n, capacity)
@@ -165,6 +168,7 @@ class RealText:
         return self.whole().take(key, n, capacity)
 
     def draw_rows(self, key: jax.Array, params: NextTokens, n: Count, capacity: int) -> Rows:
+        """The same as blocks of tokens, one a row."""
         return rows_of_places(key, self.text, self.draw(key, params, n, capacity), capacity)
 
 

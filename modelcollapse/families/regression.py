@@ -87,10 +87,12 @@ class NormalRows:
 
     @property
     def dimension(self) -> int:
+        """Number of covariates."""
         return self.factor.shape[0]
 
     @property
     def spread(self) -> jax.Array:
+        """The factor of their covariance."""
         return self.factor
 
     drawn = spread
@@ -126,10 +128,12 @@ class Design:
 
     @property
     def dimension(self) -> int:
+        """Number of covariates."""
         return self.given.shape[1]
 
     @property
     def spread(self) -> jax.Array:
+        """What real rows are drawn from."""
         return self.drawn if self.factor is None else jnp.asarray(self.factor)
 
     @property
@@ -139,6 +143,7 @@ class Design:
         return triangle(given, self.dimension).T / jnp.sqrt(jnp.asarray(given.shape[0], given.dtype))
 
     def triangle(self, key: jax.Array, n: jax.Array, dtype: DTypeLike) -> jax.Array:
+        """Triangular factor of the first n given rows; not a number beyond them."""
         given = jnp.asarray(self.given, dtype)
         there = jnp.arange(given.shape[0], dtype=jnp.int32) < n
         out = triangle(jnp.where(there[:, None], given, 0.0), self.dimension)

@@ -51,6 +51,7 @@ class Transitions:
         return Transitions(jnp.where(self.of_contexts[:, None] != 0, self.counts, before.counts))
 
     def table(self, vocabulary: int) -> jax.Array:
+        """Counts ``(contexts, tokens)``."""
         return self.counts
 
     def unigrams(self, vocabulary: int) -> jax.Array:
@@ -94,6 +95,7 @@ class Places:
 
     @property
     def of_contexts(self) -> jax.Array:
+        """How often each context occurs."""
         return self.passes * jnp.diff(self.starts)
 
     def contexts(self) -> jax.Array:
@@ -178,6 +180,7 @@ class Places:
         return jnp.zeros(vocabulary, jnp.int32).at[self.tokens].add(self.there.astype(jnp.int32), mode="drop")
 
     def sound(self) -> jax.Array:
+        """Whether every place that is there has a token."""
         return ((self.tokens >= 0) | ~self.there).all()
 
     def seen(self, contexts: jax.Array, tokens: jax.Array) -> jax.Array:

@@ -110,5 +110,6 @@ def _blocks(points: jax.Array) -> jax.Array:
 
 
 def key_of(key: int | jax.Array) -> jax.Array:
+    """The key of a watermark, from a whole number or a key."""
     # of one kind, so that who decodes and who detects need not have the same default
     return jax.random.key(key, impl="threefry2x32")

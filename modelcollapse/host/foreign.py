@@ -69,6 +69,7 @@ class Fitted:
 
     @functools.cached_property
     def sample(self) -> Any:
+        """As many draws as the model was fitted to, drawn once."""
         try:
             return self._draw(len(self.rows))
         except Exception as error:

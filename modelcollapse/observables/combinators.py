@@ -29,10 +29,12 @@ class Combinator:
 
     @property
     def inner(self) -> Observable:
+        """The observable that is combined."""
         return self.observable
 
     @property
     def marks(self) -> Marks:
+        """What still holds of the marks of the inner observable."""
         found = marks(self.inner)
         # what does not change when rows move leads to nothing that does; otherwise nothing is known
         return dataclasses.replace(found, units="", dims=(), shifts=False if found.shifts is False else None)
@@ -45,9 +47,11 @@ class Combinator:
             self.inner.check_family(family)
 
     def start(self, truth: Truth, first: State) -> Carry:
+        """As the inner observable begins."""
         return self.inner.start(truth, first)
 
     def update(self, carry: Carry, state: State, truth: Truth) -> Carry:
+        """As the inner observable goes on."""
         return self.inner.update(carry, state, truth)
 
 
@@ -65,6 +69,7 @@ class Of(Combinator):
 
     @property
     def marks(self) -> Marks:
+        """Of labelled entries; what moves with the rows is not known."""
         return dataclasses.replace(marks(self.inner), unlabelled=False, shifts=None)
 
     def check(self, params: Params) -> None:
@@ -102,10 +107,12 @@ class FirstTime(Combinator):
 
     @property
     def inner(self) -> Observable:
+        """The condition that is waited for."""
         return self.condition
 
     @property
     def marks(self) -> Marks:
+        """Counted in generations."""
         return dataclasses.replace(super().marks, units="generations")
 
     def start(self, truth: Truth, first: State) -> tuple[jax.Array, Carry]:

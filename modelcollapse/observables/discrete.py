@@ -136,6 +136,7 @@ class Tail(Momentary):
 
     @property
     def needs_truth(self) -> bool:
+        """Whether the tail is that of the truth."""
         return self.below is not None
 
     def __post_init__(self) -> None:

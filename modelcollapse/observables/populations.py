@@ -35,6 +35,7 @@ class Between(Combinator):
 
     @property
     def marks(self) -> Marks:
+        """Of all pairs of models at once."""
         inner = marks(self.inner)
         settles, dims = inner.settles, ("model", "other model", *inner.dims)
         shifts = False if inner.shifts is False else None
@@ -74,6 +75,7 @@ class Union(Combinator):
 
     @property
     def marks(self) -> Marks:
+        """Of all models at once."""
         inner = marks(self.inner)
         return dataclasses.replace(inner, unlabelled=False, joint=True)
 

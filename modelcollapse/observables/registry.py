@@ -49,9 +49,11 @@ class Momentary:
     settles = True
 
     def start(self, truth: Truth, first: State) -> Carry:
+        """Nothing is carried."""
         return ()
 
     def update(self, carry: Carry, state: State, truth: Truth) -> Carry:
+        """Nothing is carried."""
         return carry
 
 
@@ -63,6 +65,7 @@ class Read(Momentary):
 
     @property
     def marks(self) -> Marks:
+        """Those of the function; it settles with the parameters."""
         return dataclasses.replace(marks(self.function), settles=True, needs_truth=len(_required(self.function)) == 2)
 
     def read(self, carry: Carry, state: State, truth: Truth) -> jax.Array:

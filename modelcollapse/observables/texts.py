@@ -58,6 +58,7 @@ class Distinct(_OfBlocks):
         arguments.converted(self, n=arguments.count)
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """Different n-grams per n-gram."""
         grams = _grams(blocks, self.n)
         each = grams.shape[1]
         found = _different(grams.reshape(-1, self.n), jnp.repeat(there, each))
@@ -69,6 +70,7 @@ class Repetition(Distinct):
     """Share of the n-grams of a block that occurred in it before, its mean over blocks, ``()``."""
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """N-grams that occurred before in their block, per n-gram."""
         grams = _grams(blocks, self.n)
         each = grams.shape[1]
         different = jax.vmap(lambda one: _different(one, jnp.ones(each, bool)))(grams)
@@ -88,6 +90,7 @@ class Looped(_OfBlocks):
         arguments.converted(self, max_period=arguments.count)
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """Share of blocks that end in a loop."""
         length = blocks.shape[1]
         place = jnp.arange(length, dtype=jnp.int32)[None]
 
@@ -118,6 +121,7 @@ class Unigrams(_OfBlocks):
         return data.unigrams(self.vocabulary) if isinstance(data, CountsTokens) else self.of(*blocks_of(state))
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """Counts of tokens; -1 if a token is outside the vocabulary."""
         inside = (blocks >= 0) & (blocks < self.vocabulary)
         place = jnp.where(inside & there[:, None], blocks, self.vocabulary)
         counts = jnp.zeros(self.vocabulary + 1, jnp.int32).at[place].add(1)[: self.vocabulary]
@@ -131,6 +135,7 @@ class TokenEntropy(_OfBlocks):
     units = "nats"
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """Entropy of the frequencies of tokens, in nats."""
         counts = _counts(blocks, there)
         shares = _share(counts, counts.sum(dtype=jnp.int32))
         return jax.scipy.special.entr(shares).sum()
@@ -146,6 +151,7 @@ class ZipfSlope(_OfBlocks):
         arguments.converted(self, ranks=arguments.optional(arguments.whole, minimum=2))
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """Slope of log count on log rank, by least squares."""
         counts = -jnp.sort(-_counts(blocks, there))
         rank = jnp.arange(1, counts.size + 1, dtype=jnp.int32)
         used = counts > 0 if self.ranks is None else (counts > 0) & (rank <= self.ranks)
@@ -169,6 +175,7 @@ class Blocks(_OfBlocks):
         arguments.converted(self, number=arguments.count)
 
     def of(self, blocks: jax.Array, there: jax.Array) -> jax.Array:
+        """The first blocks; missing ones are -1."""
         missing = max(self.number - len(blocks), 0)
         first = jnp.where(there[:, None], blocks, -1)[: self.number]
         return jnp.pad(first, ((0, missing), (0, 0)), constant_values=-1)

@@ -18,6 +18,7 @@ BOUND = "PPCA, decoder means, replace; directions may be dropped, which lose les
 
 
 def draws_means(s: Setting) -> bool:
+    """Whether the decoder gives out means, with a known noise."""
     return s.family.noise is not None and s.family.output == "mean"
 
 

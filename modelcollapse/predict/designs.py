@@ -50,6 +50,7 @@ def refits_counts(s: Setting) -> bool:
 
 
 def alike(s: Setting) -> bool:
+    """Whether one of alike models is drawn from."""
     return type(s.family.family) in (Discrete, Gaussian) and s.family.samples == "one"
 
 
@@ -108,6 +109,7 @@ def _(s: Setting, expected_variance: Function) -> tuple[np.ndarray, np.ndarray]:
 
 
 def damps_a_law(s: Setting) -> bool:
+    """Whether a law on states is damped at a constant rate."""
     return wraps(Discrete)(s) and np.ndim(s.family.rate) == 0
 
 
@@ -123,6 +125,7 @@ def _(s: Setting, slow_update: Function) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shrunk_by(s: Setting) -> float:
+    """The constant weight of the shrinkage."""
     needed(np.ndim(s.family.weight) == 0)
     return float(s.family.weight)
 
@@ -145,6 +148,7 @@ COORDINATES = {
 
 
 def shrinks_a_gaussian(s: Setting) -> bool:
+    """Whether a normal law with the usual divisor is shrunk."""
     return wraps(Gaussian)(s) and s.family.family.divisor is None
 
 
@@ -162,6 +166,7 @@ def _(s: Setting, shrunk_moments: Function) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def corrected(s: Setting) -> bool:
+    """Whether a divisor was given."""
     return s.family.divisor is not None
 
 

@@ -45,6 +45,7 @@ def blind(regime: regimes.Detected) -> bool:
 
 
 def rates(s: Setting) -> tuple[float, float]:
+    """True and false positive rates of a detector that does not look at values."""
     needed(blind(s.regime))
     return float(s.regime.true_positive), float(s.regime.false_positive)
 
@@ -161,6 +162,7 @@ def constant_power(s: Setting) -> bool:
 
 
 def laws(s: Setting, screened_laws: Function, real_share: float) -> ArrayLike:
+    """The recorded laws of draws that are screened."""
     found = screened_laws(s.law, real_share, s.regime.true_positive, s.regime.false_positive, s.last)
     return s.after(found)
 

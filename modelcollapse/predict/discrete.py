@@ -71,6 +71,7 @@ def early(s: Setting) -> bool:
 
 
 def by_diffusion(s: Setting) -> bool:
+    """Whether the sample is so large that the diffusion answers."""
     return diffuses(s.law, s.size)
 
 
@@ -96,10 +97,12 @@ def quick(s: Setting, columns: int = 1) -> bool:
 
 
 def quick_for_all(s: Setting) -> bool:
+    """Whether the exact answer for all different states is quick."""
     return quick(s, different(s))
 
 
 def by_support(s: Setting) -> bool:
+    """Whether the exact recursion over the number of states is quick enough."""
     if not MARGINAL < s.size <= LARGEST:
         return False
     return s.size * float(different(s)) <= 3e8 and s.fits.max() <= min(s.size, 1000)
@@ -112,10 +115,12 @@ def varies_early(s: Setting) -> bool:
 
 
 def of_law(s: Setting, theorem: Function) -> ArrayLike:
+    """A theorem about the law, at all recorded fits."""
     return theorem(s.law, s.size, s.fits)
 
 
 def less_entropy(s: Setting, entropy: Function) -> ArrayLike:
+    """The entropy that is lost."""
     return scipy.special.entr(s.law).sum() - entropy(s.law, s.size, s.fits)
 
 
@@ -271,7 +276,7 @@ def _(s: Setting, fixation_time_cdf: Function) -> ArrayLike:
 
 def remembers_nothing(s: Setting) -> bool:
     """Whether a mixture has no old data and one sample size, at which its exact law is affordable."""
-    return s.steady(s.regime.beta) == 0 and float(s.size) ** 2 * different(s) * s.fits.size <= 5e6
+    return s.steady(s.regime.beta) == 0 and float(s.size) ** 2 * different(s) * float(s.fits.max()) <= 1e8
 
 
 remixed = functools.partial(
@@ -286,7 +291,7 @@ remixed = functools.partial(
 )  # fmt: skip
 def _(s: Setting, expected_support: Function) -> ArrayLike:
     g = s.steady(s.regime.gamma)
-    return np.array([expected_support(s.law, s.size, g, int(n)) for n in s.fits])
+    return expected_support(s.law, s.size, g, s.fits)
 
 
 @remixed(
@@ -295,4 +300,4 @@ def _(s: Setting, expected_support: Function) -> ArrayLike:
 )  # fmt: skip
 def _(s: Setting, absent: Function) -> ArrayLike:
     g = s.steady(s.regime.gamma)
-    return each_state(s, lambda p: np.stack([absent(p, s.size, g, int(n)) for n in s.fits]))
+    return each_state(s, lambda p: absent(p, s.size, g, s.fits))

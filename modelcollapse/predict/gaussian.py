@@ -73,6 +73,7 @@ ERROR = {observables.squared_mean_error: lambda s, variance, error: s.less_share
 
 
 def unbiased(s: Setting) -> bool:
+    """Whether the variance is the unbiased one."""
     return s.family.ddof == 1 and s.family.divisor is None
 
 
@@ -191,6 +192,7 @@ def _(s: Setting, scheduled_squared_distance: Function) -> ArrayLike:
 
 
 def damps_a_gaussian(s: Setting) -> bool:
+    """Whether a normal law is damped at a constant rate."""
     family = s.family.family
     return type(family) is Gaussian and family.divisor is None and np.ndim(s.family.rate) == 0
 

@@ -75,6 +75,7 @@ class TextCounts:
 
     @property
     def weights(self) -> np.ndarray:
+        """Share of each context."""
         return self.sizes / self.sizes.sum()
 
     def of(self, token: np.ndarray) -> np.ndarray:
@@ -97,6 +98,7 @@ class TextCounts:
         return self.entries(context, count, u, times)
 
     def entries(self, context: np.ndarray, count: np.ndarray, u: np.ndarray, times: np.ndarray) -> NGrams:
+        """N-grams with what their contexts say."""
         return NGrams(context, count, self.sizes[context], self.mutation[context], u, times)
 
     def rows(self) -> np.ndarray:
@@ -144,6 +146,7 @@ def drawn(s: Setting) -> bool:
 
 
 def fixed(s: Setting) -> bool:
+    """Whether prompts are the same in each generation."""
     return s.family.prompts == "fixed"
 
 
@@ -153,10 +156,12 @@ def kept(s: Setting) -> int:
 
 
 def rewritten(s: Setting) -> bool:
+    """Whether some of the text is kept as it was."""
     return fixed(s) and kept(s) > 0
 
 
 def redrawn(s: Setting) -> bool:
+    """Whether all of the text is drawn again."""
     return fixed(s) and kept(s) == 0
 
 

@@ -67,6 +67,7 @@ class Look:
 
     @property
     def chains(self) -> int:
+        """How many chains are sound."""
         return int(self.sound.sum())
 
     @property

@@ -36,6 +36,7 @@ def settings(s: Setting) -> list[Setting]:
 
 
 def one_truth(s: Setting) -> bool:
+    """Whether all models have one source."""
     return type(s.source) is not Separate
 
 
@@ -101,6 +102,7 @@ STATES: dict[str, Any] = {"family": families.Population, "regime": Exchange, "wh
 
 
 def laws(s: Setting) -> np.ndarray:
+    """The law of each model's source, one a row."""
     return np.stack([one.law for one in settings(s)])
 
 

@@ -30,6 +30,7 @@ class Learner:
 
     @property
     def d(self) -> int:
+        """Number of covariates."""
         return self.weights.size
 
     @property
@@ -44,11 +45,13 @@ class Learner:
 
     @property
     def isotropic(self) -> bool:
+        """Whether the second moment is a multiple of the unit matrix."""
         moment = self.second_moment
         return bool(np.allclose(moment, moment[0, 0] * np.eye(self.d), rtol=1e-6, atol=1e-6 * moment[0, 0]))
 
     @property
     def unpenalised(self) -> bool:
+        """Whether it is least squares, to the end and without a penalty."""
         return self.family.steps is None and not np.any(np.asarray(self.family.penalty))
 
     def least_squares(self, fewest: int) -> bool:

@@ -32,6 +32,7 @@ def wraps(kind: type, **fields: object) -> Guard:
 
 
 def strength(s: Setting) -> float:
+    """The constant strength of the prior."""
     needed(np.ndim(s.family.strength) == 0)
     return float(s.family.strength)
 
@@ -154,6 +155,7 @@ def _(s: Setting, normal_moments: Function) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def without_prior(s: Setting) -> bool:
+    """Whether the prior has no strength."""
     return strength(s) == 0
 
 
@@ -195,6 +197,7 @@ def _(s: Setting, reference_pivots: Function) -> ArrayLike:
 
 
 def one_dimension(s: Setting) -> bool:
+    """Whether it is a normal law in one dimension."""
     return reference(Gaussian)(s) and s.mean.size == 1
 
 

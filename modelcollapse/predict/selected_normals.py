@@ -45,6 +45,7 @@ def _factor(wrapper: Family) -> float:
 
 
 def ddof(s: Setting) -> int:
+    """Of the normal law within; not covered for another family."""
     inner = layers(s.family)[1]
     if not isinstance(inner, Gaussian) or type(inner) is not Gaussian:
         raise NotCovered

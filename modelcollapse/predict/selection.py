@@ -135,10 +135,12 @@ def real_items(s: Setting) -> np.ndarray:
 
 
 def finite(s: Setting) -> bool:
+    """Whether samples are finite."""
     return not layers(s.family)[2]
 
 
 def endless(s: Setting) -> bool:
+    """Whether samples are endless."""
     return layers(s.family)[2]
 
 

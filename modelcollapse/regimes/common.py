@@ -103,10 +103,12 @@ def weighable(data: T, family: Family, regime: str, instead: str) -> T:
 
 
 def shares(name: str, value: Any) -> Any:
+    """Shares, or a portion as it is."""
     return value if isinstance(value, Portion) else arguments.shares(name, value)
 
 
 def share(name: str, value: Any) -> Any:
+    """One share, or a portion as it is."""
     return value if isinstance(value, Portion) else arguments.share(name, value)
 
 

@@ -251,6 +251,7 @@ class Apart:
 
     @property
     def needs_items(self) -> bool:
+        """As the regime of each model."""
         return self.regime.needs_items
 
     @property

@@ -48,6 +48,7 @@ def unit_like(key: Key, x: jax.Array, stream: int | jax.Array = 0) -> jax.Array:
 
 
 def from_words(high: jax.Array, low: jax.Array) -> jax.Array:
+    """A float64 number in (0, 1) from the upper 26 bits of each of two words."""
     whole = (high >> np.uint32(6)).astype(jnp.float64) * 2.0**26 + (low >> np.uint32(6)).astype(jnp.float64)
     return (whole + 0.5) * 2.0**-52
 

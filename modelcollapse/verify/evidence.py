@@ -41,6 +41,7 @@ class Proportion:
 
     @classmethod
     def of(cls, indicators: np.ndarray) -> Proportion:
+        """From one indicator a chain."""
         return cls(int(np.sum(indicators)), int(np.size(indicators)))
 
     @property

@@ -106,6 +106,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
+        """Of one prediction and its near misses."""
         if self.prediction.rejected:
             return REJECTED
         return HELD if all(c.rejected for c in self.near_misses.values()) else UNDERPOWERED
@@ -121,6 +122,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
+        """The worst of all rows, or that the claim raised an error."""
         if self.error:
             return RAISED
         verdicts = {row.verdict for row in self.rows}

@@ -66,7 +66,7 @@ def misfitted_variance(variance: ArrayLike, sample_size: ArrayLike, fits: ArrayL
 
 
 def misfitted_mean_error(variance: ArrayLike, sample_size: ArrayLike, fits: ArrayLike, *, ddof: int = 1) -> Array:
-    """``E (mu_n - mu)^2``, V times :func:`gaussian.expected_mean_error`, whatever the truth's shape. Exact."""
+    """``E (mu_n - mu)^2``, V times ``gaussian.expected_mean_error``, whatever the truth's shape. Exact."""
     return positive("variance", variance) * gaussian.expected_mean_error(sample_size, fits, ddof=ddof)
 
 

@@ -29,6 +29,7 @@ from modelcollapse_theory.workflows import share_lost
 _SOURCE = "derived in theory/derivations/fresh-data.md"
 _LARGEST = 20_000  # the recursion over items is O(M^2)
 _LARGEST_DENSE = 4_000  # a finite number of fits keeps its (M + 1)^2 weights: 128 MB
+_CELLS = 2**24  # of weights of several chances at a time
 
 
 def _one_size(sample_size: int, largest: int) -> int:
@@ -154,13 +155,13 @@ def stationary_moments(probability: float, sample_size: int, share: float, order
     order="exact",
     source=_SOURCE,
 )
-def absent(probability: ArrayLike, sample_size: int, share: float, fits: int | None = None) -> Array:
+def absent(probability: ArrayLike, sample_size: int, share: float, fits: ArrayLike | None = None) -> Array:
     r"""P(a state of probability q is missing from the n-th fit); from a stationary one where ``fits`` is None.
 
     Absence is no loss here: the state comes back. Grows with n from (1 - q)^M to the stationary value. Exact to
-    relative rounding, however small. O(M^2), or O(n M^2) for given ``fits``. Broadcasts over ``probability``. Raises
-    ValueError beyond M = 20,000 (4,000 for given ``fits``): there use ``fresh_limits.absent_limit``; and for share 0
-    without ``fits``.
+    relative rounding, however small. O(M^2), or O(n M^2) for ``fits`` up to n. The shape is that of ``fits``, then that
+    of ``probability``. Raises ValueError beyond M = 20,000 (4,000 for given ``fits``): there use
+    ``fresh_limits.absent_limit``; and for share 0 without ``fits``.
     """
     return _presence(probability, sample_size, share, fits, present=False)
 
@@ -171,47 +172,63 @@ def absent(probability: ArrayLike, sample_size: int, share: float, fits: int | N
     order="exact",
     source=_SOURCE,
 )
-def present(probability: ArrayLike, sample_size: int, share: float, fits: int | None = None) -> Array:
+def present(probability: ArrayLike, sample_size: int, share: float, fits: ArrayLike | None = None) -> Array:
     """1 - ``absent``, of full relative precision for a rare state too: every term of its own recursion is positive."""
     return _presence(probability, sample_size, share, fits, present=True)
 
 
-def _presence(probability: ArrayLike, sample_size: int, share: float, fits: int | None, *, present: bool) -> Array:
+def _presence(
+    probability: ArrayLike, sample_size: int, share: float, fits: ArrayLike | None, *, present: bool
+) -> Array:
     g, q = one_real("share", share, 0, 1), within("probability", probability, 0, 1)
     size = _one_size(sample_size, _LARGEST if fits is None else _LARGEST_DENSE)
     chance, k = np.atleast_1d(q).ravel(), np.arange(size + 1)
     source = share_lost(g * chance[:, None], k) if present else np.zeros((chance.size, size + 1))
     if fits is None:
         value = _stationary(size, g, 1 - chance, source, 0.0 if present else 1.0, size)[:, -1]
-    else:
-        count = one_whole("fits", fits)
-        value = np.array([_after(size, g, c, count, row, present) for c, row in zip(chance, source, strict=True)])
-    return np.minimum(value, 1.0).reshape(q.shape)
+        return np.minimum(value, 1.0).reshape(q.shape)
+    counts = whole("fits", fits)
+    width = max(1, _CELLS // (size + 1) ** 2)  # chances at a time
+    most = int(counts.max(initial=0))
+    parts = [
+        _path(size, g, chance[i : i + width], most, source[i : i + width], present) for i in range(0, q.size, width)
+    ]
+    path = np.concatenate(parts or [np.zeros((most + 1, 0))], axis=1)
+    return np.minimum(path[counts], 1.0).reshape(counts.shape + q.shape)
 
 
-def _after(size: int, share: float, probability: float, fits: int, source: Array, present: bool) -> float:
-    if fits == 0:
-        return float((probability > 0) == present)
+def _path(size: int, share: float, probability: Array, fits: int, source: Array, present: bool) -> Array:
+    """What ``_presence`` asks for in fits 0, ..., ``fits``, ``(fits + 1, Q)``; fit 0 is the law itself."""
+    found = np.empty((fits + 1, probability.size))
+    found[0] = (probability > 0) == present
     k = np.arange(size + 1)
-    x = share_lost(probability, k) if present else (1 - probability) ** k
-    if fits == 1:
-        return float(x[-1])
-    weights = np.zeros((size + 1, size + 1))
-    weights[0, 0] = 1
-    for items, row in _rows(size, share, np.array([1 - probability]), size):
-        weights[items, : items + 1] = row[0]
-    for _ in range(fits - 1):
-        new = weights @ x + source
+    x = share_lost(probability[:, None], k) if present else (1 - probability[:, None]) ** k
+    found[1:] = x[:, -1]
+    if fits < 2:
+        return found
+    weights = np.zeros((probability.size, size + 1, size + 1))
+    weights[:, 0, 0] = 1
+    for items, row in _rows(size, share, 1 - probability, size):
+        weights[:, items, : items + 1] = row
+    for fit in range(2, fits + 1):
+        new = (weights @ x[:, :, None])[:, :, 0] + source
+        found[fit:] = new[:, -1]
         if np.array_equal(new, x):
             break
         x = new
-    return float(x[-1])
+    return found
 
 
-def expected_support(probabilities: ArrayLike, sample_size: int, share: float, fits: int | None = None) -> float:
-    """Mean number of states present in the n-th fit (stationary for None): the sum of ``present``. Exact."""
+def expected_support(
+    probabilities: ArrayLike, sample_size: int, share: float, fits: ArrayLike | None = None
+) -> float | Array:
+    """Mean number of states present in the n-th fit (stationary for None): the sum of ``present``. Exact.
+
+    In the shape of ``fits``, a number for one of them.
+    """
     values, inverse = np.unique(law("probabilities", probabilities), return_inverse=True)
-    return float(present(values, sample_size, share, fits)[inverse].sum())
+    found = present(values, sample_size, share, fits)[..., inverse].sum(-1)
+    return found if found.ndim else float(found)
 
 
 @theorem(

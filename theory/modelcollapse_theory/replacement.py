@@ -206,9 +206,11 @@ def heterozygosity_variance(probabilities: ArrayLike, sample_size: int, fits: Ar
     :math:`\lambda_j = (M)_j / M^j`, one fit does
 
     .. math::
+        \begin{aligned}
         \operatorname{Var} H &\to \lambda_2^2 \operatorname{Var} H + \tfrac{2(M-1)}{M^3} [G + 2 (M-2) D] \\
         G &\to \lambda_3 (1 + \tfrac1M) G - \tfrac4M \lambda_3 D + \tfrac1M \lambda_2\, E H \\
         D &\to \lambda_3 (1 - \tfrac4M) D + \tfrac1M \lambda_3 G
+        \end{aligned}
 
     which unlike E H^2 - (E H)^2 does not cancel. Shape of ``fits``; time grows with log(fits). Exact. Raises ValueError
     unless ``probabilities`` is a law, sample_size >= 1 and fits >= 0. Derived in theory/derivations/replacement.md.

@@ -1,0 +1,100 @@
+"""Programs are compiled before they are asked for: those of the sizes and regimes beside the last setting."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Iterator
+
+from modelcollapse.explore import choices, engine
+from modelcollapse.explore.settings import Setting
+
+QUIET = 0.6
+"""Seconds without a question after which the next program is compiled."""
+
+
+class Warmer:
+    """A thread that runs settings nobody has asked for yet, nearest first, while no question waits."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="warm", daemon=True)
+        self._setting: Setting | None = None
+        self._busy = 0
+        self._over = False
+        self._done: set[tuple[object, ...]] = set()
+
+    def start(self, setting: Setting) -> None:
+        """Begin with the ladder of a setting."""
+        self._setting = setting
+        self._thread.start()
+
+    def next(self, setting: Setting) -> None:
+        """Go on with the ladder of this setting, which is run elsewhere."""
+        with self._changed:
+            self._setting = setting
+            self._done.add(program(setting))
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Begin no program in this block, nor shortly after."""
+        with self._changed:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify()
+
+    def end(self) -> None:
+        """Stop after the program that is being compiled."""
+        with self._changed:
+            self._over = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (setting := self._following()) is not None:
+            with contextlib.suppress(Exception):  # who asks for it is told
+                engine.run_of(setting)
+
+    def _following(self) -> Setting | None:
+        """The next setting to run, once it is quiet; None at the end."""
+        with self._changed:
+            while not self._over:
+                # each turn waits, so that the lock is free for those who ask
+                if self._busy:
+                    self._changed.wait()
+                elif not self._changed.wait(QUIET) and not self._busy and not self._over:
+                    wanted = self._wanted()
+                    if wanted is not None:
+                        self._done.add(program(wanted))
+                        return wanted
+                    self._changed.wait()
+        return None
+
+    def _wanted(self) -> Setting | None:
+        now = self._setting
+        if now is None:
+            return None
+        return next((each for each in around(now) if program(each) not in self._done), None)
+
+
+def program(setting: Setting) -> tuple[object, ...]:
+    """What decides which programs a setting needs."""
+    return (
+        setting.regime, setting.size, len(setting.weights.states), len(setting.weights.rarest),
+        setting.temperature == 1, setting.generations,
+    )  # fmt: skip
+
+
+def around(setting: Setting) -> Iterator[Setting]:
+    """The settings of the same ladder, nearest sizes first; then the other regimes at this size."""
+    at = choices.SIZES.index(setting.size)
+    for size in sorted(choices.SIZES, key=lambda size: abs(choices.SIZES.index(size) - at)):
+        yield dataclasses.replace(setting, size=size)
+    for name in choices.REGIMES:
+        yield dataclasses.replace(setting, regime=name)
