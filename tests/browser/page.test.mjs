@@ -260,3 +260,15 @@ test("a library that has gone is said, and the page goes on when it is back", as
   assert.equal(await page.isHidden("#problem"), true);
   await page.context().close();
 });
+
+test("a link whose data make no sense is refused in a sentence, and nothing else breaks", async () => {
+  const own = encodeURIComponent(JSON.stringify({ states: ["a", "b"], weights: [-1, 2] }));
+  const page = await begin(`#law=own&own=${own}`);
+  assert.ok(await page.isVisible("#problem"));
+  assert.ok((await page.textContent("#problem")).length > 20);
+  assert.ok(await page.isHidden("#laws-pictures"));
+  await answerOf(page, "simulate", () => page.selectOption("#law", { index: 0 }));
+  assert.ok(await page.isVisible("#laws-pictures"));
+  assert.ok(await page.isHidden("#problem"));
+  await finish(page);
+});

@@ -301,8 +301,10 @@ function wireRest() {
   $("read").addEventListener("click", () => readOwn($("column-line").hidden ? null : $("column").value));
   $("kind").addEventListener("change", () => ($("column-line").hidden = true));
   $("file").addEventListener("change", openFile);
-  for (const button of document.querySelectorAll('[data-copy="link"]'))
-    button.addEventListener("click", () => copy(location.href, "The link"));
+  const link = library.live ? "The link, which works on this computer while the command runs," : "The link";
+  for (const button of document.querySelectorAll('[data-copy="link"]')) {
+    button.addEventListener("click", () => copy(location.href, link));
+  }
   fillSelect(
     $("question"),
     library.start.questions.map(({ name, label }) => ({ name, label })),

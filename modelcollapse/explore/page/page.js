@@ -153,7 +153,9 @@ class Bench {
       $(`${this.prefix}-pictures`).classList.add("stale");
       return;
     }
-    $(`${this.prefix}-pictures`).classList.remove("stale");
+    const pictures = $(`${this.prefix}-pictures`);
+    pictures.classList.remove("stale");
+    pictures.hidden = false; // they were empty until now
     const last = this.answer.generations.length - 1;
     const atEnd = !before || this.shown.value === before.generations.length - 1;
     // the reader may have asked for a generation by a link
