@@ -53,6 +53,7 @@ def explorer(cache: str) -> Iterator[tuple[Ask, float, int]]:
             yield ask, begun, running.pid
         finally:
             running.send_signal(signal.SIGINT)
+            running.communicate()  # what it says at the end has somewhere to go
 
 
 def timed(ask: Ask, body: dict[str, Any]) -> float:
