@@ -223,10 +223,10 @@ start of its {sweeping.WORKERS} workers: CPU time of all processes, and wall tim
 ## The explorer
 
 Wall time of [the explorer](explore.md), in a process of its own, from the question to the answer; the first answer from the start
-of the command. A step is a share that was not asked for before: median, the least and what 90% stay below, of {exploring.STEPS}.
+of the command. A step is a share that was not asked for before: median, least and 90% quantile of {exploring.STEPS}.
 
-| what | time | goal |
-|---|---|---|
+| what | wall | CPU | goal |
+|---|---|---|---|
 {chr(10).join(explored)}
 """
     (DOCS / "benchmarks.md").write_text(text)

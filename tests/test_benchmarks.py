@@ -91,7 +91,7 @@ def test_the_first_result_and_the_cores_are_lines_of_tables(monkeypatch: pytest.
 @pytest.mark.slow
 def test_the_explorer_has_lines_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exploring, "STEPS", 2)
-    assert [line.count("|") for line in exploring.rows(("fresh",), 0.0)] == [4] * 5
+    assert [line.count("|") for line in exploring.rows(("fresh",), 0.0)] == [5] * 5
 
 
 @pytest.mark.slow

@@ -5,9 +5,8 @@ alone, which answers by ``mc.simulate`` and ``run.predict()``; in the documentat
 which ``modelcollapse.explore.tables`` wrote from the same answers.
 
 The address that the command prints ends in ``?token=...``. The page sends that token as the header ``X-Token`` with
-each
-``POST api/NAME``; body and answer are JSON. An answer that cannot be given is ``{"refused": "a sentence"}`` with status
-200. Another token or Host is status 403, an unknown name 404, no JSON object 400, a body that is too long 413.
+each ``POST api/NAME``; body and answer are JSON. An answer that cannot be given is ``{"refused": "a sentence"}`` with
+status 200. Another token or Host is status 403, an unknown name 404, no JSON object 400, a body that is too long 413.
 
 ``start`` ``{}``
     ``{version, live, regimes: [{name, label, words, share}], presets: [{name, label, words, states, weights}], sizes,
@@ -16,13 +15,10 @@ each
     generations: {low, high, default}}, questions: [{name, label, sentence, blanks: [{name, label, kind, low, high,
     default, choices, optional}]}], default: a body of ``simulate``, default_text: a body of ``text``,
     limits: {body, states, text}}``.
-    ``sentence`` has its ``blanks`` in braces. ``kind`` is ``whole``, ``number``, ``choice``, ``choices`` (several) or
-    ``law`` (nothing to fill in: the states of ``setting``). ``default`` may be null where ``optional`` is true: then
-    the
-    blank may be left empty.
+    ``sentence`` has its ``blanks`` in braces. ``kind`` is ``whole``, ``number``, ``choice`` or ``choices`` (several).
+    Where ``optional`` is true the blank may be left empty, and ``default`` may be null.
 ``simulate`` ``{source, regime, share, temperature, size, generations, seed}``
-    ``source`` is ``{preset: NAME}`` or ``{states: [...], weights: [...]}``. ``share`` is not read by regimes without
-    one.
+    ``source`` is ``{preset: NAME}`` or ``{states: [...], weights: [...]}``. Regimes without a share read none.
     ``{generations, states, curves: {OBSERVABLE: {label, unit, count, median, low, high, mean, chains, exact}}, laws,
     alive, call, seconds}``. ``count`` is how many chains the statistics are of. ``exact`` is null, or ``{values,
     formula, theorem, conditions, order, kind}``; ``kind`` is ``mean``, ``lower bound`` or ``upper bound``. ``laws`` is
@@ -32,9 +28,9 @@ each
     ``kind`` is ``counts``, ``words`` or ``csv``; ``column`` (null, or a name) is for the last. ``{states, weights,
     said}``, or ``{refused, columns}`` where a column has to be chosen.
 ``plan`` ``{question, values, setting}``
-    ``values`` by the names of the blanks; ``setting`` is a body of ``simulate``, whose law a ``law`` stands for.
-    ``{answer, details, theorem, command}``: a sentence, a list of sentences, the name of the theorem, and the command
-    line that gives the same.
+    ``values`` by the names of the blanks; ``setting`` is a body of ``simulate`` or null: its law is asked about where
+    the blank ``zipf`` is left empty. ``{answer, details, theorem, command}``: a sentence, a list of sentences, the name
+    of the theorem, and the command line (or Python, for a law of one's own) that gives the same.
 ``text`` ``{text, order, size, regime, share, generations, seed}``
     ``text`` is ``{name: NAME}`` or ``{own: "..."}``. ``{generations, texts, curves: {perplexity, loss, words, ngrams},
     call, seconds, said}`` with curves as above and one text for each generation.

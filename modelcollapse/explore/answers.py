@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -17,6 +18,10 @@ KEPT = 64
 REFUSED = (ValueError, TypeError, OverflowError, MemoryError, failures.ChainFailure)
 
 
+COMPUTED = ("simulate", "text")
+"""Questions that JAX answers."""
+
+
 class Refusal(Exception):
     """A question without an answer; ``answer`` says why."""
 
@@ -26,16 +31,18 @@ class Refusal(Exception):
 
 
 class Explorer:
-    """Answers questions, one at a time: JAX is called by one request alone.
+    """Answers questions; those that call JAX one at a time.
 
-    While no question waits, a thread of its own compiles the programs of sizes that may be asked next. Programs of
-    discrete laws may run beside it, as they call nothing of LAPACK, which two threads must not.
+    The setting that the page begins with is run while the browser opens. While no question waits, a thread of its own
+    compiles the programs of sizes that may be asked next. Programs of discrete laws may run beside it, as they call
+    nothing of LAPACK, which two threads must not.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: collections.OrderedDict[Hashable, dict[str, Any]] = collections.OrderedDict()
         self._warmer = Warmer()
+        self._opening = threading.Thread(target=self._open, name="open", daemon=True)
         self._answers: dict[str, Callable[[Body], dict[str, Any]]] = {
             "start": self._start,
             "simulate": self._simulate,
@@ -50,19 +57,27 @@ class Explorer:
         return tuple(self._answers)
 
     def begin(self) -> None:
-        """Compile ahead from now on."""
-        self._warmer.start(Setting.checked(choices.DEFAULT))
+        """Answer what the page will ask first, and compile ahead from then on."""
+        self._opening.start()
 
     def end(self) -> None:
         """Let the program that is being compiled finish, and the answer that is being made."""
         self._warmer.end()
+        if self._opening.is_alive():
+            self._opening.join()
         with self._lock:
             pass
 
+    def _open(self) -> None:
+        with contextlib.suppress(*REFUSED), self._lock:
+            self._simulate(choices.DEFAULT)
+        self._warmer.start(Setting.checked(choices.DEFAULT))
+
     def answer(self, name: str, asked: Body) -> dict[str, Any]:
         """The answer to a question. Raises Refusal, with a sentence, where there is none."""
+        alone = self._lock if name in COMPUTED else contextlib.nullcontext()
         try:
-            with self._lock, self._warmer.paused():
+            with self._warmer.paused(), alone:
                 return self._answers[name](asked)
         except REFUSED as error:
             found = {"columns": error.columns} if isinstance(error, own.SeveralColumns) else {}

@@ -118,17 +118,15 @@ SENTENCES: dict[str, Sentence] = {
     "real-share": Sentence(
         "real-share", "How much real data?",
         "Which share of each data set must be new real data so that a state of probability {probability} is present "
-        "among "
-        "{sample_size} items, with a risk of at most {failure} that it is not, at fit {fits} (left empty: in the long "
-        "run)?",
+        "among {sample_size} items, with a risk of at most {failure} that it is not, at fit {fits} (left empty: in "
+        "the long run)?",
         (_STATE._replace(default=0.1), _SIZE, _RISK, _FITS._replace(default=None, optional=True)),
         "A share of {value} must be real: then the state is absent with probability {achieved}.",
     ),
     "real-items": Sentence(
         "real-items", "How many items to keep for ever?",
-        "How many real items, kept for good, keep a state of probability {probability} in every data set, with a risk "
-        "of "
-        "at most {failure} that it is not among them?",
+        "How many real items, kept for good, keep a state of probability {probability} in every data set, with a "
+        "risk of at most {failure} that it is not among them?",
         (_STATE, _RISK),
         "Keep at least {value} real items: then the risk is {achieved}.",
         " With {neighbour} items it is {aside}, too much.",
@@ -174,12 +172,10 @@ SENTENCES: dict[str, Sentence] = {
     "growth": Sentence(
         "growth", "How fast must data sets grow?",
         "How fast must data sets grow, from {sample_size} items on, to keep {kept} of the diversity for ever, and "
-        "what do "
-        "the first {fits} fits cost?",
+        "what do the first {fits} fits cost?",
         (_SIZE, _KEPT, _FITS._replace(default=100)),
         "Data set number t must hold {sample_size} × t^b items with b at least {value}; the first {fits} fits then "
-        "take "
-        "{cost} draws.",
+        "take {cost} draws.",
     ),
     "batch": Sentence(
         "batch", "How much to add if nothing is thrown away?",
@@ -191,19 +187,16 @@ SENTENCES: dict[str, Sentence] = {
     "flagged": Sentence(
         "flagged", "What to do with suspicious items?",
         "A detector finds {true_positive} of the synthetic items and takes {false_positive} of the real ones for "
-        "synthetic, "
-        "in a pool of real share {share}; each data set holds {sample_size} items, and more of the pool can be had: "
-        "{refill}. What should be done with the items that it flags?",
+        "synthetic, in a pool of real share {share}; each data set holds {sample_size} items, and more of the pool "
+        "can be had: {refill}. What should be done with the items that it flags?",
         (_FLAGGED, _WRONGLY, _SHARE, _SIZE, Blank("refill", "more can be had", "choice", "yes", choices=("yes", "no"))),
-        "Best: {regime}. A flagged item then weighs {value} of another one, and the loss of diversity in the long run "
-        "is "
-        "{achieved}.",
+        "Best: {regime}. A flagged item then weighs {value} of another one, and the loss of diversity in the long "
+        "run is {achieved}.",
     ),
     "labels": Sentence(
         "labels", "What should a synthetic item weigh?",
         "Labels say what is real: each fit has {real} new real items and {synthetic} synthetic ones. What should a "
-        "synthetic "
-        "item weigh beside a real one, for the least error of the {of}?",
+        "synthetic item weigh beside a real one, for the least error of the {of}?",
         (
             Blank("real", "real items", "whole", 10, 1), Blank("synthetic", "synthetic items", "whole", 90, 1),
             Blank("of", "what is to be kept", "choice", "loss", choices=("loss", "mean")),
@@ -214,9 +207,8 @@ SENTENCES: dict[str, Sentence] = {
     "detector": Sentence(
         "detector", "Is this detector good enough?",
         "A pool has the real share {share}. A detector removes {true_positive} of the synthetic items and "
-        "{false_positive} "
-        "of the real ones by mistake. Is that enough to keep a state of probability {probability} present among "
-        "{sample_size} items, with a risk of at most {failure} that it is not?",
+        "{false_positive} of the real ones by mistake. Is that enough to keep a state of probability {probability} "
+        "present among {sample_size} items, with a risk of at most {failure} that it is not?",
         (_SHARE, _FLAGGED, _WRONGLY, _STATE._replace(default=0.1), _SIZE, _RISK),
         "Yes: after the detector the real share is {value}, and the state is absent with probability {achieved}.",
         " A share of {neighbour} is needed.",
@@ -226,10 +218,8 @@ SENTENCES: dict[str, Sentence] = {
     "detector-power": Sentence(
         "detector", "How good must a detector be?",
         "A pool has the real share {share}. A detector removes {false_positive} of the real items by mistake. How "
-        "many of "
-        "the synthetic ones must it remove to keep a state of probability {probability} present among {sample_size} "
-        "items, "
-        "with a risk of at most {failure} that it is not?",
+        "many of the synthetic ones must it remove to keep a state of probability {probability} present among "
+        "{sample_size} items, with a risk of at most {failure} that it is not?",
         (_SHARE, _WRONGLY, _STATE._replace(default=0.1), _SIZE, _RISK),
         "It must remove a share of {value} of the synthetic items: then the state is absent with probability "
         "{achieved}.",
@@ -237,8 +227,7 @@ SENTENCES: dict[str, Sentence] = {
     "entrant-pool": Sentence(
         "entrant", "Can a newcomer catch up, without labels?",
         "A leader is worth {leader} real items. How many items of a pool with real share {share}, whose rest models "
-        "of loss "
-        "{pool_loss} wrote (left empty: the leader), make a newcomer as good?",
+        "of loss {pool_loss} wrote (left empty: the leader), make a newcomer as good?",
         (_LEADER, _SHARE, _POOL),
         "It takes {value} items of the pool: the newcomer's loss is then {achieved}.",
         " With {neighbour} items it is {aside}, too much.",
@@ -246,8 +235,7 @@ SENTENCES: dict[str, Sentence] = {
     "entrant-labels": Sentence(
         "entrant", "Can a newcomer catch up, with labels?",
         "A leader is worth {leader} real items. How many real items, beside {drawn} draws that are labelled as such, "
-        "from a "
-        "model of loss {pool_loss} (left empty: the leader), make a newcomer as good?",
+        "from a model of loss {pool_loss} (left empty: the leader), make a newcomer as good?",
         (_LEADER, Blank("drawn", "labelled draws", "whole", 1000, 0), _POOL),
         "It takes {value} real items: the newcomer's loss is then {achieved}.",
         " With {neighbour} items it is {aside}, too much.",
@@ -269,10 +257,8 @@ SENTENCES: dict[str, Sentence] = {
     "remedy": Sentence(
         "remedy", "Which remedy is best?",
         "Each fit has {sample_size} items, of which {real} are new and real. With {synthetic} model draws where more "
-        "are "
-        "bought, and a detector that finds {true_positive} of the synthetic items and takes {false_positive} of the "
-        "real "
-        "ones for synthetic: which remedy buys most per item of {per}, without {without}?",
+        "are bought, and a detector that finds {true_positive} of the synthetic items and takes {false_positive} of "
+        "the real ones for synthetic: which remedy buys most per item of {per}, without {without}?",
         (
             _SIZE, Blank("real", "real items", "whole", 10, 1), Blank("synthetic", "model draws", "whole", 990, 1),
             _FLAGGED._replace(default=0.9), _WRONGLY,

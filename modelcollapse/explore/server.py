@@ -66,9 +66,8 @@ class Server(ThreadingHTTPServer):
             super().__init__((HOST, port), Handler)
         except OSError as error:
             raise OSError(
-                f"port {port} cannot be used ({error.strerror or error}): another program has it, or an explorer that "
-                f"is "
-                "still running; --port 0 takes any free one"
+                f"port {port} cannot be used ({error.strerror or error}): another program has it, perhaps another "
+                "explorer; --port 0 takes any free one"
             ) from None
 
     @property

@@ -27,8 +27,10 @@ class Warmer:
 
     def start(self, setting: Setting) -> None:
         """Begin with the ladder of a setting."""
-        self._setting = setting
-        self._thread.start()
+        with self._changed:
+            self._setting = self._setting or setting
+            if not self._over:
+                self._thread.start()
 
     def next(self, setting: Setting) -> None:
         """Go on with the ladder of this setting, which is run elsewhere."""

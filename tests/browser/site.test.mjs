@@ -2,7 +2,7 @@
 // that none of its pages asks another host for anything.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
@@ -29,7 +29,6 @@ before(async () => {
     const where = "import modelcollapse.explore as e, pathlib; print(pathlib.Path(e.__file__).parent / 'page')";
     const { stdout } = await promisify(execFile)(PYTHON, ["-c", where]);
     await cp(stdout.trim(), path.join(folder, "explore"), { recursive: true });
-    await rename(path.join(folder, "explore", "page.html"), path.join(folder, "explore", "index.html"));
     await promisify(execFile)(PYTHON, [
       "-m",
       "modelcollapse.explore.tables",
@@ -55,7 +54,7 @@ after(async () => {
 });
 
 async function begin(fragment = "", options = {}) {
-  const page = await open(running, `${address}explore/index.html${fragment}`, options);
+  const page = await open(running, `${address}explore/page.html${fragment}`, options);
   await page.waitForSelector("#all:not([hidden])");
   await settled(page);
   return page;
@@ -115,7 +114,9 @@ for (const colorScheme of ["light", "dark"]) {
 test("no page of the site asks another host for anything", { skip: SITE ? false : "no site was given" }, async () => {
   const found = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".html"));
   assert.ok(found.length > 20, `${found.length} pages`);
-  const queue = [...found];
+  // pages of the reference are written by one template: every tenth
+  const written = (name) => /^(docs.)?reference.|^_modules/.test(name);
+  const queue = found.filter((name, i) => !written(name) || i % 10 === 0);
   const asked = [];
   const visit = async () => {
     const context = await running.newContext();

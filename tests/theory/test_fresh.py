@@ -168,3 +168,19 @@ def test_bad_arguments_are_named():
     ]:
         with pytest.raises(ValueError, match=name):
             call()
+
+
+def test_many_fits_at_once_are_those_fits_one_by_one():
+    fits, q = np.array([[0, 1], [7, 3]]), [0.0, 0.02, 0.3]
+    for function in (fresh.absent, fresh.present):
+        together = function(q, 12, 0.1, fits)
+        assert together.shape == (2, 2, 3)
+        alone = [[function(one, 12, 0.1, int(n)) for one in q] for n in fits.ravel()]
+        assert together.reshape(4, 3) == pytest.approx(np.array(alone), rel=1e-13)
+    law = [0.5, 0.3, 0.2]
+    alive = fresh.expected_support(law, 12, 0.1, fits)
+    assert alive == pytest.approx(fresh.present(law, 12, 0.1, fits).sum(-1), rel=1e-13)
+    assert alive[0, 0] == 3
+    assert isinstance(fresh.expected_support(law, 12, 0.1, 4), float)
+    with pytest.raises(ValueError, match="fits"):
+        fresh.expected_support(law, 12, 0.1, [1, -1])

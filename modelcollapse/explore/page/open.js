@@ -114,7 +114,7 @@ async function readOwn(column = null) {
     describeLaw();
     benches.laws.changed();
   } catch (problem) {
-    said.textContent = problem.message;
+    said.textContent = sentence(problem.message);
     said.classList.add("refused");
     const columns = problem.answer?.columns;
     $("column-line").hidden = !columns;

@@ -15,7 +15,7 @@ function say(sentence) {
 }
 
 function complain(problem) {
-  $("problem").textContent = problem ? problem.message : "";
+  $("problem").textContent = problem ? sentence(problem.message) : "";
   $("problem").hidden = !problem;
   if (problem && !(problem instanceof Refused || problem instanceof Broken)) console.error(problem);
 }
@@ -195,11 +195,11 @@ class Bench {
     const law = this.showGeneration(this.answer, shown) ?? "";
     this.chart.redraw();
     const generation = `Generation ${this.answer.generations[shown]}.`;
-    const sentence = curveSentence(this.curve, shown);
-    this.at("curves-said").textContent = `${generation} ${sentence}`;
+    const curve = curveSentence(this.curve, shown);
+    this.at("curves-said").textContent = `${generation} ${curve}`;
     this.showTables();
     if (!this.playing) {
-      say(`${law || generation} ${sentence}`);
+      say(`${law || generation} ${curve}`);
       remember();
     }
   }

@@ -11,6 +11,11 @@ function written(x, digits = 4) {
     : String(Number(x.toPrecision(digits)));
 }
 
+// a message as a sentence
+function sentence(message) {
+  return message && message[0].toUpperCase() + message.slice(1) + (/[.?!:]$/.test(message) ? "" : ".");
+}
+
 function plural(n, one, many = `${one}s`) {
   return `${n} ${n === 1 ? one : many}`;
 }
