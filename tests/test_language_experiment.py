@@ -60,7 +60,8 @@ def test_a_direction_is_seen_where_every_seed_shows_it(modules, tmp_path):
     left = [np.log(44 / 40) / np.log(last / 40) for last in (55, 56)]
     assert rows["(ii) 10 % kept: less than half of the rise is left at the end"][0] == report.said(left) + " of it"
     assert report.verdict(5, 5) == "seen in 5 of 5 seeds (nominal level 1/32)"
-    assert report.verdict(4, 5) == "NOT seen: in 4 of 5 seeds"
+    assert report.verdict(4, 5) == "NOT seen in all: in 4 of 5 seeds"
+    assert report.verdict(0, 5) == "NOT seen: in 0 of 5 seeds"
     assert report.said([1.0, 3.0]) == "2 ± 1"
     text = "\n".join(report.lines(runs))
     assert text.count("NOT seen") == 1

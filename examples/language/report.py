@@ -53,6 +53,7 @@ def spread(values):
 
 def said(values, digits=3):
     mean, error = spread(np.asarray(values, float))
+    error = 0.0 if error < 1e-12 else error  # of equal values, rounding alone
     return f"{mean:.{digits}g} ± {error:.1g}" if np.isfinite(error) else f"{mean:.{digits}g}"
 
 
@@ -101,7 +102,7 @@ def verdict(seen, seeds):
     """A direction is seen if all seeds show it; the level is nominal, by a one-sided sign test."""
     if seen == seeds:
         return f"seen in {seen} of {seeds} seeds (nominal level 1/{2**seeds})"
-    return f"NOT seen: in {seen} of {seeds} seeds"
+    return f"NOT seen in all: in {seen} of {seeds} seeds" if seen else f"NOT seen: in 0 of {seeds} seeds"
 
 
 def lines(runs):
