@@ -11,6 +11,7 @@ generation sees) and *observables* (what is kept). The everyday names are listed
 ``mc.regimes`` and ``mc.observables`` have them all.
 """
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from modelcollapse import adapters, decomposition, families, observables, regimes, sources, text
@@ -58,6 +59,7 @@ __all__ = [
     "register",
     "sampler",
     "schedule",
+    "show_versions",
     "simulate",
     "simulate_models",
     "sources",
@@ -76,7 +78,10 @@ _UNLISTED = {
 }
 """Names that are found here too."""
 
+logging.getLogger("modelcollapse").addHandler(logging.NullHandler())  # silent until an application wants to see it
+
 if TYPE_CHECKING:
+    from modelcollapse.environment import show_versions as show_versions
     from modelcollapse.predict import Prediction as Prediction
     from modelcollapse.predict import Predictions as Predictions
     from modelcollapse.predict import predictions as predictions
@@ -98,6 +103,10 @@ def __getattr__(name: str) -> Any:
         from modelcollapse import sweeps
 
         return getattr(sweeps, name)
+    if name == "show_versions":  # it reads the metadata of what is installed
+        from modelcollapse import environment
+
+        return environment.show_versions
     if name == "image_observables":
         return observables.images
     for home, names in _UNLISTED.items():

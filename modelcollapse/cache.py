@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 from pathlib import Path
@@ -13,6 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from modelcollapse import arguments
 
+LOG = logging.getLogger("modelcollapse")
 VARIABLE = "MODELCOLLAPSE_CACHE"
 """The environment variable that names the folder, or says ``off``."""
 SECONDS = 0.05
@@ -44,26 +46,42 @@ def keep_programs(folder: str | os.PathLike[str] | None = None) -> Path | None:
     OSError
         If a folder that was named cannot be made.
     """
+    kept, before = place(folder), jax.config.values["jax_compilation_cache_dir"]
+    if kept is None:
+        return None
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+    named = folder is not None or bool(os.environ.get(VARIABLE))
+    if named or not before:
+        try:
+            kept.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            if not named:  # a user without a folder of their own
+                return None
+            raise
+        jax.config.update("jax_compilation_cache_dir", str(kept))
+    if before and Path(before) != kept:  # JAX would go on with the folder that it has opened
+        compilation_cache.reset_cache()
+    LOG.info("compiled programs are kept in %s", kept)
+    return kept
+
+
+def place(folder: str | os.PathLike[str] | None = None) -> Path | None:
+    """The folder that ``keep_programs(folder)`` uses; None if that keeps nothing."""
     given = None if folder is None else arguments.path("folder", folder)
     wanted = os.environ.get(VARIABLE, "")
     if wanted.lower() == "off":
         return None
     before = jax.config.values["jax_compilation_cache_dir"]
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
     if given is None and not wanted and before:
         return Path(before)
-    kept = Path(given or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
-    try:
-        kept.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        if given is None and not wanted:  # a user without a folder of their own
-            return None
-        raise
-    jax.config.update("jax_compilation_cache_dir", str(kept))
-    if before and Path(before) != kept:  # JAX would go on with the folder that it has opened
-        compilation_cache.reset_cache()
-    return kept
+    return Path(given or wanted or platformdirs.user_cache_path("modelcollapse") / _machine()).absolute()
+
+
+def programs(folder: Path) -> tuple[int, int]:
+    """How many compiled programs a folder holds, and their bytes."""
+    sizes = [file.stat().st_size for file in folder.glob("*-cache")]
+    return len(sizes), sum(sizes)
 
 
 def _machine() -> str:

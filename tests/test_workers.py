@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
+from modelcollapse import processors
 from modelcollapse.engine import plan, workers
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2))
@@ -177,19 +178,19 @@ def test_lapack_is_found_wherever_it_hides() -> None:
 
 def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NPROC", raising=False)
-    monkeypatch.delenv(workers.VARIABLE, raising=False)
-    assert workers.count(None) >= 1
-    assert workers.count(3) == 3
+    monkeypatch.delenv(processors.VARIABLE, raising=False)
+    assert processors.count(None) >= 1
+    assert processors.count(3) == 3
     monkeypatch.setenv("NPROC", "1")
-    assert workers.count(None) == 1
-    monkeypatch.setenv(workers.VARIABLE, "5")
-    assert workers.count(None) == 5
-    assert workers.count(8) == 5
+    assert processors.count(None) == 1
+    monkeypatch.setenv(processors.VARIABLE, "5")
+    assert processors.count(None) == 5
+    assert processors.count(8) == 5
     for wrong in ("0", "two", "-1"):
-        monkeypatch.setenv(workers.VARIABLE, wrong)
+        monkeypatch.setenv(processors.VARIABLE, wrong)
         with pytest.raises(
             ValueError, match=f"MODELCOLLAPSE_WORKERS must be a whole number of at least 1, got '{wrong}'"
         ):
-            workers.count(None)
+            processors.count(None)
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        workers.count(0)
+        processors.count(0)

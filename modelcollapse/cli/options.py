@@ -4,43 +4,75 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
+import dataclasses
 import io
+import logging
 import math
 import os
+import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
+from tqdm import tqdm
+
+from modelcollapse import provenance, strict_json
 from modelcollapse.arguments import LARGEST
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    from modelcollapse.cli.config import Parser
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+STDOUT = "-"
+"""What ``--json`` alone stands for."""
 MOST_STATES = 10**7
 """The most states of a law that the command line makes by itself."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}
 SYMBOLS |= {"‘": "'", "’": "'", "“": '"', "”": '"'}
 
 
-def whole(least: int, most: int | None = LARGEST) -> Callable[[str], int]:
-    """A type of argument: whole numbers from ``least`` to ``most``."""
-    bounds = f"of at least {least}" if most in (None, LARGEST) else f"from {least} to {most}"
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """A type of argument: what a text means, and what ``kind`` of value a configuration file has for it."""
+
+    kind: str  # whole, real, numbers, texts or file
+    parse: Callable[[str], Any]
+
+    def __call__(self, text: str) -> Any:
+        return self.parse(text)
+
+
+TEXTS = Argument("texts", lambda text: text.split(","))
+"""Texts, separated by commas."""
+FILE = Argument("file", str)
+"""The name of a file; ``-`` and nothing at all may have a meaning of their own."""
+
+
+def whole(least: int | None, most: int | None = LARGEST) -> Argument:
+    """A type of argument: whole numbers from ``least`` to ``most``; with no ``least``, the library has the bounds."""
+    bounds = f" of at least {least}" if most in (None, LARGEST) else f" from {least} to {most}"
+    bounds = "" if least is None else bounds
 
     def parsed(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, got {text!r}") from None
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"must be a whole number{bounds}, got {text!r}") from None
+        if least is not None and value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number{bounds}, got {text!r}")
         if most is not None and value > most:
             raise argparse.ArgumentTypeError(f"must be at most {most}, got {text!r}")
         return value
 
-    return parsed
+    return Argument("whole", parsed)
 
 
-def real(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
-    """A type of argument: finite numbers from ``low`` (or ``above`` it) to ``high``."""
+def real(low: float = -math.inf, high: float = math.inf, above: bool = False, finite: bool = True) -> Argument:
+    """A type of argument: finite numbers from ``low`` (or ``above`` it) to ``high``; not ``finite``, any number, as the
+    library has the bounds.
+    """
     if math.isfinite(high):
         bounds = f" in {'(' if above else '['}{low:g}, {high:g}]"
     elif math.isfinite(low):
@@ -52,15 +84,19 @@ def real(low: float = -math.inf, high: float = math.inf, above: bool = False) ->
         try:
             value = float(text)
         except ValueError:
+            if not finite:
+                raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
             value = math.nan
+        if not finite:
+            return value
         if not math.isfinite(value) or not low <= value <= high or (above and value == low):
             raise argparse.ArgumentTypeError(f"must be a finite number{bounds}, got {text!r}")
         return value
 
-    return parsed
+    return Argument("real", parsed)
 
 
-def numbers(form: str | None = None) -> Callable[[str], list[float]]:
+def numbers(form: str | None = None) -> Argument:
     """A type of argument: finite numbers separated by commas, as many as ``form`` names (default any number)."""
     count = None if form is None else form.count(",") + 1
 
@@ -75,7 +111,7 @@ def numbers(form: str | None = None) -> Callable[[str], list[float]]:
             raise argparse.ArgumentTypeError(f"must be {count} numbers, {form}, got {len(values)}: {text!r}")
         return values
 
-    return parsed
+    return Argument("numbers", parsed)
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
@@ -84,12 +120,63 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", type=int, default=64, choices=[32, 64], help=bits)
 
 
-def check_files(**paths: Path | None) -> None:
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """``--verbose``, before a command or after it."""
+    help = "say what is done, on standard error; twice for every step"
+    # without a default, a subcommand does not overwrite what stands before it
+    parser.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=help)
+
+
+class _Shown(logging.Handler):
+    """Shows messages above a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def logged(options: argparse.Namespace) -> Iterator[None]:
+    """Show what the library logs, for a command that is ``--verbose``."""
+    if not options.verbose:
+        yield
+        return
+    log, handler = logging.getLogger("modelcollapse"), _Shown()
+    handler.setFormatter(logging.Formatter(f"modelcollapse {options.command}: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO if options.verbose == 1 else logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``, for a command whose answer machines read too."""
+    help = "print JSON instead of text, or write it to FILE besides"
+    parser.add_argument("--json", nargs="?", const=STDOUT, type=FILE, metavar="FILE", help=help)
+
+
+def answer(options: argparse.Namespace, content: dict[str, Any], say: Callable[[], object]) -> None:
+    """Give the answer of a command: ``say`` prints it for people, and ``content`` is what machines read."""
+    if options.json != STDOUT:
+        say()
+    if options.json is None:
+        return
+    text = strict_json.dumps({"version": provenance.version(), "command": options.command} | content)
+    if options.json == STDOUT:
+        print(text)
+    else:
+        Path(options.json).write_text(text + "\n")
+
+
+def check_files(**paths: str | Path | None) -> None:
     """Refuse a file to be written, by its option, that has no name or whose folder does not exist; call this first."""
     for option, path in paths.items():
-        if path is not None and not path.name:
+        if path is not None and not Path(path).name:
             raise ValueError(f"--{option} must name a file, got {os.fspath(path)!r}")
-        if path is not None and not path.resolve().parent.is_dir():
+        if path is not None and not Path(path).resolve().parent.is_dir():
             raise ValueError(f"--{option}: the folder of {os.fspath(path)} does not exist")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,15 +19,18 @@ COUNTING = (
     "Fits are counted from 1, on real data; generation g of a run is fit g + 1, so that 20 generations are --fits 21."
 )
 
+NUMBER, WHOLE = shared.real(finite=False), shared.whole(None, None)
+"""Types of arguments whose bounds are the planner's."""
+
 _PROBABILITY = {
-    "probability": {"type": float, "required": True, "metavar": "Q", "help": "probability of the state to keep"}
+    "probability": {"type": NUMBER, "required": True, "metavar": "Q", "help": "probability of the state to keep"}
 }
 _FAILURE = {
-    "failure": {"type": float, "required": True, "metavar": "DELTA", "help": "accepted probability of losing it"}
+    "failure": {"type": NUMBER, "required": True, "metavar": "DELTA", "help": "accepted probability of losing it"}
 }
-_SIZE = {"sample-size": {"type": int, "required": True, "metavar": "M", "help": "sample size of every generation"}}
-_DDOF = {"ddof": {"type": int, "default": 1, "choices": [0, 1], "help": "divisor M - ddof of the variance"}}
-_KEPT = {"kept": {"type": float, "required": True, "help": "fraction of the diversity to be left in the end"}}
+_SIZE = {"sample-size": {"type": WHOLE, "required": True, "metavar": "M", "help": "sample size of every generation"}}
+_DDOF = {"ddof": {"type": WHOLE, "default": 1, "choices": [0, 1], "help": "divisor M - ddof of the variance"}}
+_KEPT = {"kept": {"type": NUMBER, "required": True, "help": "fraction of the diversity to be left in the end"}}
 _ALIASES = {"sample-size": ("--sample-size", "--size")}  # --size as in `modelcollapse simulate`
 
 
@@ -71,9 +73,9 @@ QUESTIONS: dict[str, Question] = {
         "After how many fits is a Gaussian's variance below a threshold?",
         "fits",
         "P(below)",
-        {"threshold": {"type": float, "required": True, "help": "relative to the first variance"}}
+        {"threshold": {"type": NUMBER, "required": True, "help": "relative to the first variance"}}
         | _SIZE
-        | {"confidence": {"type": float, "default": 0.5, "help": "with this probability (default 0.5)"}}
+        | {"confidence": {"type": NUMBER, "default": 0.5, "help": "with this probability (default 0.5)"}}
         | _DDOF,
         lambda o: plan.variance_below(o.threshold, o.sample_size, o.confidence, ddof=o.ddof),
     ),
@@ -85,7 +87,7 @@ QUESTIONS: dict[str, Question] = {
         | _SIZE
         | _DDOF
         | {
-            "zipf": {"type": int, "metavar": "K", "help": "entropy, vocabulary: p_i proportional to 1/i on K states"},
+            "zipf": {"type": WHOLE, "metavar": "K", "help": "entropy, vocabulary: p_i proportional to 1/i on K states"},
             "words": {
                 "nargs": "?", "const": "", "metavar": "FILE", "help": "entropy, vocabulary: word frequencies of a text",
             },
@@ -97,9 +99,9 @@ QUESTIONS: dict[str, Question] = {
         "real share",
         "effective words",
         {
-            "temperature": {"type": float, "required": True, "metavar": "TAU", "help": "p^(1/TAU) at every fit"},
-            "effective": {"type": float, "required": True, "metavar": "W", "help": "exp(entropy) to be left"},
-            "zipf": {"type": int, "metavar": "K", "help": "p_i proportional to 1/i on K states"},
+            "temperature": {"type": NUMBER, "required": True, "metavar": "TAU", "help": "p^(1/TAU) at every fit"},
+            "effective": {"type": NUMBER, "required": True, "metavar": "W", "help": "exp(entropy) to be left"},
+            "zipf": {"type": WHOLE, "metavar": "K", "help": "p_i proportional to 1/i on K states"},
             "words": {"nargs": "?", "const": "", "metavar": "FILE", "help": "word frequencies of a text"},
         },
         lambda o: temperature.share_to_keep_words(_law(o), o.temperature, o.effective),
@@ -125,9 +127,9 @@ QUESTIONS: dict[str, Question] = {
         "loss",
         _SIZE
         | {
-            "share": {"type": float, "required": True, "help": "real share before the detector"},
-            "true-positive": {"type": float, "required": True, "help": "share of the synthetic items that it flags"},
-            "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it flags"},
+            "share": {"type": NUMBER, "required": True, "help": "real share before the detector"},
+            "true-positive": {"type": NUMBER, "required": True, "help": "share of the synthetic items that it flags"},
+            "false-positive": {"type": NUMBER, "default": 0.0, "help": "share of the real items that it flags"},
             "refill": {"choices": ["yes", "no"], "default": "yes", "help": "whether more of the pool can be had"},
         },
         lambda o: flag_weights.best_treatment(
@@ -139,8 +141,8 @@ QUESTIONS: dict[str, Question] = {
         "weight of a synthetic item",
         "loss",
         {
-            "real": {"type": int, "required": True, "metavar": "R", "help": "fresh real items a fit"},
-            "synthetic": {"type": int, "required": True, "metavar": "S", "help": "model draws a fit"},
+            "real": {"type": WHOLE, "required": True, "metavar": "R", "help": "fresh real items a fit"},
+            "synthetic": {"type": WHOLE, "required": True, "metavar": "S", "help": "model draws a fit"},
             "of": {"choices": ["loss", "mean"], "default": "loss", "help": "the loss of diversity, or a mean's error"},
         },
         lambda o: weights.label_weight(o.real, o.synthetic, o.of),
@@ -153,9 +155,9 @@ QUESTIONS: dict[str, Question] = {
         | _SIZE
         | _FAILURE
         | {
-            "share": {"type": float, "required": True, "help": "real share before the detector"},
-            "true-positive": {"type": float, "help": "share of the synthetic items that it removes"},
-            "false-positive": {"type": float, "default": 0.0, "help": "share of the real items that it removes"},
+            "share": {"type": NUMBER, "required": True, "help": "real share before the detector"},
+            "true-positive": {"type": NUMBER, "help": "share of the synthetic items that it removes"},
+            "false-positive": {"type": NUMBER, "default": 0.0, "help": "share of the real items that it removes"},
         },
         lambda o: _detector(o),
     ),
@@ -165,10 +167,10 @@ QUESTIONS: dict[str, Question] = {
         lambda o: "items of the pool" if o.drawn is None else "real items",
         "loss",
         {
-            "leader": {"type": float, "required": True, "metavar": "M0", "help": "real items the leader is worth"},
-            "share": {"type": float, "help": "real share of the pool, whose items bear no labels"},
-            "drawn": {"type": int, "metavar": "S", "help": "labelled draws that the entrant takes beside real items"},
-            "pool-loss": {"type": float, "metavar": "V", "help": "loss of what drew the rest (default: the leader)"},
+            "leader": {"type": NUMBER, "required": True, "metavar": "M0", "help": "real items the leader is worth"},
+            "share": {"type": NUMBER, "help": "real share of the pool, whose items bear no labels"},
+            "drawn": {"type": WHOLE, "metavar": "S", "help": "labelled draws that the entrant takes beside real items"},
+            "pool-loss": {"type": NUMBER, "metavar": "V", "help": "loss of what drew the rest (default: the leader)"},
         },
         lambda o: _entrant(o),
     ),
@@ -177,9 +179,9 @@ QUESTIONS: dict[str, Question] = {
         lambda o: "real items" if o.real is None else "draws",
         "loss alone",
         {
-            "lost": {"type": float, "required": True, "metavar": "V", "help": "the model's loss: 1/M for M real items"},
-            "drawn": {"type": int, "metavar": "S", "help": "so many draws"},
-            "real": {"type": float, "metavar": "R", "help": "so many real items"},
+            "lost": {"type": NUMBER, "required": True, "metavar": "V", "help": "the model's loss: 1/M for M items"},
+            "drawn": {"type": WHOLE, "metavar": "S", "help": "so many draws"},
+            "real": {"type": NUMBER, "metavar": "R", "help": "so many real items"},
         },
         lambda o: _worth(o),
     ),
@@ -189,10 +191,10 @@ QUESTIONS: dict[str, Question] = {
         "loss of diversity",
         _SIZE
         | {
-            "real": {"type": int, "required": True, "metavar": "R", "help": "fresh real items for each fit"},
-            "synthetic": {"type": int, "required": True, "metavar": "S", "help": "model draws where more are bought"},
-            "true-positive": {"type": float, "default": 0.9, "help": "share of the synthetic items a detector flags"},
-            "false-positive": {"type": float, "default": 0.1, "help": "share of the real items that it flags"},
+            "real": {"type": WHOLE, "required": True, "metavar": "R", "help": "fresh real items for each fit"},
+            "synthetic": {"type": WHOLE, "required": True, "metavar": "S", "help": "model draws where more are bought"},
+            "true-positive": {"type": NUMBER, "default": 0.9, "help": "share of the synthetic items a detector flags"},
+            "false-positive": {"type": NUMBER, "default": 0.1, "help": "share of the real items that it flags"},
             "fits": {"help": "bought after so many fits (default: for ever)"},
             "per": {"default": "real", "choices": ["real", "compute"], "help": "unit of the price (default real)"},
             "without": {
@@ -236,7 +238,7 @@ def add_to(commands: shared.Commands) -> None:
                 _add_fits(parser, settings)
             else:
                 parser.add_argument(*_ALIASES.get(option, (f"--{option}",)), action=_Typed, **settings)
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        shared.add_json(parser)
         parser.set_defaults(precision=64, typed={})
 
 
@@ -244,25 +246,23 @@ def _add_fits(parser: argparse.ArgumentParser, settings: dict[str, Any]) -> None
     """``--fits N``, or the same as ``--generations N - 1``."""
     group = parser.add_mutually_exclusive_group(required=settings.get("required", False))
     group.add_argument(
-        "--fits", type=int, action=_Typed, metavar="N", help=settings["help"], default=settings.get("default")
+        "--fits", type=WHOLE, action=_Typed, metavar="N", help=settings["help"], default=settings.get("default")
     )
     group.add_argument(
-        "--generations", type=int, action=_Typed, metavar="G", help="the same as --fits G + 1: generation 0 is fit 1"
+        "--generations", type=WHOLE, action=_Typed, metavar="G", help="the same as --fits G + 1: generation 0 is fit 1"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the answer, what it achieves, what its nearest neighbour achieves instead, and under which assumptions."""
+    shared.check_files(json=options.json)
     try:
         answer = QUESTIONS[options.question].answer(options)
     except (ValueError, TypeError) as error:
         raise type(error)(_as_typed(str(error), options)) from error
-    label = _label(options)
-    if options.json:
-        print(json.dumps({"question": options.question, "label": label} | dataclasses.asdict(answer), indent=1))
-    else:
-        question = QUESTIONS[options.question]
-        print(text(label, answer, question.achieved, question.inexact))
+    label, question = _label(options), QUESTIONS[options.question]
+    content = {"question": options.question, "label": label} | dataclasses.asdict(answer)
+    shared.answer(options, content, lambda: print(text(label, answer, question.achieved, question.inexact)))
     return 0
 
 

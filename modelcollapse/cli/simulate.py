@@ -5,14 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from modelcollapse.cli import choices
+from modelcollapse.cli import choices, config
 from modelcollapse.cli import options as shared
-from modelcollapse.failures import ChainFailure
+from modelcollapse.failures import ChainFailure, Interrupted
 from modelcollapse.observables import OBSERVABLES
 from modelcollapse.run import Run, simulate
 
-FAILED = 1
+FAILED, STOPPED = 1, 130
+LAYOUT = config.Layout(
+    {
+        "family": ("family", *choices.FIELDS),
+        "regime": ("regime", "share", "mixture"),
+        "source": (*choices.SOURCES, "columns", "header", "encoding"),
+    },
+    [("share", "mixture"), tuple(choices.SOURCES)],
+)
+"""Sections of a configuration file."""
 
 
 def add_to(commands: shared.Commands) -> None:
@@ -40,7 +50,9 @@ def add_to(commands: shared.Commands) -> None:
     add("--plot", type=Path, metavar="FILE.png", help="draw what is kept over the generations")
     add("--save", type=Path, metavar="FILE.npz", help="write the run, for Run.load")
     add("--quiet", action="store_true", help="no progress bar, and no word on what was read from a file")
+    shared.add_json(parser)
     shared.add_precision(parser)
+    parser.configure(LAYOUT)
 
 
 def _add_family(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +86,14 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     add("--probabilities", type=numbers(), metavar="P,P,...", help=help)
     help = "a law on K states, p_i proportional to 1/i (default of discrete: 10)"
     add("--zipf", type=shared.whole(1, shared.MOST_STATES), metavar="K", help=help)
-    add("--words", nargs="?", const="", metavar="FILE", help="word frequencies of a text (default: Python's own help)")
+    add(
+        "--words",
+        nargs="?",
+        const="",
+        type=shared.FILE,
+        metavar="FILE",
+        help="word frequencies of a text (default: Python's own help)",
+    )
     form = "MEAN,VARIANCE"
     help = "a normal law in one dimension (default of gaussian, gmm, kde: 0,1); write --normal=-1,4 for a negative mean"
     add("--normal", type=numbers(form), metavar=form, help=help)
@@ -91,7 +110,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     add("--states", type=Path, metavar="FILE", help="a text file with a column of states, whole numbers or text")
     # how such a file is read
     help = "columns of the file to read, by name or number from 1 (default all)"
-    group.add_argument("--columns", type=lambda text: text.split(","), metavar="NAME,...", help=help)
+    group.add_argument("--columns", type=shared.TEXTS, metavar="NAME,...", help=help)
     help = "whether the first line of the file names the columns (default: if it has text above numbers)"
     group.add_argument("--header", action=argparse.BooleanOptionalAction, help=help)
     help = "encoding of the file (default: UTF-8, or what its byte order mark says)"
@@ -100,22 +119,26 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run one recursive training process and print a summary with the predictions beside it."""
+    if options.print_config:
+        print(config.to_toml(options, LAYOUT))
+        return 0
     family, regime = choices.family(options), choices.regime(options)
-    shared.check_files(plot=options.plot, save=options.save)
+    shared.check_files(plot=options.plot, save=options.save, json=options.json)
     _check_picture(options.plot)
     source = choices.source(options, family)
     # the time left is for someone who watches
     progress = not options.quiet and sys.stderr.isatty()
-    code = 0
+    code, said = 0, None
     try:
         done = simulate(
             family, source, regime, options.observe, size=options.size, generations=options.generations,
             chains=options.chains, seed=options.seed, progress=progress,
         )  # fmt: skip
-    except ChainFailure as failure:
-        print(f"modelcollapse simulate: {failure}", file=sys.stderr)
-        done, code = failure.run, FAILED
-    _report(done)
+    except (ChainFailure, Interrupted) as failure:
+        said = str(failure)
+        print(f"modelcollapse simulate: {said}", file=sys.stderr)
+        done, code = failure.run, FAILED if isinstance(failure, ChainFailure) else STOPPED
+    shared.answer(options, {"failure": said} | _content(done), lambda: _report(done))
     if options.save:
         done.save(options.save)
     if options.plot:
@@ -134,6 +157,24 @@ def _check_picture(path: Path | None) -> None:
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
         raise ValueError(f"--plot must end in one of {', '.join(kinds)}, got {path.name!r}")
+
+
+def _content(done: Run) -> dict[str, Any]:
+    """What is printed, for machines: at every recorded generation."""
+    summary = done.summary()
+    return {
+        "generations": summary.recorded,
+        "summary": {"level": summary.level, "statistics": summary.statistics},
+        "predictions": [
+            {
+                "observable": one.observable, "kind": one.kind, "values": one.values, "formula": one.formula,
+                "conditions": one.conditions, "order": one.order, "theorem": one.function,
+            }
+            for one in done.predict()
+        ],
+        "profile": list(done.profile()),
+        "provenance": done.provenance,
+    }  # fmt: skip
 
 
 def _report(done: Run) -> None:

@@ -6,8 +6,9 @@ import argparse
 import collections
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -28,7 +29,7 @@ def add_to(commands: shared.Commands) -> None:
     quick, extended = "the claims that fit into a minute", "all claims, each with ten times its budget"
     tier.add_argument("--quick", action="store_const", dest="tier", const="quick", help=quick)
     tier.add_argument("--extended", action="store_const", dest="tier", const="extended", help=extended)
-    add("--json", type=Path, metavar="FILE", help="write all evidence")
+    shared.add_json(parser)
     add("--figures", type=Path, metavar="DIR", help="draw the evidence into DIR")
     add("--quiet", action="store_true", help="no progress bar")
     shared.add_precision(parser)
@@ -42,15 +43,13 @@ def run(options: argparse.Namespace) -> int:
     from modelcollapse.claims import registry
 
     shared.check_files(json=options.json)
+    _check_not_a_claim(options.json, registry())
     chosen = _selected(options.claims, registry(), options.tier)
     if options.list:
-        for claim in chosen:
-            print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
+        shared.answer(options, {"claims": [_listed(claim) for claim in chosen]}, lambda: _list(chosen))
         return 0
     begun = time.perf_counter()
     results = _run(chosen, options)
-    if options.json:
-        options.json.write_text(runner.to_json(results, options.seed))
     if options.figures:
         from modelcollapse.plot import evidence  # matplotlib is heavy, and most runs draw nothing
 
@@ -58,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
         figure = evidence(results).get_figure(root=True)
         assert figure is not None
         figure.savefig(options.figures / "claims.png", dpi=120)
-    print(f"\n{_counted(results)}; {time.perf_counter() - begun:.0f} s")
+    seconds = time.perf_counter() - begun
+    shared.answer(
+        options, runner.content(results, options.seed), lambda: print(f"\n{_counted(results)}; {seconds:.0f} s")
+    )
     for result in results:
         if result.verdict != runner.HELD:
             said = result.error or result.claim.statement
@@ -66,19 +68,38 @@ def run(options: argparse.Namespace) -> int:
     return runner.exit_code(results)
 
 
+def _list(chosen: Sequence[runner.Claim]) -> None:
+    for claim in chosen:
+        print(f"{claim.name:28s} {claim.section:32s} {claim.tier:9s} {claim.statement}")
+
+
+def _listed(claim: runner.Claim) -> dict[str, Any]:
+    return {name: value for name, value in vars(claim).items() if name != "function"}
+
+
+def _check_not_a_claim(file: str | None, claims: Mapping[str, runner.Claim]) -> None:
+    """A claim after ``--json`` would be taken for its file, and all claims would run."""
+    if file in claims or any(claim.section.startswith(f"{file}.") for claim in claims.values()):
+        raise ValueError(f"--json {file}: that names claims, not a file; write the claims before --json")
+
+
 def _run(chosen: Sequence[runner.Claim], options: argparse.Namespace) -> list[runner.Result]:
     """Run the claims and print a line for each, under the header of its section."""
     results: list[runner.Result] = []
-    print(runner.HEADER)
+    say = options.json != shared.STDOUT
+    if say:
+        print(runner.HEADER)
     times = 10 if options.tier == "extended" else 1
     with tqdm(total=len(chosen), disable=options.quiet or None, unit="claim", leave=False) as bar:
         for result in runner.run_claims(
             chosen, options.seed, chains=options.chains, times=times, done=bar.update
         ):  # fmt: skip
-            if not results or result.claim.section != results[-1].claim.section:
+            results.append(result)
+            if not say:
+                continue
+            if len(results) == 1 or result.claim.section != results[-2].claim.section:
                 bar.write(f"\n{result.claim.section}")
             bar.write(runner.to_text(result))
-            results.append(result)
     return results
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from modelcollapse.engine import devices
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.plan import Plan
 
+LOG = logging.getLogger("modelcollapse")
 FORMAT = 2
 SECONDS = 30.0
 """Least time between two times that a batch is written within a stage."""
@@ -54,6 +56,7 @@ class Checkpoint:
                 "repeat the call that wrote it, or give another folder"
             )
         stage = int(found["stage"])
+        LOG.info("checkpoint %s: going on with stage %d", self.folder, stage)
         read = [self._read(stage, number, plan, key, mesh) for number in range(int(found["batches"]))]
         return stage, [batch for batch, _ in read], [legs for _, legs in read]
 
@@ -83,6 +86,7 @@ class Checkpoint:
         arrays: dict[str, np.ndarray] = {}
         spec = serial.encode({**held, "state": devices.collect(batch.state, batch.mesh), "legs": legs}, arrays)
         files.write(self._file(stage, number), spec, arrays)
+        LOG.debug("checkpoint %s has batch %d at generation %d", self.folder, number, batch.generation)
 
     def _read(self, stage: int, number: int, plan: Plan, key: jax.Array, mesh: Mesh | None) -> tuple[Batch, int]:
         # arrays keep the precision that they were written in

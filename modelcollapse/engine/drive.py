@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
+import logging
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,6 +17,7 @@ from jax.sharding import Mesh
 from tqdm.auto import tqdm
 
 from modelcollapse.engine import batch as batches
+from modelcollapse.engine import compiling
 from modelcollapse.engine import plan as plans
 from modelcollapse.engine.batch import Batch
 from modelcollapse.engine.checkpoint import Checkpoint
@@ -20,6 +25,8 @@ from modelcollapse.engine.forms import cut
 from modelcollapse.engine.plan import How, Leg, Plan, Stage
 from modelcollapse.engine.workers import Workers
 from modelcollapse.loop import State
+
+LOG = logging.getLogger("modelcollapse")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +51,10 @@ def drive(
 
     After Ctrl-C the outcome is that of the chains that were begun, at the last stop that all of them reached.
     """
-    work = _Work(plan, key, states, how.mesh, checkpoint)
+    work, threads = _Work(plan, key, states, how.mesh, checkpoint), min(how.threads, plan.abreast)
     chain_generations = plan.chains * sum(stage.generations for stage in plan.stages)
     bar = tqdm(total=chain_generations, disable=not how.progress, unit="chain-gen", unit_scale=True, smoothing=0)
-    with bar, Workers(min(how.threads, plan.abreast)) as workers:
+    with bar, Workers(threads) as workers, _logged(plan, threads, how.mesh):
         try:
             work.begin()
             for number, stage in enumerate(plan.stages):
@@ -58,6 +65,26 @@ def drive(
                 raise
             return _outcome(running, plan, interrupted=True)
     return _outcome(work.running, plan)
+
+
+@contextlib.contextmanager
+def _logged(plan: Plan, threads: int, mesh: Mesh | None) -> Iterator[None]:
+    """Say what a run is about to do, and how long that took; only an application that listens pays for it."""
+    if not LOG.isEnabledFor(logging.INFO):
+        yield
+        return
+    places = jax.local_devices()[:1] if mesh is None else list(mesh.devices.flat)
+    LOG.info(
+        "%d chains from generation %d to %d, in batches of %d; threads: at most %d; devices: %s",
+        plan.chains, max(plan.now, 0), plan.last, plan.batch, threads, ", ".join(map(str, places)),
+    )  # fmt: skip
+    (programs, seconds), begun = compiling.compiled(), time.perf_counter()
+    yield
+    made, spent = compiling.compiled()
+    LOG.info(
+        "%d chains reached generation %d in %.2f s, of which %.2f s for %d programs, compiled or read from the cache",
+        plan.chains, plan.last, time.perf_counter() - begun, spent - seconds, made - programs,
+    )  # fmt: skip
 
 
 class _Work:
@@ -117,8 +144,11 @@ class _Work:
                         self.checkpoint.save(number, i, batch, done + 1, last=leg is stage.legs[-1])
                 return batch.chains * leg.generations
 
-            for generations in workers.map(advance, range(len(self.running)), together):
+            for i, generations in enumerate(workers.map(advance, range(len(self.running)), together)):
                 bar.update(generations)
+                one = self.running[i]
+                last = one.first + one.chains - 1
+                LOG.debug("chains %d to %d reached generation %d", one.first, last, one.generation)
         self._stand()
 
     def _together(self, stage: Stage) -> bool:

@@ -11,10 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from modelcollapse import arguments
+from modelcollapse import arguments, processors
 from modelcollapse.addresses import chain_keys
 from modelcollapse.engine import devices, scan
-from modelcollapse.engine import workers as threads
 from modelcollapse.engine.forms import form_at, forms
 from modelcollapse.loop import Process, State, before
 from modelcollapse.process import Prepared, draws_rows
@@ -68,7 +67,7 @@ class How:
         """As they were given by a user; by default as many threads as there are processors."""
         devices.check(mesh)
         batch = None if batch_size is None else arguments.count("batch_size", batch_size)
-        return How(batch, arguments.flag("progress", progress), mesh, threads.count(workers))
+        return How(batch, arguments.flag("progress", progress), mesh, processors.count(workers))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@ dispatches several programs gains nothing: XLA runs them one after another on a 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -15,10 +14,6 @@ from typing import Any, TypeVar
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from modelcollapse import arguments
-
-VARIABLE = "MODELCOLLAPSE_WORKERS"
-"""The environment variable that limits the threads of every run."""
 _CONTEXT: dict[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = {
     "jax_enable_x64": jax.enable_x64,
     "jax_default_device": jax.default_device,
@@ -43,28 +38,6 @@ _FOREIGN = frozenset({"debug_callback", "debug_print", "ffi_call", "io_callback"
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-def count(workers: int | None) -> int:
-    """How many threads a run may have: as many as were asked for, or as there are processors that this process may use;
-    never more than the environment variable allows.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If ``workers``, or the environment variable, is not a whole number of at least 1.
-    """
-    asked = None if workers is None else arguments.count("workers", workers)
-    given = os.environ.get(VARIABLE)
-    if given and (not given.isdecimal() or not int(given)):
-        raise ValueError(f"{VARIABLE} must be a whole number of at least 1, got {given!r}")
-    limits = [asked, int(given) if given else None]
-    if any(limit is not None for limit in limits):
-        return min(limit for limit in limits if limit is not None)
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # XLA runs programs on so many threads of its own
-    pool = os.environ.get("NPROC", "")
-    return min(available, int(pool)) if pool.isdecimal() and int(pool) else available
 
 
 class Workers:

@@ -8,6 +8,7 @@ they stand, on rows of NumPy floats.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ from modelcollapse.run import Run
 from modelcollapse.sources import measured
 
 __all__ = ["FitSample", "Fitted", "simulate_models"]
+LOG = logging.getLogger("modelcollapse")
 
 
 @computes
@@ -176,7 +178,9 @@ def _chains(
                     raise
                 if store is not None:
                     store.write(chain, one.standing(), one.laws.models)
+                LOG.debug("chain %d: generation %d of %d is fitted", chain, generation, last)
                 bar.update()
+            LOG.info("chain %d of %d reached generation %d", chain, len(stood), last)
             ended.append(one)
     names = host.watch.observables
     trace = {name: np.stack([[record[name] for record in one.records] for one in ended]) for name in names}

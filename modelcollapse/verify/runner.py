@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -213,13 +212,13 @@ def judge(evidence: Evidence, level: float) -> Row:
     )
 
 
-def to_json(results: Sequence[Result], seed: int) -> str:
+def content(results: Sequence[Result], seed: int) -> dict[str, Any]:
     """All evidence, for machines."""
 
     def plain(row: Row) -> dict[str, Any]:
         return dataclasses.asdict(row) | {"verdict": row.verdict}
 
-    content = [
+    claims = [
         {
             "claim": r.claim.name,
             "statement": r.claim.statement,
@@ -233,7 +232,7 @@ def to_json(results: Sequence[Result], seed: int) -> str:
         }
         for r in results
     ]
-    return json.dumps({"seed": seed, "rate": RATE, "claims": content}, indent=1)
+    return {"seed": seed, "rate": RATE, "claims": claims}
 
 
 def to_text(result: Result) -> str:

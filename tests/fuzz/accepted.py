@@ -164,7 +164,7 @@ ACCEPTED: dict[tuple[str, str, str], str] = {
         "text, nan, inf, -inf, negative, zero, list, list of text, bool, complex, 1e300, 10**30, 2**62, space, accents",
     ): "the name of a file",
     ("command simulate", "--save", "fraction"): "the name of a file",
-    ("command verify", "--json", "*"): "the name of a file, not written with --list",
+    ("command *", "--json", "*"): "the name of a file; standard output where there is none",
     ("command simulate", "--reg-covar", "zero, fraction, 1e300, 10**30, 2**62"): "0 or more",
     ("command simulate", "--bandwidth", "fraction, 1e300, 10**30, 2**62"): "a positive width",
     (

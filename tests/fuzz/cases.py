@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import gzip
+import io
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +132,7 @@ def _runs() -> dict[str, Case]:
         ),
         "Run.save": Case(_saved, {"path": FOLDER / "saved.npz"}, raises=(OSError,)),
         "keep_programs": Case(_kept, {"folder": FOLDER / "programs"}, lambda answer: None, raises=(OSError,)),
+        "show_versions": Case(mc.show_versions, {"file": io.StringIO()}, lambda answer: None),
         "Run.load": Case(mc.Run.load, {"path": saved}, _traced, raises=(OSError,)),
         "Run.summary": Case(run.summary, {"level": 0.5}, lambda s: list(s.statistics.values())),
         "Run.predict": Case(run.predict, {}, values),

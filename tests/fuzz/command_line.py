@@ -47,12 +47,15 @@ def calls() -> dict[str, dict[str, str]]:
             ("word_counts", "text"),
         )
     )
+    (cases.FOLDER / "run.toml").write_text("quiet = true\n[source]\nzipf = 3\n")
     keep, size, law = {"--probability": "0.1", "--failure": "0.1"}, {"--sample-size": "50"}, {"--family": "discrete"}
     fresh = {"--share": "0.25", "--regime": "fresh-real"}
     read = {"--header": "", "--encoding": "utf-8"}
     return {
         "verify": {"claims": "A", "--list": "", "--seed": "0", "--chains": "10", "--json": f"{cases.FOLDER}/evidence.json"},
-        "simulate": {**law, "--zipf": "3", **fresh, "--observe": "heterozygosity", **kept, "--quiet": ""},
+        "info": {"--json": ""},
+        "simulate": {**law, "--zipf": "3", **fresh, "--observe": "heterozygosity", **kept, "--quiet": "", "--config": f"{cases.FOLDER}/run.toml"},
+        "simulate json": {**law, **kept, "--json": f"{cases.FOLDER}/run.json"},
         "simulate probabilities": {**law, "--probabilities": "1,2", **kept},
         "simulate words": {**law, "--words": words, "--encoding": "utf-8", **kept},
         "simulate counts": {**law, "--counts": counted, "--columns": "state,count", **read, **kept},
@@ -64,7 +67,7 @@ def calls() -> dict[str, dict[str, str]]:
         "simulate gmm": {"--family": "gmm", "--components": "1", "--reg-covar": "0.5", **kept},
         "simulate kde": {"--family": "kde", "--bandwidth": "0.5", **kept},
         "simulate pareto": {"--family": "pareto", "--estimator": "mle", "--parameter": "2", **kept},
-        "plan sample-size": {**keep, "--fits": "3"},
+        "plan sample-size": {**keep, "--fits": "3", "--json": f"{cases.FOLDER}/plan.json"},
         "plan sample-size generations": {**keep, "--generations": "3"},
         "plan real-share": {**keep, **size, "--fits": "3"},
         "plan real-items": keep,
@@ -83,9 +86,9 @@ def calls() -> dict[str, dict[str, str]]:
 
 PREFIX = "command "
 """How the table of what is accepted calls a command."""
-WORDS = {"verify": 1, "simulate": 1, "plan": 2}
+WORDS = {"verify": 1, "simulate": 1, "plan": 2, "info": 1}
 """How many words of the name of a call are the command."""
-BY_NAME = {"claims", "--observe", "--words", "--table", "--counts", "--states", "--columns", "--encoding"}
+BY_NAME = {"claims", "--observe", "--words", "--table", "--counts", "--states", "--columns", "--encoding", "--config"}
 """What a user types there is a name, and an error that says the name is clear."""
 SWITCHES = {"--list", "--quiet", "--header", "--iris"}
 
