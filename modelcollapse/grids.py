@@ -16,12 +16,12 @@ import numpy as np
 
 from modelcollapse import arguments, sampling
 from modelcollapse.addresses import chain_keys
+from modelcollapse.axes import labelled
 from modelcollapse.loop import Process, begin
 from modelcollapse.numeric import shown
 from modelcollapse.process import Prepared, prepare
 from modelcollapse.protocols import marks
 from modelcollapse.serial import code_hashes, content_hash
-from modelcollapse.summary import labelled
 
 Make: TypeAlias = Callable[..., Mapping[str, Any]]
 """The arguments of ``simulate`` for the values of one cell."""

@@ -165,3 +165,12 @@ def shown(value: Any) -> str:
     except ValueError:  # Python prints no integer of more than 4300 digits
         return f"a value of type {type(value).__name__} that is too long to print"
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over chains and its standard error, ``(generation, ...)``; NaN for the error of a single chain."""
+    values = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        mean = values.mean(0)
+        spread = values.std(0, ddof=1) if len(values) > 1 else np.full_like(mean, np.nan)
+    return mean, spread / np.sqrt(len(values))

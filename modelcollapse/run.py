@@ -349,7 +349,7 @@ class Run(Traces):
         """Every closed form that applies to this run, with its conditions; an empty list if there is none."""
         from modelcollapse.predict import of_run
 
-        return of_run(self)
+        return of_run(self).beside(self.axes(), self.trace)
 
     def profile(self, *, risk: str | None = None, factor: float = 10.0, kept: float = 0.01) -> Verdicts:
         """Which of eight kinds of definition of collapse this run meets, judged by what; as ``mc.profile``."""

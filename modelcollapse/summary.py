@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import html
-import json
 import statistics
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelcollapse import arguments
-from modelcollapse.families.population import Population
-from modelcollapse.laws import Law, Table
-from modelcollapse.names import coordinate
+from modelcollapse import arguments, exports, notebook
+from modelcollapse.axes import Axes, axes_of, entries
 from modelcollapse.numeric import shown
 from modelcollapse.observables.texts import Blocks
 from modelcollapse.protocols import Detokenizes, HasTokenizer, marks
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
     from modelcollapse.loop import State
+    from modelcollapse.predict import Predictions
 
 Cells = list[tuple[str, ...]]
 SHOWN = 8
 """Entries of an array up to which a table has a line for each."""
+GENERATIONS, CHAINS = 64, 2000
+"""What the small figure of a notebook is drawn from, at most."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -42,11 +42,14 @@ class Summary:
     statistics
         By observable: ``mean``, its ``standard_error`` and interval ``low`` to ``high``, ``median``, and the central
         band ``lower`` to ``upper``, each ``(generation, ...)``.
+    axes
+        By observable: what its axes are called, and their entries.
     """
 
     level: float
     recorded: np.ndarray
     statistics: dict[str, dict[str, np.ndarray]]
+    axes: Axes = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> dict[str, np.ndarray]:
         return _known(self.statistics, name)
@@ -55,7 +58,30 @@ class Summary:
         return _text(self._cells())
 
     def _repr_html_(self) -> str:
-        return _html(self._cells())
+        said = f"Median and central {100 * self.level:g}% of chains"
+        return notebook.table(self._cells()) + notebook.figure(self.panels(), said)
+
+    def panels(self) -> list[notebook.Panel]:
+        """What a small figure shows of each observable: its median and band, of the first entries of an array."""
+        at = notebook.evenly(self.recorded.size, GENERATIONS)
+        return [self._panel(name, found, at) for name, found in self.statistics.items()]
+
+    def _panel(self, name: str, found: dict[str, np.ndarray], at: np.ndarray) -> notebook.Panel:
+        shape = found["median"].shape[1:]
+        labels = entries(name, shape, self.axes.get(name, ()))[: notebook.LINES]
+        number = int(np.prod(shape))
+        middle, lower, upper = (found[key][at].reshape(at.size, number) for key in ("median", "lower", "upper"))
+        lines = [notebook.Line(label, middle[:, i], lower[:, i], upper[:, i]) for i, label in enumerate(labels)]
+        title = name if number <= len(labels) else f"{name}, first {len(labels)} of {number}"
+        return notebook.Panel(name, title, self.recorded[at], lines)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each number that is observed and each recorded generation. Needs ``modelcollapse[pandas]``.
+
+        Columns: ``observable``, such as ``entropy``, ``mean[0]`` or ``probabilities[cat]``; ``generation``; ``mean``,
+        ``standard_error``, ``low``, ``high``, ``median``, ``lower`` and ``upper``.
+        """
+        return exports.summary_frame(self.recorded, self.statistics, self.axes)
 
     def _cells(self) -> Cells:
         if not self.recorded.size:
@@ -68,18 +94,18 @@ class Summary:
             if mean.size > SHOWN:
                 out.append((name, f"array of shape {mean.shape}"))
                 continue
-            for index in np.ndindex(mean.shape):
-                label = name + (f"[{', '.join(map(str, index))}]" if mean.size > 1 else "")
+            labels = entries(name, mean.shape, self.axes.get(name, ()))
+            for label, index in zip(labels, np.ndindex(mean.shape), strict=True):
                 v = {key: float(values[index]) for key, values in last.items()}
                 numbers = f"{v['mean']:.6g}", f"{v['standard_error']:.2g}", f"{v['median']:.6g}"
                 out.append((label, *numbers, f"[{v['lower']:.6g}, {v['upper']:.6g}]"))
         return out
 
 
-def summarised(trace: dict[str, np.ndarray], recorded: np.ndarray, level: float) -> Summary:
+def summarised(trace: dict[str, np.ndarray], recorded: np.ndarray, level: float, axes: Axes) -> Summary:
     """The summary of traces ``(chain, generation, ...)``."""
     level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
-    return Summary(level, recorded, {name: _statistics(values, level) for name, values in trace.items()})
+    return Summary(level, recorded, {name: _statistics(values, level) for name, values in trace.items()}, axes)
 
 
 class Traces:
@@ -94,6 +120,10 @@ class Traces:
     state: State
     observables: dict[str, Any]
     provenance: dict[str, Any]
+
+    if TYPE_CHECKING:
+
+        def predict(self) -> Predictions: ...
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The trace of one observable, ``(chain, generation, ...)``."""
@@ -138,35 +168,45 @@ class Traces:
             )
         return np.broadcast_to(self.size, (last + 1,)) if self.size.ndim == 0 else self.size[: last + 1]
 
+    def axes(self) -> Axes:
+        """What the axes of each observable are called, besides chains and generations, and their entries."""
+        shapes = {name: values.shape[2:] for name, values in self.trace.items()}
+        return axes_of(self.family, self.source, self.observables, shapes)
+
+    def units(self, name: str) -> str:
+        """The unit of an observable, "" where it has none."""
+        return marks(_known(self.observables, name)).units
+
+    def to_dataframe(self, name: str | None = None) -> pandas.DataFrame:
+        """The trace as a tidy ``pandas.DataFrame``: one row for each chain and recorded generation.
+
+        Needs ``modelcollapse[pandas]``. Its columns are ``chain``, ``generation`` and the observables; one that is an
+        array has a column for each entry, ``mean[0]`` or ``probabilities[cat]``, by the names of states and columns
+        where the source has them. With ``name`` the frame is about this observable alone and long: a row for each
+        entry, with columns for its axes, such as ``state``, and for its value, called ``name``.
+
+        Raises
+        ------
+        KeyError
+            If ``name`` was not observed.
+        ValueError
+            If an observable has the name of another column.
+        """
+        if name is not None:
+            _known(self.trace, name)
+        return exports.frame(self, name)
+
     def to_dataset(self) -> xarray.Dataset:
-        """The trace as an ``xarray.Dataset`` with dimensions, units and provenance. Needs ``modelcollapse[xarray]``."""
-        try:
-            import xarray
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("to_dataset needs xarray: pip install 'modelcollapse[xarray]'") from error
-        variables, several = {}, isinstance(self.family, Population)
-        lengths: dict[str, int] = {}
-        for name, values in self.trace.items():
-            known = marks(self.observables[name])
-            units, dims = known.units, known.dims
-            dims = ("model", *dims) if several and not known.joint else dims
-            extra = dims if len(dims) == values.ndim - 2 else tuple(f"{name}_{i}" for i in range(values.ndim - 2))
-            # a dimension has one length, that of the observable that named it first
-            sized = zip(extra, values.shape[2:], strict=True)
-            extra = tuple(d if lengths.setdefault(d, n) == n else f"{d} of {name}" for d, n in sized)
-            attributes = {"units": units} if units else {}
-            variables[name] = (("chain", "generation", *extra), values, attributes)
-        coords = {"chain": np.arange(self.chains), "generation": self.recorded}
-        dim, names = labelled(self.source) or ("", ())
-        if names and any(
-            dict(zip(dims, v.shape, strict=True)).get(dim) == len(names) for dims, v, _ in variables.values()
-        ):
-            coords[dim] = coordinate(names)
-        return xarray.Dataset(
-            variables,
-            coords=coords,
-            attrs={"provenance": json.dumps(self.provenance)},
-        )
+        """The trace as an ``xarray.Dataset`` with dimensions, units, sample sizes, names of states and columns, and
+        provenance. Needs ``modelcollapse[xarray]``.
+        """
+        return exports.dataset(self)
+
+    def to_datatree(self) -> xarray.DataTree:
+        """Groups ``simulation``, ``prediction`` and ``summary`` of an ``xarray.DataTree``: ``to_dataset``, the closed
+        forms, each with its formula, and the statistics over chains. Needs ``modelcollapse[xarray]``.
+        """
+        return exports.tree(self, self.predict(), self.summary())
 
     def texts(self, generation: int, chain: int = 0, *, tokenizer: Detokenizes | None = None) -> list[str] | np.ndarray:
         """Blocks of the data set of a recorded generation, to read: as texts, or else as tokens ``(n, L)``.
@@ -206,18 +246,27 @@ class Traces:
         The interval of the mean is normal, and worthless where the mean rests on rare chains (the variance under the
         unbiased estimator, W2 at late generations); the median and the band do not have that weakness.
         """
-        return summarised(self.trace, self.recorded, level)
+        return summarised(self.trace, self.recorded, level, self.axes())
 
     def __repr__(self) -> str:
         return "\n".join(["Run", *(f"  {name:12s} {value}" for name, value in self._facts()), repr(self._last())])
 
     def _repr_html_(self) -> str:
-        return _html([("Run", ""), *self._facts()]) + self._last()._repr_html_()
+        table = notebook.table([("Run", ""), *self._facts()]) + notebook.table(self._last()._cells())
+        return table + self._figure()
+
+    def _figure(self) -> str:
+        """A small figure of a few generations and chains, as it is drawn whenever a run is looked at."""
+        at, some = notebook.evenly(self.recorded.size, GENERATIONS), min(self.chains, CHAINS)
+        trace = {name: values[:some, at] for name, values in list(self.trace.items())[: notebook.PANELS]}
+        few = summarised(trace, self.recorded[at], 0.95, self.axes())
+        first = "" if some == self.chains else f"the first {some} "
+        return notebook.figure(few.panels(), f"Median and central 95% of {first}chains")
 
     def _last(self) -> Summary:
         """The summary of the last recorded generation alone."""
         last = {name: values[:, -1:] for name, values in self.trace.items()}
-        return summarised(last, self.recorded[-1:], 0.95)
+        return summarised(last, self.recorded[-1:], 0.95, self.axes())
 
     def _facts(self) -> Cells:
         """What was run, each part on one line."""
@@ -230,14 +279,6 @@ class Traces:
             ("chains", f"{self.chains}" + (f", of which {failed} failed" if failed else "")),
             ("generations", f"0 to {self.generations}, {self.recorded.size} recorded"),
         ]
-
-
-def labelled(source: object) -> tuple[str, tuple[Any, ...]] | None:
-    """The dimension whose entries a source has names for, and the names; None if it has none."""
-    names = source.names if isinstance(source, Law | Table) else None
-    # rows have columns, everything else that has names has states
-    rows = isinstance(source, Table) and source.points.ndim == 2
-    return ("dimension" if rows else "state", names) if names else None
 
 
 def _known(held: dict[str, Any], name: str) -> Any:
@@ -259,15 +300,6 @@ def _text(cells: Cells) -> str:
         padded = rest if alone else [f"{cell:{width}s}" for cell, width in zip(rest, widths, strict=True)]
         lines.append(" ".join([f"{name:28s}", *padded[:3], *("  " + cell for cell in padded[3:])]))
     return "\n".join(lines)
-
-
-def _html(cells: Cells) -> str:
-    """A table whose first line is its head."""
-    lines = []
-    for number, cell in enumerate(cells):
-        tag = "td" if number else "th"
-        lines.append("<tr>" + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in cell) + "</tr>")
-    return f"<table>{''.join(lines)}</table>"
 
 
 def _statistics(values: np.ndarray, level: float) -> dict[str, np.ndarray]:

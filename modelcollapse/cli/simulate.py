@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from modelcollapse import exports
 from modelcollapse.cli import choices, config
 from modelcollapse.cli import options as shared
 from modelcollapse.failures import ChainFailure, Interrupted
@@ -48,7 +49,8 @@ def add_to(commands: shared.Commands) -> None:
     add("--seed", type=whole(0, None), default=0, metavar="N", help="any whole number from 0 (default %(default)s)")
     add("--observe", action="append", metavar="NAME", help="observable to keep, of those below (repeat for several)")
     add("--plot", type=Path, metavar="FILE.png", help="draw what is kept over the generations")
-    add("--save", type=Path, metavar="FILE.npz", help="write the run, for Run.load")
+    help = "write the run: FILE.npz for Run.load, FILE.csv or FILE.parquet as a data frame"
+    add("--save", type=Path, metavar="FILE", help=help)
     add("--quiet", action="store_true", help="no progress bar, and no word on what was read from a file")
     shared.add_json(parser)
     shared.add_precision(parser)
@@ -125,6 +127,8 @@ def run(options: argparse.Namespace) -> int:
     family, regime = choices.family(options), choices.regime(options)
     shared.check_files(plot=options.plot, save=options.save, json=options.json)
     _check_picture(options.plot)
+    if options.save:
+        exports.check_file("--save", options.save)
     source = choices.source(options, family)
     # the time left is for someone who watches
     progress = not options.quiet and sys.stderr.isatty()
@@ -140,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
         done, code = failure.run, FAILED if isinstance(failure, ChainFailure) else STOPPED
     shared.answer(options, {"failure": said} | _content(done), lambda: _report(done))
     if options.save:
-        done.save(options.save)
+        exports.write(done, options.save)
     if options.plot:
         from modelcollapse.plot import overview  # matplotlib is heavy, and most runs draw nothing
 

@@ -6,7 +6,7 @@ pool, subset and mix rows of any kind alike, and a model is given, and gives, th
 
 from __future__ import annotations
 
-import copy
+import functools
 from typing import Any, TypeAlias
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.data import Rows
-from modelcollapse.numeric import EXACT
+from modelcollapse.numeric import EXACT, shown
 from modelcollapse.pytree import part, static
 
 DataFrame: TypeAlias = Any
@@ -33,9 +33,6 @@ class Arrays:
     """Rows ``(n, d)`` as arrays: numbers, finite."""
 
     values: list[list[Any]] | None = None
-
-    def fresh(self) -> Arrays:
-        return self
 
     def restore(self, values: list[list[Any]]) -> None:
         """Numbers are not coded."""
@@ -64,36 +61,72 @@ class Arrays:
         return rows
 
 
-class Frames:
-    """Rows as data frames with the columns and types of ``frame``."""
+@part
+class Columns:
+    """The columns of a data frame, as a saved run holds them; what a type is, pandas is asked when it is needed."""
 
-    def __init__(self, frame: DataFrame) -> None:
+    names: tuple = static()
+    types: tuple[str, ...] = static()
+    categories: tuple[tuple[list[Any], bool] | None, ...] = static()  # and whether they are ordered
+    missing: tuple[bool, ...] = static()
+    numeric: tuple[bool, ...] = static()
+    values: list[list[Any]] = static()  # of the columns that are coded
+
+    @staticmethod
+    def of(frame: DataFrame) -> Columns:
         if not len(frame) or not len(frame.columns):
             raise ValueError(f"a data frame must have at least one row and one column, got shape {frame.shape}")
         if not frame.columns.is_unique:
             twice = frame.columns[frame.columns.duplicated()][0]
             raise ValueError(f"the columns of a data frame must have names of their own, got {twice!r} twice")
-        self.columns, self.dtypes = list(frame.columns), list(frame.dtypes)
-        self.missing = [bool(frame[name].isna().any()) for name in self.columns]
-        self.numeric = [_numeric(frame[name]) for name in self.columns]
-        self.values: list[list[Any]] = [[] for _ in self.columns]
-        self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
+        import pandas
+
+        names = tuple(frame.columns)
+        kinds = [frame[name].dtype for name in names]
+        found = Columns(
+            names=names,
+            types=tuple(map(str, kinds)),
+            categories=tuple(
+                (kind.categories.tolist(), bool(kind.ordered)) if isinstance(kind, pandas.CategoricalDtype) else None
+                for kind in kinds
+            ),
+            missing=tuple(bool(frame[name].isna().any()) for name in names),
+            numeric=tuple(_numeric(frame[name]) for name in names),
+            values=[[] for _ in names],
+        )
+        vars(found)["dtypes"] = kinds  # a text does not say all of every type
+        return found
+
+    @functools.cached_property
+    def dtypes(self) -> list[Any]:
+        """The types of pandas."""
+        import pandas
+
+        return [
+            pandas.CategoricalDtype(*known) if known else pandas.api.types.pandas_dtype(kind)
+            for kind, known in zip(self.types, self.categories, strict=True)
+        ]
 
     def __repr__(self) -> str:
-        return f"the columns of a data frame, {self.columns}"
+        return f"the columns of a data frame, {list(self.names)}"
 
-    def fresh(self) -> Frames:
-        """The same for one chain, whose models may draw values of their own."""
-        one = copy.copy(self)
-        one.restore(self.values)
-        return one
+
+class Frames:
+    """Rows of one chain as data frames with the given columns; models may draw values that the real data have not."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns, self.missing, self.numeric = list(columns.names), columns.missing, columns.numeric
+        self.dtypes = columns.dtypes
+        self.values: list[list[Any]] = [[] for _ in self.columns]
+        self.codes: list[dict[Any, int]] = [{} for _ in self.columns]
+        self.restore(columns.values)
 
     def restore(self, values: list[list[Any]]) -> None:
         """Code by ``values``, of each column, as a chain did before; those of the real data come first."""
         if any(found[: len(own)] != own for own, found in zip(self.values, values, strict=True)):
             raise ValueError("the columns of the data frame hold other values than those of the run that goes on")
         self.values = [list(column) for column in values]
-        self.codes = [{value: code for code, value in enumerate(column)} for column in values]
+        self.codes = [{(type(value), value): code for code, value in enumerate(column)} for column in values]
 
     def encoded(self, frame: DataFrame) -> np.ndarray:
         """The frame as a matrix ``(n, d)``; a missing value of a coded column is -1."""
@@ -142,16 +175,23 @@ class Frames:
                 ) from None
             self._check_numbers(i, numbers)
             return numbers
-        codes, values = self.codes[i], self.values[i]
+        codes, values, dates = self.codes[i], self.values[i], _is_date(self.dtypes[i])
         out = np.empty(len(column))
         for row, (value, gone) in enumerate(zip(column, column.isna(), strict=True)):
             if gone:
                 out[row] = -1
                 continue
-            if value not in codes:
-                codes[value] = len(values)
+            value = str(value) if dates else value  # a date as text, so that a file can hold it
+            try:
+                code = codes.setdefault((type(value), value), len(values))
+            except TypeError:
+                raise TypeError(
+                    f"the column {self.columns[i]!r} must hold numbers, text, dates or anything else that is hashable, "
+                    f"got {shown(value)}"
+                ) from None
+            if code == len(values):
                 values.append(value)
-            out[row] = codes[value]
+            out[row] = code
         return out
 
     def _check_numbers(self, i: int, numbers: np.ndarray) -> None:
@@ -189,9 +229,19 @@ class Frames:
         return pandas.Series(values, dtype=dtype)
 
 
+def _kind(dtype: Any) -> str:
+    """NumPy's letter for a type: every one of NumPy and pandas has it, those of others need not."""
+    return getattr(dtype, "kind", "O")
+
+
+def _is_date(dtype: Any) -> bool:
+    """Whether values of this type are read back from their text: dates, times, spans of time and periods."""
+    return _kind(dtype) in "mM" or str(dtype).startswith("period")
+
+
 def _numeric(column: Series) -> bool:
     """Whether float64 holds the column exactly; one that it does not is coded."""
-    kind = getattr(column.dtype, "kind", "O")  # every type of NumPy and pandas has one, those of others need not
+    kind = _kind(column.dtype)
     if kind not in "iufb":
         return False
     return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())
@@ -201,8 +251,13 @@ def _numeric(column: Series) -> bool:
 class Frame:
     """A data frame as a source: its rows, drawn with replacement."""
 
-    points: np.ndarray  # (N, d) float64, coded by ``shape``
-    shape: Frames = static()
+    points: np.ndarray  # (N, d) float64, coded as ``shape`` does
+    columns: Columns = static()
+
+    @property
+    def shape(self) -> Frames:
+        """The columns as one chain has them."""
+        return Frames(self.columns)
 
     def draw_rows(self, key: jax.Array, n: Any, capacity: int) -> Rows:
         chosen = jax.random.randint(key, (capacity,), 0, len(self.points), jnp.int32)
@@ -210,7 +265,7 @@ class Frame:
 
     def moments(self) -> tuple[jax.Array, jax.Array] | None:
         """Mean and covariance (divisor N), where every column holds numbers without gaps."""
-        if not all(self.shape.numeric) or any(self.shape.missing):
+        if not all(self.columns.numeric) or any(self.columns.missing):
             return None
         centred = self.points - self.points.mean(0)
         return jnp.asarray(self.points.mean(0)), jnp.asarray(centred.T @ centred / len(self.points))
@@ -218,5 +273,8 @@ class Frame:
 
 def frame_source(frame: DataFrame) -> Frame:
     """The rows of a data frame as a source of ``simulate_models``."""
-    shape = Frames(frame)
-    return Frame(shape.encoded(frame), shape)
+    columns = Columns.of(frame)
+    coded = Frames(columns)
+    points = coded.encoded(frame)
+    columns.values[:] = coded.values
+    return Frame(points, columns)

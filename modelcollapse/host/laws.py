@@ -77,7 +77,7 @@ class Laws:
 
     def __init__(self, source: Source, capacity: int, generations: int) -> None:
         self.source, self.capacity, self.room = source, capacity, generations + 2
-        self.shape = source.shape.fresh() if isinstance(source, Frame) else Arrays()
+        self.shape = source.shape if isinstance(source, Frame) else Arrays()
         table = rows_of(source)
         self.integers = table is not None and table.ndim == 2 and table.dtype.kind == "i"
         self.models: dict[int, Model] = {}  # by their places in the weights

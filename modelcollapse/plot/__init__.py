@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelcollapse import arguments
+from modelcollapse.numeric import mean_and_error
 from modelcollapse.plot import _style as style
 from modelcollapse.plot._claims import evidence
 from modelcollapse.plot._style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Curve, Given, Recorded
@@ -34,7 +35,7 @@ def chains(
     ax: Axes | None = None,
     *,
     prediction: Given | None = None,
-    component: int | None = None,
+    component: int | str | None = None,
     centre: str = "median",
     level: float = 0.9,
     show: int = 3,
@@ -53,7 +54,8 @@ def chains(
     run
         The result of ``simulate``, or anything with ``trace`` and ``recorded``.
     name
-        An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
+        An observable that is one number for each chain and generation; of one with more, ``component`` picks one, by
+        its number or by the name of a state or column.
     prediction
         What ``run.predict()`` returns, of which the closed forms of this observable are drawn; one ``Prediction``; a
         curve: values ``(G,)`` or ``(G, d)`` at the recorded generations, or a function of generations; or several
@@ -81,7 +83,8 @@ def chains(
         If ``name`` was not observed or is not one number, or a prediction has another length than the record or is
         about another observable.
     """
-    generations, values = style.values(run, name, component, until)
+    place = style.place(run, name, component)
+    generations, values = style.values(run, name, place, until)
     change = style.scaling(scale)
     arguments.choice("centre", centre, ("median", "mean"))
     level = arguments.number("level", level, 0, 1, open_low=True, open_high=True)
@@ -95,7 +98,7 @@ def chains(
         lower, middle, upper = np.nanquantile(shown, [tails[0], 0.5, tails[1]], axis=0, method="inverted_cdf")
         if centre == "mean":
             middle = np.nanmean(shown, axis=0)
-    curves = style.curves(prediction, name, component, np.asarray(run.recorded))
+    curves = style.curves(prediction, name, place, np.asarray(run.recorded))
     ax = style.axes(ax)
     own = style.layer(ax, run, run_name, color)
     if len(shown) > 1:
@@ -111,7 +114,7 @@ def chains(
     ax.plot(generations, middle, color=own.colour, lw=1.8, label=said, gid=own.gid)
     style.draw_predictions(ax, curves, generations, change, own)
     ax.set_xlabel("generation")
-    ax.set_ylabel(style.axis_label(run, name, label))
+    ax.set_ylabel(style.axis_label(run, name, label, place))
     ax.margins(x=0)
     ax.legend(frameon=False)
     return ax
@@ -123,7 +126,7 @@ def distribution(
     ax: Axes | None = None,
     *,
     generations: Sequence[int] | None = None,
-    component: int | None = None,
+    component: int | str | None = None,
     bins: int = 60,
     scale: Callable[[np.ndarray], np.ndarray] | None = None,
     label: str | None = None,
@@ -134,7 +137,8 @@ def distribution(
     each is scaled to the same height. Values that are not finite are left out. Raises ValueError as ``chains`` does, or
     if a generation was not recorded.
     """
-    recorded, values = style.values(run, name, component, None)
+    entry = style.place(run, name, component)
+    recorded, values = style.values(run, name, entry, None)
     bins = arguments.whole("bins", bins, 1)
     rows = style.rows(recorded, generations, most=8)
     values = values[:, rows] if scale is None else arguments.function("scale", scale)(values[:, rows])
@@ -148,7 +152,7 @@ def distribution(
         height, _ = np.histogram(column[np.isfinite(column)], edges)
         style.ridge(ax, edges, height / max(height.max(), 1), -place, len(rows))
     style.ridge_axes(ax, recorded[rows])
-    ax.set_xlabel(style.axis_label(run, name, label))
+    ax.set_xlabel(style.axis_label(run, name, label, entry))
     return ax
 
 
@@ -162,8 +166,8 @@ def probabilities(
 ) -> Axes:
     """The law of one chain over generations, a row of bars for each generation; heights are comparable throughout.
 
-    Needs the observable ``"probabilities"``. ``states`` names the states. Raises ValueError if it was not observed, or
-    for a chain, a generation or a number of names that the run does not have.
+    Needs the observable ``"probabilities"``. ``states`` names the states, by default as the source does. Raises
+    ValueError if it was not observed, or for a chain, a generation or a number of names that the run does not have.
     """
     recorded, values = style.trace(run, "probabilities")
     chain = arguments.whole("chain", chain, -(2**31))
@@ -171,7 +175,8 @@ def probabilities(
         raise ValueError(f"chain must lie between 0 and {len(values) - 1}, got {chain}")
     rows = style.rows(recorded, generations, most=8)
     laws = values[chain, rows]
-    states = None if states is None else arguments.listed("states", states)
+    given = style.entries_of(run, "probabilities") if states is None else arguments.listed("states", states)
+    states = None if given is None else [str(state) for state in given]
     if states is not None and len(states) != laws.shape[1]:
         raise ValueError(f"states must name all {laws.shape[1]} states, got {len(states)} names")
     from matplotlib.ticker import MaxNLocator
@@ -185,7 +190,7 @@ def probabilities(
         ax.set_xlabel("state")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        ax.set_xticks(np.arange(laws.shape[1]), states, rotation=45, ha="right", rotation_mode="anchor")
+        style.name_states(ax, states)
     return ax
 
 
@@ -223,7 +228,7 @@ def variance_and_w2(
     *,
     log_variance: Given | None = None,
     w2: Given | None = None,
-    component: int = 0,
+    component: int | str = 0,
     level: float = 0.9,
     show: int = 3,
     w2_until: int | None = None,
@@ -248,13 +253,15 @@ def variance_and_w2(
     axes = [style.axes(ax, "axes") for ax in given]
     style.check_run(run)
     recorded = np.asarray(run.recorded)
-    style.curves(log_variance, "log_variance", component, recorded, "log_variance")
+    place = style.place(run, "log_variance", component)
+    style.curves(log_variance, "log_variance", place, recorded, "log_variance")
     curves = style.curves(w2, "w2_squared", None, recorded, "w2")
-    options: Any = {"component": component, "level": level, "show": show, "color": color, "run_name": run_name}
-    chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label="variance", **options)
+    options: Any = {"component": place, "level": level, "show": show, "color": color, "run_name": run_name}
+    said = "variance" + style.component_label(run, "log_variance", place) if "log_variance" in run.trace else None
+    chains(run, "log_variance", axes[0], prediction=log_variance, scale=np.exp, label=said, **options)
     axes[0].set_yscale("log")
     generations, values = style.values(run, "w2_squared", None, w2_until, "w2_until")
-    mean, error = style.mean_and_error(values)
+    mean, error = mean_and_error(values)
     own = style.layer(axes[1], run, run_name, color)
     axes[1].fill_between(
         generations, mean - 2 * error, mean + 2 * error, color=SKY if own.colour == BLUE else own.colour,
@@ -277,7 +284,7 @@ def compare(
     ax: Axes | None = None,
     *,
     prediction: bool | Mapping[str, Curve] = True,
-    component: int | None = None,
+    component: int | str | None = None,
     points: int = 13,
     log: bool = True,
     scale: float = 1.0,
@@ -290,7 +297,8 @@ def compare(
     runs
         Runs by the name they have in the legend, or a list of runs, which are named by their regimes.
     name
-        An observable that is one number for each chain and generation; of one with more, ``component`` picks one.
+        An observable that is one number for each chain and generation; of one with more, ``component`` picks one, by
+        its number or by the name of a state or column.
     prediction
         Whether to draw the closed forms that apply to each run, at every generation; or curves by the name of the run,
         as ``chains`` takes them.
@@ -326,14 +334,15 @@ def compare(
     points, scale = arguments.whole("points", points, 2), arguments.number("scale", scale)
     ax, change, shift = style.axes(ax), style.scaling(scale), int(arguments.flag("log", log))
     for i, (key, run) in enumerate(named):
-        generations, values = style.values(run, name, component, None)
-        mean, error = style.mean_and_error(values * scale)
+        place = style.place(run, name, component)
+        generations, values = style.values(run, name, place, None)
+        mean, error = mean_and_error(values * scale)
         colour, marker = style.LAYERS[i % len(style.LAYERS)], style.MARKERS[i % len(style.MARKERS)]
         if prediction is True:
-            curves = style.curves(style.closed_forms(run, name), name, component, np.asarray(run.recorded))
+            curves = style.curves(style.closed_forms(run, name), name, place, np.asarray(run.recorded))
         else:
             given = prediction.get(key) if isinstance(prediction, Mapping) else None
-            curves = style.curves(given, name, component, np.asarray(run.recorded))
+            curves = style.curves(given, name, place, np.asarray(run.recorded))
         own = style.Layer(colour, "_", "", False)  # lines without an entry in the legend
         style.draw_predictions(ax, curves, generations, change, own, offset=shift, styles=("-", *style.STYLES))
         at = style.spread(generations + shift, points, log)
@@ -343,7 +352,7 @@ def compare(
         )  # fmt: skip
     ax.set_xlabel("fits (generation + 1)" if log else "generation")
     ax.set_xscale("log" if log else "linear")
-    ax.set_ylabel(style.axis_label(run, name, label))
+    ax.set_ylabel(style.axis_label(run, name, label, place))
     ax.legend(frameon=False)
     return ax
 
@@ -382,6 +391,5 @@ def overview(run: Recorded, *, most: int = 9) -> Figure:
             component=0 if vector else None,
             prediction=about,
             centre="mean" if about else "median",
-            label=f"{style.label(run, name)} [0]" if vector and run.trace[name].shape[2] > 1 else None,
         )
     return figure

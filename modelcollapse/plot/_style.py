@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from modelcollapse import arguments
 from modelcollapse.numeric import real
 from modelcollapse.observables import OBSERVABLES
-from modelcollapse.predict import Prediction
+from modelcollapse.predict import Prediction, of_run
 from modelcollapse.protocols import marks
 from modelcollapse.run import Run
 
@@ -31,6 +31,8 @@ STYLES = ("--", ":", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 LAYERS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK, SKY)
 """Colours of runs on the same Axes, in order."""
 MARKERS = ("o", "s", "D", "^", "v", "h", "p")
+MOST_NAMES = 30
+"""States up to which each has its name on an axis."""
 LAYER = "run: "
 """How the group id of the central curve of a run begins; what follows is the name of the run."""
 
@@ -104,6 +106,23 @@ def values(
     return recorded[keep], values[:, keep].astype(np.float64)
 
 
+def entries_of(run: Recorded, name: str) -> tuple[str, ...] | None:
+    """What the entries of a vector are called, where the source has names for them."""
+    axes = run.axes().get(name, ()) if isinstance(run, Run) else ()
+    return None if len(axes) != 1 or axes[0].names is None else tuple(map(str, axes[0].names))
+
+
+def place(run: Recorded, name: str, component: int | str | None) -> int | None:
+    """The number of a component that may be given by its name."""
+    if not isinstance(component, str):
+        return component
+    known = entries_of(run, arguments.text("name", name)) or ()
+    if known.count(component) != 1:
+        choice = f"one of {', '.join(known[:8])}{', ...' * (len(known) > 8)}" if known else "a number: it has no names"
+        raise ValueError(f"component of {name!r} must be {choice}, got {component!r}")
+    return known.index(component)
+
+
 def scaling(scale: float | Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """A factor, or a function, as a function."""
     if callable(scale):
@@ -112,12 +131,6 @@ def scaling(scale: float | Callable[[np.ndarray], np.ndarray]) -> Callable[[np.n
     if not factor:
         raise ValueError(f"scale must not be 0, got {scale!r}")
     return lambda x: np.asarray(x) * factor
-
-
-def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over chains and its standard error, ``(G,)`` each; NaN for the error of a single chain."""
-    mean = values.mean(0)
-    return mean, values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.full_like(mean, np.nan)
 
 
 def spread(x: np.ndarray, points: int, log: bool) -> np.ndarray:
@@ -133,7 +146,7 @@ def closed_forms(run: Recorded, name: str) -> list[Prediction]:
     if not isinstance(run, Run) or name not in run.observables:
         return []
     every = dataclasses.replace(run, recorded=np.arange(run.generations + 1), observables={name: run.observables[name]})
-    return list(every.predict())
+    return list(of_run(every))
 
 
 def rows(recorded: np.ndarray, generations: Sequence[int] | None, most: int) -> np.ndarray:
@@ -301,9 +314,32 @@ def ridge_axes(ax: Axes, generations: np.ndarray) -> None:
     ax.margins(x=0)
 
 
-def axis_label(run: Recorded, name: str, given: str | None) -> str:
-    """What stands at an axis: as given, or the name of an observable."""
-    return label(run, name) if given is None else arguments.text("label", given)
+def name_states(ax: Axes, states: Sequence[str]) -> None:
+    """Names at the horizontal axis, upright if there are many, and only so many that they can be read."""
+    step = -(-len(states) // MOST_NAMES)
+    at = list(range(0, len(states), step))
+    few = len(at) <= MOST_NAMES // 2
+    turn = {"rotation": 45, "rotation_mode": "anchor", "ha": "right"} if few else {"rotation": 90, "fontsize": 8}
+    names = [states[i] if len(states[i]) <= 20 else f"{states[i][:19]}…" for i in at]
+    for tick in ax.set_xticks(at, names, **turn):
+        tick.label1.set_parse_math(False)
+    if step > 1:
+        ax.set_xlabel(f"state (one name in {step} shown)")
+
+
+def axis_label(run: Recorded, name: str, given: str | None, component: int | None = None) -> str:
+    """What stands at an axis: as given, or the name of an observable, and of its component if it has several."""
+    if given is not None:
+        return arguments.text("label", given)
+    return label(run, name) + component_label(run, name, component)
+
+
+def component_label(run: Recorded, name: str, component: int | None) -> str:
+    """A component in brackets, by its name if it has one; nothing for an observable of one number."""
+    if component is None or np.ndim(run.trace[name]) != 3 or np.shape(run.trace[name])[2] == 1:
+        return ""
+    known = entries_of(run, name)
+    return f" [{component if known is None else known[component]}]"
 
 
 def label(run: Recorded, name: str) -> str:

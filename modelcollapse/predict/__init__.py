@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments, regimes
+from modelcollapse.axes import axes_of
 from modelcollapse.families.population import Learner
 from modelcollapse.forks import computes
 from modelcollapse.predict import (
@@ -96,7 +97,9 @@ def predictions(
     recorded = arguments.recorded(record, 0, generations)
     checked = prepare(family, source, regime, _nothing if observe is None else observe, size, generations)
     observables = registry.every_observable(checked.family) if observe is None else checked.observables
-    return registry.predict(checked.family, source, regime, observables, checked.sizes, recorded)
+    found = registry.predict(checked.family, source, regime, observables, checked.sizes, recorded)
+    shapes = {one.observable: one.values.shape[1:] for one in found}
+    return found.beside(axes_of(checked.family, source, observables, shapes), None)
 
 
 def _nothing(params: Params) -> np.ndarray:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex, TypeAlias, cast, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelcollapse import arguments
+from modelcollapse import arguments, exports, notebook
+from modelcollapse.axes import Axes, entries
+from modelcollapse.numeric import mean_and_error
+
+if TYPE_CHECKING:
+    import pandas
 
 Function: TypeAlias = Callable[..., Any]
 """A function of the theory, or of the parameters of a family."""
@@ -18,6 +23,8 @@ Function: TypeAlias = Callable[..., Any]
 RELATION = {"mean": "=", "lower bound": ">=", "upper bound": "<="}
 """How the mean of an observable relates to the values of each kind of prediction."""
 HEADER = ("observable", "generation", "mean", "formula", "order", "theorem")
+BESIDE = "Mean over chains, with two standard errors, and the closed form, dashed"
+MOST_DRAWN = 64
 MOST = 8
 """How many generations of a single prediction are shown."""
 
@@ -75,7 +82,7 @@ class Prediction:
         return f"{self.observable}: {self._source}\n{as_text(self._rows())}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(f'{self.observable}: {self._source}')}</p>{as_html(self._rows())}"
+        return f"<p>{html.escape(f'{self.observable}: {self._source}')}</p>{notebook.table(self._rows())}"
 
     @property
     def _source(self) -> str:
@@ -88,7 +95,32 @@ class Prediction:
 
 
 class Predictions(list[Prediction]):
-    """A list of predictions that prints as a table; ``predictions["entropy"]`` is the one of an observable."""
+    """A list of predictions that prints as a table; ``predictions["entropy"]`` is the one of an observable.
+
+    Attributes
+    ----------
+    axes
+        By observable: what its axes are called, and their entries, where that is known.
+    trace
+        What was observed of the run that the predictions stand beside; None without one.
+    """
+
+    axes: Axes = {}  # noqa: RUF012
+    trace: Mapping[str, np.ndarray] | None = None
+
+    def beside(self, axes: Axes, trace: Mapping[str, np.ndarray] | None) -> Predictions:
+        """The same list beside a run with this ``trace``."""
+        self.axes, self.trace = axes, trace
+        return self
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each number that is predicted and each recorded generation. Needs ``modelcollapse[pandas]``.
+
+        Columns: ``observable``, such as ``entropy``, ``mean[0]`` or ``probabilities[cat]``; ``generation``;
+        ``predicted``; beside a run the mean over its chains, ``simulated``, and its ``standard_error``; and, of the
+        prediction, ``kind``, ``formula``, ``conditions``, ``order`` and ``function``.
+        """
+        return exports.prediction_frame(self, self.axes, self.trace)
 
     @overload
     def __getitem__(self, index: str | SupportsIndex) -> Prediction: ...
@@ -96,7 +128,7 @@ class Predictions(list[Prediction]):
     def __getitem__(self, index: slice) -> Predictions: ...
     def __getitem__(self, index: str | SupportsIndex | slice) -> Prediction | Predictions:
         if isinstance(index, slice):
-            return Predictions(super().__getitem__(index))
+            return Predictions(super().__getitem__(index)).beside(self.axes, self.trace)
         if not isinstance(index, str):
             return super().__getitem__(arguments.whole("index", cast(int, index), -len(self), len(self) - 1))
         for prediction in self:
@@ -114,10 +146,41 @@ class Predictions(list[Prediction]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return as_html(self._rows()) if self else "<p>no closed form applies</p>"
+        if not self:
+            return "<p>no closed form applies</p>"
+        if self.trace is None:
+            return notebook.table(self._rows())
+        head, *rows = self._rows()
+        beside = [_simulated(self.trace[p.observable]) for p in self]
+        found = [(*head[:3], "simulated", *head[3:])]
+        found += [(*row[:3], mean, *row[3:]) for row, mean in zip(rows, beside, strict=True)]
+        return notebook.table(found) + notebook.figure([self._panel(p) for p in self[: notebook.PANELS]], BESIDE)
+
+    def _panel(self, p: Prediction) -> notebook.Panel:
+        at = notebook.evenly(p.recorded.size, MOST_DRAWN)
+        number = int(np.prod(p.values.shape[1:]))
+        labels = entries(p.observable, p.values.shape[1:], self.axes.get(p.observable, ()))[: notebook.LINES]
+        mean, error = (x.reshape(at.size, number) for x in mean_and_error((self.trace or {})[p.observable][:, at]))
+        values = p.values[at].reshape(at.size, number)
+        lines = [
+            notebook.Line(label, mean[:, i], *_band(mean[:, i], error[:, i]), predicted=values[:, i])
+            for i, label in enumerate(labels)
+        ]
+        title = p.observable if number <= len(labels) else f"{p.observable}, first {len(labels)} of {number}"
+        return notebook.Panel(p.observable, title, p.recorded[at], lines)
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [HEADER, *(_cells(p) for p in self)]
+
+
+def _simulated(values: np.ndarray) -> str:
+    """The mean over chains at the last recorded generation, and, of one number, its standard error."""
+    mean, error = mean_and_error(values[:, -1])
+    return shown(mean) + (f" ± {error.item():.2g}" if mean.size == 1 and np.isfinite(error).all() else "")
+
+
+def _band(mean: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return mean - 2 * error, mean + 2 * error
 
 
 def _cells(p: Prediction) -> tuple[str, ...]:
@@ -129,13 +192,6 @@ def as_text(rows: Sequence[tuple[str, ...]]) -> str:
     """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def as_html(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows as a table whose first is its head."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def shown(value: ArrayLike) -> str:

@@ -12,10 +12,10 @@ from typing import SupportsIndex, overload
 
 import numpy as np
 
-from modelcollapse import arguments, families, numeric, observables, regimes
+from modelcollapse import arguments, families, notebook, numeric, observables, regimes
 from modelcollapse.forks import computes
 from modelcollapse.predict.measures import LOSS, Judged, Look, Risk, look, risk
-from modelcollapse.predict.prediction import as_html, as_text
+from modelcollapse.predict.prediction import as_text
 from modelcollapse.predict.tails import modes, tails
 from modelcollapse.predict.verdict import ERRORS, Verdict, decided, nothing
 from modelcollapse.summary import Traces
@@ -57,7 +57,7 @@ class Verdicts(list[Verdict]):
         return as_text(self._rows())
 
     def _repr_html_(self) -> str:
-        return as_html(self._rows())
+        return notebook.table(self._rows())
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [HEADER, *(v.cells() for v in self)]
