@@ -57,7 +57,10 @@ OUTSIDE = [
     # other libraries: their pages are on other hosts
     (r"py:.*", r"(np|numpy|jax|jnp|jaxlib|optax|scipy|matplotlib|pandas|xarray|torch|transformers|PIL|zarr)(\..*)?"),
     # the standard library
-    (r"py:.*", r"(abc|argparse|ast|collections|concurrent|contextlib|dataclasses|datetime|enum|fractions|functools)\..*"),
+    (
+        r"py:.*",
+        r"(abc|argparse|ast|collections|concurrent|contextlib|dataclasses|datetime|enum|fractions|functools)\..*",
+    ),
     (r"py:.*", r"(http|io|logging|multiprocessing|os|pathlib|re|types|typing|threading|string)\..*"),
     # names of types that their modules import for the checker alone, and type variables
     (r"py:(class|data|obj)", r"(.*\.)?[A-Z]"),
