@@ -164,8 +164,10 @@ def _kinds(dtypes: Mapping[str, Kind]) -> tuple[tuple[str, str], ...]:
     found = []
     for name, dtype in dtypes.items():
         try:
-            kind = str(pandas_dtype(dtype))
+            kind = "" if dtype is None else str(pandas_dtype(dtype))  # which takes None for a float
         except TypeError:
+            kind = ""
+        if not kind:
             raise TypeError(f"dtypes[{name!r}] must be a type of pandas, such as 'int64', got {dtype!r}") from None
         found.append((arguments.text("a column of dtypes", name), kind))
     return tuple(found)

@@ -238,6 +238,7 @@ BAD = {
     "a text": (lambda: adapters.frames(SDV, "ab"), TypeError, "columns must be a list"),
     "dtypes": (lambda: adapters.frames(SDV, dtypes=["a"]), TypeError, "dtypes must be a mapping"),
     "a type": (lambda: adapters.frames(SDV, dtypes={"a": "nonsense"}), TypeError, r"dtypes\['a'\] must be a type"),
+    "no type": (lambda: adapters.frames(SDV, dtypes={"a": None}), TypeError, r"dtypes\['a'\] must be a type.*got None"),
     "a column": (lambda: adapters.frames(SDV, ["a"], {"b": int}), ValueError, "dtypes must name columns, a, got 'b'"),
     "table": (lambda: adapters.frames(SDV, table=1), TypeError, "table must be text"),
     "seed": (lambda: adapters.frames(SDV, seed=1), TypeError, "seed must be a function"),

@@ -76,6 +76,14 @@ def _sweeping() -> dict[str, Case]:
     return {"sweep": Case(_swept, given, lambda d: d.heterozygosity.values, raises=(OSError,))}
 
 
+def _train(data: np.ndarray) -> np.ndarray:
+    return data
+
+
+def _sample(model: np.ndarray, n: int) -> np.ndarray:
+    return model[:n]
+
+
 def _runs() -> dict[str, Case]:
     coins, line = mc.categorical(LAW), mc.normal()
     several = {**SIZE, "chains": 2, "seed": 0, "record": None}
@@ -138,6 +146,19 @@ def _runs() -> dict[str, Case]:
         "Run.predict": Case(run.predict, {}, values),
         "Run.profile": Case(run.profile, thresholds, _measured, raises=(KeyError,)),
         "profile": Case(mc.profile, {"runs": [run, run], **thresholds}, _measured, raises=(KeyError,)),
+        "Run.to_dataframe": Case(
+            run.to_dataframe, {"name": "heterozygosity"}, lambda table: table["heterozygosity"], raises=(KeyError,)
+        ),
+        "adapters.frames": Case(
+            mc.adapters.frames,
+            {"make": Model, "columns": ["a", "b"], "dtypes": {"a": "int64"}, "table": "t", "seed": setattr},
+            lambda made: None,
+        ),
+        "adapters.functions": Case(
+            mc.adapters.functions,
+            {"train": _train, "sample": _sample, "save": setattr, "load": _train},
+            lambda made: None,
+        ),
         "Run.to_dataset": Case(run.to_dataset, {}, lambda answer: None),
         "Run.sizes": Case(run.sizes, {"generations": 2}),
         "Run.__getitem__": Case(run.__getitem__, {"name": "heterozygosity"}, raises=(KeyError,)),
@@ -323,6 +344,8 @@ RECORDS = {
     "Normal": "parameters, held by a Law, which is checked",
     "Student": "parameters, held by a Law, which is checked",
     "image_observables.Classifier": "what train_classifier returns",
+    "adapters.FromFrames": "what frames returns",
+    "adapters.FromFunctions": "what functions returns",
     "tables.Table": "what read returns",
     "text.Split": "what split returns",
     "text.Tokenizer": "a protocol",
@@ -346,7 +369,7 @@ def public() -> set[str]:
     found |= {f"observables.{name}" for name, made in seen.items() if getattr(made, "__module__", "") in text}
     found |= {
         f"{m.__name__.split('.')[-1]}.{name}"
-        for m in (plot, ancestry, mc.text)
+        for m in (plot, ancestry, mc.text, mc.adapters)
         for name in m.__all__
         if callable(getattr(m, name))
     }
