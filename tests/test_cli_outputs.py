@@ -217,7 +217,7 @@ def test_verbose_shows_what_is_logged(place, capfd):
     assert not capfd.readouterr().err
 
 
-PRINTS = {"environment": 1}
+PRINTS = {"environment": 1, "explore/server": 2}
 """Calls of ``print`` in the library, which are what a user has asked for."""
 
 
