@@ -1,4 +1,4 @@
-"""A normal distribution of pomegranate (PyTorch), refitted to its own draws, follows the exact curve of its collapse.
+"""A normal distribution of pomegranate (PyTorch), refitted to its own draws, beside the exact curve of its collapse.
 
 Real data are the normal law with the mean and covariance of 50 setosa irises. Each generation fits pomegranate's
 ``Normal`` to 50 draws of the last one. The log determinant of its covariance falls as the library's closed form says

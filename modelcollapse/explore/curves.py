@@ -38,7 +38,7 @@ def exact(prediction: Prediction) -> dict[str, Any]:
 
 def curve(label: str, unit: str, trace: np.ndarray, recorded: np.ndarray, closed: Prediction | None) -> dict[str, Any]:
     """Median, band, mean, some chains and closed form of an observable that is one number: ``trace`` (chain, G)."""
-    found = summarised({"it": trace}, recorded, choices.BAND)["it"]
+    found = summarised({"it": trace}, recorded, choices.BAND, {})["it"]
     return {
         "label": label,
         "unit": unit,

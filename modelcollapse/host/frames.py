@@ -74,6 +74,7 @@ class Columns:
 
     @staticmethod
     def of(frame: DataFrame) -> Columns:
+        """Those of a data frame, with its types and where it has gaps."""
         if not len(frame) or not len(frame.columns):
             raise ValueError(f"a data frame must have at least one row and one column, got shape {frame.shape}")
         if not frame.columns.is_unique:
