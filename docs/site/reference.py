@@ -71,7 +71,7 @@ OUTSIDE = [
     (r"py:class", r"Array|Axes|BaseWatermarkingConfig|Executor|Figure|Path|PreTrainedModel|PreTrainedTokenizerBase"),
     (
         r"py:class",
-        r"modelcollapse\.sampling\._.*|Curve|Given|Guard|Key|Recorded|Weights|(.*\.)?Function|shared\.Commands",
+        r"modelcollapse\.sampling\._.*|modelcollapse_theory\._.*|Curve|Given|Guard|Key|Recorded|Weights|(.*\.)?Function|shared\.Commands",
     ),
     (r"py:class", "|".join(ALIASES)),
     (r"py:class", r"text\.Words|(.*\.)?(Function|Commands)|(tuple|dict)\[.*"),
