@@ -15,7 +15,9 @@ FILE = "{address}/blob/v{version}/{path}"
 """Where a forge shows a file of a tag; GitHub and GitLab know this shape."""
 RAW = "{address}/raw/v{version}/{path}"
 """Where a forge sends the bytes of a file of a tag."""
-LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<path>(?!#|[a-z][a-z+.-]*:)[^)\s]+)\)(?P<end>(?(image)\n*))")
+LINK = re.compile(r"(?P<image>!)?\[(?P<text>[^\]]*)\]\((?P<path>(?!#|[a-z][a-z+.-]*:)[^)\s]+)\)(?P<end>(?(image)\n*))")
+PAGES = re.compile(r"^## Read on\n.*?(?=^Apache-2\.0\.$)", re.MULTILINE | re.DOTALL)
+"""The README's list of pages, which leads nowhere without links."""
 HERE = re.compile(r"pip install (?:\.|'\.(?P<extras>\[[\w,]+\])')(?: -c \S+)?")
 """``pip install '.[extra]' -c file``: a command that needs a checkout."""
 
@@ -23,19 +25,22 @@ HERE = re.compile(r"pip install (?:\.|'\.(?P<extras>\[[\w,]+\])')(?: -c \S+)?")
 def index_page(readme: str, address: str, version: str) -> str:
     """The README for a reader who has no checkout: links lead to the repository, or without an address are plain text.
 
-    Pictures are dropped without an address, and ``pip install .`` becomes ``pip install modelcollapse``.
+    Pictures and the list of pages are dropped without an address, and ``pip install .`` becomes ``pip install
+    modelcollapse``.
     """
 
     def link(found: re.Match[str]) -> str:
         shape = RAW if found["image"] else FILE
         if address:
             to = shape.format(address=address, version=version, path=found["path"])
-            return f"{found['image']}[{found['text']}]({to}){found['end']}"
+            return f"{found['image'] or ''}[{found['text']}]({to}){found['end']}"
         return "" if found["image"] else found["text"]
 
     def install(found: re.Match[str]) -> str:
         return f"pip install 'modelcollapse{found['extras']}'" if found["extras"] else "pip install modelcollapse"
 
+    if not address:
+        readme = PAGES.sub("", readme)
     # a link may have code for its text, so links first; code in fences has no links
     parts = re.split(r"(^```.*?^```$)", readme, flags=re.MULTILINE | re.DOTALL)
     return "".join(HERE.sub(install, part) if part.startswith("```") else LINK.sub(link, part) for part in parts)

@@ -56,13 +56,12 @@ def _parser() -> Parser:
         prog="modelcollapse", description="Recursive training, simulated and held against its exact theory."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {modelcollapse.__version__}")
-    parser.set_defaults(verbose=0)
     completion.add_to(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add_to(commands)
-    for one in completion.every(parser):
-        shared.add_verbose(one)
+    for number, one in enumerate(completion.every(parser)):
+        shared.add_verbose(one, number)
     return parser
 
 

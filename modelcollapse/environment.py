@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import jax
 import jax.numpy as jnp
-from packaging.requirements import Requirement  # matplotlib brings it
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import modelcollapse as mc
+from modelcollapse import __main__ as main_module
 from modelcollapse import strict_json
 from modelcollapse.__main__ import main
 from modelcollapse.cli import simulate as command
@@ -28,6 +29,7 @@ COMMANDS = {
     "verify": ["verify", "heterozygosity_decay", "--chains", "100", "--quiet"],
     "verify list": ["verify", "heterozygosity_decay", "--list"],
     "info": ["info"],
+    "report": ["report", "RUN"],
 }
 
 
@@ -42,7 +44,11 @@ def strict(text):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_answers_in_strict_json_of_one_style(name, tmp_path, capsys):
-    arguments = COMMANDS[name]
+    saved = tmp_path / "run.npz"
+    if name == "report":
+        assert main([*COMMANDS["simulate"], "--save", str(saved)]) == 0
+        capsys.readouterr()
+    arguments = [str(saved) if word == "RUN" else word for word in COMMANDS[name]]
     code = main([*arguments, "--json"])
     content = strict(capsys.readouterr().out)
     assert (content["version"], content["command"]) == (mc.__version__, arguments[0])
@@ -56,6 +62,56 @@ def test_every_command_answers_in_strict_json_of_one_style(name, tmp_path, capsy
         assert written == content
     assert main([*arguments, "--json", str(tmp_path / "none" / "out.json")]) == 2
     assert "--json: the folder of " in capsys.readouterr().err
+
+
+def test_the_page_lists_every_command_and_what_each_answers():
+    page = (Path(__file__).parents[1] / "docs/command-line.md").read_text()
+    tables = (
+        page.partition("| command | what it does |\n|---|---|\n")[2],
+        page.partition("| command | content |\n|---|---|\n")[2],
+    )
+    rows = [{row.split("|")[1] for row in table.partition("\n\n")[0].splitlines()} for table in tables]
+    names = {module.__name__.rpartition(".")[2] for module in main_module.COMMANDS}
+    assert {row.split()[1].rstrip("`") for row in rows[0]} == names
+    assert {row.strip(" `") for row in rows[1]} == names - {"explore"} == {words[0] for words in COMMANDS.values()}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["report", "RUN", "-o", "RUN"], "--output must name a file of its own, got 'RUN': the run is read from it"),
+        (["report", "RUN", "--json", "RUN"], "--json must name a file of its own, got 'RUN': the run is read from it"),
+        (["report", "RUN", "--cite", "-o", "x.html"], "--cite writes no page: omit -o x.html"),
+        (
+            ["simulate", "--save", "a.csv", "--json", "a.csv"],
+            "--json must name a file of its own, got 'a.csv': --save names it too",
+        ),
+        (["simulate", "--save", "a.xlsx"], "--save must end in one of .npz, .csv, .parquet, got 'a.xlsx'"),
+        (["simulate", "--save", "-"], "--save must name a file, got '-'"),
+        (["simulate", "--plot", "-"], "--plot must name a file, got '-'"),
+    ],
+)
+def test_no_file_is_overwritten_by_another_and_each_is_of_its_kind(given, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("RUN").write_bytes(b"kept")
+    assert main(given) == 2
+    assert said in capsys.readouterr().err
+    assert Path("RUN").read_bytes() == b"kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["RUN"]
+
+
+def test_files_are_written_before_anything_is_printed(tmp_path, monkeypatch):
+    """A reader that goes away, as ``| head -1`` does, takes no file with it."""
+    files = [tmp_path / name for name in ("run.npz", "run.png", "run.json")]
+
+    def gone(*_: object) -> None:
+        assert all(file.exists() for file in files)
+        raise KeyboardInterrupt  # a closed pipe would close this test's own
+
+    monkeypatch.setattr(command, "_report", gone)
+    options = ("--save", "--plot", "--json")
+    given = [word for pair in zip(options, map(str, files), strict=True) for word in pair]
+    assert main([*COMMANDS["simulate"], *given]) == 130
 
 
 def test_a_run_in_json_holds_what_the_library_says_of_it(capsys):
@@ -207,7 +263,7 @@ def test_verbose_shows_what_is_logged(place, capfd):
     assert "modelcollapse simulate: 3 chains from generation 0 to 2, in batches of 16; " in output.err
     assert all(line.startswith("modelcollapse simulate: ") for line in lines)
     assert not any("chains 0 to 2 reached" in line for line in lines)
-    assert main([*arguments, "-vv"]) == 0
+    assert main(["-v", *arguments, "-v"] if place == "before" else [*arguments, "-vv"]) == 0
     again = capfd.readouterr()
     assert again.out == output.out
     assert "modelcollapse simulate: chains 0 to 2 reached generation 2" in again.err.splitlines()

@@ -126,6 +126,9 @@ def test_no_link_of_an_index_page_is_dead(build: ModuleType, address: str) -> No
     assert "pip install '." not in page
     assert "pip install 'modelcollapse[all]'" in page
     assert page.count("```") == README.count("```")
+    # paragraphs stay apart: all but pictures and, without an address, the list of pages
+    paragraphs = README.partition("## Read on")[0].count("\n\n") - (0 if address else README.count("!["))
+    assert page.rpartition("## Read on" if address else "Apache-2.0.")[0].count("\n\n") == paragraphs
     paths = re.findall(rf"{ADDRESS}/(?:blob|raw)/v0\.1\.0/([^)#\s]+)", page)
     assert bool(paths) == bool(address)
     assert all((ROOT / path).exists() for path in paths)
@@ -133,8 +136,11 @@ def test_no_link_of_an_index_page_is_dead(build: ModuleType, address: str) -> No
 
 
 def test_links_are_filled_in_or_leave_their_text(build: ModuleType) -> None:
-    given = "![a](b.png)\n\nSee [*c*](d/e.md#f), [g](#h) and [i](https://j.k).\n\n```python\nx[0](y)\n```\n"
-    assert build.index_page(given, "", "1") == "See *c*, [g](#h) and [i](https://j.k).\n\n```python\nx[0](y)\n```\n"
+    given = "![a](b.png)\n\nSee [*c*](d/e.md#f), [g](#h) and [i](https://j.k).\n\n[l](m)\n\n```python\nx[0](y)\n```\n"
+    plain = "See *c*, [g](#h) and [i](https://j.k).\n\nl\n\n```python\nx[0](y)\n```\n"
+    assert build.index_page(given, "", "1") == plain
+    listed = f"{plain}\n## Read on\n\n[o](p.md)\n\nApache-2.0.\n"
+    assert build.index_page(listed, "", "1") == f"{plain}\nApache-2.0.\n"
     filled = build.index_page(given, "https://a.b", "1")
     assert filled.startswith("![a](https://a.b/raw/v1/b.png)\n\nSee [*c*](https://a.b/blob/v1/d/e.md#f), [g](#h)")
 

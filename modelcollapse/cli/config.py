@@ -13,7 +13,7 @@ from typing import Any
 
 from modelcollapse.cli import options as shared
 
-NOT_KEYS = frozenset({"help", "config", "print_config", "verbose", "command", "run"})
+NOT_KEYS = frozenset({"help", "config", "print_config", "command", "run"})
 """What no file gives."""
 NAME = "name"
 """The key of a section for the option that has the section's own name."""
@@ -78,6 +78,11 @@ class Parser(argparse.ArgumentParser):
         return argparse.Namespace(**defaults | _left(read, given, self.layout) | given), rest
 
 
+def _is_key(name: str) -> bool:
+    """Whether an option, by its name in a namespace, belongs into a file."""
+    return name not in NOT_KEYS and not name.startswith(shared.VERBOSE)
+
+
 def _left(read: dict[str, Any], given: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
     """What a file says that the command line does not overrule.
 
@@ -101,9 +106,8 @@ def _left(read: dict[str, Any], given: Mapping[str, Any], layout: Layout) -> dic
 def _read(path: Path, parser: Parser) -> dict[str, Any]:
     """The options that a file gives, by the names that argparse has for them."""
     assert parser.layout is not None
-    with path.open("rb") as file:
-        content = tomllib.load(file)
-    actions = {action.dest: action for action in parser._actions if action.dest not in NOT_KEYS}
+    content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    actions = {action.dest: action for action in parser._actions if _is_key(action.dest)}
     out: dict[str, Any] = {}
     for section, key, value in _flat(content, parser.layout, actions):
         name = key.replace("-", "_")
@@ -161,8 +165,8 @@ def _converted(action: argparse.Action, value: object, where: str, folder: Path)
     if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
         _fits(isinstance(value, bool), where, "true or false", value)
         return value if value or isinstance(action, argparse.BooleanOptionalAction) else action.default
-    if isinstance(value, bool) and value and action.nargs == "?":
-        return action.const
+    if isinstance(value, bool) and action.nargs == "?":
+        return action.const if value else action.default
     kind = action.type.kind if isinstance(action.type, shared.Argument) else None
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "texts" or isinstance(action, argparse._AppendAction):
@@ -215,7 +219,7 @@ def to_toml(options: argparse.Namespace, layout: Layout) -> str:
     """The options of a run as a file that gives them again; those that are not set are left out."""
     sections: dict[str | None, list[str]] = {None: []} | {section: [] for section in layout.sections}
     for name, value in vars(options).items():
-        if name not in NOT_KEYS and value is not None:
+        if _is_key(name) and value is not None:
             key = NAME if name in layout.sections else _dashed(name)
             sections[layout.home(name)].append(f"{key} = {_value(value)}")
     parts = [[f"[{section}]", *lines] if section else lines for section, lines in sections.items() if lines]

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 STDOUT = "-"
+VERBOSE = "verbose_"
+"""How the names of the counts of ``--verbose`` begin."""
 """What ``--json`` alone stands for."""
 SYMBOLS = {"−": "-", "√": "sqrt", "‖": "||", "±": "+/-", "≤": "<=", "≥": ">=", "×": "x", "→": "->", "–": "-", "—": "-"}
 SYMBOLS |= {"‘": "'", "’": "'", "“": '"', "”": '"'}
@@ -118,11 +120,12 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", type=int, default=64, choices=[32, 64], help=bits)
 
 
-def add_verbose(parser: argparse.ArgumentParser) -> None:
-    """``--verbose``, before a command or after it."""
+def add_verbose(parser: argparse.ArgumentParser, number: int) -> None:
+    """``--verbose``, before a command or after it: each parser, by its ``number``, counts its own."""
     help = "say what is done, on standard error; twice for every step"
-    # without a default, a subcommand does not overwrite what stands before it
-    parser.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, help=help)
+    # one name would be overwritten by a subcommand
+    dest = f"{VERBOSE}{number}"
+    parser.add_argument("-v", "--verbose", action="count", default=argparse.SUPPRESS, dest=dest, help=help)
 
 
 class _Shown(logging.Handler):
@@ -135,14 +138,15 @@ class _Shown(logging.Handler):
 @contextlib.contextmanager
 def logged(options: argparse.Namespace) -> Iterator[None]:
     """Show what the library logs, for a command that is ``--verbose``."""
-    if not options.verbose:
+    loud = sum(count for name, count in vars(options).items() if name.startswith(VERBOSE))
+    if not loud:
         yield
         return
     log, handler = logging.getLogger("modelcollapse"), _Shown()
     handler.setFormatter(logging.Formatter(f"modelcollapse {options.command}: %(message)s"))
     before = log.level
     log.addHandler(handler)
-    log.setLevel(logging.INFO if options.verbose == 1 else logging.DEBUG)
+    log.setLevel(logging.INFO if loud == 1 else logging.DEBUG)
     try:
         yield
     finally:
@@ -158,24 +162,31 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def answer(options: argparse.Namespace, content: dict[str, Any], say: Callable[[], object]) -> None:
     """Give the answer of a command: ``say`` prints it for people, and ``content`` is what machines read."""
-    if options.json != STDOUT:
-        say()
-    if options.json is None:
-        return
-    text = strict_json.dumps({"version": provenance.version(), "command": options.command} | content)
-    if options.json == STDOUT:
-        print(text)
-    else:
+    if options.json is not None:
+        text = strict_json.dumps({"version": provenance.version(), "command": options.command} | content)
+        if options.json == STDOUT:
+            print(text)
+            return
         Path(options.json).write_text(text + "\n")
+    say()  # last, as who reads it may go away
 
 
-def check_files(**paths: str | Path | None) -> None:
-    """Refuse a file to be written, by its option, that has no name or whose folder does not exist; call this first."""
+def check_files(reads: Mapping[str, Path] | None = None, **paths: str | Path | None) -> None:
+    """Refuse a file to be written, by its option, that has no name, whose folder does not exist, or that another option
+    reads or writes; call this first. ``reads`` are files that are read, by what they hold.
+    """
+    taken = {path.resolve(): f"{name} is read from it" for name, path in (reads or {}).items()}
     for option, path in paths.items():
-        if path is not None and not Path(path).name:
+        if path is None or (option == "json" and path == STDOUT):
+            continue
+        if not Path(path).name or os.fspath(path) == STDOUT:
             raise ValueError(f"--{option} must name a file, got {os.fspath(path)!r}")
-        if path is not None and not Path(path).resolve().parent.is_dir():
+        place = Path(path).resolve()
+        if not place.parent.is_dir():
             raise ValueError(f"--{option}: the folder of {os.fspath(path)} does not exist")
+        if place in taken:
+            raise ValueError(f"--{option} must name a file of its own, got {os.fspath(path)!r}: {taken[place]}")
+        taken[place] = f"--{option} names it too"
 
 
 def write_anywhere(*streams: TextIO) -> None:

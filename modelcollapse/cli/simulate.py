@@ -129,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
     shared.check_files(plot=options.plot, save=options.save, json=options.json)
     _check_picture(options.plot)
     if options.save:
+        _check_ending(options.save)
         exports.check_file("--save", options.save)
     source = choices.source(options, family)
     # the time left is for someone who watches
@@ -143,14 +144,22 @@ def run(options: argparse.Namespace) -> int:
         said = str(failure)
         print(f"modelcollapse simulate: {said}", file=sys.stderr)
         done, code = failure.run, FAILED if isinstance(failure, ChainFailure) else STOPPED
-    shared.answer(options, {"failure": said} | _content(done), lambda: _report(done))
+    # files first: who reads what is printed may go away
     if options.save:
         exports.write(done, options.save)
     if options.plot:
         from modelcollapse.plot import overview  # matplotlib is heavy, and most runs draw nothing
 
         overview(done).savefig(options.plot, dpi=150)
+    shared.answer(options, {"failure": said} | _content(done), lambda: _report(done))
     return code
+
+
+def _check_ending(path: Path) -> None:
+    """Refuse a kind of file that is none of those that hold a run."""
+    kinds = (".npz", *exports.FRAMES)
+    if path.suffix.lower() not in kinds:
+        raise ValueError(f"--save must end in one of {', '.join(kinds)}, got {path.name!r}")
 
 
 def _check_picture(path: Path | None) -> None:
