@@ -13,6 +13,7 @@ SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 """Sample sizes: a ladder, so that few programs are compiled, and these ahead of time."""
 SHARES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 TEMPERATURES = (0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5)
+SEEDS = {"low": 0, "high": 2**32 - 1}
 GENERATIONS = {"low": 1, "high": 200, "default": 50}
 CHAINS = 200
 """Chains of each answer."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from modelcollapse import arguments, families, observables, sources
 from modelcollapse.explore import choices
+from modelcollapse.explore.counts import MOST
 from modelcollapse.laws import Law
 from modelcollapse.protocols import Family, Regime
 
@@ -39,19 +40,25 @@ class Weights:
 
     @staticmethod
     def checked(states: Iterable[str], weights: Iterable[float]) -> Weights:
-        """States and weights of a request, or a ValueError that says what is wrong."""
-        names = arguments.texts("states", states)
-        found = arguments.array("weights", list(weights), ndim=1, low=0.0)
+        """States and weights of a request, those without weight left out; a ValueError says what is wrong."""
+        names, given = arguments.texts("states", states), list(weights)
+        found = arguments.array("weights", given, ndim=1, low=0.0)
         if len(names) != found.size:
             raise ValueError(f"weights must be as many as states, {len(names)}, got {found.size}")
         if not 2 <= len(names) <= choices.STATES:
             raise ValueError(f"states must be 2 to {choices.STATES}, got {len(names)}")
+        vast = next((weight for weight in given if isinstance(weight, int) and weight > MOST), None)
+        if vast is not None:
+            raise ValueError(f"weights must be below 2**53, to stay exact, got {vast}")
         twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if twice is not None:
             raise ValueError(f"states must have different names, got {twice!r} twice")
         if not found.sum() > 0:
             raise ValueError("weights must not all be 0")
-        return Weights(tuple(names), tuple(int(w) if w == int(w) else w for w in found.tolist()))
+        law = [(name, int(w) if w == int(w) else w) for name, w in zip(names, found.tolist(), strict=True) if w > 0]
+        if len(law) < 2:
+            raise ValueError(f"weights must be above 0 for at least 2 states, got {law[0][0]!r} alone")
+        return Weights(tuple(name for name, _ in law), tuple(weight for _, weight in law))
 
     @staticmethod
     def of(source: object) -> Weights:
@@ -116,7 +123,7 @@ class Setting:
             arguments.number("temperature", temperature, 0.1, 10.0),
             arguments.choice("size", arguments.whole("size", size), choices.SIZES),
             arguments.whole("generations", generations, ends["low"], ends["high"]),
-            arguments.whole("seed", seed),
+            arguments.whole("seed", seed, 0, choices.SEEDS["high"]),
         )
 
     @property

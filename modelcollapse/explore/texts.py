@@ -104,7 +104,7 @@ class Setting:
             regime,
             arguments.number("share", share, 0.0, 1.0) if shared[regime] else 0.0,
             arguments.whole("generations", generations, ends["low"], ends["high"]),
-            arguments.whole("seed", seed),
+            arguments.whole("seed", seed, 0, choices.SEEDS["high"]),
         )
 
     def rule(self) -> Regime:
