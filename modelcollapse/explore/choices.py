@@ -91,8 +91,8 @@ REGIMES = {
         ),
         Choice(
             "detected", "A detector removes what models wrote",
-            "As the second, but a detector removes 80% of what the model wrote, and 10% of the real items by mistake; "
-            "others take their place.",
+            "Each item is real by chance; a detector removes 80% of what the model wrote, and 10% of the real items by "
+            "mistake; others take their place.",
             True,
             lambda share: regimes.Detected(
                 regimes.Mixture(_rest(share), 0.0, share), TRUE_POSITIVE, FALSE_POSITIVE, refill=True
@@ -109,7 +109,11 @@ OBSERVABLES = {
     "heterozygosity": ("Diversity", "", "The chance that two draws differ."),
     "support_size": ("States alive", "states", "How many different states the model can still produce."),
     "entropy": ("Entropy", "nats", "How surprising a draw is on average."),
-    "tail": ("The rare states", "probability", "What is left to the rarest states, those that hold a tenth together."),
+    "tail": (
+        "The rare states",
+        "probability",
+        "What the rarest states hold, which hold at most a tenth together.",
+    ),
 }
 """Label, unit and a sentence for each curve."""
 

@@ -15,7 +15,7 @@ from modelcollapse.laws import Law
 from modelcollapse.protocols import Family, Regime
 
 TAIL = 0.1
-"""What the rarest states hold together, at most."""
+"""What the rarest states hold together, at most; where one alone holds more, there are none."""
 
 Body = Mapping[str, Any]
 
@@ -29,6 +29,13 @@ def fields(body: Body, *names: str) -> list[Any]:
         if name not in names:
             raise ValueError(f"{name} is unknown; the request must have {', '.join(names) or 'nothing'}")
     return [body[name] for name in names]
+
+
+def unread(share: object) -> float:
+    """The share of a regime that has none: nothing, or a number that is not read. TypeError, ValueError for another."""
+    if share is not None:
+        arguments.number("share", share, 0.0, 1.0)  # type: ignore[arg-type]
+    return 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +91,11 @@ class Weights:
 
     @property
     def rarest(self) -> tuple[int, ...]:
-        """The rarest states that hold ``TAIL`` together at most, and the very rarest in any case."""
+        """The rarest states that hold ``TAIL`` together at most: none where each holds more."""
         law = self.law
         order = np.argsort(law, kind="stable")
-        held = int((np.cumsum(law[order]) <= TAIL).sum())
-        return tuple(sorted(order[: max(held, 1)].tolist()))
+        held = int((np.cumsum(law[order]) <= TAIL * (1 + 1e-12)).sum())
+        return tuple(sorted(order[:held].tolist()))
 
     def source(self) -> Law:
         """The law that they are, with names."""
@@ -119,12 +126,17 @@ class Setting:
         return Setting(
             Weights.of(source),
             choice.name,
-            arguments.number("share", share, 0.0, 1.0) if choice.shared else 0.0,
+            arguments.number("share", share, 0.0, 1.0) if choice.shared else unread(share),
             arguments.number("temperature", temperature, 0.1, 10.0),
             arguments.choice("size", arguments.whole("size", size), choices.SIZES),
             arguments.whole("generations", generations, ends["low"], ends["high"]),
             arguments.whole("seed", seed, 0, choices.SEEDS["high"]),
         )
+
+    @property
+    def watched(self) -> list[str]:
+        """The observables of the page: without the rare states where there are none."""
+        return [name for name in choices.OBSERVABLES if name != "tail" or self.weights.rarest]
 
     @property
     def choice(self) -> choices.Choice:
@@ -138,8 +150,9 @@ class Setting:
 
     def parts(self) -> tuple[Family, Law, Regime, dict[str, Any]]:
         """Family, source, regime and observables of ``mc.simulate``."""
-        watched: dict[str, Any] = {name: name for name in choices.OBSERVABLES if name != "tail"}
-        watched |= {"tail": observables.tail_mass(self.weights.rarest), "probabilities": "probabilities"}
+        watched: dict[str, Any] = {name: name for name in (*self.watched, "probabilities")}
+        if "tail" in watched:
+            watched["tail"] = observables.tail_mass(self.weights.rarest)
         return self.family(), self.weights.source(), self.choice.make(self.share), watched
 
     def call(self) -> str:
@@ -148,18 +161,19 @@ class Setting:
             "mc.Discrete()" if self.temperature == 1 else f"mc.families.Tempered(mc.Discrete(), {self.temperature!r})"
         )
         named = dict(zip(self.weights.states, self.weights.weights, strict=True))
-        source = f"mc.counts({named!r})" if self.weights.whole else f"mc.categorical({named!r}, normalise=True)"
-        watched = [name for name in choices.OBSERVABLES if name != "tail"]
-        observe = ", ".join(f'"{name}": "{name}"' for name in watched)
+        law = f"mc.counts({named!r})" if self.weights.whole else f"mc.categorical({named!r}, normalise=True)"
+        tail = f"mc.tail_mass({list(self.weights.rarest)!r})"
+        made = {name: f'"{name}"' for name in self.watched} | ({"tail": tail} if self.weights.rarest else {})
+        observe = ", ".join(f'"{name}": {source}' for name, source in made.items())
         return "\n".join(
             [
                 "import modelcollapse as mc",
                 "",
                 "run = mc.simulate(",
                 f"    {kind},",
-                f"    {source},",
+                f"    {law},",
                 f"    {self.choice.code(self.share)},",
-                f'    {{{observe}, "tail": mc.tail_mass({list(self.weights.rarest)!r})}},',
+                f"    {{{observe}}},",
                 f"    size={self.size}, generations={self.generations}, chains={choices.CHAINS}, seed={self.seed},",
                 ")",
                 f"print(run.summary({choices.BAND}))",

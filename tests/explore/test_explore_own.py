@@ -26,7 +26,7 @@ served = asking.served
         ("500,120,40,9", "counts", None, {"1": 500, "2": 120, "3": 40, "4": 9}),
         ("state,count\n7,120\n8,300", "counts", None, {"7": 120, "8": 300}),
         ("1: 5\n2: 6", "counts", None, {"1": 5, "2": 6}),
-        ("route 66: 300\n\"area, 51\", 200", "counts", None, {"route 66": 300, "area, 51": 200}),
+        ('route 66: 300\n"area, 51", 200', "counts", None, {"route 66": 300, "area, 51": 200}),
         ("\ufeffcat 3\ndog 5", "counts", None, {"cat": 3, "dog": 5}),
         ("\ufeffcolour\nred\nred\nblue", "csv", None, {"blue": 1, "red": 2}),
         ("cat 9007199254740991\ndog 1", "counts", None, {"cat": 2**53 - 1, "dog": 1}),
