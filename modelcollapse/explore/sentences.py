@@ -69,7 +69,7 @@ class Sentence(NamedTuple):
     def said(self, answer: planner.Answer, filled: Mapping[str, Any]) -> str:
         """The answer as a sentence or two. ValueError for one that is not finite."""
         template = self.answer if answer.meets else self.fails
-        if answer.neighbour is not None and answer.meets:
+        if answer.achieved_aside is not None and answer.meets and not alike(answer.achieved, answer.achieved_aside):
             template += self.beside
         found = {
             "value": answer.value,
@@ -77,17 +77,18 @@ class Sentence(NamedTuple):
             "neighbour": answer.neighbour,
             "aside": answer.achieved_aside,
         }
-        numbers = [x for x in (*found.values(), *filled.values()) if isinstance(x, int | float)]
-        if not all(map(math.isfinite, numbers)):
+        read = {name: x for name, x in (dict(filled) | found).items() if isinstance(x, int | float)}
+        if not all(map(math.isfinite, read.values())):
             raise ValueError("the answer is beyond the numbers of float64, about 1e308: ask for less")
+        numbers = [x for name, x in read.items() if name in filled or f"{{{name}}}" in template]
         others = {"cost": answer.cost, "generation": answer.value - 1, "regime": answer.regime}
         every = {name: value for name, value in (dict(filled) | found | others).items() if value is not None}
         return template.format(**{name: shown(value, numbers) for name, value in every.items()})
 
 
 def shown(value: Value, beside: Iterable[float] = ()) -> str:
-    """A number for people: whole ones with commas, others with four digits, and with more where fewer would not be on
-    the same side of the numbers ``beside``.
+    """A number for people: whole ones with commas, others with four digits, and with more where fewer would not tell
+    it from the numbers ``beside``, unless rounding makes the difference.
     """
     if isinstance(value, list):
         return ", ".join(map(str, value))
@@ -98,12 +99,13 @@ def shown(value: Value, beside: Iterable[float] = ()) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     written = (f"{value:.{digits}g}" for digits in range(4, 18))
-    found = [text for text in written if all(_order(float(text), x) == _order(value, x) for x in beside)]
-    return found[0] if found else repr(value)
+    gap = min((abs(x - value) for x in beside if not alike(x, value)), default=math.inf)
+    return next(text for text in written if abs(float(text) - value) < gap / 2)
 
 
-def _order(x: float, y: float) -> int:
-    return (x > y) - (x < y)
+def alike(x: float, y: float) -> bool:
+    """Whether two numbers may differ by rounding alone."""
+    return math.isclose(x, y, rel_tol=1e-12)
 
 
 _STATE = Blank("probability", "probability of the state", "number", 0.01, 0, 1)

@@ -198,6 +198,42 @@ def test_own_states_are_run_under_their_names(served: server.Server) -> None:
     assert "normalise=True" in parts["call"]
 
 
+def test_states_without_weight_are_left_out(served: server.Server) -> None:
+    """They are not real, and no chain loses them."""
+    own = {"states": ["a", "nothing", "b", "c", "d"], "weights": [1000, 0, 100, 10, 1]}
+    answer = told(served, "simulate", BODY | {"source": own})
+    assert answer["states"] == ["a", "b", "c", "d"]
+    assert answer["curves"] == told(served, "simulate", BODY)["curves"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "rarest"),
+    [
+        ((1, 1, 1, 1, 1, 1), ()),
+        ((9, 1), (1,)),
+        ((8, 1), ()),
+        ((90, 5, 5), (1, 2)),
+        ((1000, 100, 10, 1), (1, 2, 3)),
+        ((70, 10, 10, 10), (1,)),
+    ],
+)
+def test_the_rare_states_hold_a_tenth_at_most(weights: tuple[float, ...], rarest: tuple[int, ...]) -> None:
+    assert settings.Weights(tuple("abcdef"[: len(weights)]), weights).rarest == rarest
+
+
+def test_a_law_without_rare_states_has_no_curve_of_them(served: server.Server) -> None:
+    answer = told(served, "simulate", BODY | {"source": {"preset": "die"}})
+    assert set(answer["curves"]) == set(choices.OBSERVABLES) - {"tail"}
+    assert set(executed(answer["call"])["run"]) == set(answer["curves"])
+
+
+def test_the_largest_seed_of_the_page_is_taken(served: server.Server) -> None:
+    answer = told(served, "simulate", BODY | {"seed": 2**32 - 1})
+    assert "seed=4294967295" in answer["call"]
+    run = executed(answer["call"])["run"]
+    assert np.allclose(answer["curves"]["entropy"]["mean"], run["entropy"].mean(0), rtol=1e-4)
+
+
 def test_beyond_forty_states_the_others_are_one() -> None:
     laws = np.full((2, 50), 1 / 50)
     names, kept = engine.shown(tuple(map(str, range(50))), laws)
@@ -214,12 +250,15 @@ def test_beyond_forty_states_the_others_are_one() -> None:
         ({"regime": None}, "regime must be"),
         ({"share": 1.5, "regime": "fresh"}, "share must lie in [0, 1]"),
         ({"share": "half", "regime": "fresh"}, "share must be a number"),
+        ({"share": "half"}, "share must be a number"),
+        ({"share": 2}, "share must lie in [0, 1]"),
         ({"size": 7}, "size must be 10, 20,"),
         ({"size": 20.5}, "size must be a whole number"),
         ({"size": True}, "size must be a whole number"),
         ({"generations": 0}, "generations must be at least 1"),
         ({"generations": 10**30}, "generations must be at most 200"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": 2**32}, "seed must be at most"),
         ({"temperature": 0}, "temperature must lie in [0.1, 10]"),
         ({"source": {"preset": "nothing"}}, "preset must be"),
         ({"source": 3}, "source must be an object"),
@@ -229,6 +268,8 @@ def test_beyond_forty_states_the_others_are_one() -> None:
         ({"source": {"states": ["a", "b"], "weights": [0, 0]}}, "weights must not all be 0"),
         ({"source": {"states": ["a", "b"], "weights": [1, -2]}}, "weights must be finite and not negative"),
         ({"source": {"states": ["a", "b"], "weights": [1, None]}}, "weights must"),
+        ({"source": {"states": ["a", "b"], "weights": [1, 0]}}, "weights must be above 0 for at least 2 states"),
+        ({"source": {"states": ["a", "b"], "weights": [1, 2**53]}}, "weights must be below 2**53, to stay exact"),
         ({"source": {"states": ["a"], "weights": [1]}}, "states must be 2 to 500, got 1"),
         ({"source": {"states": ["a", 3], "weights": [1, 1]}}, "states must"),
         ({"source": {"states": [str(i) for i in range(501)], "weights": [1] * 501}}, "states must be 2 to 500, got 501"),

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import asking
+import numpy as np
 import pytest
 from asking import told
 
@@ -14,8 +15,12 @@ from modelcollapse import planner
 from modelcollapse.__main__ import main
 from modelcollapse.explore import choices, server
 from modelcollapse.explore.sentences import SENTENCES, shown
+from modelcollapse_theory import divergence, plan, support
 
 served = asking.served
+
+
+ZIPF = 1 / np.arange(1, 11) / (1 / np.arange(1, 11)).sum()
 
 
 def defaults(name: str) -> dict[str, Any]:
@@ -61,6 +66,7 @@ REFUSED = [
     ("real-share", {"probability": 0.01, "sample_size": 10, "failure": 0.01}, "“accepted risk” must be at least 0.904"),
     ("real-items", {"failure": 0}, "“accepted risk” must"),
     ("variance", {"threshold": 2}, "“part of the variance” must lie in (0, 1)"),
+    ("variance-half-life", {"sample_size": 1}, "“items in each data set” must be at least 2"),
     ("half-life", {"of": "vocabulary", "zipf": 2}, "must have at least 3 possible states"),
     ("temperature", {"effective": 50}, "“effective states” must lie in"),
     ("growth", {"kept": 0.995}, "what the first fit leaves, got 0.995; it takes “items in each data set” above 200"),
@@ -131,3 +137,100 @@ def test_the_law_of_the_page_is_asked_about(served: server.Server) -> None:
     assert "must say which law the question is about" in without["refused"]
     assert "must be an object" in told(served, "plan", asked | {"values": 3})["refused"]
     assert "question must be" in told(served, "plan", asked | {"question": "why"})["refused"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "label", "most", "command"),
+    [
+        (
+            "half-life",
+            {"of": "vocabulary", "zipf": 10**6, "sample_size": 10**9},
+            "states of a law by Zipf",
+            "1,000",
+            "plan half-life --sample-size 1000000000 --of vocabulary --zipf 1000000",
+        ),
+        (
+            "half-life",
+            {"of": "vocabulary", "zipf": 100, "sample_size": 10**4},
+            "items in each data set",
+            "3,000",
+            "plan half-life --sample-size 10000 --of vocabulary --zipf 100",
+        ),
+        (
+            "half-life",
+            {"of": "entropy", "sample_size": 10**5},
+            "items in each data set",
+            "1,000",
+            "modelcollapse_theory.plan.entropy_half_life in Python",
+        ),
+        ("temperature", {"zipf": 10**6}, "states of a law by Zipf", "1,000", "plan temperature"),
+        ("real-share", {"sample_size": 10**7, "fits": 10**6}, "items in each data set", "500", "plan real-share"),
+        ("real-share", {"fits": 10**6}, "fits", "10,000", "plan real-share"),
+        ("real-share", {"sample_size": 20_000}, "items in each data set", "5,000", "plan real-share"),
+        ("detector", {"sample_size": 20_000}, "items in each data set", "5,000", "plan detector"),
+        ("detector-power", {"sample_size": 20_000}, "items in each data set", "5,000", "plan detector"),
+    ],
+)
+def test_an_answer_that_takes_long_is_for_the_command_line(
+    served: server.Server, name: str, change: dict[str, Any], label: str, most: str, command: str
+) -> None:
+    answer = told(served, "plan", {"question": name, "values": defaults(name) | change, "setting": choices.DEFAULT})
+    assert answer["refused"].startswith(f"“{label}” may be {most} at most on this page")
+    assert command in answer["refused"]
+
+
+def test_half_of_the_variance_is_gone_in_half_of_the_chains(served: server.Server) -> None:
+    """With divisor M - 1 its mean never falls; the planner answers for the median, and the sentence says so."""
+    values = {"sample_size": 100, "ddof": 1}
+    answer = told(served, "plan", {"question": "variance-half-life", "values": values, "setting": None})
+    found = plan.variance_half_life(100, ddof=1)
+    assert f"After {found.value} fits" in answer["answer"]
+    assert "median" in answer["answer"]
+    assert answer["command"] == "modelcollapse plan half-life --of variance --sample-size 100 --ddof 1"
+    assert "in half of the chains" in SENTENCES["variance-half-life"].sentence
+    assert "variance" not in next(blank for blank in SENTENCES["half-life"].blanks if blank.name == "of").choices
+
+
+@pytest.mark.parametrize("of", ["heterozygosity", "entropy", "vocabulary"])
+def test_the_other_half_lives_are_of_means(served: server.Server, of: str) -> None:
+    values = {"sample_size": 50, "of": of, "zipf": 10}
+    answer = told(served, "plan", {"question": "half-life", "values": values, "setting": None})
+    assert "the mean over chains is then at most half" in answer["answer"]
+    mean = {
+        "heterozygosity": lambda n: (1 - 1 / 50) ** n,
+        "entropy": lambda n: divergence.expected_entropy(ZIPF, 50, n) / divergence.entropy(ZIPF),
+        "vocabulary": lambda n: support.expected_support(ZIPF, 50, n) / 10,
+    }[of]
+    fits = int(re.search(r"After (\d+) fits", answer["answer"])[1])  # type: ignore[index]
+    assert mean(fits) <= 0.5 < mean(fits - 1)
+
+
+def test_an_answer_is_told_from_the_demand(served: server.Server) -> None:
+    """Rounded to four digits the risk that is too much would be the one that is accepted."""
+    values = {"probability": 0.01, "fits": 20, "failure": 0.05}
+    answer = told(served, "plan", {"question": "sample-size", "values": values, "setting": None})["answer"]
+    assert answer.endswith("With 3,254 items it is 0.050003, too much.")
+
+
+@pytest.mark.parametrize(
+    ("value", "beside", "text"),
+    [
+        (0.05000302, [0.05], "0.050003"),
+        (0.04999999, [0.05], "0.04999999"),
+        (0.05, [0.05], "0.05"),
+        (0.05 * (1 - 1e-14), [0.05], "0.05"),
+        (1.4984503e16, [1.4984518e16], "1.49845e+16"),
+        (12345, [12346], "12,345"),
+        (1 / 3, [0.4], "0.3333"),
+        (np.float64(0.9999999), [1], "0.9999999"),
+        (float("inf"), [], "more than 1e308"),
+    ],
+)
+def test_a_number_has_the_digits_that_tell_it_from_others(value: float, beside: list[float], text: str) -> None:
+    assert shown(value, beside) == text
+
+
+def test_an_answer_beyond_all_numbers_is_refused(served: server.Server) -> None:
+    values = {"probability": 1e-320, "fits": 20, "failure": 0.05}
+    answer = told(served, "plan", {"question": "sample-size", "values": values, "setting": None})
+    assert "beyond the numbers of float64" in answer["refused"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
@@ -13,9 +14,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+import webbrowser
 from typing import Any
 
 import asking
+import jax
 import numpy as np
 import pytest
 from asking import BODY, TEXT, ask, executed, told
@@ -81,6 +85,8 @@ def settings_words() -> list[str]:
         ({"regime": "fresh"}, "regime must be"),
         ({"regime": "rewrite", "share": 2}, "share must lie in [0, 1]"),
         ({"generations": 51}, "generations must be at most 50"),
+        ({"share": "half"}, "share must be a number"),
+        ({"seed": 2**32}, "seed must be at most"),
     ],
 )
 def test_a_text_that_cannot_be_learnt_is_refused(served: server.Server, change: dict[str, Any], message: str) -> None:
@@ -128,24 +134,70 @@ def test_every_setting_of_the_tables_can_be_chosen_in_them() -> None:
 
 
 def test_what_is_asked_next_is_compiled_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[settings.Setting] = []
     run: list[settings.Setting] = []
     all_run = threading.Event()
+    first = settings.Setting.checked(choices.DEFAULT)
+    sizes = [50, 200, 20, 500, 10, 1000, 2000, 5000, 10_000]
+    wanted = [dataclasses.replace(first, size=size) for size in sizes]
+    wanted += [dataclasses.replace(first, regime=name) for name in choices.REGIMES if name != first.regime]
 
     def pretend(setting: settings.Setting) -> None:
         run.append(setting)
-        if len(run) == len(choices.SIZES) + len(choices.REGIMES) - 1:
+        if len(run) == len(wanted):
             all_run.set()
 
+    monkeypatch.setattr(engine, "simulated", lambda setting: asked.append(setting) or {})
     monkeypatch.setattr(engine, "run_of", pretend)
     monkeypatch.setattr(warm, "QUIET", 0.0)
     explorer = answers.Explorer()
     explorer.begin()
     assert all_run.wait(30)
     explorer.end()
-    sizes = [setting.size for setting in run[: len(choices.SIZES)]]
-    assert sorted(sizes) == list(choices.SIZES)
-    assert sizes[0] == choices.DEFAULT["size"]
-    assert {setting.regime for setting in run} == set(choices.REGIMES)
+    assert asked == [first]
+    assert run == wanted
+
+
+def test_programs_are_dropped_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a third setting needs programs and room is for two, the first ones are compiled anew; answers are kept."""
+    dropped: list[int] = []
+    asked: list[settings.Setting] = []
+    monkeypatch.setattr(warm, "MOST", 2)
+    monkeypatch.setattr(jax, "clear_caches", lambda: dropped.append(len(asked)))
+    monkeypatch.setattr(engine, "simulated", lambda setting: asked.append(setting) or {"size": setting.size})
+    explorer = answers.Explorer()
+    for size in (10, 20, 20, 10, 50, 50, 10, 20, 100):
+        assert explorer.answer("simulate", BODY | {"size": size}) == {"size": size}
+    assert [setting.size for setting in asked] == [10, 20, 50, 100]
+    assert dropped == [2]
+    explorer.answer("simulate", BODY | {"size": 200})
+    assert dropped == [2, 4]
+
+
+def test_programs_are_not_dropped_while_one_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, finish, order = threading.Event(), threading.Event(), []
+
+    def slow(setting: settings.Setting) -> None:
+        begun.set()
+        finish.wait(30)
+        order.append("compiled")
+
+    monkeypatch.setattr(warm, "QUIET", 0.0)
+    monkeypatch.setattr(warm, "MOST", 1)
+    monkeypatch.setattr(engine, "run_of", slow)
+    monkeypatch.setattr(jax, "clear_caches", lambda: order.append("dropped"))
+    warmer = warm.Warmer()
+    warmer.start(settings.Setting.checked(BODY))
+    assert begun.wait(30)
+    with warmer.paused():
+        making = threading.Thread(target=warmer.room, args=("another",))
+        making.start()
+        making.join(0.2)
+        assert not order
+        finish.set()
+        making.join(30)
+        assert order == ["compiled", "dropped"]
+    warmer.end()
 
 
 def test_no_program_is_begun_while_a_question_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +209,21 @@ def test_no_program_is_begun_while_a_question_waits(monkeypatch: pytest.MonkeyPa
         time.sleep(0.2)
         threading.Thread(target=warmer.end).start()
         time.sleep(0.1)
+
+
+def test_the_browser_is_opened_once_the_page_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    seen: list[int] = []
+
+    def opened(address: str) -> bool:
+        with urllib.request.urlopen(address, timeout=30) as response:
+            seen.append(response.status)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server.Explorer, "begin", lambda self: None)
+    monkeypatch.setattr(webbrowser, "open", opened)
+    server.serve(0)
+    assert seen == [200]
+    assert "The explorer ends." in capsys.readouterr().out
 
 
 def test_a_port_in_use_is_said(capsys: Any) -> None:
