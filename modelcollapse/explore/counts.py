@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
     name: str
     between: str
-    count: str
+    number: str
     quoted: bool
 
 
@@ -90,7 +90,7 @@ def _names(lines: list[Line]) -> dict[str, int]:
         _refuse_two_meanings(i, line)
         if first.setdefault(line.name, i) != i:
             raise ValueError(f"line {i}: the state {_short(line.name)} has a count in line {first[line.name]} already")
-        found[line.name] = _count(i, line.count)
+        found[line.name] = _count(i, line.number)
     return found
 
 
@@ -99,14 +99,14 @@ def _refuse_two_meanings(i: int, line: Line) -> None:
     told = any(mark in line.between for mark in ":=|")
     if line.quoted or (told and _NUMBER.fullmatch(line.name)):
         return
-    said = f"{line.name}{line.between}{line.count}"
+    said = f"{line.name}{line.between}{line.number}"
     if not line.name.lstrip("+-").strip("0123456789,;:=|. \t"):
         why = "has a number where the name of a state should stand, and counts must be whole numbers"
         _refuse(i, said, why, "write a state and its count as 'state: count'")
     last = re.split(r"[,;\s]", line.name[-20:])[-1]
     if told or not last.isdecimal() or line.name == last:
         return
-    thousands = len(last) <= 3 and len(line.count) == 3 and len(line.between) == 1 and line.between != "\t"
+    thousands = len(last) <= 3 and len(line.number) == 3 and len(line.between) == 1 and line.between != "\t"
     if thousands or line.between == "," or line.name[: -len(last)].rstrip().endswith((",", ";")):
         why = "has two numbers at its end, which may be one"
         _refuse(i, said, why, "write the name in quotation marks, and the count as digits alone")
