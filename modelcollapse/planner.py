@@ -90,7 +90,12 @@ QUESTIONS: dict[str, Question] = {
         "After how many fits is half of it gone?",
         "fits",
         "left",
-        {"of": {"required": True, "choices": ["variance", "heterozygosity", "entropy", "vocabulary"]}}
+        {
+            "of": {
+                "required": True, "choices": ["variance", "heterozygosity", "entropy", "vocabulary"],
+                "help": "what is lost: of the variance the median over chains, of the others the mean",
+            },
+        }
         | _SIZE
         | _DDOF
         | {

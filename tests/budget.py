@@ -34,7 +34,6 @@ PROGRAMS: dict[str, int] = {
     "test_docs.py": 240,  # three lessons and four first pages
     "test_driver.py": 150,
     "test_error_sources.py": 440,
-    "test_explore.py": 80,
     "test_exponential.py": 300,
     "test_extend.py": 160,
     "test_exports.py": 75,

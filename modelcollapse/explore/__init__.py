@@ -18,19 +18,21 @@ status 200. Another token or Host is status 403, an unknown name 404, no JSON ob
     ``sentence`` has its ``blanks`` in braces. ``kind`` is ``whole``, ``number``, ``choice`` or ``choices`` (several).
     Where ``optional`` is true the blank may be left empty, and ``default`` may be null.
 ``simulate`` ``{source, regime, share, temperature, size, generations, seed}``
-    ``source`` is ``{preset: NAME}`` or ``{states: [...], weights: [...]}``. Regimes without a share read none.
+    ``source`` is ``{preset: NAME}`` or ``{states: [...], weights: [...]}``; states of weight 0 are left out. Regimes
+    without a share read none, and take null for it.
     ``{generations, states, curves: {OBSERVABLE: {label, unit, count, median, low, high, mean, chains, exact}}, laws,
-    alive, call, seconds}``. ``count`` is how many chains the statistics are of. ``exact`` is null, or ``{values,
-    formula, theorem, conditions, order, kind}``; ``kind`` is ``mean``, ``lower bound`` or ``upper bound``. ``laws`` is
-    one law on ``states`` for each generation, of the first chain; beyond 40 states the last entry holds all others
-    together. ``alive`` is how many states that chain has left.
+    alive, call, seconds}``. ``count`` is how many chains the statistics are of; the curve ``tail`` is left out where no
+    state is rare. ``exact`` is null, or ``{values, formula, theorem, conditions, order, kind}``; ``kind`` is ``mean``,
+    ``lower bound`` or ``upper bound``. ``laws`` is one law on ``states`` for each generation, of the first chain;
+    beyond 40 states the last entry holds all others together. ``alive`` is how many states that chain has left.
 ``read`` ``{text, kind, column}``
     ``kind`` is ``counts``, ``words`` or ``csv``; ``column`` (null, or a name) is for the last. ``{states, weights,
     said}``, or ``{refused, columns}`` where a column has to be chosen.
 ``plan`` ``{question, values, setting}``
     ``values`` by the names of the blanks; ``setting`` is a body of ``simulate`` or null: its law is asked about where
     the blank ``zipf`` is left empty. ``{answer, details, theorem, command}``: a sentence, a list of sentences, the name
-    of the theorem, and the command line (or Python, for a law of one's own) that gives the same.
+    of the theorem, and the command line (or Python, for a law of one's own) that gives the same. What would take
+    long is refused with that command (``bounds.py``).
 ``text`` ``{text, order, size, regime, share, generations, seed}``
     ``text`` is ``{name: NAME}`` or ``{own: "..."}``. ``{generations, texts, curves: {perplexity, loss, words, ngrams},
     call, seconds, said}`` with curves as above and one text for each generation.

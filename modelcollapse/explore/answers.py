@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from modelcollapse import failures, provenance
 from modelcollapse.explore import choices, engine, own, questions, texts
 from modelcollapse.explore.settings import Body, Setting, fields
-from modelcollapse.explore.warm import Warmer
+from modelcollapse.explore.warm import Warmer, program
 
 KEPT = 64
 """Answers that are kept, for those who drag a slider back."""
@@ -90,7 +91,7 @@ class Explorer:
     def _simulate(self, asked: Body) -> dict[str, Any]:
         setting = Setting.checked(asked)
         self._warmer.next(setting)
-        return self._once(setting, lambda: engine.simulated(setting))
+        return self._once(setting, program(setting), lambda: engine.simulated(setting))
 
     def _read(self, asked: Body) -> dict[str, Any]:
         return own.read(*fields(asked, "text", "kind", "column"))
@@ -101,11 +102,13 @@ class Explorer:
 
     def _text(self, asked: Body) -> dict[str, Any]:
         setting = texts.Setting.checked(asked)
-        return self._once(setting, lambda: texts.written(setting))
+        programs = dataclasses.replace(setting, seed=0, share=0.0)
+        return self._once(setting, programs, lambda: texts.written(setting))
 
-    def _once(self, key: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _once(self, key: Hashable, programs: Hashable, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """An answer that was given lately, or a new one."""
         if key not in self._kept:
+            self._warmer.room(programs)
             self._kept[key] = make()
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

@@ -13,6 +13,7 @@ SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 """Sample sizes: a ladder, so that few programs are compiled, and these ahead of time."""
 SHARES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 TEMPERATURES = (0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5)
+SEEDS = {"low": 0, "high": 2**32 - 1}
 GENERATIONS = {"low": 1, "high": 200, "default": 50}
 CHAINS = 200
 """Chains of each answer."""
@@ -90,8 +91,8 @@ REGIMES = {
         ),
         Choice(
             "detected", "A detector removes what models wrote",
-            "As the second, but a detector removes 80% of what the model wrote, and 10% of the real items by mistake; "
-            "others take their place.",
+            "Each item is real by chance; a detector removes 80% of what the model wrote, and 10% of the real items by "
+            "mistake; others take their place.",
             True,
             lambda share: regimes.Detected(
                 regimes.Mixture(_rest(share), 0.0, share), TRUE_POSITIVE, FALSE_POSITIVE, refill=True
@@ -108,7 +109,11 @@ OBSERVABLES = {
     "heterozygosity": ("Diversity", "", "The chance that two draws differ."),
     "support_size": ("States alive", "states", "How many different states the model can still produce."),
     "entropy": ("Entropy", "nats", "How surprising a draw is on average."),
-    "tail": ("The rare states", "probability", "What is left to the rarest states, those that hold a tenth together."),
+    "tail": (
+        "The rare states",
+        "probability",
+        "What the rarest states hold, which hold at most a tenth together.",
+    ),
 }
 """Label, unit and a sentence for each curve."""
 

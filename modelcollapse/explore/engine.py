@@ -31,7 +31,7 @@ def simulated(setting: Setting) -> dict[str, Any]:
     return {
         "generations": run.recorded.tolist(),
         "states": states,
-        "curves": curves.of_run(run, choices.OBSERVABLES),
+        "curves": curves.of_run(run, {name: choices.OBSERVABLES[name] for name in setting.watched}),
         "laws": curves.numbers(laws),
         "alive": run["support_size"][0].tolist(),
         "call": setting.call(),

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from modelcollapse import arguments, datasets, tables
-from modelcollapse.explore import choices
+from modelcollapse.explore import choices, counts
 from modelcollapse.explore.settings import Weights
 
 KINDS = ("counts", "words", "csv")
 OTHERS = "all other words"
 FILE = "the table"
 """What a message calls pasted text, which has no file."""
-_NUMBERS = re.compile(r"\d+(?:[^\S\n]*[,;\s][^\S\n]*\d+)+")
-_NAMED = re.compile(r"(?P<name>.*?\S)[^\S\n]*[\s,;:=|][^\S\n]*(?P<count>\d+)")
-"""A line with a state and its count, whatever stands between."""
 
 
 class SeveralColumns(ValueError):
@@ -40,32 +37,29 @@ def read(text: str, kind: str, column: str | None = None) -> dict[str, Any]:
         raise ValueError("text has half a character in it (a lone surrogate)")
     if column is not None and kind != "csv":
         raise ValueError(f"column is for a table, not for {kind}")
+    text = text.lstrip("\ufeff")
     found, said = {"counts": _counts, "words": _words, "csv": lambda text: _table(text, column)}[kind](text)
     checked = Weights.checked([str(state) for state in found], list(found.values()))
+    empty = len(found) - len(checked.states)
+    if empty:
+        said += f" Left out: {empty} without items."
     return {"states": list(checked.states), "weights": list(checked.weights), "said": said}
 
 
 def _counts(text: str) -> tuple[Mapping[Any, int], str]:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    named = [_NAMED.fullmatch(line) for line in lines]
-    if len(lines) == 1 and _NUMBERS.fullmatch(lines[0]):
-        found = dict(enumerate(map(int, re.findall(r"\d+", lines[0])), 1))
-    elif all(named):
-        rows = ["{}\t{}".format(_quoted(line["name"]), line["count"]) for line in named if line]
-        found = dict(_file("state\tcount\n" + "\n".join(rows), datasets.read_counts))
-    else:
-        found = dict(_file(text, datasets.read_counts))
+    found: Mapping[Any, int] | None = counts.read(text)
+    if found is None:
+        found = _file(text, datasets.read_counts)
+        if max(found.values()) > counts.MOST:
+            raise ValueError(f"{FILE} has a count that is not below 2**53, and would not stay exact")
+        if list(found) == list(range(len(found))):  # counts alone, which have numbers for names
+            found = {i + 1: count for i, count in found.items()}
     return found, f"Read {len(found)} states and {sum(found.values()):,} items of them."
 
 
-def _quoted(name: str) -> str:
-    name = name.removeprefix('"').removesuffix('"') if len(name) > 1 and name[0] == name[-1] == '"' else name
-    return '"{}"'.format(name.replace('"', '""'))
-
-
 def _words(text: str) -> tuple[Mapping[Any, int], str]:
-    words, counts = datasets.word_counts(text)
-    number = counts.tolist()
+    words, found_counts = datasets.word_counts(text)
+    number = found_counts.tolist()
     said = f"Read {sum(number):,} words, of which {len(words):,} differ"
     if len(words) <= choices.STATES:
         return dict(zip(words, number, strict=True)), said + "."
@@ -76,16 +70,19 @@ def _words(text: str) -> tuple[Mapping[Any, int], str]:
 
 def _table(text: str, column: str | None) -> tuple[Mapping[Any, int], str]:
     columns = None if column is None else [arguments.text("column", column)]
-    names = _file(text, lambda path: tables.read(path, columns, None, None)).names
+
+    def read(path: Path) -> tuple[list[str], list[Any]]:
+        found = tables.read(path, columns, None, None)
+        return list(found.names), found.states(0) if len(found.names) == 1 else []
+
+    names, states = _file(text, read)
     if len(names) > 1:
-        raise SeveralColumns(f"{FILE} has {len(names)} columns: choose the one with the states", list(names))
-    states = _file(text, lambda path: datasets.read_states(path, columns))
+        raise SeveralColumns(f"{FILE} has {len(names)} columns: choose the one with the states", names)
     seen = collections.Counter(states)
     if len(seen) > choices.STATES:
         raise ValueError(
             f"{FILE} has {len(seen):,} different values in {len(states):,} rows; a law may have {choices.STATES} "
-            f"states: "
-            "choose a column of categories"
+            "states: choose a column of categories"
         )
     found = {state: seen[state] for state in sorted(seen)}
     return found, f"Read {len(states):,} rows with {len(found)} different values."

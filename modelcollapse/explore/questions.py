@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from modelcollapse import arguments, planner
+from modelcollapse.explore import bounds
 from modelcollapse.explore.sentences import SENTENCES, Blank
 from modelcollapse.explore.settings import Setting
 
@@ -42,18 +43,23 @@ def answered(question: str, values: Mapping[str, Any], setting: Setting | None) 
     asked, filled = planner.QUESTIONS[sentence.question], sentence.filled(values)
     law = setting.weights.law if sentence.reads_law(filled) and setting is not None else None
     options = _options(asked, filled, law)
+    command = _command(sentence.question, filled) if law is None else _source(asked, options, law)
+    elsewhere = command if law is None else f"modelcollapse_theory.{asked.theorem(options)} in Python"
+    bounds.check(sentence.question, filled, {blank.name: blank.label for blank in sentence.blanks}, elsewhere)
     try:
-        answer = asked.answer(options)
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            answer = asked.answer(options)
+        said = sentence.said(answer, filled)
     except (ValueError, TypeError) as error:
         raise type(error)(in_words(str(error), sentence.blanks)) from error
     details = [f"Regime: {answer.regime}.", f"Assumptions: {'; '.join(answer.assumptions)}."]
     if not answer.exact:
         details.append(f"The answer is not exact; it comes from {asked.inexact}.")
     return {
-        "answer": sentence.said(answer, filled),
+        "answer": said,
         "details": details,
         "theorem": asked.theorem(options),
-        "command": _command(sentence.question, filled) if law is None else _source(asked, options, law),
+        "command": command,
     }
 
 

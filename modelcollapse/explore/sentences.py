@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from modelcollapse import arguments, planner
@@ -51,6 +52,7 @@ class Sentence(NamedTuple):
     answer: str
     beside: str = ""  # of the neighbour, where there is one
     fails: str = ""  # in place of the answer, where it does not meet the demand
+    given: tuple[tuple[str, str], ...] = ()  # options of the planner that no blank is for
 
     def filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values for every blank. ValueError for one that is unknown, empty or makes no sense."""
@@ -58,39 +60,52 @@ class Sentence(NamedTuple):
         for name in values:
             if name not in names:
                 raise ValueError(f"{name} is no blank of this question; it has {', '.join(names)}")
-        return {blank.name: blank.filled(values.get(blank.name)) for blank in self.blanks}
+        return dict(self.given) | {blank.name: blank.filled(values.get(blank.name)) for blank in self.blanks}
 
     def reads_law(self, filled: Mapping[str, Any]) -> bool:
         """Whether the question is about the law of the page: it needs one, and no other was named."""
-        return "zipf" in filled and filled["zipf"] is None and filled.get("of") not in ("variance", "heterozygosity")
+        return "zipf" in filled and filled["zipf"] is None and filled.get("of") != "heterozygosity"
 
     def said(self, answer: planner.Answer, filled: Mapping[str, Any]) -> str:
-        """The answer as a sentence or two."""
+        """The answer as a sentence or two. ValueError for one that is not finite."""
         template = self.answer if answer.meets else self.fails
-        if answer.neighbour is not None and answer.meets:
+        if answer.achieved_aside is not None and answer.meets and not alike(answer.achieved, answer.achieved_aside):
             template += self.beside
-        words = {name: shown(value) for name, value in filled.items() if value is not None}
         found = {
-            "value": shown(answer.value),
-            "achieved": shown(answer.achieved),
-            "neighbour": shown(answer.neighbour),
-            "aside": shown(answer.achieved_aside),
-            "cost": shown(answer.cost),
-            "generation": shown(answer.value - 1),
-            "regime": answer.regime,
+            "value": answer.value,
+            "achieved": answer.achieved,
+            "neighbour": answer.neighbour,
+            "aside": answer.achieved_aside,
         }
-        return template.format(**words | found)
+        read = {name: x for name, x in (dict(filled) | found).items() if isinstance(x, int | float)}
+        if not all(map(math.isfinite, read.values())):
+            raise ValueError("the answer is beyond the numbers of float64, about 1e308: ask for less")
+        numbers = [x for name, x in read.items() if name in filled or f"{{{name}}}" in template]
+        others = {"cost": answer.cost, "generation": answer.value - 1, "regime": answer.regime}
+        every = {name: value for name, value in (dict(filled) | found | others).items() if value is not None}
+        return template.format(**{name: shown(value, numbers) for name, value in every.items()})
 
 
-def shown(value: Value) -> str:
-    """A number for people: whole ones with commas, others with four digits."""
+def shown(value: Value, beside: Iterable[float] = ()) -> str:
+    """A number for people: whole ones with commas, others with four digits, and with more where fewer would not tell
+    it from the numbers ``beside``, unless rounding makes the difference.
+    """
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, str) or value is None:
         return str(value)
+    if math.isinf(value):
+        return "more than 1e308"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:.4g}"
+    written = (f"{value:.{digits}g}" for digits in range(4, 18))
+    gap = min((abs(x - value) for x in beside if not alike(x, value)), default=math.inf)
+    return next(text for text in written if abs(float(text) - value) < gap / 2)
+
+
+def alike(x: float, y: float) -> bool:
+    """Whether two numbers may differ by rounding alone."""
+    return math.isclose(x, y, rel_tol=1e-12)
 
 
 _STATE = Blank("probability", "probability of the state", "number", 0.01, 0, 1)
@@ -101,6 +116,7 @@ _KEPT = Blank("kept", "diversity that is left", "number", 0.9, 0, 1)
 _SHARE = Blank("share", "real share of the pool", "number", 0.1, 0, 1)
 _FLAGGED = Blank("true_positive", "synthetic items that it finds", "number", 0.8, 0, 1)
 _WRONGLY = Blank("false_positive", "real items that it takes for synthetic", "number", 0.1, 0, 1)
+_DDOF = Blank("ddof", "what is taken off the divisor", "choice", 1, choices=(0, 1))
 _ZIPF = Blank("zipf", "states of a law by Zipf", "whole", None, 1, optional=True)
 _LAW = "(the law: {zipf} states by Zipf; left empty, the states on this page)"
 _LEADER = Blank("leader", "real items that the leader is worth", "number", 200, 1)
@@ -139,24 +155,34 @@ SENTENCES: dict[str, Sentence] = {
             _SIZE._replace(low=2),
             Blank("threshold", "part of the variance", "number", 0.1, 0, 1),
             Blank("confidence", "probability", "number", 0.5, 0, 1),
-            Blank("ddof", "what is taken off the divisor", "choice", 1, choices=(0, 1)),
+            _DDOF,
         ),
         "After {value} fits, which is generation {generation}: the probability is then {achieved}.",
         " One fit earlier it is {aside}.",
     ),
+    "variance-half-life": Sentence(
+        "half-life", "When is half of the variance gone?",
+        "After how many fits of {sample_size} items is half of a Gaussian's variance gone in half of the chains? "
+        "(divisor of the variance: items minus {ddof})",
+        (_SIZE._replace(low=2), _DDOF),
+        "After {value} fits, which is generation {generation}: the median variance is then at most half of the first, "
+        "and a chain has less than half with probability {achieved}.",
+        " One fit earlier that is {aside}.",
+        given=(("of", "variance"),),
+    ),
     "half-life": Sentence(
-        "half-life", "When is half of it gone?",
+        "half-life", "When is half of the diversity gone?",
         f"After how many fits of {{sample_size}} items is half of the {{of}} gone, on average? {_LAW}",
         (
             _SIZE,
             Blank(
                 "of", "what is lost", "choice", "heterozygosity",
-                choices=tuple(planner.QUESTIONS["half-life"].options["of"]["choices"]),
+                choices=tuple(of for of in planner.QUESTIONS["half-life"].options["of"]["choices"] if of != "variance"),
             ),
             _ZIPF,
         ),
-        "After {value} fits, which is generation {generation}.",
-        "",
+        "After {value} fits, which is generation {generation}: the mean over chains is then at most half of what "
+        "the law has.",
     ),
     "temperature": Sentence(
         "temperature", "Which share makes up for a temperature?",

@@ -7,6 +7,7 @@ import importlib.resources
 import json
 import secrets
 import sys
+import threading
 import traceback
 import urllib.parse
 import webbrowser
@@ -215,14 +216,19 @@ def serve(port: int = PORT, *, browser: bool = True) -> None:
     """
     explorer = Explorer()
     server = Server(explorer, port)
+    answering = threading.Thread(target=server.serve_forever, name="serve", daemon=True)
     try:
         print(f"The explorer is at {server.address}\nCtrl-C ends it.", flush=True)
         explorer.begin()
-        if browser:
+        answering.start()
+        if browser:  # some browsers return at once, others when they are closed
             webbrowser.open(server.address)
-        server.serve_forever()
+        while answering.is_alive():
+            answering.join(1)  # without an end it could not be interrupted everywhere
     except KeyboardInterrupt:
         print("\nThe explorer ends.", flush=True)
     finally:
+        if answering.ident is not None:
+            server.shutdown()
         server.server_close()
         explorer.end()

@@ -10,11 +10,12 @@ import numpy as np
 
 from modelcollapse import arguments, families, observables, sources
 from modelcollapse.explore import choices
+from modelcollapse.explore.counts import MOST
 from modelcollapse.laws import Law
 from modelcollapse.protocols import Family, Regime
 
 TAIL = 0.1
-"""What the rarest states hold together, at most."""
+"""What the rarest states hold together, at most; where one alone holds more, there are none."""
 
 Body = Mapping[str, Any]
 
@@ -30,6 +31,13 @@ def fields(body: Body, *names: str) -> list[Any]:
     return [body[name] for name in names]
 
 
+def unread(share: object) -> float:
+    """The share of a regime that has none: nothing, or a number that is not read. TypeError, ValueError for another."""
+    if share is not None:
+        arguments.number("share", share, 0.0, 1.0)  # type: ignore[arg-type]
+    return 0.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Weights:
     """A law by the names of its states and their weights, checked."""
@@ -39,19 +47,25 @@ class Weights:
 
     @staticmethod
     def checked(states: Iterable[str], weights: Iterable[float]) -> Weights:
-        """States and weights of a request, or a ValueError that says what is wrong."""
-        names = arguments.texts("states", states)
-        found = arguments.array("weights", list(weights), ndim=1, low=0.0)
+        """States and weights of a request, those without weight left out; a ValueError says what is wrong."""
+        names, given = arguments.texts("states", states), list(weights)
+        found = arguments.array("weights", given, ndim=1, low=0.0)
         if len(names) != found.size:
             raise ValueError(f"weights must be as many as states, {len(names)}, got {found.size}")
         if not 2 <= len(names) <= choices.STATES:
             raise ValueError(f"states must be 2 to {choices.STATES}, got {len(names)}")
+        vast = next((weight for weight in given if isinstance(weight, int) and weight > MOST), None)
+        if vast is not None:
+            raise ValueError(f"weights must be below 2**53, to stay exact, got {vast}")
         twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
         if twice is not None:
             raise ValueError(f"states must have different names, got {twice!r} twice")
         if not found.sum() > 0:
             raise ValueError("weights must not all be 0")
-        return Weights(tuple(names), tuple(int(w) if w == int(w) else w for w in found.tolist()))
+        law = [(name, int(w) if w == int(w) else w) for name, w in zip(names, found.tolist(), strict=True) if w > 0]
+        if len(law) < 2:
+            raise ValueError(f"weights must be above 0 for at least 2 states, got {law[0][0]!r} alone")
+        return Weights(tuple(name for name, _ in law), tuple(weight for _, weight in law))
 
     @staticmethod
     def of(source: object) -> Weights:
@@ -77,11 +91,11 @@ class Weights:
 
     @property
     def rarest(self) -> tuple[int, ...]:
-        """The rarest states that hold ``TAIL`` together at most, and the very rarest in any case."""
+        """The rarest states that hold ``TAIL`` together at most: none where each holds more."""
         law = self.law
         order = np.argsort(law, kind="stable")
-        held = int((np.cumsum(law[order]) <= TAIL).sum())
-        return tuple(sorted(order[: max(held, 1)].tolist()))
+        held = int((np.cumsum(law[order]) <= TAIL * (1 + 1e-12)).sum())
+        return tuple(sorted(order[:held].tolist()))
 
     def source(self) -> Law:
         """The law that they are, with names."""
@@ -112,12 +126,17 @@ class Setting:
         return Setting(
             Weights.of(source),
             choice.name,
-            arguments.number("share", share, 0.0, 1.0) if choice.shared else 0.0,
+            arguments.number("share", share, 0.0, 1.0) if choice.shared else unread(share),
             arguments.number("temperature", temperature, 0.1, 10.0),
             arguments.choice("size", arguments.whole("size", size), choices.SIZES),
             arguments.whole("generations", generations, ends["low"], ends["high"]),
-            arguments.whole("seed", seed),
+            arguments.whole("seed", seed, 0, choices.SEEDS["high"]),
         )
+
+    @property
+    def watched(self) -> list[str]:
+        """The observables of the page: without the rare states where there are none."""
+        return [name for name in choices.OBSERVABLES if name != "tail" or self.weights.rarest]
 
     @property
     def choice(self) -> choices.Choice:
@@ -131,8 +150,9 @@ class Setting:
 
     def parts(self) -> tuple[Family, Law, Regime, dict[str, Any]]:
         """Family, source, regime and observables of ``mc.simulate``."""
-        watched: dict[str, Any] = {name: name for name in choices.OBSERVABLES if name != "tail"}
-        watched |= {"tail": observables.tail_mass(self.weights.rarest), "probabilities": "probabilities"}
+        watched: dict[str, Any] = {name: name for name in (*self.watched, "probabilities")}
+        if "tail" in watched:
+            watched["tail"] = observables.tail_mass(self.weights.rarest)
         return self.family(), self.weights.source(), self.choice.make(self.share), watched
 
     def call(self) -> str:
@@ -141,18 +161,19 @@ class Setting:
             "mc.Discrete()" if self.temperature == 1 else f"mc.families.Tempered(mc.Discrete(), {self.temperature!r})"
         )
         named = dict(zip(self.weights.states, self.weights.weights, strict=True))
-        source = f"mc.counts({named!r})" if self.weights.whole else f"mc.categorical({named!r}, normalise=True)"
-        watched = [name for name in choices.OBSERVABLES if name != "tail"]
-        observe = ", ".join(f'"{name}": "{name}"' for name in watched)
+        law = f"mc.counts({named!r})" if self.weights.whole else f"mc.categorical({named!r}, normalise=True)"
+        tail = f"mc.tail_mass({list(self.weights.rarest)!r})"
+        made = {name: f'"{name}"' for name in self.watched} | ({"tail": tail} if self.weights.rarest else {})
+        observe = ", ".join(f'"{name}": {source}' for name, source in made.items())
         return "\n".join(
             [
                 "import modelcollapse as mc",
                 "",
                 "run = mc.simulate(",
                 f"    {kind},",
-                f"    {source},",
+                f"    {law},",
                 f"    {self.choice.code(self.share)},",
-                f'    {{{observe}, "tail": mc.tail_mass({list(self.weights.rarest)!r})}},',
+                f"    {{{observe}}},",
                 f"    size={self.size}, generations={self.generations}, chains={choices.CHAINS}, seed={self.seed},",
                 ")",
                 f"print(run.summary({choices.BAND}))",

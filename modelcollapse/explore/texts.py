@@ -13,7 +13,7 @@ import numpy as np
 
 from modelcollapse import arguments, families, observables, regimes, text
 from modelcollapse.explore import choices, curves
-from modelcollapse.explore.settings import Body, fields
+from modelcollapse.explore.settings import Body, fields, unread
 from modelcollapse.families.next_tokens import NextTokens
 from modelcollapse.families.transitions import Places
 from modelcollapse.protocols import Regime
@@ -36,11 +36,17 @@ CHOICES: dict[str, Any] = {
     "regimes": [
         {
             "name": "replace", "label": "Only the newest model", "share": False,
-            "words": "Each generation writes the whole text anew, word by word, and the next one learns from that.",
+            "words": (
+                "At each place of the real text a word is drawn, mostly from what the model saw after the real words "
+                "before it, and one in twenty from all words alike; the next model learns from those."
+            ),
         },
         {
             "name": "rewrite", "label": "Some real words stay in place", "share": True,
-            "words": "The share that you set of the places keeps its real word, other places each generation.",
+            "words": (
+                "The share that you set of the places keeps its real word, other places each generation; at the "
+                "others a word is drawn after the real words before it."
+            ),
         },
     ],
     "generations": {"low": 1, "high": 50, "default": 20},
@@ -102,9 +108,9 @@ class Setting:
             arguments.choice("order", arguments.whole("order", order), CHOICES["orders"]),
             arguments.choice("size", arguments.whole("size", size), CHOICES["sizes"]),
             regime,
-            arguments.number("share", share, 0.0, 1.0) if shared[regime] else 0.0,
+            arguments.number("share", share, 0.0, 1.0) if shared[regime] else unread(share),
             arguments.whole("generations", generations, ends["low"], ends["high"]),
-            arguments.whole("seed", seed),
+            arguments.whole("seed", seed, 0, choices.SEEDS["high"]),
         )
 
     def rule(self) -> Regime:
@@ -224,9 +230,9 @@ def written(setting: Setting) -> dict[str, Any]:
         "curves": {each: found[each] for each in ("perplexity", "loss")}
         | {"words": curves.curve(name, unit, used, run.recorded, None), "ngrams": found["ngrams"]},
         "said": (
-            f"Each generation learns from {int(run.size):,} words. It then writes freely; … is where it had never "
-            f"seen what "
-            "it had written, and began anew."
+            f"Each generation learns from {int(run.size):,} words, each drawn after the real words before it. The "
+            "text shown is written freely by the same counts, and nobody learns from it; … is where the model had "
+            "never seen what it had written, and began anew."
         ),
         "call": setting.call(),
         "seconds": round(time.perf_counter() - begun, 4),
@@ -234,9 +240,8 @@ def written(setting: Setting) -> dict[str, Any]:
 
 
 def lines(run: Run, words: text.Words, seed: int, index: int) -> str:
-    """What the first chain writes at the recorded generation ``index``: each word is drawn from those that it saw in
-    the
-    same context; where it never saw one, it begins anew.
+    """What the first chain writes at the recorded generation ``index``: each word is drawn from those that it saw
+    in the same context; where it never saw one, it begins anew.
     """
     known = run.family.text
     contexts, starts = np.asarray(known.contexts), np.asarray(known.starts)

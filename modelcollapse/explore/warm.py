@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+
+import jax
 
 from modelcollapse.explore import choices, engine
 from modelcollapse.explore.settings import Setting
 
 QUIET = 0.6
 """Seconds without a question after which the next program is compiled."""
+MOST = 150
+"""Settings whose programs are kept. The programs of one hold some 125 memory maps; Linux allows a process 65,530."""
 
 
 class Warmer:
@@ -23,7 +28,8 @@ class Warmer:
         self._setting: Setting | None = None
         self._busy = 0
         self._over = False
-        self._done: set[tuple[object, ...]] = set()
+        self._running = False
+        self._done: set[Hashable] = set()
 
     def start(self, setting: Setting) -> None:
         """Begin with the ladder of a setting."""
@@ -36,7 +42,19 @@ class Warmer:
         """Go on with the ladder of this setting, which is run elsewhere."""
         with self._changed:
             self._setting = setting
-            self._done.add(program(setting))
+
+    def room(self, key: Hashable) -> None:
+        """Make room for the programs that ``key`` stands for: drop all where there are too many.
+
+        For use while no other question runs a program; one that is being compiled ahead is waited for.
+        """
+        with self._changed:
+            if key not in self._done and len(self._done) >= MOST:
+                self._changed.wait_for(lambda: not self._running)
+                self._done.clear()
+                jax.clear_caches()
+                gc.collect()
+            self._done.add(key)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -48,13 +66,13 @@ class Warmer:
         finally:
             with self._changed:
                 self._busy -= 1
-                self._changed.notify()
+                self._changed.notify_all()
 
     def end(self) -> None:
         """Stop after the program that is being compiled."""
         with self._changed:
             self._over = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -62,6 +80,9 @@ class Warmer:
         while (setting := self._following()) is not None:
             with contextlib.suppress(Exception):  # who asks for it is told
                 engine.run_of(setting)
+            with self._changed:
+                self._running = False
+                self._changed.notify_all()
 
     def _following(self) -> Setting | None:
         """The next setting to run, once it is quiet; None at the end."""
@@ -74,6 +95,7 @@ class Warmer:
                     wanted = self._wanted()
                     if wanted is not None:
                         self._done.add(program(wanted))
+                        self._running = True
                         return wanted
                     self._changed.wait()
         return None
