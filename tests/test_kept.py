@@ -32,7 +32,8 @@ def used(folder: Path, days: float) -> None:
 def test_the_folders_of_other_checkouts_stay_until_they_are_unused_for_days(tmp_path: Path) -> None:
     mine, other = kept(tmp_path, "docs", "one lock file"), kept(tmp_path, "docs", "another one")
     assert mine != other
-    assert mine.is_dir() and other.is_dir()
+    assert mine.is_dir()
+    assert other.is_dir()
     (other / "whole").touch()
     used(other, 8)
     assert kept(tmp_path, "docs", "one lock file") == mine
@@ -46,11 +47,12 @@ def test_the_folders_of_other_checkouts_stay_until_they_are_unused_for_days(tmp_
     assert other.exists(), "of another name"
     kept(tmp_path, "docs", "one lock file")
     assert not other.exists()
-    assert mine.exists() and others.exists()
+    assert mine.exists()
+    assert others.exists()
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda path: path.name)
 def test_no_job_removes_a_folder_that_another_may_use(job: Path) -> None:
     text = job.read_text()
-    assert "rm -rf \"$kept" not in text
+    assert 'rm -rf "$kept' not in text
     assert "modelcollapse-ci" not in text
