@@ -156,6 +156,7 @@ test("the sliders do not wait for the planner", async () => {
 
 test("a link that cannot hold what is set says so: when it is copied, and when it is opened", async () => {
   const page = await begin();
+  for (const name of ["simulate", "text"]) await repeat(page, name);
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   const copied = async (tab) => {
     await page.evaluate(() => (document.querySelector("#done").textContent = ""));
