@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from modelcollapse.explore import server
+from modelcollapse import regimes
+from modelcollapse.explore import choices, server, tables
 
 PAGE = Path(__file__).parents[1] / "modelcollapse" / "explore" / "page"
 OWN = sorted(path for path in PAGE.iterdir() if not path.name.startswith("uPlot"))
@@ -57,3 +59,25 @@ def test_what_the_scripts_look_up_is_on_the_page() -> None:
         if path.suffix == ".js":
             asked = set(re.findall(r'\$\("([^"]+)"\)', path.read_text()))
             assert asked <= ids, path.name
+
+
+def test_a_share_of_every_regime_says_what_it_is_of() -> None:
+    for choice in choices.REGIMES.values():
+        assert bool(choice.share_label) == choice.shared, choice.name
+    assert "real" not in choices.REGIMES["retain"].share_label
+    assert "before the detector" in choices.REGIMES["detected"].share_label
+
+
+def test_the_items_of_a_share_are_those_of_a_run() -> None:
+    counted = [choice for choice in choices.REGIMES.values() if choice.counted]
+    assert [choice.name for choice in counted] == ["fresh", "fixed", "retain"]
+    found = choices.items(choices.SHARES, choices.SIZES)
+    for i, share in enumerate(choices.SHARES):
+        for j, size in enumerate(choices.SIZES):
+            for choice in counted:
+                ready = choice.make(share).prepared(None, None, np.full(3, size))  # type: ignore[attr-defined]
+                assert found[i][j] == ready.share.counts, (choice.name, share, size)
+    ten = dict(zip(choices.SHARES, found, strict=True))
+    assert [ten[share][0] for share in (0.03, 0.05, 0.07, 0.1, 0.15)] == [0, 1, 1, 1, 2]
+    assert tables.start()["items"] == choices.items(tables.SHARES, tables.SIZES)
+    assert isinstance(counted[0].make(0.1), regimes.FreshReal)

@@ -125,6 +125,7 @@ def start() -> dict[str, Any]:
         "presets": [{"name": name} | preset._asdict() for name, preset in choices.presets().items()],
         "sizes": choices.SIZES,
         "shares": choices.SHARES,
+        "items": choices.items(choices.SHARES, choices.SIZES),
         "temperatures": choices.TEMPERATURES,
         "generations": choices.GENERATIONS,
         "observables": [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from modelcollapse import datasets, regimes
+from modelcollapse.portions import portion
 from modelcollapse.protocols import Regime
 
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -31,7 +32,10 @@ TRUE_POSITIVE, FALSE_POSITIVE = 0.8, 0.1
 
 
 class Choice(NamedTuple):
-    """A regime in words, made of a share (where ``shared``) here and in Python source."""
+    """A regime in words, made of a share (where ``shared``) here and in Python source.
+
+    ``share_label`` says what the share is of; where ``counted``, it stands for a whole number of items.
+    """
 
     name: str
     label: str
@@ -39,10 +43,15 @@ class Choice(NamedTuple):
     shared: bool
     make: Callable[[float], Regime]
     code: Callable[[float], str]
+    share_label: str = ""
+    counted: bool = False
 
     def described(self) -> dict[str, object]:
         """As the page reads it."""
-        return {"name": self.name, "label": self.label, "words": self.words, "share": self.shared}
+        return {
+            "name": self.name, "label": self.label, "words": self.words, "share": self.shared,
+            "share_label": self.share_label, "counted": self.counted,
+        }  # fmt: skip
 
 
 def _rest(share: float) -> float:
@@ -63,21 +72,25 @@ REGIMES = {
             "Each item is real and new with the chance that you set; otherwise the newest model wrote it.",
             True, lambda share: regimes.Mixture(_rest(share), 0.0, share),
             lambda share: f"mc.Mixture({_rest(share)!r}, 0.0, {share!r})",
+            "Chance that an item is real",
         ),
         Choice(
             "fresh", "A fixed number of new real items",
             "The share that you set is real and newly collected each generation; the newest model wrote the rest.",
             True, regimes.FreshReal, lambda share: f"mc.FreshReal({share!r})",
+            "Share of new real data", True,
         ),
         Choice(
             "fixed", "The same real items each time",
             "Real items are collected once and stay in every data set; the newest model wrote the rest.",
             True, regimes.FixedReal, lambda share: f"mc.regimes.FixedReal({share!r})",
+            "Share of the same real data", True,
         ),
         Choice(
             "retain", "Part of the last data set stays",
             "The share that you set stays from the data set before, real or not; the newest model wrote the rest.",
             True, regimes.Retain, lambda share: f"mc.regimes.Retain({share!r})",
+            "Share kept of the last data set", True,
         ),
         Choice(
             "accumulate", "Keep everything",
@@ -101,6 +114,7 @@ REGIMES = {
                 f"mc.regimes.Detected(mc.Mixture({_rest(share)!r}, 0.0, {share!r}), {TRUE_POSITIVE}, {FALSE_POSITIVE}, "
                 "refill=True)"
             ),
+            "Share of real data before the detector",
         ),
     )
 }  # fmt: skip
@@ -157,6 +171,11 @@ def presets() -> dict[str, Preset]:
             tuple(words[:100]), tuple(counts[:100].tolist()),
         ),
     }  # fmt: skip
+
+
+def items(shares: tuple[float, ...], sizes: tuple[int, ...]) -> list[list[int]]:
+    """How many items each share, a row, comes to in a data set of each size, where the regime counts them."""
+    return [[portion(share, size) for size in sizes] for share in shares]
 
 
 def ladder(choice: Choice, shares: tuple[float, ...] = SHARES) -> tuple[float, ...]:

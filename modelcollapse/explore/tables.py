@@ -64,6 +64,7 @@ def start() -> dict[str, Any]:
         "presets": [preset for preset in every["presets"] if preset["name"] == PRESET],
         "sizes": SIZES,
         "shares": SHARES,
+        "items": choices.items(SHARES, SIZES),
         "temperatures": (1.0,),
         "generations": ends,
         "default": default,

@@ -85,6 +85,22 @@ test("on tables: sliders move, and every number is the table's", async () => {
     [0, 1],
     2,
   ]);
+  // the call makes just these, and so does the setting that is saved; a link does not change the seed of the tables
+  for (const fragment of ["", "#generations=7&seed=9&text-generations=3&text-seed=9"]) {
+    const other = await begin(fragment);
+    await other.click("#tab-text");
+    await settled(other);
+    for (const tab of ["laws", "text"]) {
+      const { answer, answeredBody: body } = await other.evaluate((name) => {
+        const { answer, answeredBody } = benches[name];
+        return { answer, answeredBody };
+      }, tab);
+      assert.equal(body.generations, answer.generations.length - 1);
+      const [, generations, seed] = answer.call.match(/\bgenerations=(\d+), chains=\d+, seed=(\d+),/);
+      assert.deepEqual([Number(generations), Number(seed)], [body.generations, body.seed], tab);
+    }
+    await other.context().close();
+  }
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

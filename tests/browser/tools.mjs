@@ -66,7 +66,7 @@ export async function open(running, address, options = {}) {
 }
 
 export async function settled(page) {
-  await page.waitForFunction(() => library.start && !library.running && library.waiting.size === 0);
+  await page.waitForFunction(() => library.start && library.idle);
 }
 
 // what does while the next answer of api/name is awaited: that answer

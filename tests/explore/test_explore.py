@@ -131,7 +131,7 @@ def test_the_beginning_says_what_can_be_chosen(served: server.Server) -> None:
     assert found["live"] is True
     assert [one["name"] for one in found["regimes"]] == list(choices.REGIMES)
     assert found["default"]["size"] in found["sizes"]
-    assert all(set(one) == {"name", "label", "words", "share"} for one in found["regimes"])
+    assert all(set(one) == {"name", "label", "words", "share", "share_label", "counted"} for one in found["regimes"])
     assert all(len(one["states"]) == len(one["weights"]) for one in found["presets"])
     for question in found["questions"]:
         braces = re.findall(r"{(\w+)}", question["sentence"])

@@ -1,6 +1,5 @@
 "use strict";
-// Asks the library for numbers: the running command where there is one, the tables beside the page otherwise. One
-// request is under way at a time; of those that wait, the newest of each name counts and the older ones are dropped.
+// Asks the library for numbers: the running command where there is one, the tables beside the page otherwise.
 
 const token = new URLSearchParams(location.search).get("token") ?? "";
 
@@ -13,13 +12,51 @@ class Refused extends Error {
 }
 class Broken extends Error {} // the page cannot go on
 
+// one request is under way at a time; of those that wait, the newest of each name counts and the older ones are dropped
+class Queue {
+  waiting = new Map(); // name -> {body, done, failed}
+  running = false;
+
+  // the answer, or null if a newer request of the same name took its place
+  ask(name, body) {
+    this.waiting.get(name)?.done(null);
+    const promise = new Promise((done, failed) => this.waiting.set(name, { body, done, failed }));
+    this.work();
+    return promise;
+  }
+
+  async work() {
+    if (this.running) return;
+    this.running = true;
+    const slow = setTimeout(() => library.slow.add(this) && library.onBusy(true), 300);
+    while (this.waiting.size) {
+      const [name, { body, done, failed }] = this.waiting.entries().next().value;
+      this.waiting.delete(name);
+      try {
+        done(library.live ? await library.send(name, body) : library.lookUp(name, body));
+      } catch (problem) {
+        failed(problem);
+      }
+    }
+    clearTimeout(slow);
+    this.running = false;
+    library.slow.delete(this);
+    library.onBusy(library.slow.size > 0);
+  }
+}
+
 const library = {
   live: true,
   start: null, // what can be chosen
   tables: null,
-  waiting: new Map(), // name -> {body, done, failed}
-  running: false,
+  // the planner may take long, and no slider waits for it
+  queues: { plan: new Queue(), rest: new Queue() },
+  slow: new Set(), // the queues that take a while
   onBusy: () => {},
+
+  get idle() {
+    return Object.values(this.queues).every(({ running, waiting }) => !running && !waiting.size);
+  },
 
   async open() {
     // a page that the command serves has a token; the page of a documentation has tables beside it
@@ -47,28 +84,7 @@ const library = {
 
   // the answer, or null if a newer request of the same name took its place
   ask(name, body) {
-    this.waiting.get(name)?.done(null);
-    const promise = new Promise((done, failed) => this.waiting.set(name, { body, done, failed }));
-    this.work();
-    return promise;
-  },
-
-  async work() {
-    if (this.running) return;
-    this.running = true;
-    const slow = setTimeout(() => this.onBusy(true), 300);
-    while (this.waiting.size) {
-      const [name, { body, done, failed }] = this.waiting.entries().next().value;
-      this.waiting.delete(name);
-      try {
-        done(this.live ? await this.send(name, body) : this.lookUp(name, body));
-      } catch (problem) {
-        failed(problem);
-      }
-    }
-    clearTimeout(slow);
-    this.running = false;
-    this.onBusy(false);
+    return (this.queues[name] ?? this.queues.rest).ask(name, body);
   },
 
   async send(name, body) {
@@ -109,7 +125,7 @@ const library = {
   },
 };
 
-// the first generations of an answer
+// the first generations of an answer, and the call that makes no more
 function shorter(answer, count) {
   const first = (list) => list.slice(0, count);
   const curve = (one) => ({
@@ -119,7 +135,8 @@ function shorter(answer, count) {
     exact: one.exact && { ...one.exact, values: first(one.exact.values) },
   });
   const curves = Object.fromEntries(Object.entries(answer.curves).map(([name, one]) => [name, curve(one)]));
-  const found = { ...answer, curves, generations: first(answer.generations) };
+  const call = answer.call.replace(/\bgenerations=\d+(?=, chains=)/, `generations=${count - 1}`);
+  const found = { ...answer, curves, call, generations: first(answer.generations) };
   for (const name of ["laws", "alive", "texts"]) if (answer[name]) found[name] = first(answer[name]);
   return found;
 }

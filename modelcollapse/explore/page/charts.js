@@ -272,7 +272,9 @@ async function drawn(options, data, what) {
   document.body.append(host);
   const paint = look(scale);
   const width = WIDTH * scale;
-  const plot = new uPlot({ width, ...options(what, paint, width) }, data(what), host);
+  const now = what.shown();
+  const still = { ...what, shown: () => now }; // whatever is shown by the time that it is drawn
+  const plot = new uPlot({ width, ...options(still, paint, width) }, data(still), host);
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const copy = element("canvas", { width: plot.ctx.canvas.width, height: plot.ctx.canvas.height });
   copy.getContext("2d").drawImage(plot.ctx.canvas, 0, 0);

@@ -13,8 +13,13 @@ function realLaw(answer, { states, weights }) {
   const named = new Map(states.map((state, i) => [state, weights[i] / total]));
   const found = answer.states.map((state) => named.get(state) ?? 0);
   const rest = 1 - found.reduce((sum, x) => sum + x, 0);
-  if (states.length > answer.states.length) found[found.length - 1] = Math.max(0, rest);
+  if (existing(weights) > answer.states.length) found[found.length - 1] = Math.max(0, rest);
   return found;
+}
+
+// a state whose weight is 0 is none
+function existing(weights) {
+  return weights.filter((weight) => weight > 0).length;
 }
 
 // states and weights of the source of a request
@@ -25,9 +30,11 @@ function lawOf(source) {
 function takeOwn({ states, weights }) {
   memory.own = { states, weights };
   for (const option of [...$("law").options]) if (option.value === "own") option.remove();
-  $("law").append(
-    element("option", { value: "own" }, `Your own data (${plural(states.length, "category", "categories")})`),
-  );
+  $("law").append(element("option", { value: "own" }, ownName(states)));
+}
+
+function ownName(states) {
+  return `Your own data (${plural(states.length, "category", "categories")})`;
 }
 
 function makeLaws(start) {
@@ -52,14 +59,14 @@ function makeLaws(start) {
       ready: (answer, { source }) => {
         const law = lawOf(source);
         bench.real = realLaw(answer, law);
-        bench.whole = law.states.length;
+        bench.whole = existing(law.weights);
       },
       showGeneration: (answer, shown) => {
         const rarest = Math.min(...bench.real.filter((x) => x > 0));
         const log = { fitting: rarest < Math.max(...bench.real) / 12, linear: false, log: true }[$("scale").value];
         bars.show({ answer, real: bench.real, shown: () => bench.shown.value, log });
         fillLegend($("bars-legend"), LEGEND.bars(look()));
-        const sentence = lawSentence(answer, shown, bench.whole);
+        const sentence = lawSentence(answer, shown, bench.whole, bench.real);
         $("bars-said").textContent = sentence;
         return sentence;
       },
@@ -68,16 +75,19 @@ function makeLaws(start) {
   bench.showMore = () => {
     if ($("bars-table").parentElement.open) lawTable($("bars-table"), bench.answer, bench.real, bench.shown.value);
   };
-  $("law").addEventListener("change", () => describeLaw());
+  $("law").addEventListener("change", () => {
+    describeLaw();
+    tellMissing([]);
+  });
   $("scale").addEventListener("change", () => bench.showShown());
-  $("laws-save-picture").addEventListener("click", async () => {
-    const part = {
+  $("laws-save-picture").addEventListener("click", () => {
+    const part = async () => ({
       title: $("bars-caption").textContent,
       said: $("bars-said").textContent,
       legend: LEGEND.bars(look()),
       canvas: await drawn(barsOptions, barsData, bars.what),
-    };
-    saveFile("model-collapse.png", await picture(described(bench), [part, await bench.curvePart()]));
+    });
+    savePicture("model-collapse.png", bench, part());
   });
   return bench;
 }
@@ -87,16 +97,27 @@ function describeLaw() {
     $("law").value === "own" ? $("read-said").textContent : lawOf({ preset: $("law").value }).words;
 }
 
+// what was answered, in words, whatever the controls say by now
 function described(bench) {
-  const option = (id) => $(id).selectedOptions[0].textContent;
-  const text = bench.prefix === "text";
-  const found = [option(text ? "text-name" : "law"), option(`${bench.prefix}-regime`).toLowerCase()];
-  if (!bench.at("share").disabled) found.push(`share of real data ${written(bench.value("share"))}`);
-  found.push(`sample size ${bench.value("size")}`);
-  if (text) found.push(`order ${bench.value("order")}`);
-  else if (bench.value("temperature") !== 1) found.push(`temperature ${written(bench.value("temperature"))}`);
-  const source = `modelcollapse ${library.start.version}, seed ${bench.answeredBody.seed}`;
-  return { setting: found.join(", "), source };
+  const { text, source, regime: name, share, size, order, temperature, seed } = bench.answeredBody;
+  const regime = bench.regime(name);
+  const real = text
+    ? (library.start.texts.find((one) => one.name === text.name)?.label ?? "Your own text")
+    : (lawOf(source).label ?? ownName(source.states));
+  const lowered = (words) => words[0].toLowerCase() + words.slice(1);
+  const found = [real, lowered(regime.label)];
+  if (regime.share)
+    found.push(`${lowered(regime.share_label || bench.anyShare)} ${bench.shareWords(share, regime, size)}`);
+  found.push(`sample size ${size}`);
+  if (text) found.push(`order ${order}`);
+  else if (temperature !== 1) found.push(`temperature ${written(temperature)}`);
+  return { setting: found.join(", "), source: `modelcollapse ${library.start.version}, seed ${seed}` };
+}
+
+// all that the picture holds is read before anything is waited for: it is of one answer
+async function savePicture(name, bench, part) {
+  const words = described(bench);
+  saveFile(name, await picture(words, await Promise.all([part, bench.curvePart()])));
 }
 
 // ---- own data
@@ -108,6 +129,7 @@ async function readOwn(column = null) {
     if (!found) return;
     $("column-line").hidden = true;
     takeOwn(found);
+    tellMissing([]);
     $("law").value = "own";
     said.textContent = found.said;
     said.classList.remove("refused");
@@ -172,20 +194,22 @@ function makeText(start) {
   );
   $("text-read").addEventListener("click", () => {
     const most = start.limits.text;
-    ownText = $("text-paste").value;
-    const good = ownText.trim() && ownText.length <= most;
+    const pasted = $("text-paste").value;
+    const good = pasted.trim() && pasted.length <= most;
     $("text-read-said").textContent = good
       ? ""
-      : ownText.trim()
-        ? `This page takes at most ${most} characters, got ${ownText.length}.`
+      : pasted.trim()
+        ? `This page takes at most ${most} characters, got ${pasted.length}.`
         : "There is no text yet.";
     if (!good) return;
+    ownText = pasted;
+    tellMissing([]);
     for (const option of [...$("text-name").options]) if (option.value === "own") option.remove();
     $("text-name").append(element("option", { value: "own" }, "Your own text"));
     $("text-name").value = "own";
     bench.changed();
   });
-  $("text-save-picture").addEventListener("click", async () => {
+  $("text-save-picture").addEventListener("click", () => {
     const shown = bench.shown.value;
     const words = bench.answer.texts[shown];
     const part = {
@@ -193,8 +217,9 @@ function makeText(start) {
       text: words.length > 900 ? `${words.slice(0, 900)} …` : words,
       said: "",
     };
-    saveFile("text.png", await picture(described(bench), [part, await bench.curvePart()]));
+    savePicture("text.png", bench, part);
   });
+  $("text-name").addEventListener("change", () => tellMissing([]));
   return bench;
 }
 
@@ -303,7 +328,7 @@ function wireRest() {
   $("file").addEventListener("change", openFile);
   const link = library.live ? "The link, which works on this computer while the command runs," : "The link";
   for (const button of document.querySelectorAll('[data-copy="link"]')) {
-    button.addEventListener("click", () => copy(location.href, link));
+    button.addEventListener("click", () => copy(location.href, link, leftOut()));
   }
   fillSelect(
     $("question"),

@@ -20,17 +20,18 @@ function complain(problem) {
   if (problem && !(problem instanceof Refused || problem instanceof Broken)) console.error(problem);
 }
 
-async function copy(text, what) {
+// more: a sentence about what was copied
+async function copy(text, what, more = "") {
   $("by-hand").hidden = true;
   try {
     await navigator.clipboard.writeText(text);
-    $("done").textContent = `${what} is on the clipboard.`;
+    $("done").textContent = `${what} is on the clipboard. ${more}`.trim();
   } catch {
     $("by-hand").hidden = false;
     $("copied").value = text;
     $("copied").focus();
     $("copied").select();
-    $("done").textContent = "";
+    $("done").textContent = more;
   }
 }
 
@@ -88,8 +89,11 @@ class Bench {
     this.form.addEventListener("submit", (event) => event.preventDefault());
     fillSelect(at("regime"), lists.regimes, preset.regime);
     this.sliders = {};
+    this.shareName = document.querySelector(`label[for="${prefix}-share"]`);
+    this.anyShare = this.shareName.textContent;
     for (const [name, values] of Object.entries(lists.sliders)) {
-      this.sliders[name] = new Slider(`${prefix}-${name}`, values);
+      const words = name === "share" ? (share) => this.shareWords(share) : written;
+      this.sliders[name] = new Slider(`${prefix}-${name}`, values, words);
       this.sliders[name].value = preset[name];
     }
     this.shown = new Slider(`${prefix}-shown`, range(0, preset.generations));
@@ -133,13 +137,26 @@ class Bench {
     return this.bodyOf(common);
   }
 
+  regime(name = this.at("regime").value) {
+    return this.lists.regimes.find((one) => one.name === name);
+  }
+
+  // a share in words, and the items that it comes to where the regime counts them
+  shareWords(share, regime = this.regime(), size = this.sliders.size?.value) {
+    const { items, shares, sizes } = library.start;
+    const count = regime.counted && items[shares.indexOf(share)]?.[sizes.indexOf(size)];
+    return Number.isInteger(count) ? `${written(share)} (${count} of ${plural(size, "item")})` : written(share);
+  }
+
   // something was set: ask for what it leads to
   async changed() {
     this.asked = true;
     this.stop();
-    const regime = this.lists.regimes.find(({ name }) => name === this.at("regime").value);
+    const regime = this.regime();
     this.at("regime-words").textContent = regime.words + (regime.share ? "" : " There is no share to set.");
     this.at("share").disabled = !regime.share;
+    this.shareName.textContent = regime.share_label || this.anyShare;
+    this.sliders.share.label();
     remember();
     const body = this.body();
     const before = this.answer;
@@ -262,6 +279,7 @@ class Bench {
 // ---- the address remembers what is set, so that a link leads back to the same picture
 
 const memory = { quiet: true, own: null };
+const LONGEST = 8000; // characters of own data in an address
 const keyed = () => document.querySelectorAll("[data-key]");
 
 function remember() {
@@ -275,24 +293,58 @@ function remember() {
       .find(({ input }) => input === control);
     fragment.set(control.dataset.key, slider ? slider.value : control.value);
   }
-  const own = JSON.stringify(memory.own);
-  if (memory.own && own.length < 8000) fragment.set("own", own);
+  if (ownFits()) fragment.set("own", JSON.stringify(memory.own));
   history.replaceState(null, "", `#${fragment}`);
+}
+
+function ownFits() {
+  return memory.own && JSON.stringify(memory.own).length < LONGEST;
+}
+
+// what a link to this page cannot hold, in a sentence
+function leftOut() {
+  const found = [];
+  if ($("law").value === "own" && !ownFits()) found.push("your own data, which are too long for it");
+  if ($("text-name").value === "own") found.push("your own text");
+  return found.length ? `It does not hold ${found.join(", nor ")}.` : "";
+}
+
+// own data of a link, if they came with it; where they did not, the page says what it shows instead
+function recallOwn(fragment) {
+  let came = false;
+  try {
+    const { states, weights } = JSON.parse(fragment.get("own")) ?? {};
+    came = states?.length === weights?.length && states?.length > 1;
+    if (came) takeOwn({ states: states.map(String), weights: weights.map(Number) });
+  } catch {
+    came = false; // a link that was cut
+  }
+  const { default: law, default_text: text } = library.start;
+  const lost = [];
+  const instead = (id, name, what) => {
+    if (fragment.get(id) !== "own") return;
+    fragment.set(id, name);
+    const { label } = [...$(id).options].find(({ value }) => value === name);
+    lost.push(`This link does not hold the ${what} that it was made with: you see “${label}” instead.`);
+  };
+  if (!came) instead("law", law.source.preset, "data");
+  instead("text-name", text.text.name, "text");
+  tellMissing(lost);
+}
+
+function tellMissing(sentences) {
+  $("missing").textContent = sentences.join(" ");
+  $("missing").hidden = !sentences.length;
 }
 
 function recall() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   memory.quiet = true;
-  try {
-    const { states, weights } = JSON.parse(fragment.get("own")) ?? {};
-    if (states?.length === weights?.length && states?.length > 1)
-      takeOwn({ states: states.map(String), weights: weights.map(Number) });
-  } catch {
-    // a link that was cut: what it cannot say stays as it is
-  }
+  recallOwn(fragment);
   for (const control of keyed()) {
     const value = fragment.get(control.dataset.key);
-    if (value === null) continue;
+    // tables hold one seed
+    if (value === null || (control.type === "number" && control.disabled)) continue;
     const bench = Object.values(benches).find((one) => control.id.startsWith(`${one.prefix}-`));
     const slider = bench && Object.values(bench.sliders).find(({ input }) => input === control);
     if (bench && control.id.endsWith("-shown")) bench.wanted = Math.max(0, Math.trunc(Number(value)) || 0);

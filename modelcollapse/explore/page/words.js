@@ -55,15 +55,16 @@ function curveSentence(curve, shown) {
 
 function theoremSentence(curve) {
   const exact = curve.exact;
-  if (!exact) return "No closed form is known for this curve in this setting.";
+  if (!exact) return "The library has no closed form for this curve here.";
   const conditions = exact.conditions ? ` It holds for: ${exact.conditions}.` : "";
   return `Dashed curve: ${exact.formula}, theorem ${exact.theorem}.${conditions}`;
 }
 
-function lawSentence(answer, shown, whole) {
+// whole: how many categories there really are
+function lawSentence(answer, shown, whole, real) {
   const law = answer.laws[shown];
   const alive = answer.alive[shown];
-  const dead = answer.states.filter((_, i) => law[i] === 0);
+  const dead = answer.states.filter((_, i) => law[i] === 0 && real[i] > 0);
   const names = dead.length > 8 ? `${dead.slice(0, 8).join(", ")} and others` : dead.join(", ");
   return (
     `Generation ${answer.generations[shown]}: ${alive} of ${whole} categories are left` +
