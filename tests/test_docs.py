@@ -228,6 +228,21 @@ def test_a_wrong_output_of_each_kind_is_seen(tmp_path, capsys):
     assert differences(shown, run_command(command, capsys))
 
 
+def installs_by_name(text):
+    """Where a reader is told to install from an index: the project is on none; a wheel's file name is no such place."""
+    return re.findall(r"pip\s+install\s+modelcollapse\b(?!-)", text)
+
+
+@pytest.mark.parametrize("path", ALL, ids=page)
+def test_no_page_installs_from_an_index(path):
+    assert not installs_by_name(path.read_text("utf-8"))
+
+
+def test_an_install_by_name_is_seen():
+    assert installs_by_name("`pip\ninstall modelcollapse`; `pip install modelcollapse`")
+    assert not installs_by_name("python -m pip install modelcollapse-*.whl")
+
+
 def test_there_is_code_to_run_and_output_to_compare():
     assert len(list(blocks(ROOT / "docs/extending.md"))) >= 4
     assert len(list(transcripts(ROOT / "docs/files.md"))) >= 3
