@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -239,9 +240,14 @@ def test_a_port_in_use_is_said(capsys: Any) -> None:
 def test_the_command_serves_until_ctrl_c() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "MODELCOLLAPSE_CACHE": "off"}
     command = [sys.executable, "-m", "modelcollapse", "explore", "--no-browser", "--port", "0"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    # a process in the background of a shell ignores Ctrl-C, and what it starts would, too
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started as running, contextlib.ExitStack() as last:
+        last.callback(running.kill)  # whatever happens, nothing waits for it
         assert running.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", running.stdout.readline())
         assert found
