@@ -232,8 +232,9 @@ def draw(mean: np.ndarray, n: int, seed: int) -> np.ndarray:
     [
         (FitSample(Own), "In each of 40 independent chains, a model by Own was fitted to 10 real items"),
         (FitSample(mc.adapters.functions(train, draw)), "a model by train was fitted to"),
-        (FitSample(mc.adapters.estimators(Own)), "a model by Own was fitted to"),
+        (FitSample(mc.adapters.frames(Own)), "a model by Own was fitted to"),
         (FitSample(mc.adapters.frames(mc.adapters.functions(train, draw))), "a model by train was fitted to"),
+        (FitSample(lambda: Own()), "a model by a function without a name was fitted to"),
         (FitSample(functools.partial(Own)), "a model by Own was fitted to"),
         (mc.Discrete(), "chains, Discrete was fitted to"),
         (mc.families.Population(mc.Discrete(), 2), "each of 2 models of Discrete was fitted to"),
@@ -242,7 +243,7 @@ def draw(mean: np.ndarray, n: int, seed: int) -> np.ndarray:
 def test_the_lead_names_what_the_user_gave(family: Any, words: str) -> None:
     run = told(family=family)
     assert words in setting.lead(run)
-    assert words.partition(" was")[0].split(", ")[-1].removeprefix("each of ").split()[-1] in setting.title(run)
+    assert f"{words.partition(' was')[0].split()[-1]}, regime Replace" in setting.title(run)
 
 
 def test_sizes_are_said_of_what_is_drawn() -> None:
@@ -258,6 +259,20 @@ def test_failed_chains_and_blocks_of_text_are_told() -> None:
     page = read(texts())
     assert "What the models wrote" in page.text
     assert " ".join(map(str, texts().texts(2)[0])) in page.text
+
+
+def test_names_with_dollar_signs_have_figures() -> None:
+    math = "$p^{$"
+    run = named()
+    source = mc.categorical({math: 0.4, "$b^": 0.3, "c\\frac$": 0.3})
+    trace = {"probabilities": run["probabilities"], math: run["probabilities"], f"{math} number": run["h"]}
+    observables = {"probabilities": run.observables["probabilities"], math: run.observables["probabilities"]}
+    strange = dataclasses.replace(run, source=source, trace=trace, observables=observables | {
+        f"{math} number": run.observables["h"]
+    })  # fmt: skip
+    page = read(strange)
+    assert len(page.all("img")) == 3
+    assert f"Its 3 states: {math}, $b^, c\\frac$" in page.text
 
 
 def test_a_page_is_bounded_whatever_the_run_holds() -> None:
@@ -351,7 +366,9 @@ JUDGED: dict[str, tuple[Any, ...]] = {
 def judged(kind: str) -> mc.Run:
     """Independent chains for many pages."""
     family, source, last, observe = JUDGED[kind]
-    return mc.simulate(family, source, observe=observe, size=10, generations=last, chains=30_000, record=[last - 1, last])
+    return mc.simulate(
+        family, source, observe=observe, size=10, generations=last, chains=30_000, record=[last - 1, last]
+    )
 
 
 def alarms(kind: str, chains: int, pages: int, *, early: bool = False) -> int:

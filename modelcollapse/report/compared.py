@@ -21,6 +21,9 @@ from modelcollapse.run import Run
 
 FALSE_ALARM = 0.01
 """Nominal probability that some row of a page says "differs" although every theorem holds."""
+MEASURED = "213 of 46 113 pages raised one, 0.5 %, and 0.8 % in the worst setting of at least 2000 pages"
+"""False alarms with the rules below: models of normal and of discrete laws, 10 to 100 items, 5 to 50 generations, real
+data none, fresh or accumulated, 30 to 500 chains, double precision."""
 FEWEST = 30
 """Chains below which no mean is judged: so few rarely show how skewed they are."""
 SKEWED = 0.1
@@ -109,7 +112,10 @@ def judge(values: np.ndarray, exact: float, prediction: Prediction, rate: float)
     if chance >= rate:
         return "agrees", agrees
     if _apart(mean, exact, eps) <= UNSEEN:
-        return "not judged", f"the difference is within the rounding of the floats, {_apart(mean, exact, eps):.2g} units"
+        return (
+            "not judged",
+            f"the difference is within the rounding of the floats, {_apart(mean, exact, eps):.2g} units",
+        )
     return "differs", differs
 
 

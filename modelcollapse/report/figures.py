@@ -16,6 +16,7 @@ from modelcollapse.axes import labelled
 from modelcollapse.names import coordinate
 from modelcollapse.observables import Read
 from modelcollapse.observables.images import Images
+from modelcollapse.plot._style import plain
 from modelcollapse.predict.prediction import Predictions, shown
 from modelcollapse.report.compared import entry
 from modelcollapse.run import Run
@@ -136,7 +137,7 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     part = 0 if values.ndim == 3 else None
     label = None
     if values.ndim == 3 and values.shape[2] > 1:
-        label = f"{name}, entry {entry(run, name, (0,))}"
+        label = plain(f"{name}, entry {entry(run, name, (0,))}")
     plot.chains(run, name, ax, component=part, prediction=about, centre=centre, label=label)
     finite = first[np.isfinite(first)]
     logarithmic = bool(finite.min() > 0 and finite.max() > DECADES * finite.min())
