@@ -92,7 +92,7 @@ def _maker(made: object) -> str:
         made = (
             made.make if isinstance(made, FromFrames) else made.train if isinstance(made, FromFunctions) else made.func
         )
-    name = str(getattr(made, "__name__", type(made).__name__))
+    name = (made if isinstance(made, type | types.FunctionType | types.MethodType) else type(made)).__name__
     return "a function without a name" if name == "<lambda>" else name
 
 
