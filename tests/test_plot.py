@@ -304,6 +304,72 @@ def test_overview_has_a_panel_for_each_observable(run):
         plot.overview(Recorded([0], x=np.ones((1, 1, 2, 2))))
 
 
+MATH = "$p^{$"
+"""A name that is no formula: matplotlib refuses to draw it as one."""
+
+
+def read_as(artist):
+    """What a reader sees of a text: matplotlib takes the backslash from a dollar sign outside formulas."""
+    assert mpl.cbook.is_math_text(artist.get_text()) is False
+    return artist.get_text().replace(r"\$", "$")
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """A small run whose states and observables have such names; and one with columns that have them."""
+    source = mc.categorical({MATH: 0.4, "$b$": 0.3, "c\\$": 0.2, "d": 0.1})
+    words = dataclasses.replace(runs.words(), source=source)
+    law = np.full((*words["heterozygosity"].shape, 4), 0.25)
+    trace = {**words.trace, MATH: words["heterozygosity"], "probabilities": law}
+    observables = mc.simulate(
+        mc.Discrete(), source, observe={MATH: "heterozygosity", "probabilities": "probabilities"}, size=5,
+        generations=0, chains=2,
+    ).observables  # fmt: skip
+    return dataclasses.replace(words, trace=trace, observables={**words.observables, **observables})
+
+
+DRAWN = {
+    "observable": (lambda run: plot.chains(run, MATH), lambda ax: [ax.yaxis.label], MATH),
+    "explicit": (lambda run: plot.chains(run, MATH, label="plain"), lambda ax: [ax.yaxis.label], "plain"),
+    "component": (lambda run: plot.chains(run, "probabilities", component=MATH), lambda ax: [ax.yaxis.label], f"[{MATH}]"),
+    "run name": (lambda run: plot.chains(run, MATH, run_name=MATH), lambda ax: ax.get_legend().get_texts(), MATH),
+    "distribution": (lambda run: plot.distribution(run, MATH), lambda ax: [ax.xaxis.label], MATH),
+    "distribution of a component": (
+        lambda run: plot.distribution(run, "probabilities", component="$b$"), lambda ax: [ax.xaxis.label], "[$b$]"
+    ),
+    "states": (lambda run: plot.probabilities(run), lambda ax: ax.get_xticklabels(), MATH),
+    "other state": (lambda run: plot.probabilities(run), lambda ax: ax.get_xticklabels(), "c\\$"),
+    "compare": (lambda run: plot.compare({MATH: run}, MATH), lambda ax: ax.get_legend().get_texts(), MATH),
+    "compared": (lambda run: plot.compare({"a": run}, MATH), lambda ax: [ax.yaxis.label], MATH),
+    "second": (
+        lambda run: plot.chains(run, MATH, plot.chains(run, MATH, run_name=MATH), run_name=MATH),
+        lambda ax: ax.get_legend().get_texts(), f"{MATH} (2): ",
+    ),
+    "overview": (lambda run: plot.overview(run).axes[2], lambda ax: [ax.yaxis.label], MATH),
+    "claims": (
+        lambda run: plot.evidence([SimpleNamespace(claim=SimpleNamespace(name=MATH), rows=[
+            SimpleNamespace(what="", prediction=SimpleNamespace(z=0.5, rejected=False), near_misses={})
+        ])]),
+        lambda ax: ax.get_yticklabels(), MATH,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_names_with_dollar_signs_are_drawn_as_they_are(hostile, kind):
+    draw, texts, words = DRAWN[kind]
+    ax = draw(hostile)
+    ax.figure.canvas.draw()
+    assert any(words in read_as(text) for text in texts(ax)), [text.get_text() for text in texts(ax)]
+
+
+def test_a_label_that_is_given_may_be_a_formula(hostile):
+    ax = plot.chains(hostile, MATH, label=r"$\sigma^2$", prediction={r"$\pi$": np.ones(7)})
+    ax.figure.canvas.draw()
+    assert ax.get_ylabel() == r"$\sigma^2$"
+    assert mpl.cbook.is_math_text(ax.get_legend().get_texts()[-1].get_text())
+
+
 def test_evidence_marks_every_comparison():
     def comparison(z, rejected):
         return SimpleNamespace(z=z, rejected=rejected)

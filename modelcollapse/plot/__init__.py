@@ -71,7 +71,7 @@ def chains(
     scale
         A factor, or a function applied to values and predictions: ``np.exp`` shows a log variance as a variance.
     label
-        Label of the vertical axis.
+        Label of the vertical axis, which may hold a formula between two ``$``; names of a run are drawn as they are.
     color
         Colour of the run. Default: the first of a palette that no run on these Axes has.
     run_name
@@ -309,7 +309,7 @@ def compare(
     scale
         A factor for values and predictions, such as one over the value of the truth.
     label
-        Label of the vertical axis.
+        Label of the vertical axis, as in ``chains``.
 
     Raises
     ------
@@ -348,7 +348,7 @@ def compare(
         at = style.spread(generations + shift, points, log)
         ax.errorbar(
             generations[at] + shift, mean[at], 2 * error[at], fmt=marker, color=colour, mfc="white", ms=5, elinewidth=1,
-            label=key,
+            label=style.plain(key),
         )  # fmt: skip
     ax.set_xlabel("fits (generation + 1)" if log else "generation")
     ax.set_xscale("log" if log else "linear")

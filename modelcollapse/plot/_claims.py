@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from modelcollapse import arguments
-from modelcollapse.plot._style import BLUE, VERMILION, axes
+from modelcollapse.plot._style import BLUE, VERMILION, axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def evidence(results: Sequence[Judged], ax: Axes | None = None) -> Axes:
         ax.plot(z, place, marker, color=colour, fillstyle=fill, ms=5, ls="none", label=label, clip_on=False)
     ax.set_xscale("symlog", linthresh=10)
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
-    ax.set_yticks(np.arange(len(rows)), [name for name, _ in rows], fontsize=7)
+    ax.set_yticks(np.arange(len(rows)), [plain(name) for name, _ in rows], fontsize=7)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", color="0.92")
     ax.set_axisbelow(True)

@@ -59,6 +59,11 @@ class Record(NamedTuple):
     trace: dict[str, np.ndarray]
 
 
+def plain(name: str) -> str:
+    """A name as a label that shows it as it is: two ``$`` in it begin no formula."""
+    return name.replace("$", r"\$")
+
+
 def axes(ax: Axes | None, name: str = "ax") -> Axes:
     from matplotlib.axes import Axes
 
@@ -199,12 +204,15 @@ def layer(ax: Axes, run: Recorded, name: str | None, color: str | None) -> Layer
     count = sum(other == own or other.startswith(f"{own} (") for other in taken)
     own = f"{own} ({count + 1})" if own in taken else own
     for line, other in zip(before, taken, strict=True):
-        if not str(line.get_label()).startswith(other):
-            line.set_label(f"{other}: {line.get_label()}")
+        if not str(line.get_label()).startswith(plain(other)):
+            line.set_label(f"{plain(other)}: {line.get_label()}")
     used = {line.get_color() for line in before}
     free = [one for one in LAYERS if one not in used] or [LAYERS[len(before) % len(LAYERS)]]
     return Layer(
-        free[0] if color is None else color, f"{own}: " if before or name is not None else "", LAYER + own, not before
+        free[0] if color is None else color,
+        f"{plain(own)}: " if before or name is not None else "",
+        LAYER + own,
+        not before,
     )
 
 
@@ -321,14 +329,13 @@ def name_states(ax: Axes, states: Sequence[str]) -> None:
     few = len(at) <= MOST_NAMES // 2
     turn = {"rotation": 45, "rotation_mode": "anchor", "ha": "right"} if few else {"rotation": 90, "fontsize": 8}
     names = [states[i] if len(states[i]) <= 20 else f"{states[i][:19]}…" for i in at]
-    for tick in ax.set_xticks(at, names, **turn):
-        tick.label1.set_parse_math(False)
+    ax.set_xticks(at, [plain(one) for one in names], **turn)
     if step > 1:
         ax.set_xlabel(f"state (one name in {step} shown)")
 
 
 def axis_label(run: Recorded, name: str, given: str | None, component: int | None = None) -> str:
-    """What stands at an axis: as given, or the name of an observable, and of its component if it has several."""
+    """What stands at an axis: as given, formulas included, or the names of an observable and of its component."""
     if given is not None:
         return arguments.text("label", given)
     return label(run, name) + component_label(run, name, component)
@@ -339,11 +346,11 @@ def component_label(run: Recorded, name: str, component: int | None) -> str:
     if component is None or np.ndim(run.trace[name]) != 3 or np.shape(run.trace[name])[2] == 1:
         return ""
     known = entries_of(run, name)
-    return f" [{component if known is None else known[component]}]"
+    return plain(f" [{component if known is None else known[component]}]")
 
 
 def label(run: Recorded, name: str) -> str:
     # anything with a trace may be drawn; without observables, names are those of this package
     units = marks((run.observables if isinstance(run, Run) else OBSERVABLES).get(name)).units
     words = name.replace("_", " ").replace("w2", "W2").replace("l2", "L2")
-    return words if units in ("1", "") else f"{words} ({units})"
+    return plain(words if units in ("1", "") else f"{words} ({units})")

@@ -17,7 +17,6 @@ from modelcollapse.names import coordinate
 from modelcollapse.observables import Read
 from modelcollapse.observables.images import Images
 from modelcollapse.predict.prediction import Predictions, shown
-from modelcollapse.report.compared import entry
 from modelcollapse.run import Run
 
 if TYPE_CHECKING:
@@ -134,10 +133,7 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     centre = "mean" if about else "median"
     first = values[:, :, 0] if values.ndim == 3 else values
     part = 0 if values.ndim == 3 else None
-    label = None
-    if values.ndim == 3 and values.shape[2] > 1:
-        label = f"{name}, entry {entry(run, name, (0,))}"
-    plot.chains(run, name, ax, component=part, prediction=about, centre=centre, label=label)
+    plot.chains(run, name, ax, component=part, prediction=about, centre=centre)
     finite = first[np.isfinite(first)]
     logarithmic = bool(finite.min() > 0 and finite.max() > DECADES * finite.min())
     if logarithmic:
@@ -148,7 +144,7 @@ def _curve(run: Run, name: str, ax: Axes, predictions: Predictions) -> tuple[str
     ends = [shown(np.asarray(drawn.get_ydata(), float)[at]) for at in (0, -1)]
     begin, end = run.recorded[0], run.recorded[-1]
     words = name.replace("_", " ")
-    of = f"the first of {values.shape[2]} entries of {words}" if label else words
+    of = f"the first of {values.shape[2]} entries of {words}" if values.ndim == 3 and values.shape[2] > 1 else words
     moves = f"{ends[0]} in generation {begin} and {ends[1]} in generation {end}"
     lines = f", with {'a dashed line for ' + _forms(about)}" if about else ""
     alternative = f"Curve over generations {begin} to {end}: the {centre} of {of} is {moves}{lines}."

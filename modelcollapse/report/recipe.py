@@ -6,6 +6,7 @@ and fields. What no code can hold, a large table or a function that nobody can i
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import sys
 import types
@@ -96,17 +97,21 @@ class _Writer:
         return f"{module}.asarray({_digits(array)}, {array.dtype.name!r})"
 
     def _constructed(self, value: object) -> str:
-        """The call of a function of ``mc.sources`` that makes the same source; empty if there is none."""
-        try:
-            digest = content_hash(value)
-            for function, given in _constructors(value):
-                if content_hash(function(**given)) == digest:
-                    inner = ", ".join(
-                        (f"{key}=" if i else "") + self._literal(v) for i, (key, v) in enumerate(given.items())
-                    )
-                    return f"{self._named(function)}({inner})"
-        except (ValueError, TypeError):  # a constructor that does not take what is there
-            pass
+        """The call of a function of ``mc.sources`` that makes the same source; empty if there is none.
+
+        Each call is tried with the literals that are printed, as Python will read them.
+        """
+        for function, given in _constructors(value):
+            try:
+                literals = {key: self._literal(one) for key, one in given.items()}
+                made = function(**{key: ast.literal_eval(literal) for key, literal in literals.items()})
+                same = content_hash(made) == content_hash(value)
+            except (ValueError, TypeError):  # no literals, or a constructor that does not take them
+                continue
+            if same:
+                first, *others = literals.items()
+                inner = ", ".join([first[1], *(f"{key}={literal}" for key, literal in others)])
+                return f"{self._named(function)}({inner})"
         return ""
 
     def _literal(self, value: object) -> str:

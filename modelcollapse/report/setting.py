@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import types
@@ -11,6 +12,7 @@ import numpy as np
 
 from modelcollapse.axes import labelled
 from modelcollapse.families import Population
+from modelcollapse.host.adapted import FromFrames, FromFunctions
 from modelcollapse.host.models import FitSample
 from modelcollapse.laws import Law, Table, Tokens
 from modelcollapse.numeric import shown
@@ -60,7 +62,7 @@ def parts(run: Run) -> Iterator[tuple[str, str]]:
     yield "What is real", _real(run.source) + _names(run)
     yield "What is refitted", _described(run.family)
     yield "What a generation learns from", _described(run.regime)
-    yield "Sample size", escaped(_size(run)) + " items in each data set"
+    yield "Sample size", escaped(_size(run)) + " items drawn in each generation"
     yield "Generations", f"0 to {run.generations}, {run.recorded.size} recorded; generation g is fit number g + 1"
     yield "Chains", escaped(run.chains)
     kept = [f"<li>{_kept(name, run)}</li>" for name in list(run.trace)[:KEPT]]
@@ -78,12 +80,20 @@ def texts(run: Run, generation: int) -> list[str]:
 
 def _called(family: object) -> str:
     if isinstance(family, FitSample):
-        made = family.make_model
-        named = made if isinstance(made, type | types.FunctionType) else type(made)
-        return f"models by {named.__name__}"
+        return f"a model by {_maker(family.make_model)}"
     if isinstance(family, Population):
         return f"{family.models} models of {type(family.family).__name__}"
     return type(family).__name__
+
+
+def _maker(made: object) -> str:
+    """What makes models, by the name of what the user gave, within whatever adapters hold it."""
+    while isinstance(made, FromFrames | FromFunctions | functools.partial):
+        made = (
+            made.make if isinstance(made, FromFrames) else made.train if isinstance(made, FromFunctions) else made.func
+        )
+    name = (made if isinstance(made, type | types.FunctionType | types.MethodType) else type(made)).__name__
+    return "a function without a name" if name == "<lambda>" else name
 
 
 def _size(run: Run) -> str:
