@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.host import generators
@@ -215,7 +216,7 @@ def _followed(function: Callable[..., Trained], values: tuple, key: jax.Array | 
 
 def _new_key() -> jax.Array:
     """A new address, where a user asks a model of a run for draws."""
-    return jax.random.wrap_key_data(np.random.SeedSequence().generate_state(2), impl="threefry2x32")
+    return jax.random.wrap_key_data(jnp.asarray(np.random.SeedSequence().generate_state(2)), impl="threefry2x32")
 
 
 def _seed(model: Trained, method: str, key: jax.Array, seed: Callable[[Trained, int], object] | None) -> None:

@@ -21,6 +21,10 @@ DataFrame: TypeAlias = Any
 """A data frame of pandas, which need not be installed."""
 Series: TypeAlias = Any
 """One of its columns."""
+Kind: TypeAlias = Any
+"""The type of one."""
+Value: TypeAlias = Any
+"""What stands in one row of it, or what it is called."""
 
 
 def is_frame(data: Any) -> bool:
@@ -236,12 +240,12 @@ class Frames:
         return pandas.Series(values, dtype=dtype)
 
 
-def _kind(dtype: Any) -> str:
+def _kind(dtype: Kind) -> str:
     """NumPy's letter for a type: every one of NumPy and pandas has it, those of others need not."""
     return getattr(dtype, "kind", "O")
 
 
-def _is_date(dtype: Any) -> bool:
+def _is_date(dtype: Kind) -> bool:
     """Whether values of this type are read back from their text: dates, times, spans of time and periods."""
     return _kind(dtype) in "mM" or str(dtype).startswith("period")
 
@@ -254,21 +258,21 @@ def _numeric(column: Series) -> bool:
     return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())
 
 
-def _item(value: Any) -> Any:
+def _item(value: Value) -> Value:
     """A scalar of NumPy as one of Python, all else as it is."""
     if type(value) is tuple:
         return tuple(map(_item, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _kept(value: Any) -> bool:
+def _kept(value: Value) -> bool:
     """Whether a file of a run can hold the value, and it can be told apart from others."""
     if type(value) is tuple:
         return all(map(_kept, value))
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _categories(name: Any, kind: Any) -> list[Any]:
+def _categories(name: Value, kind: Kind) -> list[Value]:
     """The categories of a type of pandas."""
     found = [_item(value) for value in kind.categories]
     for value in found:
@@ -280,7 +284,7 @@ def _categories(name: Any, kind: Any) -> list[Any]:
     return found
 
 
-def _remedy(name: Any, dtype: Any) -> str:
+def _remedy(name: Value, dtype: Kind) -> str:
     """How a column becomes one that a run can hold."""
     if str(dtype) == "category":
         return f"convert them, by frame[{name!r}].cat.rename_categories(str)"

@@ -6,9 +6,12 @@ import contextlib
 import random
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+
+Torch: TypeAlias = Any
+"""The module torch, which need not be installed."""
 
 
 @contextlib.contextmanager
@@ -41,7 +44,7 @@ def lent(words: np.ndarray) -> Iterator[None]:
             put_back()
 
 
-def _seeded(torch: Any, number: int) -> Callable[[], None]:
+def _seeded(torch: Torch, number: int) -> Callable[[], None]:
     """Seed the generators of torch; what is returned puts them back."""
     cpu, cuda = torch.default_generator, torch.cuda.is_initialized()
     mps = torch.backends.mps.is_available()
@@ -65,7 +68,7 @@ def _seeded(torch: Any, number: int) -> Callable[[], None]:
     return put_back
 
 
-def _check_unused(torch: Any) -> None:
+def _check_unused(torch: Torch) -> None:
     """Refuse a call that has imported torch and drawn from its generator, so that no run could repeat it."""
     cpu = torch.default_generator
     if not torch.equal(cpu.get_state(), torch.Generator().manual_seed(cpu.initial_seed()).get_state()):
