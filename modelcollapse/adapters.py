@@ -72,10 +72,10 @@ def frames(
     Notes
     -----
     The randomness of a fit or a draw has an address of 64 bits, by chain and generation. A parameter ``rng`` of ``fit``
-    or ``sample`` has all of it, as do generators of NumPy that a model holds as ``random_state``, and those that the
-    process shares (see ``functions``). Whole numbers have 32 bits: those of ``seed``, ``set_random_state`` and
-    ``random_state``; the page "In and out" of the documentation has their order. Columns of numbers, truth values,
-    text, categories of these, and dates pass through every regime, with gaps or without.
+    or ``sample`` has all of it, as do generators of NumPy that a model holds as ``random_state``. A whole number has 32
+    bits: for ``seed``, ``set_random_state``, ``random_state`` and the generators that the process shares (see
+    ``functions``). The page "In and out" of the documentation has their order. Columns of numbers, truth values, text,
+    categories of these, and dates pass through every regime, with gaps or without.
     """
     arguments.function("make", make)
     names, kinds = _names(columns), () if dtypes is None else _kinds(dtypes)
@@ -131,7 +131,7 @@ def functions(
     The randomness of each call has an address of 64 bits, by chain, generation and role. A parameter ``rng`` is given a
     NumPy generator with all of it; ``seed`` or ``random_state`` a whole number below 2^32, which two of many thousand
     calls may share. The shared generators of NumPy, Python and, once imported, torch (of the CPU, CUDA and MPS) begin
-    each call at the address, and go on afterwards as if nothing had been drawn.
+    each call with that number, and go on afterwards as if nothing had been drawn.
     """
     files = {name: function for name, function in (("save", save), ("load", load)) if function is not None}
     for name, function in {"train": train, "sample": sample, **files}.items():

@@ -93,7 +93,7 @@ class _FrameModel(Adapter):
         self, method: str, argument: Rows | int | dict[str, Rows], key: jax.Array | None, given: Rows | None = None
     ) -> Any:
         key = _new_key() if key is None else key
-        with generators.lent(words(key)):
+        with generators.lent(integer(key)):
             _seed(self.inner, method, key, self.how.seed)
             return call(self.inner, method, argument, key, given)
 
@@ -210,7 +210,7 @@ def _followed(function: Callable[..., Trained], values: tuple, key: jax.Array | 
     known = {"seed": number, "random_state": number, "rng": generator(key), **others}
     taken = inspect.signature(function).parameters
     keywords = {name: value for name, value in known.items() if name in taken}
-    with generators.lent(words(key)):
+    with generators.lent(number):
         return function(*values, **keywords)
 
 

@@ -15,8 +15,8 @@ Torch: TypeAlias = Any
 
 
 @contextlib.contextmanager
-def lent(words: np.ndarray) -> Iterator[None]:
-    """Inside, they begin with ``words``, whole numbers below 2^32; afterwards they go on as if nothing had been drawn.
+def lent(seed: int) -> Iterator[None]:
+    """Inside, they begin with ``seed``, a whole number below 2^32; afterwards they go on as if nothing had been drawn.
 
     If torch has been imported, its generators are among them: of the CPU, of CUDA and of MPS. Those of CUDA that do not
     exist yet begin afterwards with the seed of the CPU's, as after ``torch.manual_seed``.
@@ -28,12 +28,11 @@ def lent(words: np.ndarray) -> Iterator[None]:
     """
     torch = sys.modules.get("torch")
     legacy, plain = np.random.get_state(), random.getstate()  # noqa: NPY002
-    numbers = np.random.SeedSequence(words.tolist()).generate_state(2, np.uint64).tolist()
     put_back = None
     try:
-        np.random.seed(words)  # noqa: NPY002
-        random.seed(numbers[0])
-        put_back = None if torch is None else _seeded(torch, numbers[1])
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+        put_back = None if torch is None else _seeded(torch, seed)
         yield
         if torch is None and "torch" in sys.modules:
             _check_unused(sys.modules["torch"])
@@ -44,7 +43,7 @@ def lent(words: np.ndarray) -> Iterator[None]:
             put_back()
 
 
-def _seeded(torch: Torch, number: int) -> Callable[[], None]:
+def _seeded(torch: Torch, seed: int) -> Callable[[], None]:
     """Seed the generators of torch; what is returned puts them back."""
     cpu, cuda = torch.default_generator, torch.cuda.is_initialized()
     mps = torch.backends.mps.is_available()
@@ -61,10 +60,10 @@ def _seeded(torch: Torch, number: int) -> Callable[[], None]:
         if mps:
             torch.mps.set_rng_state(on_mps)
 
-    cpu.manual_seed(number)
-    torch.cuda.manual_seed_all(number)  # takes effect when CUDA comes into use
+    cpu.manual_seed(seed)
+    torch.cuda.manual_seed_all(seed)  # takes effect when CUDA comes into use
     if mps:
-        torch.mps.manual_seed(number)
+        torch.mps.manual_seed(seed)
     return put_back
 
 
