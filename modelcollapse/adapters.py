@@ -47,17 +47,15 @@ def frames(
         A class, or a function that makes a new, unfitted model with ``fit(frame)`` and ``sample(n)``. If it has one
         required argument, it gets the model of the previous generation (None at generation 0), for a warm start.
     columns
-        Names of the columns, where the source has none of its own: a law or a ``table``. Default ``x0``, ``x1``, ...
-        A data frame as source names its columns, and the names that are given here must be those; the model sees them
-        in this order.
+        Names of the columns, where the source, a law or a ``table``, has none: default ``x0``, ``x1``, ... Of a data
+        frame as source all its columns, in the order in which the model shall see them.
     dtypes
         Types of some columns as the model shall see them, by name: ``{"age": "int64", "group": "category"}``. Whole
         numbers and truth values are refused where rows hold others.
     table
         Name of the table for models that take and give ``{table: frame}``, as those of SDV 2.0.
     seed
-        ``seed(model, number)`` seeds a model in a way of its own, before each fit and each draw, with a whole number
-        below 2^32.
+        ``seed(model, number)`` seeds a model in a way of its own, before each fit and draw, by a number below 2^32.
 
     Returns
     -------
@@ -68,30 +66,19 @@ def frames(
     Raises
     ------
     TypeError, ValueError
-        For an argument that makes no sense. During a run: for columns that are missing, unknown or of another number,
-        for rows that a type cannot hold, and for text, dates and gaps drawn where the source has numbers alone: columns
-        of other kinds need a data frame as source.
+        For an argument that makes no sense. During a run: for columns that are missing or unknown, values that a type
+        or a file cannot hold, and other draws than numbers where the source has numbers alone.
 
     Notes
     -----
-    **Seeds.** Every fit and every draw has a number of its own, by chain and generation. It goes, in this order of
-    preference, to ``seed``; to a method ``set_random_state`` of the model, or to ``_set_random_state`` before a draw
-    (synthesizers of SDV, which otherwise all draw with the same seed); or to an attribute ``random_state`` that holds a
-    generator of NumPy, which is replaced by a new one, or None or an integer (scikit-learn's contract), which is set. A
-    parameter ``rng`` or ``random_state`` of ``fit`` or ``sample`` is given besides. For models with none of these the
-    shared generators of NumPy, of Python and, once it has been imported, of torch begin with the number, and afterwards
-    go on as if nothing had been drawn. So runs can be repeated, as long as a model has no generator that it hides.
-
-    **Columns** of numbers, truth values, text, categories and dates, with gaps or without, pass through every regime
-    as ``simulate_models`` says of data frames.
-
-    ``save`` and ``load`` of the models are used where they have them.
+    The randomness of a fit or a draw has an address of 64 bits, by chain and generation. A parameter ``rng`` of ``fit``
+    or ``sample`` has all of it, as do generators of NumPy that a model holds as ``random_state``. A whole number has 32
+    bits: for ``seed``, ``set_random_state``, ``random_state`` and the generators that the process shares (see
+    ``functions``). The page "In and out" of the documentation has their order. Columns of numbers, truth values, text,
+    categories of these, and dates pass through every regime, with gaps or without.
     """
     arguments.function("make", make)
-    names = None if columns is None else tuple(arguments.texts("columns", columns))
-    if names is not None and (not names or len(set(names)) < len(names)):
-        raise ValueError(f"columns must be at least one name, each once, got {list(names)}")
-    kinds = () if dtypes is None else _kinds(dtypes)
+    names, kinds = _names(columns), () if dtypes is None else _kinds(dtypes)
     unknown = [name for name, _ in kinds if names is not None and name not in names]
     if unknown:
         raise ValueError(f"dtypes must name columns, {', '.join(names or ())}, got {unknown[0]!r}")
@@ -116,8 +103,8 @@ def functions(
     train
         ``train(data)`` returns a trained model: any object. ``data`` are rows ``(n, d)`` in float64, or a data frame if
         the source is one. With a parameter ``previous`` it gets the model of the previous generation (None at
-        generation 0), for a warm start; it must leave that model as it is and return another, such as a
-        ``copy.deepcopy``, since regimes may draw from older models.
+        generation 0), for a warm start. Regimes may draw from older models, so it must leave them as they are and
+        return another, such as a ``copy.deepcopy``.
     sample
         ``sample(model, n)`` returns ``n`` rows as an array, a data frame or a tensor of torch, on whatever device. With
         a parameter ``given``, it continues rows where a regime gives them.
@@ -135,24 +122,33 @@ def functions(
     ------
     TypeError, ValueError
         For what are not functions; for one of ``save`` and ``load`` without the other. During a run: if ``train``
-        returns the model of the previous generation, or None.
+        returns None, or its ``previous`` where that could change.
+    RuntimeError
+        During a run: if a call is the first to import torch, and draws from its generator, which has no seed then.
 
     Notes
     -----
-    A parameter ``seed`` or ``random_state`` of either function is given a whole number below 2^32, one of its own for
-    each chain, generation and role; a parameter ``rng`` a NumPy generator. Besides, the shared generators of NumPy, of
-    Python and, once it has been imported, of torch begin with that number in each call, and go on afterwards as if
-    nothing had been drawn.
+    The randomness of each call has an address of 64 bits, by chain, generation and role. A parameter ``rng`` is given a
+    NumPy generator with all of it; ``seed`` or ``random_state`` a whole number below 2^32, which two of many thousand
+    calls may share. The shared generators of NumPy, Python and, once imported, torch (of the CPU, CUDA and MPS) begin
+    each call with that number, and go on afterwards as if nothing had been drawn.
     """
-    for name, function in {"train": train, "sample": sample}.items():
+    files = {name: function for name, function in (("save", save), ("load", load)) if function is not None}
+    for name, function in {"train": train, "sample": sample, **files}.items():
         used(arguments.function(name, function))
-    if (save is None) != (load is None):
+    if len(files) == 1:
         given, lacking = ("load", "save") if save is None else ("save", "load")
         raise ValueError(f"{given} needs {lacking} beside it: what one writes the other reads")
-    if save is not None and load is not None:
-        used(arguments.function("save", save))
-        used(arguments.function("load", load))
     return FromFunctions(train, sample, save, load)
+
+
+def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    names = tuple(arguments.texts("columns", columns))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"columns must be at least one name, each once, got {list(names)}")
+    return names
 
 
 def _kinds(dtypes: Mapping[str, Kind]) -> tuple[tuple[str, str], ...]:

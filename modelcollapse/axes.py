@@ -11,6 +11,7 @@ import numpy as np
 from modelcollapse.families.population import Population
 from modelcollapse.host.frames import Frame
 from modelcollapse.laws import Law, Table
+from modelcollapse.names import texts
 from modelcollapse.protocols import marks
 
 
@@ -60,7 +61,5 @@ def entries(name: str, shape: tuple[int, ...], axes: tuple[Axis, ...] = ()) -> l
     if int(np.prod(shape)) == 1:
         return [name]
     names = [axis.names for axis in axes] if len(axes) == len(shape) else [None] * len(shape)
-    words = [[str(i if known is None else known[i]) for i in range(n)] for known, n in zip(names, shape, strict=True)]
-    # the name 1 and the text "1" look alike
-    words = [said if len(set(said)) == len(said) else [str(i) for i in range(len(said))] for said in words]
+    words = [texts(range(n) if known is None else known[:n]) for known, n in zip(names, shape, strict=True)]
     return [f"{name}[{', '.join(one)}]" for one in itertools.product(*words)]

@@ -89,17 +89,17 @@ def frame(run: Recorded, name: str | None) -> pandas.DataFrame:
         columns: Cells = {"chain": np.repeat(np.arange(chains), recorded.size), "generation": np.tile(recorded, chains)}
         for observed, values in run.trace.items():
             flat = values.reshape(chains * recorded.size, -1)
-            columns |= _apart(
-                columns, dict(zip(entries(observed, values.shape[2:], axes[observed]), flat.T, strict=True))
-            )
+            named = dict(zip(entries(observed, values.shape[2:], axes[observed]), flat.T, strict=True))
+            columns |= _apart("data frame", columns, named)
     else:
         values = run.trace[name]
         along = {"chain": np.arange(chains), "generation": recorded}
         for axis, n in zip(axes[name], values.shape[2:], strict=True):
-            along |= _apart(along, {axis.dim: np.arange(n) if axis.names is None else coordinate(axis.names)})
+            labels = np.arange(n) if axis.names is None else coordinate(axis.names)
+            along |= _apart("data frame", along, {axis.dim: labels})
         places = np.indices(values.shape).reshape(values.ndim, -1)
-        columns = {dim: labels[at] for (dim, labels), at in zip(along.items(), places, strict=True)}
-        columns |= _apart(columns, {name: values.ravel()})
+        columns = {dim: found[at] for (dim, found), at in zip(along.items(), places, strict=True)}
+        columns |= _apart("data frame", columns, {name: values.ravel()})
     made = frames.DataFrame(columns)
     made.attrs["provenance"] = json.dumps(run.provenance)
     return made
@@ -183,10 +183,13 @@ def dataset(run: Recorded) -> xarray.Dataset:
         attributes = {"units": run.units(name)} if run.units(name) else {}
         variables[name] = (("chain", "generation", *(axis.dim for axis in axes[name])), values, attributes)
     coords: Cells = {"chain": np.arange(run.chains), "generation": run.recorded, **_coordinates(axes, axes)}
-    taken = {"size", *coords} & {*variables, *(axis.dim for several in axes.values() for axis in several)}
+    dims = [axis.dim for several in axes.values() for axis in several]
+    _apart("dataset", dict.fromkeys([*coords, *dims]), variables)
+    taken = {"size", *coords} & {*variables, *dims}
     if "size" not in taken:
-        sizes = ("generation", np.asarray(run.sizes())[run.recorded], {"long_name": "sample size of the data set"})
-        coords["size"] = sizes
+        # a regime that pools or keeps rows fits to more of them, or to fewer
+        said = {"long_name": "sample size: number of items drawn in the generation"}
+        coords["size"] = ("generation", np.asarray(run.sizes())[run.recorded], said)
     return xarray.Dataset(variables, coords=coords, attrs={"provenance": json.dumps(run.provenance)})
 
 
@@ -199,6 +202,8 @@ def tree(run: Recorded, predictions: Iterable[Predicted], summary: Summarised) -
     known = {name: np.stack(list(found.values())) for name, found in summary.statistics.items()}
     whole = {name: (("statistic", *dims[name]), values) for name, values in known.items()}
     statistics = {"statistic": list(next(iter(summary.statistics.values()), {}))}
+    _apart("tree", statistics, whole)
+    _unslashed([*dims, *(dim for several in dims.values() for dim in several)])
     return xarray.DataTree.from_dict(
         {
             "/": xarray.Dataset(attrs={"provenance": json.dumps(run.provenance)}),
@@ -217,14 +222,24 @@ def _coordinates(axes: Axes, observables: Iterable[str]) -> Cells:
     return {axis.dim: coordinate(axis.names) for axis in several if axis.names is not None}
 
 
-def _apart(columns: Cells, more: Cells) -> Cells:
+def _apart(kind: str, columns: Cells, more: Cells) -> Cells:
     twice = next((name for name in more if name in columns), None)
     if twice is not None:
+        one = "column" if kind == "data frame" else "name"
         raise ValueError(
-            f"a data frame has one column {twice!r}, and the run two things of that name: give its observables other "
-            "names, by observe={name: ...}"
+            f"a {kind} has one {one} {twice!r}, and the run two things of that name: give its observables other names, "
+            "by observe={name: ...}"
         )
     return more
+
+
+def _unslashed(names: Iterable[str]) -> None:
+    found = next((name for name in names if "/" in name), None)
+    if found is not None:
+        raise ValueError(
+            f"a tree can have no '/' in its names, got {found!r}: give its observables other names, by "
+            "observe={name: ...}"
+        )
 
 
 def _said(one: Predicted) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,20 @@ def distinct_names(name: str, values: list) -> tuple:
     return found
 
 
+def texts(names: Iterable[Any]) -> list[str]:
+    """Names as text, or their numbers where two look alike, as the name 1 and the text "1" do."""
+    said = [str(name) for name in names]
+    return said if len(set(said)) == len(said) else [str(i) for i in range(len(said))]
+
+
 def coordinate(names: tuple) -> np.ndarray:
-    """Names as an array of one plain type: as they are if they share one, otherwise their text."""
+    """Names as an array of one plain type: as they are if they share one, otherwise as ``texts``."""
     if len({type(name) for name in names}) == 1 and not isinstance(names[0], tuple):
         found = np.array(names)
         # NumPy has no type for some whole numbers together, and makes them floats
         if found.dtype.kind in "iufbU" and type(found.tolist()[0]) is type(names[0]):
             return found
-    return np.array([str(name) for name in names])
+    return np.array(texts(names))
 
 
 def as_name(value: Any) -> Any:

@@ -6,6 +6,8 @@ The toys have nothing of these packages but the way they are called; each resamp
 # ruff: noqa: NPY002 - global generators and RandomState are what these tests are about
 
 import copy
+import datetime
+import decimal
 import random
 import subprocess
 import sys
@@ -261,7 +263,11 @@ BAD = {
     "sample": (lambda: adapters.functions(len, None), TypeError, "sample must be a function"),
     "save alone": (lambda: adapters.functions(len, len, save=print), ValueError, "save needs load beside it"),
     "nothing": (lambda: run(adapters.functions(lambda X: None, len)), TypeError, "got None"),
-    "in place": (lambda: run(adapters.functions(lambda X: ONE, lambda m, n: np.ones((n, 2)))), TypeError, "begin with copy.deepcopy"),
+    "in place": (
+        lambda: run(adapters.functions(lambda X, previous: previous or ONE, lambda m, n: np.ones((n, 2)))),
+        TypeError,
+        "begin with copy.deepcopy",
+    ),
     "prompts": (
         lambda: run(adapters.functions(*FUNCTIONS), regime=mc.regimes.Rewrite(0.5)),
         TypeError,
@@ -328,6 +334,62 @@ def test_functions_get_what_they_name():
     # the moments are those of draws: nothing is read from an object of another world
     assert_array_equal(run(make, observe={"m": lambda f: f.sample.mean(0)})["m"], done["mean"])
     assert done.params[0].sample(4).shape == (4, 2)
+
+
+COINS = {
+    "number": lambda heads: heads,
+    "numpy": np.int64,
+    "truth": bool,
+    "text": str,
+    "tuple": lambda heads: (heads, "heads"),
+    "made once": lambda heads: COUNTS[heads],
+}
+COUNTS = [[heads] for heads in range(6)]
+
+
+@pytest.mark.parametrize("kind", COINS)
+def test_a_model_that_comes_out_as_the_last_is_taken(kind):
+    def train(data):
+        return COINS[kind](int((data[:, 0] > 3).sum()))
+
+    def warm(data, previous):
+        assert previous is None or type(previous) is type(train(data))
+        return train(data)
+
+    def sample(model, n, seed):
+        return np.random.default_rng(seed).choice([[0.0, 1.0], [9.0, 1.0]], n)
+
+    for trains in (train,) if kind == "made once" else (train, warm):
+        models = run(adapters.functions(trains, sample), generations=20).params
+        assert type(models[0].inner) is type(train(np.zeros((5, 2))))
+
+
+def test_every_call_has_the_whole_address():
+    numbers, seeds = [], []
+
+    def train(data, rng, seed):
+        numbers.append(rng.bit_generator.state["state"]["state"])
+        seeds.append(seed)
+        # the shared generators begin with the number
+        assert np.random.random() == np.random.RandomState(seed).random()
+        return {}
+
+    make = adapters.functions(train, lambda model, n, rng: rng.normal(size=(n, 2)))
+    run(make, observe={"one": lambda fitted: 1.0})
+    assert len(set(numbers)) == len(set(seeds)) == 8
+
+    class Model(Pomegranate):
+        def fit(self, X, rng):
+            super().fit(X)
+            numbers.append(rng.bit_generator.state["state"]["state"])
+
+    # what `fit` of a plain model gets, the adapters pass on
+    numbers.clear()
+    run(Model, MIXED[["age", "height"]], observe={"one": lambda fitted: 1.0})
+    plain = list(numbers)
+    numbers.clear()
+    run(adapters.frames(Model), MIXED[["age", "height"]], observe={"one": lambda fitted: 1.0})
+    assert numbers == plain
 
 
 def test_functions_of_frames():
@@ -449,6 +511,204 @@ def test_a_frame_with_any_columns_is_saved_as_it_is(tmp_path):
     pd.testing.assert_series_equal(found.source.shape.given(found.source.points).dtypes, frame.dtypes)
 
 
-def test_values_that_have_no_code_are_refused():
-    with pytest.raises(TypeError, match=r"'a' must hold numbers, text, dates.*got \[1\]"):
-        run(adapters.frames(Pomegranate), pd.DataFrame({"a": [[1], [2]]}))
+DAY = datetime.date(2020, 1, 2)
+UNKEPT = {
+    "lists": (
+        [[1], [2]],
+        r"'a' must hold numbers, text or dates, got \[1\]: convert it, by frame\['a'\].astype\(str\)",
+    ),
+    "dates of Python": ([DAY, DAY], r"got datetime.date\(2020, 1, 2\): .* pandas.to_datetime\(frame\['a'\]\)"),
+    "decimals": ([decimal.Decimal(1), decimal.Decimal(2)], r"got Decimal\('1'\): convert it"),
+    "bytes": ([b"a", b"b"], "got b'a': convert it"),
+    "numbers of the plane": ([1j, 2j], "got 1j: convert it"),
+    "intervals": (pd.interval_range(0, 2), "got Interval.*convert it"),
+    "bins": (pd.cut([1.0, 2.0], 2), r"categories that are text or numbers, got Interval.*frame\['a'\].cat.rename_cat"),
+    "groups of dates": (pd.Categorical(pd.to_datetime(["2020-01-02", None])), r"'a' .* got Timestamp.*cat.rename_cat"),
+}
+
+
+@pytest.mark.parametrize("kind", UNKEPT)
+def test_values_that_no_file_can_hold_are_refused(kind):
+    values, message = UNKEPT[kind]
+    with pytest.raises(TypeError, match=message):
+        run(adapters.frames(Pomegranate), pd.DataFrame({"a": values}))
+
+
+def test_names_of_columns_that_no_file_can_hold_are_refused():
+    with pytest.raises(TypeError, match="must have names that are text or numbers, got datetime"):
+        run(adapters.frames(Pomegranate), pd.DataFrame({DAY: [1, 2]}))
+
+
+def test_draws_that_no_file_can_hold_are_refused():
+    class Dated(Pomegranate):
+        def rows(self, chosen):
+            return pd.DataFrame({"a": [DAY] * len(chosen)})
+
+    with pytest.raises(TypeError, match="'a' must hold numbers, text or dates, got datetime"):
+        run(adapters.frames(Dated), pd.DataFrame({"a": ["u", "v"]}))
+
+
+@mc.register
+def first(fitted):
+    return float(fitted.rows["a"].iloc[0] in {"u", "2.0", 1})
+
+
+KEPT = {
+    "text of NumPy": pd.Series([np.str_("u"), np.str_("v")], dtype=object),
+    "numbers of NumPy": pd.Series([np.int64(1), np.float32(2.5), np.bool_(True)], dtype=object),
+    "pairs": pd.Series([("u", np.int64(1)), ("v", None)], dtype=object),
+    "groups of NumPy": pd.Series(pd.Categorical([np.str_("u"), np.str_("v")])),
+    "bins as text": pd.Series(pd.cut([1.0, 2.0], 2)).cat.rename_categories(str),
+    "sparse": pd.Series(pd.arrays.SparseArray([0.0, 1.0])),
+}
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_runs_is_saved_and_goes_on(kind, tmp_path):
+    frame = pd.DataFrame({"a": KEPT[kind], np.str_("b"): 1.0})
+    whole, begun = (run(adapters.frames(Pomegranate), frame, first, generations=g) for g in (4, 2))
+    begun.save(tmp_path / "run.npz")
+    loaded = mc.Run.load(tmp_path / "run.npz")
+    assert_array_equal(loaded.extend(2)["first"], whole["first"])
+    found = loaded.source.shape.given(loaded.source.points)
+    pd.testing.assert_frame_equal(found, frame)
+    assert not any(isinstance(value, np.generic) for value in found["a"] if found["a"].dtype == object)
+
+
+TORCH = """
+import random
+
+class Generator:
+    def __init__(self):
+        self.numbers, self.first = random.Random(67), 67
+
+    def manual_seed(self, seed):
+        self.numbers.seed(seed)
+        self.first = seed
+        return self
+
+    def initial_seed(self):
+        return self.first
+
+    def get_state(self):
+        return self.numbers.getstate(), self.first
+
+    def set_state(self, state):
+        self.numbers.setstate(state[0])
+        self.first = state[1]
+
+class Device:
+    def __init__(self, begun):
+        self.generator, self.begun = Generator(), begun
+
+    def is_initialized(self):
+        return self.begun
+
+    is_available = is_initialized
+
+    def manual_seed(self, seed):
+        self.generator.manual_seed(seed)
+
+    def get_rng_state(self):
+        assert self.begun
+        return self.generator.get_state()
+
+    def set_rng_state(self, state):
+        assert self.begun
+        self.generator.set_state(state)
+
+    def get_rng_state_all(self):
+        return [self.get_rng_state()]
+
+    def set_rng_state_all(self, states):
+        self.set_rng_state(*states)
+
+    manual_seed_all = manual_seed
+
+class backends:
+    mps = Device(False)
+
+default_generator, cuda, mps = Generator(), Device(False), backends.mps
+used = [default_generator]
+
+def equal(a, b):
+    return a == b
+
+def rand():
+    return sum(one.numbers.random() for one in used)
+"""
+
+
+@pytest.fixture
+def fake_torch(tmp_path, monkeypatch):
+    """A package of that name with what is used of its generators; a first import is one of the test's own."""
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    yield
+    sys.modules.pop("torch", None)
+
+
+def lazy(data):
+    import torch
+
+    return {"mean": data.mean(), "drawn": torch.rand()}
+
+
+def lazy_draws(model, n):
+    import torch
+
+    return np.array([[torch.rand(), 1.0] for _ in range(n)])
+
+
+DRAWN = {"drawn": lambda fitted: fitted.model["drawn"]}
+
+
+def test_torch_that_only_a_call_imports_is_refused_once(fake_torch):
+    make = adapters.functions(lazy, lazy_draws)
+    with pytest.raises(RuntimeError, match="import torch before the run") as refused:
+        run(make, observe=DRAWN)
+    assert "in chain 0 at generation 0" in refused.value.__notes__
+    assert_array_equal(run(make, observe=DRAWN)["drawn"], run(make, observe=DRAWN)["drawn"])
+
+
+def test_torch_that_a_call_only_imports_is_no_harm(fake_torch):
+    def train(data):
+        import torch
+
+        return {"drawn": len(torch.used)}
+
+    make = adapters.functions(train, lazy_draws)
+    look = {"drawn": lambda fitted: fitted.sample[:, 0]}
+    assert_array_equal(run(make, observe=look)["drawn"], run(make, observe=look)["drawn"])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_generators_of_torch_go_on_as_if_nothing_had_been_drawn(fake_torch, begun):
+    import torch
+
+    torch.cuda.begun = torch.mps.begun = begun
+    torch.used += [torch.cuda.generator, torch.mps.generator] if begun else []
+    torch.default_generator.manual_seed(3)
+    before = torch.cuda.generator.get_state(), torch.mps.generator.get_state(), torch.default_generator.get_state()
+    make = adapters.functions(lazy, lazy_draws)
+    once = run(make, observe=DRAWN)["drawn"]
+    after = torch.cuda.generator.get_state(), torch.mps.generator.get_state(), torch.default_generator.get_state()
+    # what CUDA will begin with is that of the CPU, as after torch.manual_seed(3)
+    assert after == (before if begun else (torch.Generator().manual_seed(3).get_state(), *before[1:]))
+    assert len(np.unique(once)) == once.size
+    torch.rand()
+    assert_array_equal(run(make, observe=DRAWN)["drawn"], once)
+
+
+def test_a_device_that_a_call_begins_is_seeded_too(fake_torch):
+    import torch
+
+    def train(data):
+        torch.cuda.begun = True
+        return {"drawn": torch.cuda.generator.numbers.random()}
+
+    make = adapters.functions(train, lazy_draws)
+    once = run(make, observe=DRAWN)["drawn"]
+    torch.cuda.begun = False
+    assert_array_equal(run(make, observe=DRAWN)["drawn"], once)

@@ -82,8 +82,18 @@ def test_one_observable_is_long_as_xarray_has_it(animals):
 
 
 def test_names_that_look_alike_are_numbered():
-    run = mc.simulate(mc.Discrete(), mc.counts({1: 2, "1": 3}), observe="probabilities", size=9, generations=1)
-    assert list(run.to_dataframe().columns[2:]) == ["probabilities[0]", "probabilities[1]"]
+    source = mc.categorical({1: 0.5, "1": 0.3, 2: 0.2})
+    run = mc.simulate(mc.Discrete(), source, observe="probabilities", size=9, generations=1)
+    assert list(run.to_dataframe().columns[2:]) == [f"probabilities[{i}]" for i in range(3)]
+    long = run.to_dataframe("probabilities")
+    assert long["state"].tolist() == ["0", "1", "2"] * 2
+    assert run.to_dataset()["probabilities"].sel(state="2").shape == (1, 2)
+    assert run.to_datatree()["prediction"]["state"].values.tolist() == ["0", "1", "2"]
+    # a name that is text is still meant as it stands, in whatever order
+    for names, place in (({1: 0.5, "1": 0.5}, 1), ({"1": 0.5, 1: 0.5}, 0)):
+        one = mc.simulate(mc.Discrete(), mc.categorical(names), observe="probabilities", size=9, generations=1)
+        drawn = plot.chains(one, "probabilities", component="1").lines[-1].get_ydata()
+        assert_array_equal(drawn, one["probabilities"][0, :, place])
 
 
 @pytest.mark.parametrize("name", ["chain", "generation", "p[cat]"])
@@ -92,6 +102,30 @@ def test_a_name_that_is_taken_is_refused(animals, name):
     run = mc.simulate(mc.Discrete(), animals.source, observe=observe, size=9, generations=1)
     with pytest.raises(ValueError, match=re.escape(f"one column {name!r}")):
         run.to_dataframe()
+
+
+@pytest.mark.parametrize("name", ["chain", "generation", "state", "pairs_0", "pairs_1"])
+def test_a_name_that_a_dataset_has_is_refused(animals, name):
+    observe = {"p": "probabilities", "pairs": pairs, name: "entropy"}
+    run = mc.simulate(mc.Discrete(), animals.source, observe=observe, size=9, generations=1)
+    for convert in (run.to_dataset, run.to_datatree):
+        with pytest.raises(ValueError, match=f"a dataset has one name '{name}', and the run two things"):
+            convert()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("statistic", "a tree has one name 'statistic'"), ("a/b", "no '/' in its names, got 'a/b'")]
+)
+def test_a_name_that_a_tree_cannot_have_is_refused(animals, name, message):
+    run = mc.simulate(mc.Discrete(), animals.source, observe={name: "entropy"}, size=9, generations=1)
+    assert name in run.to_dataset()
+    with pytest.raises(ValueError, match=message):
+        run.to_datatree()
+
+
+def test_sizes_are_those_drawn_and_say_so(animals):
+    run = mc.simulate(mc.Discrete(), animals.source, mc.Accumulate(), "entropy", size=20, generations=2)
+    assert "number of items drawn" in run.to_dataset()["size"].attrs["long_name"]
 
 
 def test_the_summary_has_a_row_for_each_number(people):

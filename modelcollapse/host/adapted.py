@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from modelcollapse.host import generators
-from modelcollapse.host.foreign import Adapter, Model, Rows, call, check, generator, maker
+from modelcollapse.host.foreign import Adapter, Model, Rows, call, check, generator, integer, maker, words
 from modelcollapse.host.frames import DataFrame, Series, is_frame
 from modelcollapse.host.saved import check_saves, load
 from modelcollapse.pytree import part, static
@@ -52,14 +53,14 @@ class _FrameModel(Adapter):
         self.inner, self.how = inner, how
         self.columns: list[str] | None = None  # in their order, where the source is an array
 
-    def fit(self, X: Rows, random_state: int | None = None) -> None:
+    def fit(self, X: Rows, key: jax.Array | None = None) -> None:
         frame = self._frame(X)
         given = frame if self.how.table is None else {self.how.table: frame}
-        self._called("fit", given, random_state)
+        self._called("fit", given, key)
 
-    def sample(self, n: int, random_state: int | None = None, given: Rows | None = None) -> Any:
+    def sample(self, n: int, key: jax.Array | None = None, given: Rows | None = None) -> Any:
         prompts = None if given is None else self._frame(given)
-        out = self._called("sample", n, random_state, prompts)
+        out = self._called("sample", n, key, prompts)
         out = out[0] if isinstance(out, tuple) else out
         if isinstance(out, Mapping):
             if self.how.table not in out:
@@ -89,12 +90,12 @@ class _FrameModel(Adapter):
         self.inner = load(self.inner, path / "model")
 
     def _called(
-        self, method: str, argument: Rows | int | dict[str, Rows], number: int | None, given: Rows | None = None
+        self, method: str, argument: Rows | int | dict[str, Rows], key: jax.Array | None, given: Rows | None = None
     ) -> Any:
-        number = _number(number)
-        with generators.lent(number):
-            _seed(self.inner, method, number, self.how.seed)
-            return call(self.inner, method, argument, jax.random.key(np.uint32(number)), given)
+        key = _new_key() if key is None else key
+        with generators.lent(integer(key)):
+            _seed(self.inner, method, key, self.how.seed)
+            return call(self.inner, method, argument, key, given)
 
     def _frame(self, X: Rows) -> DataFrame:
         import pandas
@@ -138,23 +139,24 @@ class _Trained(Adapter):
     def __init__(self, how: FromFunctions, previous: Trained | None) -> None:
         self.how, self.previous = how, previous
 
-    def fit(self, X: Rows, random_state: int | None = None) -> None:
+    def fit(self, X: Rows, key: jax.Array | None = None) -> None:
         previous, self.previous = self.previous, None  # older models are kept only where a regime needs them
-        self.inner = _followed(self.how.train, (X,), random_state, previous=previous)
+        self.inner = _followed(self.how.train, (X,), key, previous=previous)
         if self.inner is None:
             raise TypeError("train must return the model that it trained, got None")
-        if self.inner is previous:
+        warm = "previous" in inspect.signature(self.how.train).parameters
+        if warm and self.inner is previous and not _immutable(previous):
             raise TypeError(
                 f"train must return a new model, and it returned the {type(previous).__name__} of the previous "
                 "generation, which older draws may still need: begin with copy.deepcopy(previous)"
             )
 
-    def sample(self, n: int, random_state: int | None = None, given: Rows | None = None) -> Any:
+    def sample(self, n: int, key: jax.Array | None = None, given: Rows | None = None) -> Any:
         if given is not None and "given" not in inspect.signature(self.how.sample).parameters:
             raise TypeError(
                 "the regime gives rows to continue: give `sample` a parameter given, or choose another regime"
             )
-        return _array(_followed(self.how.sample, (self.inner, n), random_state, given=given))
+        return _array(_followed(self.how.sample, (self.inner, n), key, given=given))
 
     def save(self, path: Path) -> None:
         if self.how.save is None:
@@ -194,38 +196,45 @@ def _array(out: Draws) -> Draws:
     return out.detach().cpu().numpy() if isinstance(out, _Tensor) else out
 
 
-def _followed(function: Callable[..., Trained], values: tuple, number: int | None, **others: Rows | Trained) -> Any:
+def _immutable(model: Trained) -> bool:
+    """Whether nothing that is done to the model later changes it."""
+    if isinstance(model, tuple | frozenset):
+        return all(map(_immutable, model))
+    return isinstance(model, bool | int | float | complex | str | bytes | np.generic)
+
+
+def _followed(function: Callable[..., Trained], values: tuple, key: jax.Array | None, **others: Rows | Trained) -> Any:
     """The function of the values, with what it asks for by name."""
-    number = _number(number)
-    rng = generator(jax.random.key(np.uint32(number)))
-    known = {"seed": number, "random_state": number, "rng": rng, **others}
+    key = _new_key() if key is None else key
+    number = integer(key)
+    known = {"seed": number, "random_state": number, "rng": generator(key), **others}
     taken = inspect.signature(function).parameters
     keywords = {name: value for name, value in known.items() if name in taken}
     with generators.lent(number):
         return function(*values, **keywords)
 
 
-def _number(number: int | None) -> int:
-    """A new one where a user asks a model of a run for draws."""
-    return int(np.random.SeedSequence().generate_state(1)[0]) if number is None else number
+def _new_key() -> jax.Array:
+    """A new address, where a user asks a model of a run for draws."""
+    return jax.random.wrap_key_data(jnp.asarray(np.random.SeedSequence().generate_state(2)), impl="threefry2x32")
 
 
-def _seed(model: Trained, method: str, number: int, seed: Callable[[Trained, int], object] | None) -> None:
+def _seed(model: Trained, method: str, key: jax.Array, seed: Callable[[Trained, int], object] | None) -> None:
     """Seed the model in its own way, if it has one; ``random_state`` as None or a number is left to ``call``."""
     if seed is not None:
-        seed(model, number)
+        seed(model, integer(key))
         return
     if isinstance(model, _SetsState):
-        model.set_random_state(number)
+        model.set_random_state(integer(key))
         return
     if method == "sample" and isinstance(model, _SetsDraws):
-        model._set_random_state(number)  # under this name alone
+        model._set_random_state(integer(key))  # under this name alone
         return
     state = getattr(model, "random_state", None)
     if isinstance(state, np.random.RandomState):
-        model.random_state = np.random.RandomState(number)
+        model.random_state = np.random.RandomState(words(key))
     elif isinstance(state, np.random.Generator):
-        model.random_state = np.random.default_rng(number)
+        model.random_state = generator(key)
 
 
 def _cast(column: Series, dtype: str) -> Series:

@@ -30,7 +30,10 @@ class Model(Protocol):
 
 
 class Adapter:
-    """Base of models that stand for another object, ``inner``, which is what observables see."""
+    """Base of models that stand for another object, ``inner``, which is what observables see.
+
+    ``fit`` and ``sample`` get the whole address of their randomness, by the keyword ``key``.
+    """
 
     inner: Any
 
@@ -137,14 +140,16 @@ def call(model: Model, method: str, argument: Rows | int, key: jax.Array, given:
     # a generator of the model's own, or a method of that name, stays as it is
     state = getattr(model, "random_state", False)
     if state is None or (isinstance(state, (int, np.integer)) and not isinstance(state, bool)):
-        model.random_state = _integer(key)  # type: ignore[attr-defined]
+        model.random_state = integer(key)  # type: ignore[attr-defined]
     function = getattr(model, method)
     parameters = _parameters(function)
     keywords: dict[str, Any] = {}
-    if "rng" in parameters:
+    if isinstance(model, Adapter):
+        keywords["key"] = key
+    elif "rng" in parameters:
         keywords["rng"] = generator(key)
     elif "random_state" in parameters:
-        keywords["random_state"] = _integer(key)
+        keywords["random_state"] = integer(key)
     if given is not None:
         if "given" not in parameters:
             raise TypeError(
@@ -186,10 +191,16 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def _integer(key: jax.Array) -> int:
+def integer(key: jax.Array) -> int:
+    """A whole number below 2^32 at the address of ``key``: as large as a seed may be that every library takes."""
     return int(jax.random.bits(key, (), np.uint32))
 
 
 def generator(key: jax.Array) -> np.random.Generator:
     """NumPy's generator at the address of ``key``."""
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return np.random.default_rng(words(key))
+
+
+def words(key: jax.Array) -> np.ndarray:
+    """All that ``key`` says, as whole numbers below 2^32."""
+    return np.asarray(jax.random.key_data(key))

@@ -21,6 +21,10 @@ DataFrame: TypeAlias = Any
 """A data frame of pandas, which need not be installed."""
 Series: TypeAlias = Any
 """One of its columns."""
+Kind: TypeAlias = Any
+"""The type of one."""
+Value: TypeAlias = Any
+"""What stands in one row of it, or what it is called."""
 
 
 def is_frame(data: Any) -> bool:
@@ -82,14 +86,17 @@ class Columns:
             raise ValueError(f"the columns of a data frame must have names of their own, got {twice!r} twice")
         import pandas
 
-        names = tuple(frame.columns)
+        names = tuple(_item(name) for name in frame.columns)
+        for name in names:
+            if not _kept(name):
+                raise TypeError(f"the columns of a data frame must have names that are text or numbers, got {name!r}")
         kinds = [frame[name].dtype for name in names]
         found = Columns(
             names=names,
             types=tuple(map(str, kinds)),
             categories=tuple(
-                (kind.categories.tolist(), bool(kind.ordered)) if isinstance(kind, pandas.CategoricalDtype) else None
-                for kind in kinds
+                (_categories(name, kind), bool(kind.ordered)) if isinstance(kind, pandas.CategoricalDtype) else None
+                for name, kind in zip(names, kinds, strict=True)
             ),
             missing=tuple(bool(frame[name].isna().any()) for name in names),
             numeric=tuple(_numeric(frame[name]) for name in names),
@@ -182,15 +189,18 @@ class Frames:
             if gone:
                 out[row] = -1
                 continue
-            value = str(value) if dates else value  # a date as text, so that a file can hold it
+            value = str(value) if dates else _item(value)  # a date as text, so that a file can hold it
             try:
-                code = codes.setdefault((type(value), value), len(values))
+                code = codes.get((type(value), value), len(values))
             except TypeError:
-                raise TypeError(
-                    f"the column {self.columns[i]!r} must hold numbers, text, dates or anything else that is hashable, "
-                    f"got {shown(value)}"
-                ) from None
+                code = len(values)  # refused below
             if code == len(values):
+                if not _kept(value):
+                    raise TypeError(
+                        f"the column {self.columns[i]!r} must hold numbers, text or dates, got {shown(value)}: "
+                        f"{_remedy(self.columns[i], self.dtypes[i])}"
+                    )
+                codes[type(value), value] = code
                 values.append(value)
             out[row] = code
         return out
@@ -230,12 +240,12 @@ class Frames:
         return pandas.Series(values, dtype=dtype)
 
 
-def _kind(dtype: Any) -> str:
+def _kind(dtype: Kind) -> str:
     """NumPy's letter for a type: every one of NumPy and pandas has it, those of others need not."""
     return getattr(dtype, "kind", "O")
 
 
-def _is_date(dtype: Any) -> bool:
+def _is_date(dtype: Kind) -> bool:
     """Whether values of this type are read back from their text: dates, times, spans of time and periods."""
     return _kind(dtype) in "mM" or str(dtype).startswith("period")
 
@@ -246,6 +256,39 @@ def _numeric(column: Series) -> bool:
     if kind not in "iufb":
         return False
     return kind in "fb" or bool((column.dropna().abs() <= EXACT).all())
+
+
+def _item(value: Value) -> Value:
+    """A scalar of NumPy as one of Python, all else as it is."""
+    if type(value) is tuple:
+        return tuple(map(_item, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _kept(value: Value) -> bool:
+    """Whether a file of a run can hold the value, and it can be told apart from others."""
+    if type(value) is tuple:
+        return all(map(_kept, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _categories(name: Value, kind: Kind) -> list[Value]:
+    """The categories of a type of pandas."""
+    found = [_item(value) for value in kind.categories]
+    for value in found:
+        if not _kept(value):
+            raise TypeError(
+                f"the column {name!r} must have categories that are text or numbers, got {shown(value)}: "
+                f"{_remedy(name, kind)}"
+            )
+    return found
+
+
+def _remedy(name: Value, dtype: Kind) -> str:
+    """How a column becomes one that a run can hold."""
+    if str(dtype) == "category":
+        return f"convert them, by frame[{name!r}].cat.rename_categories(str)"
+    return f"convert it, by frame[{name!r}].astype(str), or dates by pandas.to_datetime(frame[{name!r}])"
 
 
 @part

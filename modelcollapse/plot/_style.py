@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modelcollapse import arguments
+from modelcollapse.names import texts
 from modelcollapse.numeric import real
 from modelcollapse.observables import OBSERVABLES
 from modelcollapse.predict import Prediction, of_run
@@ -113,15 +114,23 @@ def values(
 
 def entries_of(run: Recorded, name: str) -> tuple[str, ...] | None:
     """What the entries of a vector are called, where the source has names for them."""
+    known = _names(run, name)
+    return None if known is None else tuple(texts(known))
+
+
+def _names(run: Recorded, name: str) -> tuple | None:
     axes = run.axes().get(name, ()) if isinstance(run, Run) else ()
-    return None if len(axes) != 1 or axes[0].names is None else tuple(map(str, axes[0].names))
+    return axes[0].names if len(axes) == 1 else None
 
 
 def place(run: Recorded, name: str, component: int | str | None) -> int | None:
     """The number of a component that may be given by its name."""
     if not isinstance(component, str):
         return component
-    known = entries_of(run, arguments.text("name", name)) or ()
+    names = _names(run, arguments.text("name", name)) or ()
+    if component in names:
+        return names.index(component)
+    known = texts(names)
     if known.count(component) != 1:
         choice = f"one of {', '.join(known[:8])}{', ...' * (len(known) > 8)}" if known else "a number: it has no names"
         raise ValueError(f"component of {name!r} must be {choice}, got {component!r}")
