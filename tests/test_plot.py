@@ -310,6 +310,8 @@ MATH = "$p^{$"
 
 def read_as(artist):
     """What a reader sees of a text: matplotlib takes the backslash from a dollar sign outside formulas."""
+    if not artist.get_parse_math():
+        return artist.get_text()
     assert mpl.cbook.is_math_text(artist.get_text()) is False
     return artist.get_text().replace(r"\$", "$")
 

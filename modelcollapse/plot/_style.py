@@ -338,7 +338,8 @@ def name_states(ax: Axes, states: Sequence[str]) -> None:
     few = len(at) <= MOST_NAMES // 2
     turn = {"rotation": 45, "rotation_mode": "anchor", "ha": "right"} if few else {"rotation": 90, "fontsize": 8}
     names = [states[i] if len(states[i]) <= 20 else f"{states[i][:19]}…" for i in at]
-    ax.set_xticks(at, [plain(one) for one in names], **turn)
+    for tick in ax.set_xticks(at, names, **turn):
+        tick.label1.set_parse_math(False)  # ticks are made once: their texts are the names themselves
     if step > 1:
         ax.set_xlabel(f"state (one name in {step} shown)")
 
