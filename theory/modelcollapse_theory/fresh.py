@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modelcollapse_theory._domain import LONGEST, Array, NotCovered, law, one_real, one_whole, whole, within
 from modelcollapse_theory._log_gamma import log_gamma_increment
@@ -188,31 +188,32 @@ def _presence(
         value = _stationary(size, g, 1 - chance, source, 0.0 if present else 1.0, size)[:, -1]
         return np.minimum(value, 1.0).reshape(q.shape)
     counts = whole("fits", fits)
+    asked, place = np.unique(counts, return_inverse=True)
     width = max(1, _CELLS // (size + 1) ** 2)  # chances at a time
-    most = int(counts.max(initial=0))
     parts = [
-        _path(size, g, chance[i : i + width], most, source[i : i + width], present) for i in range(0, q.size, width)
+        _path(size, g, chance[i : i + width], asked, source[i : i + width], present) for i in range(0, q.size, width)
     ]
-    path = np.concatenate(parts or [np.zeros((most + 1, 0))], axis=1)
-    return np.minimum(path[counts], 1.0).reshape(counts.shape + q.shape)
+    path = np.concatenate(parts or [np.zeros((asked.size, 0))], axis=1)
+    return np.minimum(path[place.ravel()], 1.0).reshape(counts.shape + q.shape)
 
 
-def _path(size: int, share: float, probability: Array, fits: int, source: Array, present: bool) -> Array:
-    """What ``_presence`` asks for in fits 0, ..., ``fits``, ``(fits + 1, Q)``; fit 0 is the law itself."""
-    found = np.empty((fits + 1, probability.size))
-    found[0] = (probability > 0) == present
+def _path(size: int, share: float, probability: Array, fits: NDArray[np.int64], source: Array, present: bool) -> Array:
+    """What ``_presence`` asks for in some ``fits``, ascending, ``(fits, Q)``; fit 0 is the law itself."""
+    found = np.empty((fits.size, probability.size))
+    found[fits == 0] = (probability > 0) == present
     k = np.arange(size + 1)
     x = share_lost(probability[:, None], k) if present else (1 - probability[:, None]) ** k
-    found[1:] = x[:, -1]
-    if fits < 2:
+    found[fits > 0] = x[:, -1]
+    last = int(fits.max(initial=0))
+    if last < 2:
         return found
     weights = np.zeros((probability.size, size + 1, size + 1))
     weights[:, 0, 0] = 1
     for items, row in _rows(size, share, 1 - probability, size):
         weights[:, items, : items + 1] = row
-    for fit in range(2, fits + 1):
+    for fit in range(2, last + 1):
         new = (weights @ x[:, :, None])[:, :, 0] + source
-        found[fit:] = new[:, -1]
+        found[fits >= fit] = new[:, -1]
         if np.array_equal(new, x):
             break
         x = new
