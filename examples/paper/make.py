@@ -15,7 +15,7 @@ Written by `python examples/paper/make.py --docs`. Each figure of *AI models col
 2024), of its precursor arXiv 2305.17493 and of arXiv 2412.17646 that can be made on a CPU, with what is exact drawn over it and what the papers report
 beside what we get. `[F]` marks a number read off a published figure by eye. The code that came with the papers fixes the settings; where text and
 code differ, the code counts. Language models have
-[a page of their own](language-experiment.md).
+[a page of their own](language-experiment.md), and so have [synthesizers of other packages](packages.md).
 
 ```sh
 make figures                                            # all, into examples/output/paper
