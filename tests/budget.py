@@ -36,7 +36,7 @@ PROGRAMS: dict[str, int] = {
     "test_error_sources.py": 440,
     "test_exponential.py": 300,
     "test_extend.py": 160,
-    "test_exports.py": 85,
+    "test_exports.py": 80,
     "test_external.py": 290,
     "test_families.py": 410,
     "test_gaussian_mixture.py": 600,

@@ -555,3 +555,9 @@ def test_only_runs_have_a_page(tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError)):
         report.write(runs.words(), tmp_path)
     assert not json.loads(json.dumps(list(tmp_path.iterdir())))
+
+
+def test_entries_that_look_alike_are_told_apart() -> None:
+    source = mc.counts({1: 5, "1": 5})
+    run = mc.simulate(mc.Discrete(), source, observe="probabilities", size=12, generations=1, chains=2)
+    assert [compared.entry(run, "probabilities", (i,)) for i in range(2)] == ["0", "1"]

@@ -9,8 +9,9 @@ each ``POST api/NAME``; body and answer are JSON. An answer that cannot be given
 status 200. Another token or Host is status 403, an unknown name 404, no JSON object 400, a body that is too long 413.
 
 ``start`` ``{}``
-    ``{version, live, regimes: [{name, label, words, share}], presets: [{name, label, words, states, weights}], sizes,
-    shares, temperatures, generations: {low, high, default}, observables: [{name, label, unit, words}], band, chains,
+    ``{version, live, regimes: [{name, label, words, share, share_label, counted}], presets: [{name, label, words,
+    states, weights}], sizes, shares, items: a row for each share, how many items it comes to at each size,
+    temperatures, generations: {low, high, default}, observables: [{name, label, unit, words}], band, chains,
     texts: [{name, label, words}], text: {sizes, orders, shares, regimes: [{name, label, words, share}],
     generations: {low, high, default}}, questions: [{name, label, sentence, blanks: [{name, label, kind, low, high,
     default, choices, optional}]}], default: a body of ``simulate``, default_text: a body of ``text``,

@@ -43,8 +43,6 @@ HEADERS = {
 def files() -> dict[str, bytes]:
     """The files of the page by name."""
     folder = importlib.resources.files("modelcollapse") / "explore" / "page"
-    if not folder.is_dir():
-        return {}
     return {file.name: file.read_bytes() for file in folder.iterdir() if any(file.name.endswith(end) for end in KINDS)}
 
 

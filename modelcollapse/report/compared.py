@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
+from modelcollapse.axes import entries
 from modelcollapse.predict import Prediction
 from modelcollapse.predict.prediction import Predictions
 from modelcollapse.run import Run
@@ -84,9 +85,9 @@ def entry(run: Run, name: str, index: tuple[int, ...]) -> str:
     """What an entry of an observable is called: by the name of its state or column, where there is one."""
     if not index or run.trace[name].shape[2:] == (1,):
         return ""
-    axes = run.axes().get(name, ())
-    names = [axis.names for axis in axes] if len(axes) == len(index) else [None] * len(index)
-    return ", ".join(str(i if known is None else known[i]) for i, known in zip(index, names, strict=True))
+    shape = run.trace[name].shape[2:]
+    found = entries(name, shape, run.axes().get(name, ()))[int(np.ravel_multi_index(index, shape))]
+    return found[len(name) + 1 : -1]
 
 
 def judge(values: np.ndarray, exact: float, prediction: Prediction, rate: float) -> Verdict:

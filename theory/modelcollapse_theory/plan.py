@@ -112,15 +112,15 @@ def sample_size_to_keep(probability: float, fits: int, failure: float) -> Answer
     def loss(size: int) -> float:
         return float(support.absent_probability(q, size, count))
 
-    if guess <= _LARGEST:
-        size = least(lambda m: loss(m) <= delta, 1, guess, _LARGEST)
-        if size <= _LARGEST:
-            return _whole_answer(loss, size, 1, _REPLACE, *what)
-
     def late(size: int) -> float:
         return float(fresh_limits.absent_limit(q, size, 0.0, count))
 
     size = least(lambda m: late(m) <= delta, 1, guess, _FARTHEST)
+    if guess <= _LARGEST:
+        # the large-sample law is items away, so that few exact values are needed
+        near = least(lambda m: loss(m) <= delta, 1, min(size, _LARGEST), _LARGEST)
+        if near <= _LARGEST:
+            return _whole_answer(loss, near, 1, _REPLACE, *what)
     return dataclasses.replace(_whole_answer(late, size, 1, _REPLACE, *what, _LIMIT), exact=False)
 
 
