@@ -294,3 +294,17 @@ def test_the_largest_and_the_rarest():
     for answer in (plan.real_items_to_keep(1e-20, 0.05), plan.variance_half_life(last)):
         assert not answer.exact
         assert answer.neighbour < answer.value
+
+
+def test_a_sample_size_takes_few_exact_values(monkeypatch):
+    asked = []
+
+    def counted(probability, size, fits):
+        asked.append(size)
+        return exact(probability, size, fits)
+
+    exact = plan.support.absent_probability
+    monkeypatch.setattr(plan.support, "absent_probability", counted)
+    answer = plan.sample_size_to_keep(0.01, 20, 0.05)
+    assert (answer.value, answer.exact) == (3255, True)
+    assert len(asked) <= 8, asked
