@@ -5,6 +5,7 @@ per module.
 import gc
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,14 @@ else:
         slow = any(item.get_closest_marker(mark) for item in chosen for mark in ("slow", "soak"))
         if not slow and _counts_are_comparable() and (message := is_over(made[name], name)):
             pytest.fail(message, pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open() -> Iterator[None]:
+    """Matplotlib warns, in whichever test comes then, once more than twenty are open."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50, print_blob=True)

@@ -27,7 +27,6 @@ class Recorded:
 def _nothing_leaks():
     before = dict(mpl.rcParams)
     yield
-    pyplot.close("all")
     assert dict(mpl.rcParams) == before
 
 
