@@ -40,7 +40,9 @@ def reached(root, path):
 def astray(root):
     """Pages that are not in the contents, are there twice, or do not exist; pages that the build writes are none."""
     patterns = ("docs/**/*.md", "theory/README.md", "theory/derivations/*.md", "*.md", "*/README.md")
-    there = {path.relative_to(root).as_posix() for pattern in patterns for path in root.glob(pattern)}
+    there = {path.relative_to(root) for pattern in patterns for path in root.glob(pattern)}
+    # hidden folders are those of tools, such as pytest's cache
+    there = {path.as_posix() for path in there if not any(part.startswith(".") for part in path.parts)}
     found = [path for path in reached(root, FIRST) if not path.startswith("docs/reference/subjects/")]
     return sorted({*there} ^ {*found}) + sorted(path for path in {*found} if found.count(path) > 1)
 
@@ -52,6 +54,9 @@ def test_every_page_is_in_the_contents_once():
 def test_a_page_that_is_left_out_or_named_twice_is_seen(tmp_path):
     (tmp_path / "docs").mkdir()
     text = "```{toctree}\n:caption: Start\n\nconcepts\nREADME, whole <../README>\nconcepts\nmoved\n```\n"
+    hidden = tmp_path / ".pytest_cache" / "README.md"
+    hidden.parent.mkdir()
+    hidden.write_text("")
     for name, words in {"docs/index.md": text, "docs/concepts.md": "", "docs/stray.md": "", "README.md": ""}.items():
         (tmp_path / name).write_text(words)
     assert astray(tmp_path) == ["docs/moved.md", "docs/stray.md", "docs/concepts.md"]
